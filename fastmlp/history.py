@@ -1,0 +1,127 @@
+"""What a training run recorded: epochs, losses, accuracies, and how it ended. Imports NumPy, and matplotlib to plot."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+LOG_DECADES = 2  # losses that span more are drawn on a logarithmic scale
+
+
+class History:
+    """The records of one call of `fit`, oldest first.
+
+    epoch (R,) int64, from 1; loss (R,) float64, as it stood before that epoch's update (with mini-batches: the epoch's
+    mean); accuracy (R,) float64, the share of right rows, NaN where there are no labels. seconds: how long the call
+    took. stopped: why it ended before its last epoch, or None.
+    """
+
+    def __init__(self) -> None:
+        self._epoch: list[int] = []
+        self._loss: list[float] = []
+        self._accuracy: list[float] = []
+        self.seconds: float = 0.0
+        self.stopped: str | None = None
+
+    @property
+    def epoch(self) -> np.ndarray:
+        return np.array(self._epoch, np.int64)
+
+    @property
+    def loss(self) -> np.ndarray:
+        return np.array(self._loss, np.float64)
+
+    @property
+    def accuracy(self) -> np.ndarray:
+        return np.array(self._accuracy, np.float64)
+
+    def append(self, epoch: Any, loss: Any, accuracy: Any) -> None:
+        """Adds one record, or as many as the three arrays have entries. `fit` calls this; its caller only reads."""
+        columns = [np.atleast_1d(values).tolist() for values in (epoch, loss, accuracy)]
+        if len({len(column) for column in columns}) != 1:
+            raise ValueError(f"a record has three parts: got {' and '.join(str(len(column)) for column in columns)}")
+        self._epoch += columns[0]
+        self._loss += columns[1]
+        self._accuracy += columns[2]
+
+    def __len__(self) -> int:
+        return len(self._epoch)
+
+    def __repr__(self) -> str:
+        if not len(self):
+            return "History(no records)"
+        parts = ["1 record" if len(self) == 1 else f"{len(self)} records"]
+        parts.append(_span("epoch", [str(self._epoch[0]), str(self._epoch[-1])]))
+        parts.append(_span("loss", [f"{self._loss[0]:.4g}", f"{self._loss[-1]:.4g}"]))
+        if not np.isnan(self._accuracy[-1]):
+            parts.append(_span("accuracy", [f"{self._accuracy[0]:.4g}", f"{self._accuracy[-1]:.4g}"]))
+        parts.append(f"{self.seconds:.3g} s")
+        if self.stopped:
+            parts.append(f"stopped: {self.stopped}")
+        return f"History({', '.join(parts)})"
+
+    def plot(self, path_or_axes: Any = None) -> Figure:
+        """Draws loss and accuracy over the epochs, side by side; the loss alone where there is no accuracy.
+
+        path_or_axes: a file to write (its ending says the format: .png, .svg, .pdf), or matplotlib axes to draw into,
+        one for the loss or two for both, or None. Returns the figure. Needs no display. Raises ImportError where
+        matplotlib is missing, and TypeError for anything else as an argument.
+        """
+        try:
+            from matplotlib.figure import Figure
+        except ImportError as error:
+            raise ImportError('plots need matplotlib, which is not installed: pip install "fastmlp[plot]"') from error
+        has_accuracy = bool(np.isfinite(self.accuracy).any())
+        to_file = isinstance(path_or_axes, (str, os.PathLike))
+        axes: list[Axes]
+        if path_or_axes is None or to_file:
+            # a Figure of its own, not pyplot's: no global state, no display, nothing to close
+            figure = Figure(figsize=(12, 5) if has_accuracy else (6.5, 5), layout="constrained")
+            axes = list(figure.subplots(1, 2 if has_accuracy else 1, squeeze=False)[0])
+        else:
+            axes = _axes(path_or_axes)
+        self._draw_loss(axes[0])
+        if len(axes) > 1 and has_accuracy:
+            self._draw_accuracy(axes[1])
+        top = axes[0].get_figure(root=True)
+        assert top is not None
+        if to_file:
+            top.savefig(path_or_axes)
+        return top
+
+    def _draw_loss(self, axes: Axes) -> None:
+        loss = self.loss
+        axes.plot(self.epoch, loss, marker=_marker(len(self)))
+        axes.set(title="Training loss", xlabel="Epoch", ylabel="Loss")
+        if len(self) and loss.min() > 0 and np.log10(loss.max() / loss.min()) > LOG_DECADES:
+            axes.set_yscale("log")
+        axes.grid(True)
+
+    def _draw_accuracy(self, axes: Axes) -> None:
+        axes.plot(self.epoch, self.accuracy, marker=_marker(len(self)), color="green")
+        axes.set(title="Training accuracy", xlabel="Epoch", ylabel="Accuracy", ylim=(0, 1.05))
+        axes.grid(True)
+
+
+def _span(name: str, ends: list[str]) -> str:
+    first, last = ends
+    return f"{name} {first}" if first == last else f"{name} {first} -> {last}"
+
+
+def _marker(records: int) -> str:
+    return "o" if records <= 50 else ""
+
+
+def _axes(given: Any) -> list[Axes]:
+    several = list(given.flat) if isinstance(given, np.ndarray) else given
+    several = list(several) if isinstance(several, Iterable) else [several]
+    if not 1 <= len(several) <= 2 or not all(hasattr(one, "get_figure") for one in several):
+        raise TypeError(f"path_or_axes={given!r} is neither a path nor one or two matplotlib axes")
+    return several

@@ -1,0 +1,371 @@
+"""Dense layers on a tile of rows: the twin of `fastmlp/reference/dense.py`.
+
+A tile is feature-major: unit k of row n is a[k * stride + n], so every vector holds rows, whatever the layer's
+width. Loops run over whole groups of two registers; the rows from `rows` up to the group's end are padding, which
+`train.clear_tail` keeps from counting.
+"""
+
+from fastmlp.kernels.simd import (
+    MINUS_INFINITY,
+    NAN,
+    advance,
+    always,
+    at_most,
+    fill,
+    fma,
+    fold,
+    greater,
+    helper,
+    lanes,
+    line_lanes,
+    load,
+    number,
+    select,
+    spread,
+    store,
+)
+from fastmlp.pairs import Floats, Int, kernel
+from fastmlp.reference import arithmetic
+from fastmlp.reference import dense as reference
+
+# Tiles of 4 outputs x 2 registers: 8 independent sums, as many as two fma units of 4 cycles' latency need, from 2
+# loads and 4 broadcasts a step. 8 sums, 2 operands and a broadcast fit the 16 registers of AVX2.
+
+
+@helper
+def product4(x, stride, w, w_in, w_out, depth, c0, c1, c2, c3):
+    """Four outputs' sums over `depth` inputs, by two registers of rows. -> 8 registers, an output's two together."""
+    two = lanes(x)
+    a0, a1, b0, b1, d0, d1, e0, e1 = c0, c0, c1, c1, c2, c2, c3, c3
+    for i in range(depth):
+        x0 = load(x, i * stride)
+        x1 = load(x, i * stride + two)
+        v = i * w_in
+        w0 = spread(w, v)
+        a0 = fma(w0, x0, a0)
+        a1 = fma(w0, x1, a1)
+        w1 = spread(w, v + w_out)
+        b0 = fma(w1, x0, b0)
+        b1 = fma(w1, x1, b1)
+        w2 = spread(w, v + 2 * w_out)
+        d0 = fma(w2, x0, d0)
+        d1 = fma(w2, x1, d1)
+        w3 = spread(w, v + 3 * w_out)
+        e0 = fma(w3, x0, e0)
+        e1 = fma(w3, x1, e1)
+    return a0, a1, b0, b1, d0, d1, e0, e1
+
+
+@helper
+def product1(x, stride, w, w_in, depth, c):
+    """One output's sums over `depth` inputs, by two registers of rows."""
+    two = lanes(x)
+    a0, a1 = c, c
+    for i in range(depth):
+        w0 = spread(w, i * w_in)
+        a0 = fma(w0, load(x, i * stride), a0)
+        a1 = fma(w0, load(x, i * stride + two), a1)
+    return a0, a1
+
+
+@helper
+def at_least(floor, x):
+    """x, or the floor where x is below it; a NaN stays."""
+    return select(greater(floor, x), floor, x)
+
+
+@kernel(reference.dense_forward)
+def dense_forward(a: Floats, w: Floats, b: Floats, z: Floats, K: Int, J: Int, rows: Int, stride: Int, relu: Int):
+    """z[j, n] = b[j] + sum over k of a[k, n] w[k, j]; with relu, 0 where that is below 0. Writes z."""
+    two = lanes(a)
+    floor = fill(a, 0) if relu else fill(a, MINUS_INFINITY)
+    j = 0
+    while j + 4 <= J:
+        c0, c1, c2, c3 = spread(b, j), spread(b, j + 1), spread(b, j + 2), spread(b, j + 3)
+        for n in range(0, rows, 2 * two):
+            a0, a1, b0, b1, d0, d1, e0, e1 = product4(advance(a, n), stride, advance(w, j), J, 1, K, c0, c1, c2, c3)
+            to = j * stride + n
+            store(z, to, at_least(floor, a0))
+            store(z, to + two, at_least(floor, a1))
+            to += stride
+            store(z, to, at_least(floor, b0))
+            store(z, to + two, at_least(floor, b1))
+            to += stride
+            store(z, to, at_least(floor, d0))
+            store(z, to + two, at_least(floor, d1))
+            to += stride
+            store(z, to, at_least(floor, e0))
+            store(z, to + two, at_least(floor, e1))
+        j += 4
+    while j < J:
+        c0 = spread(b, j)
+        for n in range(0, rows, 2 * two):
+            a0, a1 = product1(advance(a, n), stride, advance(w, j), J, K, c0)
+            store(z, j * stride + n, at_least(floor, a0))
+            store(z, j * stride + n + two, at_least(floor, a1))
+        j += 1
+
+
+@helper
+def passed(closed, a, i, x):
+    """+0 where a[i] is at most `closed`, else x."""
+    return select(at_most(load(a, i), closed), 0, x)
+
+
+@kernel(reference.dense_backward_input)
+def dense_backward_input(dz: Floats, w: Floats, a: Floats, da: Floats, K: Int, J: Int, rows: Int, stride: Int, relu: Int):
+    """da[k, n] = sum over j of dz[j, n] w[k, j]; with relu, +0 where a[k, n] <= 0. Writes da, which may be a."""
+    two = lanes(a)
+    zero = fill(a, 0)
+    closed = fill(a, 0) if relu else fill(a, NAN)  # no number is at most NaN
+    k = 0
+    while k + 4 <= K:
+        for n in range(0, rows, 2 * two):
+            a0, a1, b0, b1, d0, d1, e0, e1 = product4(
+                advance(dz, n), stride, advance(w, k * J), 1, J, J, zero, zero, zero, zero
+            )
+            to = k * stride + n
+            store(da, to, passed(closed, a, to, a0))
+            store(da, to + two, passed(closed, a, to + two, a1))
+            to += stride
+            store(da, to, passed(closed, a, to, b0))
+            store(da, to + two, passed(closed, a, to + two, b1))
+            to += stride
+            store(da, to, passed(closed, a, to, d0))
+            store(da, to + two, passed(closed, a, to + two, d1))
+            to += stride
+            store(da, to, passed(closed, a, to, e0))
+            store(da, to + two, passed(closed, a, to + two, e1))
+        k += 4
+    while k < K:
+        for n in range(0, rows, 2 * two):
+            a0, a1 = product1(advance(dz, n), stride, advance(w, k * J), 1, J, zero)
+            to = k * stride + n
+            store(da, to, passed(closed, a, to, a0))
+            store(da, to + two, passed(closed, a, to + two, a1))
+        k += 1
+
+
+# dw by blocks of inputs x outputs whose sums stay in registers while the rows pass: 3 x 4 takes 12 registers and 7
+# loads for 12 fma. The bias is one more input, a line of ones, so that db costs no pass of its own. Sums live in
+# lines of 64 bytes (8 or 16 lanes) whatever the register: a line of two registers is summed in two passes.
+
+
+@helper
+def block3x4(x0, x1, x2, dz, stride, rows, sums, row, fresh):
+    """Adds x_i[n] dz[j, n] over the rows to sums[i * row + j * V], or begins these sums; i < 3, j < 4."""
+    line, step = line_lanes(dz), lanes(dz)
+    for part in range(0, line, step):
+        s0 = advance(sums, part)
+        s1 = advance(s0, row)
+        s2 = advance(s1, row)
+        c0, c1, c2, c3 = select(fresh, 0, load(s0, 0)), select(fresh, 0, load(s0, line)), select(fresh, 0, load(s0, 2 * line)), select(fresh, 0, load(s0, 3 * line))
+        e0, e1, e2, e3 = select(fresh, 0, load(s1, 0)), select(fresh, 0, load(s1, line)), select(fresh, 0, load(s1, 2 * line)), select(fresh, 0, load(s1, 3 * line))
+        g0, g1, g2, g3 = select(fresh, 0, load(s2, 0)), select(fresh, 0, load(s2, line)), select(fresh, 0, load(s2, 2 * line)), select(fresh, 0, load(s2, 3 * line))
+        for n in range(part, rows, line):
+            x = load(x0, n)
+            y = load(x1, n)
+            z = load(x2, n)
+            d = load(dz, n)
+            c0, e0, g0 = fma(x, d, c0), fma(y, d, e0), fma(z, d, g0)
+            d = load(dz, stride + n)
+            c1, e1, g1 = fma(x, d, c1), fma(y, d, e1), fma(z, d, g1)
+            d = load(dz, 2 * stride + n)
+            c2, e2, g2 = fma(x, d, c2), fma(y, d, e2), fma(z, d, g2)
+            d = load(dz, 3 * stride + n)
+            c3, e3, g3 = fma(x, d, c3), fma(y, d, e3), fma(z, d, g3)
+        store(s0, 0, c0)
+        store(s0, line, c1)
+        store(s0, 2 * line, c2)
+        store(s0, 3 * line, c3)
+        store(s1, 0, e0)
+        store(s1, line, e1)
+        store(s1, 2 * line, e2)
+        store(s1, 3 * line, e3)
+        store(s2, 0, g0)
+        store(s2, line, g1)
+        store(s2, 2 * line, g2)
+        store(s2, 3 * line, g3)
+
+
+@helper
+def block3x1(x0, x1, x2, dz, rows, sums, row, fresh):
+    """As block3x4, for one output."""
+    line, step = line_lanes(dz), lanes(dz)
+    for part in range(0, line, step):
+        s0 = advance(sums, part)
+        s1 = advance(s0, row)
+        s2 = advance(s1, row)
+        c0, e0, g0 = select(fresh, 0, load(s0, 0)), select(fresh, 0, load(s1, 0)), select(fresh, 0, load(s2, 0))
+        for n in range(part, rows, line):
+            d = load(dz, n)
+            c0, e0, g0 = fma(load(x0, n), d, c0), fma(load(x1, n), d, e0), fma(load(x2, n), d, g0)
+        store(s0, 0, c0)
+        store(s1, 0, e0)
+        store(s2, 0, g0)
+
+
+@helper
+def block1x4(x0, dz, stride, rows, sums, fresh):
+    """As block3x4, for one input."""
+    line, step = line_lanes(dz), lanes(dz)
+    for part in range(0, line, step):
+        s0 = advance(sums, part)
+        c0, c1, c2, c3 = select(fresh, 0, load(s0, 0)), select(fresh, 0, load(s0, line)), select(fresh, 0, load(s0, 2 * line)), select(fresh, 0, load(s0, 3 * line))
+        for n in range(part, rows, line):
+            x = load(x0, n)
+            c0, c1 = fma(x, load(dz, n), c0), fma(x, load(dz, stride + n), c1)
+            c2, c3 = fma(x, load(dz, 2 * stride + n), c2), fma(x, load(dz, 3 * stride + n), c3)
+        store(s0, 0, c0)
+        store(s0, line, c1)
+        store(s0, 2 * line, c2)
+        store(s0, 3 * line, c3)
+
+
+@helper
+def block1x1(x0, dz, rows, sums, fresh):
+    """As block3x4, for one input and one output."""
+    line, step = line_lanes(dz), lanes(dz)
+    for part in range(0, line, step):
+        c0 = select(fresh, 0, load(sums, part))
+        for n in range(part, rows, line):
+            c0 = fma(load(x0, n), load(dz, n), c0)
+        store(sums, part, c0)
+
+
+@kernel(reference.dense_backward_weights)
+def dense_backward_weights(
+    a: Floats, ones: Floats, dz: Floats, sums: Floats, dw: Floats,
+    K: Int, J: Int, rows: Int, stride: Int, first: Int, last: Int,
+):  # fmt: skip
+    """dw[k, j] = sum over a chunk's rows of a[k, n] dz[j, n]; db[j], in row K of dw, likewise of dz[j, n].
+
+    The chunk comes in one tile or several: the first begins the lanes' sums, the last folds them. Writes sums
+    ((K + 1) x J lines, or 12 where one tile is the whole chunk) and, with the last tile, dw ((K + 1) x J numbers).
+    """
+    line = line_lanes(a)
+    alone = first and last
+    fresh = always(a, first)
+    k = 0
+    while k <= K:
+        wide = 3 if k + 2 <= K else 1
+        x0 = advance(a, k * stride) if k < K else ones
+        x1 = advance(a, (k + 1) * stride)
+        x2 = advance(a, (k + 2) * stride) if k + 2 < K else ones
+        j = 0
+        while j < J:
+            tall = 4 if j + 4 <= J else 1
+            row = tall * line if alone else J * line
+            base = sums if alone else advance(sums, (k * J + j) * line)
+            d = advance(dz, j * stride)
+            if wide == 3:
+                if tall == 4:
+                    block3x4(x0, x1, x2, d, stride, rows, base, row, fresh)
+                else:
+                    block3x1(x0, x1, x2, d, rows, base, row, fresh)
+            elif tall == 4:
+                block1x4(x0, d, stride, rows, base, fresh)
+            else:
+                block1x1(x0, d, rows, base, fresh)
+            if last:
+                for i in range(wide):
+                    for v in range(tall):
+                        dw[(k + i) * J + j + v] = fold(base, i * row + v * line)
+            j += tall
+        k += wide
+
+
+# One row: lanes are units. What a register of units leaves over is done one by one, by the same fma.
+
+
+@kernel(reference.dense_forward)
+def dense_forward_row(a: Floats, w: Floats, b: Floats, z: Floats, K: Int, J: Int, relu: Int):
+    """dense_forward for one row: a[k], z[j]."""
+    step = lanes(a)
+    floor = fill(a, 0) if relu else fill(a, MINUS_INFINITY)
+    j = 0
+    while j + 4 * step <= J:
+        c0, c1, c2, c3 = load(b, j), load(b, j + step), load(b, j + 2 * step), load(b, j + 3 * step)
+        for k in range(K):
+            x = spread(a, k)
+            i = k * J + j
+            c0, c1 = fma(x, load(w, i), c0), fma(x, load(w, i + step), c1)
+            c2, c3 = fma(x, load(w, i + 2 * step), c2), fma(x, load(w, i + 3 * step), c3)
+        store(z, j, at_least(floor, c0))
+        store(z, j + step, at_least(floor, c1))
+        store(z, j + 2 * step, at_least(floor, c2))
+        store(z, j + 3 * step, at_least(floor, c3))
+        j += 4 * step
+    while j + step <= J:
+        c0 = load(b, j)
+        for k in range(K):
+            c0 = fma(spread(a, k), load(w, k * J + j), c0)
+        store(z, j, at_least(floor, c0))
+        j += step
+    while j < J:
+        c = b[j]
+        for k in range(K):
+            c = fma(a[k], w[k * J + j], c)
+        z[j] = number(a, 0) if relu and c < 0 else c
+        j += 1
+
+
+@kernel(reference.dense_backward_input)
+def dense_backward_input_row(dz: Floats, w: Floats, a: Floats, da: Floats, K: Int, J: Int, relu: Int):
+    """dense_backward_input for one row: dz[j], a[k], da[k], which may be a. Four inputs at a time, for their latency."""
+    k = 0
+    while k < K:
+        some = 4 if k + 4 <= K else 1
+        i = k * J
+        c0 = c1 = c2 = c3 = number(dz, 0)
+        if some == 4:
+            for j in range(J):
+                d = dz[j]
+                c0, c1 = fma(d, w[i + j], c0), fma(d, w[i + J + j], c1)
+                c2, c3 = fma(d, w[i + 2 * J + j], c2), fma(d, w[i + 3 * J + j], c3)
+            da[k + 1] = number(a, 0) if relu and a[k + 1] <= 0 else c1
+            da[k + 2] = number(a, 0) if relu and a[k + 2] <= 0 else c2
+            da[k + 3] = number(a, 0) if relu and a[k + 3] <= 0 else c3
+        else:
+            for j in range(J):
+                c0 = fma(dz[j], w[i + j], c0)
+        da[k] = number(a, 0) if relu and a[k] <= 0 else c0
+        k += some
+
+
+@kernel(reference.dense_backward_weights)
+def dense_backward_weights_row(a: Floats, dz: Floats, sums: Floats, K: Int, J: Int, first: Int):
+    """sums[k, j] = a[k] dz[j], or adds it, and dz[j] in row K: one lane's sums, for `fold_rows`."""
+    for k in range(K + 1):
+        j = 0
+        while j + lanes(a) <= J:
+            i = k * J + j
+            x = spread(a, k) if k < K else fill(a, 1)
+            store(sums, i, fma(x, load(dz, j), fill(a, 0) if first else load(sums, i)))
+            j += lanes(a)
+        while j < J:
+            i = k * J + j
+            x = a[k] if k < K else number(a, 1)
+            sums[i] = fma(x, dz[j], number(a, 0) if first else sums[i])
+            j += 1
+
+
+@kernel(arithmetic.fold)
+def fold_rows(sums: Floats, total: Floats, count: Int, size: Int, rows: Int):
+    """total = the sum of `rows` lanes, or of all where rows are more, by halves. Lane v is sums[v * size] and on.
+
+    Destroys sums. A lane without a row counts as +0, which is added once, at the end: it can only turn -0 to +0.
+    """
+    line = line_lanes(sums)
+    left = min(rows, line)
+    half = line // 2
+    while half > 0:
+        for v in range(half, left):
+            to, take = advance(sums, (v - half) * size), advance(sums, v * size)
+            for i in range(0, count, lanes(sums)):
+                store(to, i, load(to, i) + load(take, i))
+        left = min(left, half)
+        half //= 2
+    for i in range(0, count, lanes(sums)):
+        x = load(sums, i)
+        store(total, i, x + 0 if rows < line else x)

@@ -1,0 +1,89 @@
+"""Random numbers that depend on (seed, stream, epoch, index) alone: the twin of `fastmlp/reference/random.py`."""
+
+import numpy as np
+
+from fastmlp.kernels.elementary import log
+from fastmlp.kernels.simd import HALF, absolute, at_most, fma, helper, horner, lanes, less, load, negative, select, sqrt, store
+from fastmlp.pairs import Floats, Int, Ints, kernel
+from fastmlp.reference import random as reference
+
+
+LOW = np.uint64(0xFFFFFFFF)
+TWELVE = np.uint64(12)
+THIRTY_TWO = np.uint64(32)
+MULTIPLIER_0, MULTIPLIER_1 = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
+WEYL_0, WEYL_1 = np.uint64(0x9E3779B9), np.uint64(0xBB67AE85)
+SHUFFLE = np.uint64(reference.SHUFFLE)
+MIDDLE_ABOVE, MIDDLE_BELOW = reference.MIDDLE
+NEAR_ABOVE, NEAR_BELOW = reference.NEAR_TAIL
+FAR_ABOVE, FAR_BELOW = reference.FAR_TAIL
+
+
+@helper
+def block_words(seed, stream, epoch, block):
+    """The two words of 64 bits of one block. All arguments are uint64."""
+    c0, c1, c2, c3 = block & LOW, block >> THIRTY_TWO, epoch, stream
+    k0, k1 = seed & LOW, seed >> THIRTY_TWO
+    for _ in range(10):
+        p0, p1 = MULTIPLIER_0 * c0, MULTIPLIER_1 * c2
+        c0, c1, c2, c3 = (p1 >> THIRTY_TWO) ^ c1 ^ k0, p1 & LOW, (p0 >> THIRTY_TWO) ^ c3 ^ k1, p0 & LOW
+        k0, k1 = (k0 + WEYL_0) & LOW, (k1 + WEYL_1) & LOW
+    return c0 | (c1 << THIRTY_TWO), c2 | (c3 << THIRTY_TWO)
+
+
+@helper
+def open_unit(word):
+    """A word's top 52 bits as a number in (0, 1)."""
+    return (np.float64(np.int64(word >> TWELVE)) + 0.5) * 2.0**-52
+
+
+@kernel(reference.uniform, dtypes=("float64",))
+def uniform(seed: Int, stream: Int, epoch: Int, count: Int, x: Floats):
+    """x[i] in (0, 1). Writes count numbers, rounded up to an even count."""
+    for i in range(0, count, 2):
+        u, v = block_words(np.uint64(seed), np.uint64(stream), np.uint64(epoch), np.uint64(i >> 1))
+        x[i] = open_unit(u)
+        x[i + 1] = open_unit(v)
+
+
+@kernel(reference.normal_quantile, dtypes=("float64",))
+def normal_quantile(x: Floats, count: Int):
+    """x = the standard normal quantile of x, in place. Writes whole registers."""
+    for i in range(0, count, lanes(x)):
+        p = load(x, i)
+        q = p - HALF
+        r = fma(negative(q), q, MIDDLE_CENTRE)
+        middle = horner(r, MIDDLE_ABOVE) / horner(r, MIDDLE_BELOW)
+        lower = less(q, 0)
+        r = sqrt(negative(log(select(lower, p, 1 - p))))
+        near, far = r - NEAR_CENTRE, r - FAR_CENTRE
+        near = horner(near, NEAR_ABOVE) / horner(near, NEAR_BELOW)
+        far = horner(far, FAR_ABOVE) / horner(far, FAR_BELOW)
+        outer = select(at_most(r, 5), near, far)
+        outer = select(lower, negative(outer), outer)
+        store(x, i, select(at_most(absolute(q), MIDDLE_LIMIT), q * middle, outer))
+
+
+@kernel(reference.permutation, dtypes=("float64",))
+def permutation(seed: Int, epoch: Int, count: Int, order: Ints):
+    """order = 0, 1, ... count - 1, shuffled by Fisher and Yates from the last place down."""
+    for i in range(count):
+        order[i] = i
+    i = count - 1
+    while i > 0:
+        u, v = block_words(np.uint64(seed), SHUFFLE, np.uint64(epoch), np.uint64(i >> 1))
+        if i & 1:
+            exchange(order, i, v)
+            i -= 1
+        exchange(order, i, u)  # at i = 0 it exchanges place 0 with itself
+        i -= 1
+
+
+@helper
+def exchange(order, i, u):
+    """Exchanges place i with place floor(u (i + 1) / 2^64)."""
+    places = np.uint64(i + 1)
+    j = np.int64(((u >> THIRTY_TWO) * places + (((u & LOW) * places) >> THIRTY_TWO)) >> THIRTY_TWO)
+    was = order[i]
+    order[i] = order[j]
+    order[j] = was

@@ -1,0 +1,326 @@
+"""Passes over rows, and the training loop: the twin of `fastmlp/reference/train.py`.
+
+These kernels order the others' work, which they reach by addresses in a plan (`fastmlp/plan.py`), so that a network
+compiles only what it uses. Nothing is allocated, and no number is made here but by `combine`, the sum of chunks.
+"""
+
+from fastmlp import plan as at
+from fastmlp.kernels.simd import advance, call, fold, helper, interrupted, lanes, line_lanes, load, pointer, store
+from fastmlp.pairs import Floats, Int, Ints, kernel
+from fastmlp.reference import train as reference
+from fastmlp.reference.arithmetic import CHUNK
+
+INTERRUPT_WORK = 300_000_000  # multiplications between two looks for Ctrl-C: some 10 ms, where a look takes 0.1 us
+
+
+@helper
+def set_tail(x, units, rows, stride, value):
+    """Writes `value` to each unit's padding: the rows from `rows` to the end of their group."""
+    group = 2 * lanes(x)
+    end = (rows + group - 1) // group * group
+    for start in range(0, units * stride, stride):
+        for n in range(start + rows, start + end):
+            x[n] = value
+
+
+@helper
+def look_for_interrupt(plan, work):
+    """Whether Ctrl-C was pressed, asked only after INTERRUPT_WORK multiplications."""
+    plan[at.WORK] += work
+    if plan[at.WORK] < INTERRUPT_WORK:
+        return False
+    plan[at.WORK] = 0
+    return interrupted() != 0
+
+
+@kernel(None)
+def streamed(plan: Ints, parameters: Floats, first: Int, rows: Int, mode: Int) -> int:
+    """A chunk's rows, `first` and on, tile by tile through all layers: a tile and its activations stay in cache.
+
+    Does what `mode` says: OUTPUT writes the rows' outputs; RECORD adds to the statistics; BACKWARD leaves the chunk's
+    gradient. Returns INTERRUPTED (the chunk is then unfinished) or DONE.
+    """
+    layers = plan[at.LAYERS]
+    tile, stride = plan[at.TILE], plan[at.STRIDE]
+    ones = pointer(plan[at.ONES], parameters)
+    scratch = pointer(plan[at.SCRATCH], parameters)
+    sums = pointer(plan[at.SUMS], parameters)
+    gradient = pointer(plan[at.GRADIENT], parameters)
+    statistics = pointer(plan[at.STATISTICS], parameters)
+    inputs = plan[at.FIELDS + at.LAYER_INPUTS]
+    last_layer = at.FIELDS + (layers - 1) * at.LAYER_FIELDS
+    group = 2 * lanes(parameters)
+    done = 0
+    while done < rows:
+        n = min(tile, rows - done)
+        ragged = n % group != 0
+        if plan[at.X_TILES] != 0:
+            number = first // CHUNK * ((CHUNK + tile - 1) // tile) + done // tile
+            x = advance(pointer(plan[at.X_TILES], parameters), number * inputs * stride)
+            y = advance(pointer(plan[at.Y_TILES], parameters), number * plan[at.TARGETS] * stride)
+        else:
+            x = pointer(plan[at.X_TILE], parameters)
+            y = pointer(plan[at.Y_TILE], parameters)
+            order, ordered = pointer(plan[at.ORDER], plan), int(plan[at.ORDER] != 0)
+            rows_of = pointer(plan[at.X], parameters)
+            call(plan[at.GATHER], (rows_of, order, ordered, first + done, n, inputs, x, stride))
+            if mode != at.OUTPUT:
+                rows_of = pointer(plan[at.Y], parameters)
+                call(plan[at.GATHER], (rows_of, order, ordered, first + done, n, plan[at.TARGETS], y, stride))
+        # forward
+        a = x
+        layer = at.FIELDS
+        while layer <= last_layer:
+            K, J = plan[layer + at.LAYER_INPUTS], plan[layer + at.LAYER_OUTPUTS]
+            w = advance(parameters, plan[layer + at.LAYER_OFFSET])
+            z = pointer(plan[layer + at.LAYER_A], parameters)
+            call(plan[at.DENSE_FORWARD], (a, w, advance(w, K * J), z, K, J, n, stride, plan[layer + at.LAYER_RELU]))
+            if plan[layer + at.LAYER_FORWARD] != 0:
+                call(plan[layer + at.LAYER_FORWARD], (z, J, n, stride))
+            if ragged and mode & at.BACKWARD and layer < last_layer:
+                set_tail(z, J, n, stride, 0.0)
+            if look_for_interrupt(plan, n * K * J):
+                return at.INTERRUPTED
+            a = z
+            layer += at.LAYER_FIELDS
+        J = plan[at.OUTPUTS]
+        if mode & at.OUTPUT:
+            if plan[at.OUTPUT_KERNEL] != 0:
+                call(plan[at.OUTPUT_KERNEL], (a, J, n, stride))
+            call(plan[at.SCATTER], (a, stride, n, J, pointer(plan[at.RESULT], parameters), first + done))
+        else:
+            call(plan[at.LOSS_KERNEL], (a, y, statistics, J, n, stride, int(mode & at.RECORD != 0)))
+        # backward: the deltas of a layer take the place of its activations
+        if mode & at.BACKWARD:
+            dz = a
+            begins, ends = int(done == 0), int(done + n == rows)
+            layer = last_layer
+            while layer >= at.FIELDS:
+                K, J = plan[layer + at.LAYER_INPUTS], plan[layer + at.LAYER_OUTPUTS]
+                offset = plan[layer + at.LAYER_OFFSET]
+                below = layer - at.LAYER_FIELDS
+                a = x if layer == at.FIELDS else pointer(plan[below + at.LAYER_A], parameters)
+                if ragged:
+                    set_tail(dz, J, n, stride, -0.0)  # a sum that takes in -0 stays what it is
+                lines = advance(sums, offset * line_lanes(parameters))
+                to = advance(gradient, offset)
+                call(plan[at.DENSE_BACKWARD_WEIGHTS], (a, ones, dz, lines, to, K, J, n, stride, begins, ends))
+                if layer > at.FIELDS:
+                    w = advance(parameters, offset)
+                    backward = plan[below + at.LAYER_BACKWARD]
+                    da = a if backward == 0 else scratch
+                    relu = plan[below + at.LAYER_RELU]
+                    call(plan[at.DENSE_BACKWARD_INPUT], (dz, w, a, da, K, J, n, stride, relu))
+                    if backward != 0:
+                        call(backward, (a, da, K, n, stride))
+                dz = a
+                if look_for_interrupt(plan, 2 * n * K * J):
+                    return at.INTERRUPTED
+                layer = below
+        done += n
+    return at.DONE
+
+
+@kernel(None)
+def rowwise(plan: Ints, parameters: Floats, first: Int, rows: Int, mode: Int) -> int:
+    """A chunk's rows, `first` and on, one by one: lanes are a layer's units. For batches of one row or a few.
+
+    Does what `streamed` does. A row's lane in the sums is a whole vector of parameters; these vectors fold last.
+    """
+    layers = plan[at.LAYERS]
+    stride = plan[at.STRIDE]
+    sums = pointer(plan[at.SUMS], parameters)
+    scratch = pointer(plan[at.SCRATCH], parameters)
+    logits = pointer(plan[at.Y_TILE], parameters)  # the outputs as a tile of one row, for the kernels of losses
+    statistics = pointer(plan[at.STATISTICS], parameters)
+    inputs, J = plan[at.FIELDS + at.LAYER_INPUTS], plan[at.OUTPUTS]
+    targets = advance(logits, J * stride)
+    order = pointer(plan[at.ORDER], plan)
+    last_layer = at.FIELDS + (layers - 1) * at.LAYER_FIELDS
+    line = line_lanes(parameters)
+    size = (plan[at.PARAMETERS] + line) // line * line
+    for n in range(rows):
+        row = order[first + n] if plan[at.ORDER] != 0 else first + n
+        lane = n % line
+        x = advance(pointer(plan[at.X], parameters), row * inputs)
+        # forward
+        a = x
+        layer = at.FIELDS
+        while layer <= last_layer:
+            K, J = plan[layer + at.LAYER_INPUTS], plan[layer + at.LAYER_OUTPUTS]
+            w = advance(parameters, plan[layer + at.LAYER_OFFSET])
+            z = pointer(plan[layer + at.LAYER_A], parameters)
+            call(plan[at.DENSE_FORWARD], (a, w, advance(w, K * J), z, K, J, plan[layer + at.LAYER_RELU]))
+            if plan[layer + at.LAYER_FORWARD] != 0:
+                call(plan[layer + at.LAYER_FORWARD], (z, 1, J, stride))
+            if look_for_interrupt(plan, K * J):
+                return at.INTERRUPTED
+            a = z
+            layer += at.LAYER_FIELDS
+        J = plan[at.OUTPUTS]
+        for j in range(J):
+            logits[j * stride] = a[j]
+        if mode & at.OUTPUT:
+            if plan[at.OUTPUT_KERNEL] != 0:
+                call(plan[at.OUTPUT_KERNEL], (logits, J, 1, stride))
+            result = advance(pointer(plan[at.RESULT], parameters), (first + n) * J)
+            for j in range(J):
+                result[j] = logits[j * stride]
+        else:
+            y = advance(pointer(plan[at.Y], parameters), row * plan[at.TARGETS])
+            for j in range(plan[at.TARGETS]):
+                targets[j * stride] = y[j]
+            # statistics from this row's lane on: only that lane is written, as a tile of one row has one real lane
+            place = advance(statistics, lane)
+            call(plan[at.LOSS_KERNEL], (logits, targets, place, J, 1, stride, int(mode & at.RECORD != 0)))
+            for j in range(J):
+                a[j] = logits[j * stride]
+        # backward
+        if mode & at.BACKWARD:
+            dz = a
+            layer = last_layer
+            while layer >= at.FIELDS:
+                K, J = plan[layer + at.LAYER_INPUTS], plan[layer + at.LAYER_OUTPUTS]
+                offset = plan[layer + at.LAYER_OFFSET]
+                below = layer - at.LAYER_FIELDS
+                a = x if layer == at.FIELDS else pointer(plan[below + at.LAYER_A], parameters)
+                to = advance(sums, lane * size + offset)
+                call(plan[at.DENSE_BACKWARD_WEIGHTS], (a, dz, to, K, J, int(n < line)))
+                if layer > at.FIELDS:
+                    w = advance(parameters, offset)
+                    backward = plan[below + at.LAYER_BACKWARD]
+                    da = a if backward == 0 else scratch
+                    call(plan[at.DENSE_BACKWARD_INPUT], (dz, w, a, da, K, J, plan[below + at.LAYER_RELU]))
+                    if backward != 0:
+                        call(backward, (a, da, 1, K, stride))
+                dz = a
+                if look_for_interrupt(plan, 2 * K * J):
+                    return at.INTERRUPTED
+                layer = below
+    if mode & at.BACKWARD:
+        call(plan[at.FOLD_ROWS], (sums, pointer(plan[at.GRADIENT], parameters), plan[at.PARAMETERS], size, rows))
+    return at.DONE
+
+
+@helper
+def combine(to, a, b, first, count):
+    """to = a + b, elementwise."""
+    for i in range(first, count, lanes(to)):
+        store(to, i, load(a, i) + load(b, i))
+
+
+@helper
+def copy(to, a, first, count):
+    """to = a, elementwise."""
+    for i in range(first, count, lanes(to)):
+        store(to, i, load(a, i))
+
+
+@kernel(None)
+def sum_batch(plan: Ints, parameters: Floats, first: Int, rows: Int, mode: Int) -> int:
+    """A batch, `first` and on, chunk by chunk: leaves the gradient with the loss behind it, and BATCH_RIGHT.
+
+    The chunks combine in an aligned tree by a binary counter: a sum waits at level i where the count of chunks so far
+    has bit i. Returns INTERRUPTED (the batch is then unfinished) or DONE.
+    """
+    gradient = pointer(plan[at.GRADIENT], parameters)
+    levels = pointer(plan[at.LEVELS], parameters)
+    statistics = pointer(plan[at.STATISTICS], parameters)
+    line = line_lanes(parameters)
+    loss = plan[at.PARAMETERS]
+    size = (loss + line) // line * line
+    begin = 0 if mode & at.BACKWARD else loss // line * line
+    plan[at.BATCH_RIGHT] = 0
+    chunks = (rows + CHUNK - 1) // CHUNK
+    for chunk in range(chunks):
+        if mode & at.RECORD:
+            for i in range(2 * line):
+                statistics[i] = 0
+        start = chunk * CHUNK
+        if call(plan[at.PASS_KERNEL], (plan, parameters, first + start, min(CHUNK, rows - start), mode)) != at.DONE:
+            return at.INTERRUPTED
+        if mode & at.RECORD:
+            gradient[loss] = fold(statistics, 0)
+            for i in range(line, 2 * line):
+                plan[at.BATCH_RIGHT] += int(statistics[i])
+        last = chunk + 1 == chunks
+        level, waiting = 0, chunk
+        while waiting & 1 or (last and waiting > 0):
+            if waiting & 1:
+                combine(gradient, advance(levels, level * size), gradient, begin, size)
+            level += 1
+            waiting >>= 1
+        if not last:
+            copy(advance(levels, level * size), gradient, begin, size)
+    return at.DONE
+
+
+@helper
+def keep(plan, numbers, epoch):
+    """Writes an epoch's record. -> DONE, or why training ends here: REACHED or DIVERGED."""
+    place = plan[at.RECORDS]
+    loss = numbers[at.TOTAL] / numbers[at.TERMS]
+    right = plan[at.EPOCH_RIGHT]
+    pointer(plan[at.RECORD_EPOCHS], plan)[place] = epoch
+    pointer(plan[at.RECORD_LOSSES], numbers)[place] = loss
+    pointer(plan[at.RECORD_RIGHTS], plan)[place] = right
+    plan[at.RECORDS] = place + 1
+    if not loss - loss == 0:
+        return at.DIVERGED
+    plan[at.KEPT] = plan[at.SNAPSHOT]
+    if loss <= numbers[at.TARGET_LOSS] or right >= plan[at.NEEDED]:
+        return at.REACHED
+    return at.DONE
+
+
+@kernel(reference.train)
+def train(plan: Ints, parameters: Floats, batches: Int) -> int:
+    """Gradient descent from the plan's EPOCH and START on, for at most about this many batches.
+
+    Returns MORE, DONE after the last epoch, REACHED or DIVERGED at a record, or INTERRUPTED; after MORE and
+    INTERRUPTED another call goes on as if it had never stopped. Writes the records of this call.
+    """
+    numbers = pointer(plan[at.NUMBERS], parameters)
+    gradient = pointer(plan[at.GRADIENT], parameters)
+    count, rows = plan[at.PARAMETERS], plan[at.ROWS]
+    plan[at.RECORDS] = 0
+    whole = plan[at.BATCH] >= rows
+    while plan[at.EPOCH] <= plan[at.EPOCHS]:
+        epoch = plan[at.EPOCH]
+        record = epoch % plan[at.RECORD_EVERY] == 0 or epoch == 1 or epoch == plan[at.EPOCHS]
+        if batches <= 0 or plan[at.RECORDS] == plan[at.RECORD_CAPACITY]:
+            return at.MORE
+        if plan[at.START] == 0:
+            if record:
+                plan[at.SNAPSHOT] = 1 - max(plan[at.KEPT], 0)
+                copy(advance(pointer(plan[at.SNAPSHOTS], parameters), plan[at.SNAPSHOT] * plan[at.SNAPSHOT_SIZE]),
+                     parameters, 0, count)  # fmt: skip
+            if plan[at.SHUFFLE] != 0 and not whole:
+                call(plan[at.PERMUTATION], (plan[at.SEED], epoch, rows, pointer(plan[at.ORDER], plan)))
+            numbers[at.TOTAL] = 0
+            plan[at.EPOCH_RIGHT] = 0
+        mode = at.BACKWARD | at.RECORD if record else at.BACKWARD
+        while plan[at.START] < rows:
+            if batches <= 0:
+                return at.MORE
+            batches -= 1
+            size = min(plan[at.BATCH], rows - plan[at.START])
+            if call(plan[at.SUM_BATCH], (plan, parameters, plan[at.START], size, mode)) != at.DONE:
+                return at.INTERRUPTED
+            if record:
+                numbers[at.TOTAL] += gradient[count]
+                plan[at.EPOCH_RIGHT] += plan[at.BATCH_RIGHT]
+                if whole:
+                    state = keep(plan, numbers, epoch)
+                    if state != at.DONE:
+                        return state
+            scale = numbers[at.SCALE] if size == plan[at.BATCH] or whole else numbers[at.SHORT_SCALE]
+            call(plan[at.UPDATE], (parameters, gradient, scale, numbers[at.LEARNING_RATE], count))
+            plan[at.START] += size
+        plan[at.START] = 0
+        plan[at.EPOCH] = epoch + 1
+        if record and not whole:
+            state = keep(plan, numbers, epoch)
+            if state != at.DONE:
+                return state
+    return at.DONE

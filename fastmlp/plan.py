@@ -1,0 +1,104 @@
+"""The plan: what a kernel that orders other kernels' work needs to know, as one int64 vector.
+
+`engine.py` writes plans; `kernels/train.py` reads them. A field is a number, an address, or a
+kernel's address (0: none). After the fields come LAYER_FIELDS numbers for each layer.
+"""
+
+import itertools
+
+# What a pass over rows does; bits of its `mode`.
+BACKWARD, RECORD, OUTPUT = 1, 2, 4
+
+_field = itertools.count()
+
+# the network
+LAYERS = next(_field)  # how many: their table follows the fields
+PARAMETERS = next(_field)  # how many numbers
+OUTPUTS = next(_field)
+TARGETS = next(_field)  # columns of y
+LOSS_KERNEL = next(_field)  # dz in place of the logits, and the row losses
+OUTPUT_KERNEL = next(_field)  # probabilities in place of the logits; 0 for identity
+
+# the data
+X = next(_field)  # rows by rows: x[row * inputs + k]; 0 where tiles are used
+Y = next(_field)
+ORDER = next(_field)  # the epoch's order of rows; 0: as they come
+X_TILES = next(_field)  # tile by tile, feature-major: tile i begins at i * inputs * stride; 0 where rows are used
+Y_TILES = next(_field)
+RESULT = next(_field)  # where outputs go, rows by rows
+
+# buffers
+X_TILE = next(_field)
+Y_TILE = next(_field)
+ONES = next(_field)  # one unit of a tile, all 1
+SCRATCH = next(_field)  # the widest layer of a tile
+SUMS = next(_field)  # lines in which row sums gather; lanes of whole vectors in the row schedule
+STATISTICS = next(_field)  # two lines: row losses, right rows
+GRADIENT = next(_field)  # parameters + 1 numbers: a chunk's gradient and its loss
+LEVELS = next(_field)  # the binary tree's waiting partial sums, each as long as the gradient
+TILE = next(_field)  # rows of a tile
+STRIDE = next(_field)  # numbers from one unit of a tile to the next
+
+# kernels
+SUM_BATCH = next(_field)
+PASS_KERNEL = next(_field)  # a chunk's rows: streamed or rowwise
+GATHER = next(_field)
+SCATTER = next(_field)
+DENSE_FORWARD = next(_field)
+DENSE_BACKWARD_INPUT = next(_field)
+DENSE_BACKWARD_WEIGHTS = next(_field)
+FOLD_ROWS = next(_field)  # of the row schedule
+PERMUTATION = next(_field)
+UPDATE = next(_field)
+
+# training
+ROWS = next(_field)
+BATCH = next(_field)
+EPOCHS = next(_field)  # the last epoch's number
+RECORD_EVERY = next(_field)
+SEED = next(_field)
+SHUFFLE = next(_field)
+NEEDED = next(_field)  # right rows that end training; rows + 1: never
+NUMBERS = next(_field)  # address of NUMBERS
+SNAPSHOTS = next(_field)  # two parameter vectors: a recorded epoch's beginning is kept
+SNAPSHOT_SIZE = next(_field)  # from one to the other
+RECORD_EPOCHS = next(_field)  # one entry for each record of a call
+RECORD_LOSSES = next(_field)
+RECORD_RIGHTS = next(_field)
+RECORD_CAPACITY = next(_field)
+
+# the state between calls
+EPOCH = next(_field)
+START = next(_field)  # first row of the next batch
+BATCH_RIGHT = next(_field)  # right rows
+EPOCH_RIGHT = next(_field)
+RECORDS = next(_field)  # how many this call wrote
+SNAPSHOT = next(_field)  # 0 or 1: the one that is being written
+KEPT = next(_field)  # 0 or 1: the one whose epoch had a finite loss; -1: neither
+WORK = next(_field)  # multiplications since the last look for Ctrl-C
+
+FIELDS = next(_field)
+
+# A layer's table.
+_layer_field = itertools.count()
+LAYER_INPUTS = next(_layer_field)
+LAYER_OUTPUTS = next(_layer_field)
+LAYER_OFFSET = next(_layer_field)  # of w in the parameters; b follows
+LAYER_RELU = next(_layer_field)
+LAYER_A = next(_layer_field)  # the layer's outputs in a tile
+LAYER_FORWARD = next(_layer_field)  # kernels of other activations; 0 for relu and identity
+LAYER_BACKWARD = next(_layer_field)
+LAYER_FIELDS = next(_layer_field)
+
+# Numbers of the network's dtype.
+_number = itertools.count()
+LEARNING_RATE = next(_number)
+SCALE = next(_number)  # of a whole batch's gradient: the loss's factor over its number of terms
+SHORT_SCALE = next(_number)  # of the last, shorter batch's
+TERMS = next(_number)  # of an epoch's loss
+TARGET_LOSS = next(_number)  # at most this ends training; -infinity: never
+TOTAL = next(_number)  # the epoch's loss so far
+NUMBERS_COUNT = next(_number)
+
+# What a call of training returns.
+DONE, MORE, REACHED, DIVERGED, INTERRUPTED = range(5)

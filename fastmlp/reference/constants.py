@@ -1,0 +1,126 @@
+"""Every constant of `elementary.py`, per dtype. Imports NumPy only; the kernels read the same numbers.
+
+`LN2_HI[x.dtype]` is a NumPy scalar of the array's own dtype, `EXP_POLYNOMIAL[x.dtype]` a tuple of them. Each literal
+is exact: a decimal that reads as this very number, or a power of two. The fitted and rounded ones come from
+`tools/coefficients.py`, which can also check them.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Constant:
+    """One number for each dtype: a real one in the dtype itself, an integer as the unsigned integer of its width."""
+
+    float32: np.generic
+    float64: np.generic
+
+    def __getitem__(self, dtype):
+        return getattr(self, np.dtype(dtype).name)
+
+
+@dataclass(frozen=True)
+class Polynomial:
+    """The coefficients of one polynomial for each dtype, highest degree first."""
+
+    float32: tuple
+    float64: tuple
+
+    def __getitem__(self, dtype):
+        return getattr(self, np.dtype(dtype).name)
+
+
+def _real(float32, float64):
+    return Constant(np.float32(float32), np.float64(float64))
+
+
+def _integer(float32, float64):
+    return Constant(np.uint32(float32), np.uint64(float64))
+
+
+def _polynomial(float32, float64):
+    return Polynomial(tuple(map(np.float32, float32)), tuple(map(np.float64, float64)))
+
+
+# ---------------------------------------------------------------------------------------------------------
+# The format: a sign bit, the exponent field (exponent + bias), the mantissa's bits.
+
+MANTISSA_BITS = _integer(float32=23, float64=52)
+MANTISSA_MASK = _integer(float32=0x007FFFFF, float64=0x000FFFFFFFFFFFFF)
+EXPONENT_LIMIT = _integer(float32=255, float64=2047)  # the field's value in inf and NaN
+SIGN_MASK = _integer(float32=0x80000000, float64=0x8000000000000000)
+ONE_BITS = _integer(float32=0x3F800000, float64=0x3FF0000000000000)  # 1.0
+MIN_NORMAL = _real(float32=2.0**-126, float64=2.0**-1022)
+
+# The smallest results pass through a number that is SCALE_UP times as large, the largest through one SCALE_DOWN times.
+SCALE_UP = _real(float32=2.0**32, float64=2.0**64)
+SCALE_DOWN = _real(float32=2.0**-32, float64=2.0**-64)
+
+# A sum with MAGIC is rounded to an integer, which stands in the sum's lowest bits (two's complement). The bias and the
+# scale's exponent come in one go: the lowest bits of k + MAGIC_EXPONENT are the exponent field of 2^k, with
+# MAGIC_EXPONENT_UP that of 2^k SCALE_UP, with MAGIC_EXPONENT_DOWN that of 2^k SCALE_DOWN.
+MAGIC = _real(float32=1.5 * 2.0**23, float64=1.5 * 2.0**52)
+MAGIC_BITS = _integer(float32=0x4B400000, float64=0x4338000000000000)  # of MAGIC
+MAGIC_EXPONENT = _real(float32=1.5 * 2.0**23 + 127, float64=1.5 * 2.0**52 + 1023)
+MAGIC_EXPONENT_UP = _real(float32=1.5 * 2.0**23 + 127 + 32, float64=1.5 * 2.0**52 + 1023 + 64)
+MAGIC_EXPONENT_DOWN = _real(float32=1.5 * 2.0**23 + 127 - 32, float64=1.5 * 2.0**52 + 1023 - 64)
+
+# ---------------------------------------------------------------------------------------------------------
+# exp, sigmoid, tanh
+
+EXP_LOWEST = _real(float32=-105.0, float64=-746.0)  # e^x is 0 from here down
+EXP_HIGHEST = _real(float32=89.0, float64=710.0)  # e^x is infinite from here up
+TANH_HIGHEST = _real(float32=20.0, float64=40.0)  # of 2|x|; tanh is +-1 from here up
+
+LOG2_E = _real(float32=1.4426950216293335, float64=1.4426950408889634)  # 1 / ln 2
+LN2_HI = _real(float32=0.6931471824645996, float64=0.6931471805599453)  # ln 2, rounded
+LN2_LO = _real(float32=-1.9046542121259336e-09, float64=2.3190468138462996e-17)  # ln 2 - LN2_HI, rounded
+
+# e^r = 1 + r + r^2 q(r), |r| <= ln(2) / 2
+EXP_POLYNOMIAL = _polynomial(
+    float32=(
+        0.0013520631473511457,
+        0.008366492576897144,
+        0.041672904044389725,
+        0.1666654348373413,
+        0.4999997913837433,
+    ),
+    float64=(
+        2.468575865477223e-08,
+        2.7624629171503996e-07,
+        2.755853393348865e-06,
+        2.48015092942887e-05,
+        0.00019841268510268194,
+        0.0013888888927622786,
+        0.00833333333391578,
+        0.041666666666591974,
+        0.16666666666665836,
+        0.5000000000000003,
+    ),
+)
+
+# ---------------------------------------------------------------------------------------------------------
+# log, log1p
+
+SQRT_HALF = _real(float32=0.7071067690849304, float64=0.7071067811865476)
+SQRT_HALF_BITS = _integer(float32=0x3F3504F3, float64=0x3FE6A09E667F3BCD)  # of SQRT_HALF
+
+# log((1 + s) / (1 - s)) = 2s + s z q(z), z = s^2, |s| <= (sqrt(2) - 1) / (sqrt(2) + 1)
+LOG_POLYNOMIAL = _polynomial(
+    float32=(
+        0.29870694875717163,
+        0.3997758626937866,
+        0.6666677594184875,
+    ),
+    float64=(
+        0.14795364154575769,
+        0.15314110847280835,
+        0.18183561889571842,
+        0.22222198621895453,
+        0.28571428741890575,
+        0.3999999999941705,
+        0.6666666666666734,
+    ),
+)

@@ -1,0 +1,93 @@
+"""Forward pass, gradient and training loop. Imports NumPy and the spec only.
+
+The fast twin is `fastmlp/kernels/train.py`. Rows lie in x (N, K); parameters in one flat vector (see `Spec.views`).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from fastmlp.reference import activations, losses
+from fastmlp.reference.arithmetic import row_sum
+from fastmlp.reference.dense import dense_backward_input, dense_backward_weights, dense_forward
+from fastmlp.reference.elementary import sigmoid
+from fastmlp.reference.optimizers import gradient_descent
+
+
+@dataclass(frozen=True)
+class Record:
+    """What is known of an epoch: its loss, the share of right rows, and the parameters that it began with."""
+
+    epoch: int
+    loss: np.floating
+    accuracy: float
+    parameters: np.ndarray
+
+
+def forward(spec, parameters, x):
+    """The activations of every layer, x first; the last are the logits."""
+    values = [x]
+    for (w, b), name in zip(spec.views(parameters), (*spec.hidden, "identity"), strict=True):
+        z = dense_forward(values[-1], w, b)
+        values.append(getattr(activations, f"{name}_forward")(z))
+    return values
+
+
+def outputs(spec, parameters, x):
+    """Probabilities (softmax, sigmoid) or values (identity). -> (N, J)."""
+    z = forward(spec, parameters, x)[-1]
+    return {"softmax": losses.softmax, "sigmoid": sigmoid, "identity": activations.identity_forward}[spec.output](z)
+
+
+def loss_and_gradient(spec, parameters, x, y):
+    """The sums over rows of the loss and of its gradient, and the number of right rows. No mean is taken here."""
+    values = forward(spec, parameters, x)
+    dz, loss, right = getattr(losses, f"{spec.output}_{spec.loss}")(values[-1], y)
+    gradient = np.zeros_like(parameters)
+    layers = list(zip(spec.views(parameters), spec.views(gradient), strict=True))
+    for layer in reversed(range(len(layers))):
+        (w, _), (dw, db) = layers[layer]
+        a = values[layer]
+        dw[:], db[:] = dense_backward_weights(a, dz)
+        if layer:
+            da = dense_backward_input(dz, w)
+            dz = getattr(activations, f"{spec.hidden[layer - 1]}_backward")(a, da)
+    return row_sum(loss), gradient, int(right.sum())
+
+
+def evaluate(spec, parameters, x, y):
+    """The mean loss and the share of right rows."""
+    total, _, right = loss_and_gradient(spec, parameters, x, y)
+    return total / _terms(spec, len(x)), right / len(x)
+
+
+def train(spec, parameters, x, y, *, epochs, learning_rate, batch_size, order):
+    """Gradient descent, in place; yields a Record each epoch.
+
+    order(epoch) gives the order of the rows in that epoch, which is cut into batches of batch_size, the last one
+    perhaps shorter. An epoch's loss is the sum over its batches, in their order, divided by the number of terms.
+    With one batch an epoch, the Record comes before the update, so that a caller who stops there keeps the
+    parameters that were measured; with more, it comes when the epoch is done.
+    """
+    kind = parameters.dtype.type
+    whole = batch_size >= len(x)
+    for epoch in range(1, epochs + 1):
+        start_parameters = parameters.copy()
+        total, right = kind(0), 0
+        rows = order(epoch)
+        for start in range(0, len(x), batch_size):
+            batch = rows[start : start + batch_size]
+            batch_loss, gradient, batch_right = loss_and_gradient(spec, parameters, x[batch], y[batch])
+            total, right = total + batch_loss, right + batch_right
+            record = Record(epoch, total / _terms(spec, len(x)), right / len(x), start_parameters)
+            if whole:
+                yield record
+            scale = kind(spec.gradient_factor) / _terms(spec, len(batch))
+            parameters[:] = gradient_descent(parameters, gradient, scale, kind(learning_rate))
+        if not whole:
+            yield record
+
+
+def _terms(spec, rows):
+    """The number of terms in the mean, in the network's dtype (rounded once where it is large)."""
+    return np.dtype(spec.dtype).type(rows * spec.loss_terms)

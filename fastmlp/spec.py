@@ -1,0 +1,168 @@
+"""What a network is: its layers, activations, loss and dtype, and how its parameters lie in one flat vector.
+
+Imports NumPy only. Everything else in fastmlp is written in terms of `Spec`.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+NUMERICS_VERSION = 1  # of docs/arithmetic.md; a change of any bit anywhere is a new version
+
+HIDDEN = ("relu", "sigmoid", "tanh", "identity")
+# output -> the losses that it may have, the default first
+LOSSES = {
+    "softmax": ("cross_entropy",),
+    "sigmoid": ("binary_cross_entropy", "squared_error"),
+    "identity": ("squared_error",),
+}
+INITS = ("he_normal", "he_uniform", "glorot_normal", "glorot_uniform")
+DTYPES = ("float64", "float32")
+
+
+@dataclass(frozen=True)
+class Spec:
+    """A network: `layers` units from the inputs to the outputs, an activation for each hidden layer, a loss.
+
+    Make one with `Spec.build`, which validates; the fields are then plain and complete.
+    """
+
+    layers: tuple[int, ...]
+    hidden: tuple[str, ...]
+    output: str
+    loss: str
+    dtype: str
+
+    @classmethod
+    def build(
+        cls,
+        layers: Sequence[int],
+        hidden: str | Sequence[str] = "relu",
+        output: str = "softmax",
+        loss: str | None = None,
+        dtype: object = "float64",
+    ) -> Spec:
+        """The spec for these arguments of `Model`. Raises ValueError or TypeError naming the one that is wrong."""
+        sizes = _layer_sizes(layers)
+        hidden = _hidden_names(hidden, len(sizes) - 2)
+        _known("output", output, tuple(LOSSES))
+        if loss is None:
+            loss = LOSSES[output][0]
+        _known("loss", loss, tuple(sorted({name for names in LOSSES.values() for name in names})))
+        if loss not in LOSSES[output]:
+            fits = [name for name in LOSSES if loss in LOSSES[name]]
+            raise ValueError(
+                f"loss={loss!r} does not go with output={output!r}: "
+                f"use loss={_either(LOSSES[output])}, or output={_either(fits)}"
+            )
+        if output == "softmax" and sizes[-1] < 2:
+            raise ValueError(
+                f"layers={list(sizes)} ends in one output, and softmax needs at least 2: "
+                'end in 2, or use output="sigmoid"'
+            )
+        return cls(sizes, hidden, output, loss, dtype_name(dtype))
+
+    @property
+    def inputs(self) -> int:
+        return self.layers[0]
+
+    @property
+    def outputs(self) -> int:
+        return self.layers[-1]
+
+    @property
+    def shapes(self) -> list[tuple[int, int]]:
+        """(K, J) of each layer's weights."""
+        return list(zip(self.layers[:-1], self.layers[1:], strict=True))
+
+    @property
+    def offsets(self) -> list[int]:
+        """Where each layer begins in the flat parameter vector: w (K, J) by rows, then b (J)."""
+        starts = [0]
+        for inputs, outputs in self.shapes:
+            starts.append(starts[-1] + (inputs + 1) * outputs)
+        return starts[:-1]
+
+    @property
+    def parameters(self) -> int:
+        """The length of the flat parameter vector."""
+        return sum((inputs + 1) * outputs for inputs, outputs in self.shapes)
+
+    @property
+    def is_classifier(self) -> bool:
+        """Whether a prediction is a label, so that an accuracy makes sense."""
+        return self.output != "identity"
+
+    @property
+    def targets(self) -> int:
+        """The columns of the targets: one, a label, for softmax; else one for each output."""
+        return 1 if self.output == "softmax" else self.outputs
+
+    @property
+    def loss_terms(self) -> int:
+        """How many terms a row adds to the loss, over which the mean is taken."""
+        return 1 if self.loss == "cross_entropy" else self.outputs
+
+    @property
+    def gradient_factor(self) -> int:
+        """The factor that the loss's derivative leaves out of dz: 2 for squares, else 1."""
+        return 2 if self.loss == "squared_error" else 1
+
+    def views(self, parameters: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+        """[(w (K, J), b (J,)), ...]: views into a flat parameter (or gradient) vector."""
+        pairs = []
+        for start, (inputs, outputs) in zip(self.offsets, self.shapes, strict=True):
+            end = start + inputs * outputs
+            w = parameters[start:end].reshape(inputs, outputs)
+            pairs.append((w, parameters[end : end + outputs]))
+        return pairs
+
+
+def dtype_name(dtype: object) -> str:
+    """'float64' or 'float32' for whatever names one of them. Raises ValueError."""
+    try:
+        name = np.dtype(dtype).name  # type: ignore[call-overload]
+    except TypeError:
+        name = None
+    if dtype is None or name not in DTYPES:
+        raise ValueError(f"dtype={dtype!r} is not known: use {_either(DTYPES)}")
+    return name
+
+
+def _layer_sizes(layers: Sequence[int]) -> tuple[int, ...]:
+    if isinstance(layers, (str, bytes)) or not hasattr(layers, "__iter__"):
+        raise TypeError(f"layers={layers!r} is not a list of sizes: give one like [2, 8, 8, 2], inputs first")
+    sizes = []
+    for size in layers:
+        try:
+            sizes.append(operator.index(size))
+        except TypeError:
+            raise TypeError(f"layers={list(layers)} holds {size!r}: every size is a whole number") from None
+        if isinstance(size, (bool, np.bool_)) or sizes[-1] < 1:
+            raise ValueError(f"layers={list(layers)} holds {size!r}: every size is at least 1")
+    if len(sizes) < 2:
+        raise ValueError(f"layers={sizes} is too short: give the number of inputs, of hidden units, and of outputs")
+    return tuple(sizes)
+
+
+def _hidden_names(hidden: str | Sequence[str], count: int) -> tuple[str, ...]:
+    names = (hidden,) * count if isinstance(hidden, str) else tuple(hidden)
+    for name in (hidden,) if isinstance(hidden, str) else names:
+        _known("hidden", name, HIDDEN)
+    if len(names) != count:
+        raise ValueError(f"hidden={list(names)} has {len(names)} names for {count} hidden layers: give one for each")
+    return names
+
+
+def _known(argument: str, name: object, names: Sequence[str]) -> None:
+    if name not in names:
+        raise ValueError(f"{argument}={name!r} is not known: use {_either(names)}")
+
+
+def _either(names: Sequence[str]) -> str:
+    quoted = [f'"{name}"' for name in names]
+    return quoted[0] if len(quoted) == 1 else ", ".join(quoted[:-1]) + " or " + quoted[-1]

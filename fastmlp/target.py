@@ -1,0 +1,40 @@
+"""The processor that kernels are compiled for, as Numba will see it. Imports llvmlite when first asked, never Numba."""
+
+from __future__ import annotations
+
+import functools
+import os
+from dataclasses import dataclass
+
+LINE = 64  # bytes: the lanes of a sum over rows fill one line (docs/arithmetic.md)
+
+
+@dataclass(frozen=True)
+class Target:
+    """A processor's name and features, and the width of the registers that kernels use, in bytes."""
+
+    name: str
+    features: str
+    register: int
+
+
+@functools.cache
+def target() -> Target:
+    """This process's target.
+
+    `NUMBA_CPU_NAME` and `NUMBA_CPU_FEATURES` choose another processor than the host, as they do for Numba.
+    `FASTMLP_REGISTER_BYTES` (16, 32 or 64) forces a width. Results do not depend on any of them.
+    """
+    import llvmlite.binding as llvm
+
+    name = os.environ.get("NUMBA_CPU_NAME") or llvm.get_host_cpu_name()
+    features = os.environ.get("NUMBA_CPU_FEATURES")
+    if features is None:
+        features = "" if name == "generic" else llvm.get_host_cpu_features().flatten()
+    width = 64 if "+avx512f" in features else 32 if "+avx2" in features else 16
+    forced = os.environ.get("FASTMLP_REGISTER_BYTES")
+    if forced:
+        if forced not in ("16", "32", "64"):
+            raise ValueError(f"FASTMLP_REGISTER_BYTES={forced!r} is not a width: use 16, 32 or 64, or unset it")
+        width = int(forced)
+    return Target(name, features, width)
