@@ -9,8 +9,7 @@ from __future__ import annotations
 import math
 import signal
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -19,6 +18,7 @@ from fastmlp import plan as at
 from fastmlp.pairs import Floats, Int, Ints
 from fastmlp.spec import Spec
 from fastmlp.target import LINE, target
+from fastmlp.training import Step, Training
 
 CHUNK = 512  # rows; of docs/arithmetic.md
 CALL_SECONDS = 0.05  # between returns to Python: for Ctrl-C, progress and logging
@@ -29,28 +29,6 @@ RECORDS = 4096  # a call's records
 _TRAIN = (Ints, Floats, Int)
 _SUM_BATCH = _PASS = (Ints, Floats, Int, Int, Int)
 _GATHER = (Floats, Ints, Int, Int, Int, Int, Floats, Int)
-
-
-@dataclass(frozen=True)
-class Training:
-    """What to train for. `order` gives each epoch's rows: None, as they come; a seed; or a function of the epoch."""
-
-    epochs: int
-    learning_rate: float
-    batch_size: int
-    record_every: int
-    order: int | Callable[[int], np.ndarray] | None = None
-    target_loss: float | None = None
-    target_accuracy: float | None = None
-
-
-@dataclass(frozen=True)
-class Step:
-    """Where training is. `state` is "more", "done", "target" or "diverged"; a record is (epoch, loss, accuracy)."""
-
-    state: str
-    epochs: int  # completed
-    records: list[tuple[int, float, float]] = field(default_factory=list)
 
 
 # ---------------------------------------------------------------------------------------------------------
@@ -135,12 +113,11 @@ class Workspace:
             if activation not in ("relu", "identity"):
                 plan[entry + at.LAYER_FORWARD] = self.address(f"activations.{activation}_forward")
 
-    def for_outputs(self, result: np.ndarray) -> None:
-        """Readies a pass that writes the outputs of all rows."""
+    def for_outputs(self, result: np.ndarray, kernel: str | None) -> None:
+        """Readies a pass that writes the outputs of all rows: the logits, or what `kernel` makes of them."""
         plan = self.plan
         plan[at.RESULT] = self.keep(result)
         plan[at.SCATTER] = self.address("layout.scatter")
-        kernel = {"softmax": "losses.softmax", "sigmoid": "activations.sigmoid_forward"}.get(self.spec.output)
         plan[at.OUTPUT_KERNEL] = self.address(kernel) if kernel else 0
 
     def for_loss(self, rows: int) -> None:
@@ -210,11 +187,23 @@ def choose_schedule(batch: int) -> str:
 
 def outputs(spec: Spec, parameters: np.ndarray, x: np.ndarray, schedule: str | None = None) -> np.ndarray:
     """Probabilities (softmax, sigmoid) or values (identity), (N, J)."""
+    kernels = {"softmax": "losses.softmax", "sigmoid": "activations.sigmoid_forward", "identity": None}
+    return _forward(spec, parameters, x, kernels[spec.output], schedule)
+
+
+def logits(spec: Spec, parameters: np.ndarray, x: np.ndarray, schedule: str | None = None) -> np.ndarray:
+    """The last layer's sums, (N, J), before softmax or sigmoid."""
+    return _forward(spec, parameters, x, None, schedule)
+
+
+def _forward(
+    spec: Spec, parameters: np.ndarray, x: np.ndarray, output_kernel: str | None, schedule: str | None
+) -> np.ndarray:
     result = np.empty((len(x), spec.outputs), spec.dtype)
     workspace = Workspace(spec, schedule or choose_schedule(len(x)), len(x))
     workspace.parameters[: spec.parameters] = parameters
     workspace.data(x, None)
-    workspace.for_outputs(result)
+    workspace.for_outputs(result, output_kernel)
     _all_rows(workspace, f"train.{workspace.schedule}", len(x), at.OUTPUT)
     return result
 
@@ -236,7 +225,7 @@ def evaluate(
         if state == at.INTERRUPTED:
             signal.raise_signal(signal.SIGINT)
     total = workspace.gradient[spec.parameters]
-    return total / total.dtype.type(len(x) * spec.loss_terms), int(workspace.plan[at.BATCH_RIGHT]) / len(x)
+    return float(total / total.dtype.type(len(x) * spec.loss_terms)), int(workspace.plan[at.BATCH_RIGHT]) / len(x)
 
 
 def _all_rows(workspace: Workspace, kernel: str, rows: int, mode: int) -> None:

@@ -24,44 +24,43 @@ class History:
     """
 
     def __init__(self) -> None:
-        self._epoch: list[int] = []
-        self._loss: list[float] = []
-        self._accuracy: list[float] = []
+        self._records: list[tuple[int, float, float]] = []  # one list, so that an interrupt finds whole records
         self.seconds: float = 0.0
         self.stopped: str | None = None
 
     @property
     def epoch(self) -> np.ndarray:
-        return np.array(self._epoch, np.int64)
+        return np.array([record[0] for record in self._records], np.int64)
 
     @property
     def loss(self) -> np.ndarray:
-        return np.array(self._loss, np.float64)
+        return np.array([record[1] for record in self._records], np.float64)
 
     @property
     def accuracy(self) -> np.ndarray:
-        return np.array(self._accuracy, np.float64)
+        return np.array([record[2] for record in self._records], np.float64)
 
-    def append(self, epoch: Any, loss: Any, accuracy: Any) -> None:
-        """Adds one record, or as many as the three arrays have entries. `fit` calls this; its caller only reads."""
-        columns = [np.atleast_1d(values).tolist() for values in (epoch, loss, accuracy)]
-        if len({len(column) for column in columns}) != 1:
-            raise ValueError(f"a record has three parts: got {' and '.join(str(len(column)) for column in columns)}")
-        self._epoch += columns[0]
-        self._loss += columns[1]
-        self._accuracy += columns[2]
+    def extend(self, records: Iterable[tuple[int, float, float]]) -> None:
+        """Adds records (epoch, loss, accuracy). `fit` calls this; its caller only reads."""
+        self._records.extend(records)
+
+    def latest(self) -> str:
+        """The last record in words: 'loss 0.0042, accuracy 0.98'."""
+        _, loss, accuracy = self._records[-1]
+        return f"loss {loss:.4g}" + ("" if np.isnan(accuracy) else f", accuracy {accuracy:.4g}")
 
     def __len__(self) -> int:
-        return len(self._epoch)
+        return len(self._records)
 
     def __repr__(self) -> str:
         if not len(self):
             return "History(no records)"
         parts = ["1 record" if len(self) == 1 else f"{len(self)} records"]
-        parts.append(_span("epoch", [str(self._epoch[0]), str(self._epoch[-1])]))
-        parts.append(_span("loss", [f"{self._loss[0]:.4g}", f"{self._loss[-1]:.4g}"]))
-        if not np.isnan(self._accuracy[-1]):
-            parts.append(_span("accuracy", [f"{self._accuracy[0]:.4g}", f"{self._accuracy[-1]:.4g}"]))
+        first, last = self._records[0], self._records[-1]
+        parts.append(_span("epoch", [str(first[0]), str(last[0])]))
+        parts.append(_span("loss", [f"{first[1]:.4g}", f"{last[1]:.4g}"]))
+        if not np.isnan(last[2]):
+            parts.append(_span("accuracy", [f"{first[2]:.4g}", f"{last[2]:.4g}"]))
         parts.append(f"{self.seconds:.3g} s")
         if self.stopped:
             parts.append(f"stopped: {self.stopped}")

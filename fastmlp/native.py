@@ -8,6 +8,8 @@ imports Numba: linking takes about 2 ms a kernel where importing Numba and its r
 from __future__ import annotations
 
 import ctypes
+import ctypes.util
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -57,9 +59,8 @@ def link(code: Code) -> int:
     import llvmlite.binding as llvm
 
     _initialise()
-    missing = [name for name in code.externals if llvm.address_of_symbol(name) is None]
-    if missing:
-        raise RuntimeError(f"{code.symbol} needs {', '.join(missing)}, which this process does not have")
+    for name in code.externals:
+        llvm.add_symbol(name, _process_address(name))
     # An engine for each kernel: two objects in one engine would merge functions that happen to share a name.
     machine = llvm.Target.from_default_triple().create_target_machine()
     engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine)
@@ -70,6 +71,23 @@ def link(code: Code) -> int:
         raise RuntimeError(f"the object code has no function {code.symbol}")
     _engines.append(engine)
     return address
+
+
+def _process_address(name: str) -> int:
+    """The address of a function of Python, libc or libm. Raises RuntimeError where there is none."""
+    libraries: list[Any] = [ctypes.pythonapi]
+    if sys.platform == "win32":
+        libraries += [ctypes.CDLL("ucrtbase"), ctypes.CDLL("vcruntime140")]
+    else:
+        libraries += [ctypes.CDLL(None)]
+        path = ctypes.util.find_library("m") if name.startswith("fma") else None
+        libraries += [ctypes.CDLL(path)] if path else []
+    for library in libraries:
+        try:
+            return ctypes.cast(getattr(library, name), ctypes.c_void_p).value or 0
+        except AttributeError:
+            pass
+    raise RuntimeError(f"a kernel needs {name}, which this process does not have")
 
 
 _engines: list[Any] = []  # they own the code that addresses point to, for the life of the process

@@ -57,7 +57,7 @@ class Spec:
             fits = [name for name in LOSSES if loss in LOSSES[name]]
             raise ValueError(
                 f"loss={loss!r} does not go with output={output!r}: "
-                f"use loss={_either(LOSSES[output])}, or output={_either(fits)}"
+                f"use loss={either(LOSSES[output])}, or output={either(fits)}"
             )
         if output == "softmax" and sizes[-1] < 2:
             raise ValueError(
@@ -129,7 +129,7 @@ def dtype_name(dtype: object) -> str:
     except TypeError:
         name = None
     if dtype is None or name not in DTYPES:
-        raise ValueError(f"dtype={dtype!r} is not known: use {_either(DTYPES)}")
+        raise ValueError(f"dtype={dtype!r} is not known: use {either(DTYPES)}")
     return name
 
 
@@ -160,9 +160,9 @@ def _hidden_names(hidden: str | Sequence[str], count: int) -> tuple[str, ...]:
 
 def _known(argument: str, name: object, names: Sequence[str]) -> None:
     if name not in names:
-        raise ValueError(f"{argument}={name!r} is not known: use {_either(names)}")
+        raise ValueError(f"{argument}={name!r} is not known: use {either(names)}")
 
 
-def _either(names: Sequence[str]) -> str:
+def either(names: Sequence[str]) -> str:
     quoted = [f'"{name}"' for name in names]
     return quoted[0] if len(quoted) == 1 else ", ".join(quoted[:-1]) + " or " + quoted[-1]

@@ -1,0 +1,74 @@
+"""The reference as a backend: what `engine.py` does, by the definition itself. Slow, and right by definition."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from fastmlp.reference import random
+from fastmlp.reference import train as reference
+from fastmlp.spec import Spec
+from fastmlp.training import Step, Training
+
+
+def outputs(spec: Spec, parameters: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """Probabilities (softmax, sigmoid) or values (identity), (N, J)."""
+    return reference.outputs(spec, parameters, x)
+
+
+def logits(spec: Spec, parameters: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """The last layer's sums, (N, J), before softmax or sigmoid."""
+    return reference.forward(spec, parameters, x)[-1]
+
+
+def evaluate(spec: Spec, parameters: np.ndarray, x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
+    """The mean loss and the share of right rows."""
+    loss, accuracy = reference.evaluate(spec, parameters, x, y)
+    return float(loss), accuracy
+
+
+def train(spec: Spec, parameters: np.ndarray, x: np.ndarray, y: np.ndarray, training: Training) -> Iterator[Step]:
+    """Trains `parameters` in place, yielding a Step for each epoch."""
+    whole = training.batch_size >= len(x)
+
+    def order(epoch: int) -> np.ndarray:
+        if training.order is None or whole:
+            return np.arange(len(x))
+        if callable(training.order):
+            return training.order(epoch)
+        return random.permutation(training.order, epoch, len(x))
+
+    kept = parameters.copy()
+    epochs = reference.train(
+        spec, parameters, x, y, epochs=training.epochs, learning_rate=training.learning_rate,
+        batch_size=training.batch_size, order=order,
+    )  # fmt: skip
+    for record in epochs:
+        state, records = "more", []
+        if training.recorded(record.epoch):
+            records = [(record.epoch, float(record.loss), record.accuracy)]
+            if not np.isfinite(record.loss):
+                state = "diverged"
+            else:
+                kept = record.parameters
+                if _reached(record, training):
+                    state = "target"
+        if not np.isfinite(parameters).all():
+            state = "diverged"
+        if state == "diverged":
+            parameters[:] = kept
+        # A record of the whole batch comes before its update (see reference.train).
+        yield Step(state, record.epoch - 1 if whole else record.epoch, records)
+        if state != "more":
+            return
+    if not np.isfinite(parameters).all():
+        parameters[:] = kept
+        yield Step("diverged", training.epochs)
+        return
+    yield Step("done", training.epochs)
+
+
+def _reached(record: reference.Record, training: Training) -> bool:
+    loss = training.target_loss is not None and record.loss <= record.loss.dtype.type(training.target_loss)
+    return bool(loss) or (training.target_accuracy is not None and record.accuracy >= training.target_accuracy)

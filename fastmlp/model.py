@@ -1,0 +1,264 @@
+"""`Model`: a network, its parameters, and what one does with them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from fastmlp import data
+from fastmlp.errors import DivergenceError
+from fastmlp.history import History
+from fastmlp.progress import bar
+from fastmlp.spec import NUMERICS_VERSION, Spec
+from fastmlp.training import Step, Training
+from fastmlp.weights import check_init, check_seed, initial_parameters
+
+BACKENDS = ("numba", "reference")
+
+
+class Model:
+    """A multi-layer perceptron that trains by gradient descent, the same bits on every machine.
+
+    layers: sizes from the inputs to the outputs, [2, 8, 8, 2].
+    hidden: "relu", "sigmoid", "tanh" or "identity", one name or one for each hidden layer.
+    output, loss: "softmax" with "cross_entropy"; "sigmoid" with "binary_cross_entropy" (its default) or
+        "squared_error"; "identity" with "squared_error".
+    init: "he_normal", "he_uniform", "glorot_normal", "glorot_uniform", or the standard deviation of normal weights.
+    seed: a whole number (our own generator: portable bits), or a NumPy Generator or RandomState (their draws).
+        It gives the initial weights and, in `fit`, the shuffles.
+    dtype: "float64" or "float32", of the parameters and of all arithmetic.
+    backend: "numba", or "reference": the definition itself, thousands of times slower.
+
+    Raises ValueError or TypeError that name the argument.
+
+    >>> model = Model([2, 8, 8, 2], seed=1)
+    >>> history = model.fit([[0, 0], [0, 1], [1, 0], [1, 1]], [0, 1, 1, 0], epochs=2000, learning_rate=0.1)
+    >>> model.predict([[0, 0], [0, 1], [1, 0], [1, 1]])
+    array([0, 1, 1, 0])
+    """
+
+    spec: Spec
+    history: History | None  # of the last `fit`, also where that was interrupted
+
+    def __init__(
+        self,
+        layers: Sequence[int],
+        *,
+        hidden: str | Sequence[str] = "relu",
+        output: str = "softmax",
+        loss: str | None = None,
+        init: str | float = "he_normal",
+        seed: int | np.random.Generator | np.random.RandomState = 0,
+        dtype: Any = "float64",
+        backend: str = "numba",
+    ) -> None:
+        self.spec = Spec.build(layers, hidden, output, loss, dtype)
+        if backend not in BACKENDS:
+            raise ValueError(f'backend={backend!r} is not known: use "numba" or "reference"')
+        self.backend = backend
+        self._seed = check_seed(seed)
+        self._parameters = initial_parameters(self.spec, check_init(init), self._seed, backend)
+        self.history = None
+
+    def __repr__(self) -> str:
+        spec = self.spec
+        hidden = list(spec.hidden) if len(set(spec.hidden)) > 1 else (*spec.hidden, "relu")[0]
+        return (
+            f"Model({list(spec.layers)}, hidden={hidden!r}, output={spec.output!r}, loss={spec.loss!r}, "
+            f"dtype={spec.dtype!r}, backend={self.backend!r})"
+        )
+
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        *,
+        epochs: int,
+        learning_rate: float = 0.1,
+        batch_size: int | None = None,
+        shuffle: bool = True,
+        record_every: int | None = None,
+        target_loss: float | None = None,
+        target_accuracy: float | None = None,
+        progress: bool | None = None,
+    ) -> History:
+        """Trains by gradient descent from the current weights; returns what it recorded.
+
+        X (N, K): any array, list or frame of finite numbers. y: labels 0, 1, ... (N,) or one-hot rows (N, J) for
+            softmax; (N, J), or (N,) for one output, else. Neither is changed.
+        epochs: passes over X. learning_rate: w -= learning_rate * (gradient of the mean loss).
+        batch_size: rows of a batch (the last may be shorter); None: all.
+        shuffle: whether each epoch of mini-batches goes through the rows in a new order.
+        record_every: records the first epoch, each k-th and the last; None: every epoch.
+        target_loss, target_accuracy: a record that reaches either ends the training.
+        progress: a bar; None: on a terminal, for runs of more than a second.
+
+        A record's loss and accuracy stand as before that epoch's update; with mini-batches they are the epoch's mean.
+        With one batch an epoch, a target leaves the very weights that reached it.
+
+        Raises DivergenceError if a recorded loss or a parameter is not finite; the model then holds the weights of the
+        last record that was. KeyboardInterrupt (Ctrl-C) leaves the weights reached so far, and `model.history`.
+        """
+        spec = self.spec
+        x = data.features(X, spec)
+        targets = data.targets(y, len(x), spec)
+        training = Training(
+            epochs=data.positive_int(epochs, "epochs"),
+            learning_rate=self._learning_rate(learning_rate),
+            batch_size=len(x) if batch_size is None else min(data.positive_int(batch_size, "batch_size"), len(x)),
+            record_every=1 if record_every is None else data.positive_int(record_every, "record_every"),
+            order=self._order(len(x)) if _flag(shuffle, "shuffle") else None,
+            target_loss=None if target_loss is None else data.finite_float(target_loss, "target_loss"),
+            target_accuracy=self._target_accuracy(target_accuracy),
+        )
+        if progress is not None:
+            _flag(progress, "progress")
+        labelled = spec.output == "softmax" or (spec.is_classifier and bool(np.isin(targets, (0, 1)).all()))
+        history = self.history = History()
+        started = time.perf_counter()
+        try:
+            with bar(training.epochs, progress) as advance:
+                for step in self._run().train(spec, self._parameters, x, targets, training):
+                    history.seconds = time.perf_counter() - started
+                    self._note(history, step, labelled, training)
+                    advance(step.epochs, history)
+        finally:
+            history.seconds = time.perf_counter() - started
+        return history
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Labels (N,) for softmax; 0 or 1 for sigmoid and values for identity, (N,) for one output, else (N, J)."""
+        spec = self.spec
+        z = self._run().logits(spec, self._parameters, data.features(X, spec))
+        if spec.output == "softmax":
+            return np.argmax(z, axis=1)
+        values = (z > 0).astype(np.int64) if spec.output == "sigmoid" else z
+        return values[:, 0] if spec.outputs == 1 else values
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """The probability of each class (softmax, rows that sum to 1) or of each output being 1 (sigmoid), (N, J)."""
+        spec = self.spec
+        if not spec.is_classifier:
+            raise ValueError('output="identity" has no probabilities: use predict, or output="softmax" or "sigmoid"')
+        return self._run().outputs(spec, self._parameters, data.features(X, spec))
+
+    def evaluate(self, X: Any, y: Any) -> dict[str, float]:
+        """{"loss", "accuracy"}, or {"loss", "r2"} for output="identity" (r2: its mean over outputs)."""
+        spec = self.spec
+        x = data.features(X, spec)
+        targets = data.targets(y, len(x), spec)
+        loss, accuracy = self._run().evaluate(spec, self._parameters, x, targets)
+        if spec.is_classifier:
+            return {"loss": loss, "accuracy": accuracy}
+        return {"loss": loss, "r2": _r2(self._run().logits(spec, self._parameters, x), targets)}
+
+    def loss(self, X: Any, y: Any) -> float:
+        """The mean loss."""
+        x = data.features(X, self.spec)
+        return self._run().evaluate(self.spec, self._parameters, x, data.targets(y, len(x), self.spec))[0]
+
+    @property
+    def weights(self) -> list[tuple[np.ndarray, np.ndarray]]:
+        """[(w (K, J), b (J,)), ...], a layer each: copies; `set_weights` takes such a list back."""
+        return [(w.copy(), b.copy()) for w, b in self.spec.views(self._parameters)]
+
+    def set_weights(self, weights: Iterable[tuple[Any, Any]]) -> None:
+        """Replaces all parameters by [(w (K, J), b (J,)), ...]. Raises before anything is changed."""
+        layers = [tuple(layer) for layer in weights]
+        shapes = self.spec.shapes
+        if len(layers) != len(shapes) or any(len(layer) != 2 for layer in layers):
+            raise ValueError(f"weights must be {len(shapes)} pairs (w, b), one for each layer: got {len(layers)} entries")
+        parameters = np.empty_like(self._parameters)
+        for number, ((w, b), (inputs, outputs)) in enumerate(zip(layers, shapes, strict=True)):
+            places = self.spec.views(parameters)[number]
+            for value, place, shape, name in ((w, places[0], (inputs, outputs), "w"), (b, places[1], (outputs,), "b")):
+                place[:] = _weight_array(value, shape, f"weights[{number}] {name}", self.spec.dtype)
+        self._parameters[:] = parameters
+
+    def digest(self) -> str:
+        """SHA-256, in hex, of the network's spec, the numerics version, and the parameters' bits (little-endian)."""
+        words = json.dumps({"numerics": NUMERICS_VERSION, **asdict(self.spec)}, sort_keys=True)
+        numbers = self._parameters.astype(self._parameters.dtype.newbyteorder("<")).tobytes()
+        return hashlib.sha256(words.encode() + b"\n" + numbers).hexdigest()
+
+    # -----------------------------------------------------------------------------------------------------
+
+    def _run(self) -> ModuleType:
+        if self.backend == "reference":
+            from fastmlp import definition
+
+            return definition
+        from fastmlp import engine
+
+        return engine
+
+    def _note(self, history: History, step: Step, labelled: bool, training: Training) -> None:
+        """Adds a step's records to the history; raises DivergenceError where the step says so."""
+        finite = [record for record in step.records if np.isfinite(record[1])]
+        history.extend([(epoch, loss, right if labelled else np.nan) for epoch, loss, right in finite])
+        if step.state == "target":
+            epoch, loss, accuracy = finite[-1]
+            by_loss = training.target_loss is not None and loss <= training.target_loss
+            history.stopped = f"loss {loss:.6g}" if by_loss else f"accuracy {accuracy:.6g}"
+            history.stopped += f" reached the target in epoch {epoch}"
+        if step.state == "diverged":
+            history.stopped = "diverged"
+            what = next((f"the loss was {r[1]} in epoch {r[0]}" for r in step.records if not np.isfinite(r[1])), None)
+            if what is None:
+                what = f"a weight was no longer finite in epoch {max(step.epochs, 1)}"
+            held = "its initial weights" if not len(history) else f"the weights of epoch {history.epoch[-1]}"
+            raise DivergenceError(
+                f"training diverged: {what}. Try a smaller learning_rate than {training.learning_rate:g}, or scale X. "
+                f"The model holds {held}, the last with a finite recorded loss"
+            )
+
+    def _order(self, rows: int) -> Any:
+        seed = self._seed
+        return seed if isinstance(seed, int) else lambda epoch: seed.permutation(rows)
+
+    def _learning_rate(self, value: Any) -> float:
+        number = data.positive_float(value, "learning_rate")
+        if not 0 < np.dtype(self.spec.dtype).type(number) < np.inf:
+            raise ValueError(f"learning_rate={value!r} is not a number of {self.spec.dtype} that is above 0")
+        return number
+
+    def _target_accuracy(self, value: Any) -> float | None:
+        if value is None:
+            return None
+        if not self.spec.is_classifier:
+            raise ValueError('target_accuracy needs labels, and output="identity" has none: use target_loss')
+        return data.fraction(value, "target_accuracy")
+
+
+def _flag(value: Any, name: str) -> bool:
+    if not isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{name}={value!r} is not True or False")
+    return bool(value)
+
+
+def _weight_array(value: Any, shape: tuple[int, ...], name: str, dtype: str) -> np.ndarray:
+    array = data.numeric_array(value, name)
+    if array.shape != shape:
+        raise ValueError(f"{name} has shape {array.shape}: this layer's is {shape}")
+    with np.errstate(over="ignore"):
+        array = array.astype(dtype)
+    if not np.isfinite(array).all():
+        raise ValueError(f"{name} has NaN or infinity, or a number too large for {dtype}: every weight must be finite")
+    return array
+
+
+def _r2(predicted: np.ndarray, y: np.ndarray) -> float:
+    """1 - (squared error) / (squared deviation from the mean), averaged over outputs; in float64."""
+    y, predicted = y.astype(np.float64), predicted.astype(np.float64)
+    error = ((y - predicted) ** 2).sum(axis=0)
+    deviation = ((y - y.mean(axis=0)) ** 2).sum(axis=0)
+    # a constant output: 1 where it is met exactly, else 0, as in scikit-learn
+    scores = np.where(deviation > 0, 1 - error / np.where(deviation > 0, deviation, 1), (error == 0).astype(float))
+    return float(scores.mean())

@@ -1,0 +1,37 @@
+"""The progress bar of a training run: tqdm's, imported when one is shown."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from fastmlp.history import History
+
+PATIENCE = 1.0  # seconds that a run takes before a bar appears that nobody asked for
+
+
+@contextmanager
+def bar(epochs: int, wanted: bool | None) -> Iterator[Callable[[int, History], None]]:
+    """Gives a function of (epochs done, history) to call now and then.
+
+    wanted: True shows a bar, False none, and None one on a terminal, if the run takes more than a second.
+    """
+    if wanted is None:
+        wanted = sys.stderr is not None and sys.stderr.isatty()
+        delay = PATIENCE
+    else:
+        delay = 0.0
+    if not wanted:
+        yield lambda done, history: None
+        return
+    from tqdm import tqdm
+
+    with tqdm(total=epochs, unit="epoch", delay=delay, unit_scale=epochs >= 10_000, dynamic_ncols=True) as shown:
+
+        def advance(done: int, history: History) -> None:
+            if len(history):
+                shown.set_postfix_str(history.latest(), refresh=False)
+            shown.update(done - shown.n)
+
+        yield advance

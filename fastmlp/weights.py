@@ -1,0 +1,74 @@
+"""Initial weights: by our own generator for a seed (the same bits everywhere), or by a NumPy generator's draws."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from fastmlp import pairs
+from fastmlp.pairs import Floats, Int
+from fastmlp.reference import random
+from fastmlp.spec import INITS, Spec, either
+
+FEW = 4096  # weights of a layer: the reference draws them in some 30 ms, less than a kernel takes to compile
+
+
+def check_seed(seed: Any) -> Any:
+    """seed, if it is an int from 0 to 2^64 - 1 or a NumPy Generator or RandomState; else TypeError or ValueError."""
+    if isinstance(seed, (np.random.Generator, np.random.RandomState)):
+        return seed
+    if isinstance(seed, (bool, np.bool_)) or not hasattr(seed, "__index__"):
+        raise TypeError(f"seed={seed!r} is not a seed: give a whole number, or a NumPy Generator or RandomState")
+    number = seed.__index__()
+    if not 0 <= number < 2**64:
+        raise ValueError(f"seed={seed!r} is out of range: give a whole number from 0 to 2**64 - 1")
+    return number
+
+
+def check_init(init: Any) -> Any:
+    """init, if it is a name of INITS or a scale of 0 or more; else TypeError or ValueError."""
+    if isinstance(init, str):
+        if init not in INITS:
+            raise ValueError(f"init={init!r} is not known: use {either(INITS)}, or a scale like 0.1")
+        return init
+    if isinstance(init, (bool, np.bool_)) or not isinstance(init, (int, float, np.integer, np.floating)):
+        raise TypeError(f"init={init!r} is neither a name nor a scale: use a name like {INITS[0]!r}, or a number")
+    if not 0 <= float(init) < np.inf:
+        raise ValueError(f"init={init!r} is not a scale: give 0 or a positive number")
+    return float(init)
+
+
+def initial_parameters(spec: Spec, init: Any, seed: Any, backend: str) -> np.ndarray:
+    """The flat parameter vector of an untrained network: weights drawn layer by layer in float64, biases zero."""
+    parameters = np.zeros(spec.parameters, spec.dtype)
+    for layer, (w, _) in enumerate(spec.views(parameters)):
+        w[:] = _drawn(seed, layer, *w.shape, init, backend)
+    return parameters
+
+
+def _drawn(seed: Any, layer: int, fan_in: int, fan_out: int, init: Any, backend: str) -> np.ndarray:
+    if isinstance(seed, int):
+        if backend == "numba" and fan_in * fan_out > FEW:
+            return _by_kernels(seed, layer, fan_in, fan_out, init)
+        return random.initial_weights(seed, layer, fan_in, fan_out, init)
+    size = random.deviation(init, fan_in, fan_out)
+    if isinstance(init, str) and init.endswith("_uniform"):
+        return seed.uniform(-size, size, (fan_in, fan_out))
+    return seed.standard_normal((fan_in, fan_out)) * size
+
+
+def _by_kernels(seed: int, layer: int, fan_in: int, fan_out: int, init: Any) -> np.ndarray:
+    """`random.initial_weights`, bit for bit."""
+    count = fan_in * fan_out
+    x = np.zeros(count + 16)  # kernels write whole registers
+    words = np.array(seed, np.uint64).view(np.int64).item()
+    draw = pairs.function("random.uniform", "float64", (Int, Int, Int, Int, Floats))
+    draw(words, random.WEIGHTS, layer, count, x.ctypes.data)
+    size = random.deviation(init, fan_in, fan_out)
+    if isinstance(init, str) and init.endswith("_uniform"):
+        x = (x + x - 1.0) * size
+    else:
+        pairs.function("random.normal_quantile", "float64", (Floats, Int))(x.ctypes.data, count)
+        x = x * size
+    return x[:count].reshape(fan_in, fan_out)

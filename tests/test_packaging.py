@@ -1,0 +1,81 @@
+"""What a user gets: a light import, one version, types, and a README whose commands are those of .ci/run."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import fastmlp
+
+ROOT = Path(__file__).parents[1]
+
+
+def imported_by(code):
+    script = f"{code}\nimport sys\nprint(*sys.modules)"
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    return set(ended.stdout.split())
+
+
+@pytest.mark.parametrize(
+    ("code", "heavy"),
+    [
+        ("import fastmlp", {"numpy", "numba", "llvmlite", "tqdm", "matplotlib"}),
+        ("from fastmlp import Spec, History, DivergenceError", {"numba", "llvmlite", "tqdm", "matplotlib"}),
+        ("from fastmlp import Model", {"tqdm", "matplotlib"}),
+        ("import fastmlp.cli", {"numba", "llvmlite", "tqdm", "matplotlib"}),
+        ("import fastmlp.reference.train", {"numba", "llvmlite", "tqdm", "matplotlib"}),
+    ],
+)
+def test_imports_are_light(code, heavy):
+    assert not imported_by(code) & heavy
+
+
+def test_help_is_light():
+    code = "from fastmlp.cli import main\nimport contextlib, io\n"
+    code += "with contextlib.redirect_stdout(io.StringIO()): main(['train', '--help'])"
+    assert not imported_by(code) & {"numba", "llvmlite", "tqdm", "matplotlib"}
+
+
+def test_the_version_is_that_of_the_project():
+    stated = re.search(r'^version = "(.*?)"', (ROOT / "pyproject.toml").read_text(), re.MULTILINE).group(1)
+    assert fastmlp.__version__ == stated
+    assert f"## [{stated}]" in (ROOT / "CHANGELOG.md").read_text()
+
+
+def test_public_names_load():
+    for name in fastmlp.__all__:
+        assert getattr(fastmlp, name) is not None
+        assert name in dir(fastmlp)
+    assert fastmlp.Model is fastmlp.Model
+
+
+def test_an_unknown_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="'fastmlp' has no attribute 'Modle'"):
+        fastmlp.Modle  # noqa: B018
+
+
+def test_types_are_shipped():
+    assert (Path(fastmlp.__file__).parent / "py.typed").exists()
+
+
+def test_the_readme_holds_the_commands():
+    readme = (ROOT / "README.md").read_text()
+    stated = re.search(r"^test_command='(.*)'$", (ROOT / ".ci" / "run").read_text(), re.MULTILINE).group(1)
+    assert f"```sh\n{stated}\n```" in readme
+    assert "```sh\npip install . && fastmlp demo xor\n```" in readme
+    assert readme.count("<!-- timing -->") == readme.count("<!-- /timing -->") == 1
+
+
+def test_the_readme_links_to_files_that_exist():
+    for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md"):
+        for target in re.findall(r"\]\(([^)#:]+)\)", (ROOT / name).read_text()):
+            assert (ROOT / target).exists(), f"{name} links to {target}"
+
+
+def test_every_python_version_has_a_classifier():
+    text = (ROOT / "pyproject.toml").read_text()
+    minors = [int(minor) for minor in re.findall(r"Python :: 3\.(\d+)", text)]
+    assert minors == list(range(min(minors), max(minors) + 1))
+    assert f'requires-python = ">=3.{min(minors)}"' in text

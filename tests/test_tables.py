@@ -1,0 +1,232 @@
+"""Tables: what is read from files, what is refused with which line and column, the split, and the scale."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fastmlp import tables
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write(text, name="table.csv", encoding="utf-8"):
+        path = tmp_path / name
+        path.write_bytes(text.encode(encoding))
+        return path
+
+    return write
+
+
+# ---------------------------------------------------------------------------------------------------------
+# CSV
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a,label,b\n1,0,2.5\n-3e2,1,.5\n",
+        "a,label,b\r\n1,0,2.5\r\n-3e2,1,.5\r\n",
+        "a,label,b\n1,0,2.5\n-3e2,1,.5",
+        "\ufeffa,label,b\n1,0,2.5\n-3e2,1,.5\n",
+        '"a","label","b"\n"1","0","2.5"\n"-3e2","1",".5"\n',
+        " a , label ,b \n 1 , 0 , 2.5 \n-3e2,1,.5\n",
+        "a,label,b\n1,0,2.5\n\n-3e2,1,.5\n\n",
+        "\n  \na,label,b\n1,0,2.5\n   \n-3e2,1,.5\n",
+    ],
+    ids=["plain", "crlf", "no end", "byte-order mark", "quotes", "spaces", "blank lines", "blank start"],
+)
+def test_a_csv_is_read(write, text):
+    table = tables.read(write(text), "label")
+    assert table.x.tolist() == [[1.0, 2.5], [-300.0, 0.5]]
+    assert table.y.tolist() == [0.0, 1.0]
+    assert (table.names, table.target) == (["a", "b"], "label")
+    assert table.x.flags.c_contiguous
+
+
+def test_the_fast_and_the_slow_reader_agree(write):
+    values = np.random.default_rng(0).normal(size=(50, 4)) * 10.0 ** np.arange(-200, 200, 2)[:, None].repeat(2, 0)[:50]
+    path = write("a,b,c,d\n" + "\n".join(",".join(map(repr, row)) for row in values.tolist()))
+    assert tables._loaded(path, 1, 4).tobytes() == values.tobytes()
+    assert tables._parsed(path, list("abcd")).tobytes() == values.tobytes()
+
+
+def test_a_header_of_numbers_is_a_header(write):
+    table = tables.read(write("0,1\n0,1\n2,3\n"), "1")
+    assert (table.x.tolist(), table.y.tolist()) == ([[0.0], [2.0]], [1.0, 3.0])
+    table = tables.read(write('0,1\n0,1\n2,"3 "\n'), "1")
+    assert (table.x.tolist(), table.y.tolist()) == ([[0.0], [2.0]], [1.0, 3.0])
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("a,b,y\n1,2,0\n1,,0\n", ["line 3", "column 'b'", "nothing there"]),
+        ("a,b,y\n1,2,0\n\n1, ,0\n", ["line 4", "column 'b'", "nothing there"]),
+        ("a,b,y\n1,2,0\n1,male,0\n", ["line 3", "column 'b'", "'male' is not a number"]),
+        ("a,b,y\n1,2,no\n", ["line 2", "column 'y'", "'no' is not a number"]),
+        ("a,b,y\n1,1_000,0\n", ["line 2", "column 'b'", "'1_000' is not a number"]),
+        ("a,b,y\n1,2,0\n1,nan,0\n", ["line 3", "column 'b'", "nan is not a finite number"]),
+        ("a,b,y\n1,-inf,0\n", ["line 2", "column 'b'", "-inf is not a finite number"]),
+        ("a,b,y\n1,1e999,0\n", ["line 2", "column 'b'", "1e999 is not a finite number"]),
+        ("a,b,y\n1,2,0\n1,2\n", ["line 3", "2 cells", "header has 3"]),
+        ("a,b,y\n1,2,0,4\n1,2,0,4\n", ["line 2", "4 cells", "header has 3"]),
+        ("a,b,b\n1,2,0\n", ["two columns 'b'"]),
+        (",b,y\n0,2,0\n", ["no name for column 1 of 3"]),
+        ("a,b,y\n", ["a header and no rows"]),
+        ("", ["is empty"]),
+        ("\n\n", ["is empty"]),
+        ("y\n1\n", ["one column 'y'", "no features"]),
+        ("a,b,c\n1,2,0\n", ["no column 'y'", "a, b, c"]),
+        ('a,b,y\n1,"2,0\n', ["line 2"]),
+        (",".join(f"c{k}" for k in range(40)) + "\n", ["c0, c1", "... (40 in all)"]),
+    ],
+)
+def test_a_csv_is_refused(write, text, words):
+    path = write(text)
+    with pytest.raises(ValueError, match=r"table\.csv") as caught:
+        tables.read(path, "y")
+    for word in words:
+        assert word in str(caught.value)
+
+
+def test_a_csv_without_a_target_names_its_columns(write):
+    with pytest.raises(ValueError, match="--target NAME: its columns are a, b"):
+        tables.read(write("a,b\n1,2\n"))
+
+
+def test_a_csv_of_another_encoding_is_refused(write):
+    with pytest.raises(ValueError, match="not a CSV in UTF-8"):
+        tables.read(write("a,b\n1,é\n", encoding="latin-1"), "b")
+
+
+# ---------------------------------------------------------------------------------------------------------
+# .npz
+
+
+def test_an_npz_is_read(tmp_path):
+    path = tmp_path / "table.npz"
+    np.savez(path, X=np.array([[1, 2], [3, 4]], np.float32), y=np.array([0, 1]), z=np.eye(2), column=np.ones((2, 1)))
+    table = tables.read(path)
+    assert (table.x.tolist(), table.y.tolist(), table.names) == ([[1.0, 2.0], [3.0, 4.0]], [0.0, 1.0], ["0", "1"])
+    assert tables.read(path, "z").y.tolist() == [[1.0, 0.0], [0.0, 1.0]]
+    assert tables.read(path, "column").y.tolist() == [1.0, 1.0]
+
+
+@pytest.mark.parametrize(
+    ("arrays", "words"),
+    [
+        ({"X": np.eye(2)}, ["no array 'y'", "it has X"]),
+        ({"data": np.eye(2), "y": np.zeros(2)}, ["no array 'X'", "it has data, y"]),
+        ({"X": np.eye(2), "y": np.zeros(3)}, ["y has 3 rows and X has 2"]),
+        ({"X": np.ones(2), "y": np.zeros(2)}, ["X.reshape"]),
+        ({"X": np.eye(2), "y": np.zeros((2, 0))}, ["y has shape (2, 0)"]),
+        ({"X": np.eye(2), "y": np.zeros((2, 1, 1))}, ["y has shape (2, 1, 1)"]),
+        ({"X": np.full((2, 2), np.nan), "y": np.zeros(2)}, ["X has nan in row 0, column 0"]),
+        ({"X": np.eye(2), "y": np.array([0, np.inf])}, ["y has inf in row 1"]),
+        ({"X": np.array([["a"]]), "y": np.zeros(1)}, ["X holds text"]),
+        ({"X": np.array([[None]]), "y": np.zeros(1)}, ["cannot be read as numbers"]),
+    ],
+)
+def test_an_npz_is_refused(tmp_path, arrays, words):
+    np.savez(tmp_path / "table.npz", **arrays)
+    with pytest.raises((ValueError, TypeError)) as caught:
+        tables.read(tmp_path / "table.npz")
+    for word in words:
+        assert word in str(caught.value)
+
+
+@pytest.mark.parametrize("content", [b"", b"hello", b"PK\x03\x04 cut off"])
+def test_a_damaged_npz_is_refused(tmp_path, content):
+    (tmp_path / "table.npz").write_bytes(content)
+    with pytest.raises(ValueError, match=r"table\.npz is not an \.npz file"):
+        tables.read(tmp_path / "table.npz")
+
+
+def test_a_nameless_array_is_refused(tmp_path):
+    with open(tmp_path / "table.npz", "wb") as file:
+        np.save(file, np.eye(2))
+    with pytest.raises(ValueError, match="one array without a name"):
+        tables.read(tmp_path / "table.npz")
+
+
+# ---------------------------------------------------------------------------------------------------------
+# Preparing
+
+
+@pytest.mark.parametrize(
+    ("y", "expected"),
+    [
+        ([0, 1, 1, 0], [0, 1, 1, 0]),
+        ([3, -7, 3, -7], [3, -7, 3, -7]),
+        ([0.5, 1, 1, 0], None),
+        (np.arange(8), None),
+        (np.arange(400) // 2, None),
+        (np.eye(3), [0, 1, 2]),
+        (np.ones((3, 2)), None),
+        ([[0.5, 0.5]], None),
+    ],
+)
+def test_what_counts_as_classes(y, expected):
+    found = tables.as_classes(np.array(y, np.float64))
+    assert (None if found is None else found.tolist()) == expected
+
+
+@given(
+    st.lists(st.integers(0, 4), min_size=2, max_size=60),
+    st.floats(0.01, 0.99),
+    st.integers(0, 2**64 - 1),
+)
+def test_a_split_is_a_stratified_partition(groups, share, seed):
+    groups = np.array(groups)
+    if len(np.unique(groups)) == len(groups):
+        with pytest.raises(ValueError, match="nothing can be held out"):
+            tables.split(groups, share, seed)
+        return
+    train, held = tables.split(groups, share, seed)
+    assert sorted([*train, *held]) == list(range(len(groups)))
+    assert list(train) == sorted(train)
+    assert len(held) >= 1
+    for group in np.unique(groups):
+        size, taken = (groups == group).sum(), (groups[held] == group).sum()
+        assert taken < size
+        assert abs(taken - share * size) <= 1 or taken == size - 1
+    repeated = tables.split(groups, share, seed)
+    assert np.array_equal(train, repeated[0])
+
+
+def test_a_split_holds_out_the_share():
+    train, held = tables.split(np.repeat([0, 1, 2], [50, 30, 23]), 0.2, seed=3)
+    assert (len(train), len(held)) == (82, 21)
+    assert [len(part) for part in tables.split(np.zeros(10), 0, seed=3)] == [10, 0]
+
+
+def test_a_split_depends_on_the_seed():
+    groups = np.zeros(100)
+    assert not np.array_equal(tables.split(groups, 0.2, 1)[1], tables.split(groups, 0.2, 2)[1])
+
+
+def test_a_scale_standardises():
+    x = np.random.default_rng(0).normal(5, 3, (700, 4))
+    x[:, 2] = 0.1
+    scale = tables.Scale.of(x, list("abcd"))
+    z = scale.forward(x)
+    assert np.allclose(z.mean(axis=0), 0)
+    assert np.allclose(z.std(axis=0), [1, 1, 0, 1])
+    assert (z[:, 2] == 0).all()
+    assert (scale.forward(x + 1)[:, 2] == 0).all(), "a constant column stays 0 on other rows"
+    assert np.allclose(scale.backward(z), x)
+
+
+def test_a_scale_refuses_what_overflows():
+    with pytest.raises(ValueError, match="column 'b' is too large"):
+        tables.Scale.of(np.array([[1, 1e300], [2, -1e300]]), ["a", "b"])
+
+
+def test_r2():
+    y = np.array([[1.0], [2.0], [3.0]])
+    assert tables.r2(y, y) == 1.0
+    assert tables.r2(y, np.full((3, 1), 2.0)) == 0.0
+    assert tables.r2(y, y[::-1]) == -3.0
+    assert tables.r2(np.hstack([y, y]), np.hstack([y, np.full((3, 1), 2.0)])) == 0.5
+    assert np.isnan(tables.r2(np.ones((3, 1)), y))
