@@ -74,7 +74,7 @@ BATCH_RIGHT = next(_field)  # right rows
 EPOCH_RIGHT = next(_field)
 RECORDS = next(_field)  # how many this call wrote
 SNAPSHOT = next(_field)  # 0 or 1: the one that is being written
-KEPT = next(_field)  # 0 or 1: the one whose epoch had a finite loss; -1: neither
+KEPT = next(_field)  # 0 or 1: the one to go back to: an epoch with a finite loss, or the start
 WORK = next(_field)  # multiplications since the last look for Ctrl-C
 
 FIELDS = next(_field)

@@ -357,14 +357,14 @@ def fold_rows(sums: Floats, total: Floats, count: Int, size: Int, rows: Int):
     Destroys sums. A lane without a row counts as +0, which is added once, at the end: it can only turn -0 to +0.
     """
     line = line_lanes(sums)
-    left = min(rows, line)
+    left = rows if rows < line else line
     half = line // 2
     while half > 0:
         for v in range(half, left):
             to, take = advance(sums, (v - half) * size), advance(sums, v * size)
             for i in range(0, count, lanes(sums)):
                 store(to, i, load(to, i) + load(take, i))
-        left = min(left, half)
+        left = left if left < half else half
         half //= 2
     for i in range(0, count, lanes(sums)):
         x = load(sums, i)

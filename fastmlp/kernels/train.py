@@ -52,7 +52,7 @@ def streamed(plan: Ints, parameters: Floats, first: Int, rows: Int, mode: Int) -
     group = 2 * lanes(parameters)
     done = 0
     while done < rows:
-        n = min(tile, rows - done)
+        n = tile if tile < rows - done else rows - done
         ragged = n % group != 0
         if plan[at.X_TILES] != 0:
             number = first // CHUNK * ((CHUNK + tile - 1) // tile) + done // tile
@@ -102,7 +102,7 @@ def streamed(plan: Ints, parameters: Floats, first: Int, rows: Int, mode: Int) -
                 a = x if layer == at.FIELDS else pointer(plan[below + at.LAYER_A], parameters)
                 if ragged:
                     set_tail(dz, J, n, stride, -0.0)  # a sum that takes in -0 stays what it is
-                lines = advance(sums, offset * line_lanes(parameters))
+                lines = sums if begins and ends else advance(sums, offset * line_lanes(parameters))
                 to = advance(gradient, offset)
                 call(plan[at.DENSE_BACKWARD_WEIGHTS], (a, ones, dz, lines, to, K, J, n, stride, begins, ends))
                 if layer > at.FIELDS:
@@ -237,7 +237,8 @@ def sum_batch(plan: Ints, parameters: Floats, first: Int, rows: Int, mode: Int) 
             for i in range(2 * line):
                 statistics[i] = 0
         start = chunk * CHUNK
-        if call(plan[at.PASS_KERNEL], (plan, parameters, first + start, min(CHUNK, rows - start), mode)) != at.DONE:
+        size_here = CHUNK if CHUNK < rows - start else rows - start
+        if call(plan[at.PASS_KERNEL], (plan, parameters, first + start, size_here, mode)) != at.DONE:
             return at.INTERRUPTED
         if mode & at.RECORD:
             gradient[loss] = fold(statistics, 0)
@@ -292,7 +293,7 @@ def train(plan: Ints, parameters: Floats, batches: Int) -> int:
             return at.MORE
         if plan[at.START] == 0:
             if record:
-                plan[at.SNAPSHOT] = 1 - max(plan[at.KEPT], 0)
+                plan[at.SNAPSHOT] = 1 - plan[at.KEPT]
                 copy(advance(pointer(plan[at.SNAPSHOTS], parameters), plan[at.SNAPSHOT] * plan[at.SNAPSHOT_SIZE]),
                      parameters, 0, count)  # fmt: skip
             if plan[at.SHUFFLE] != 0 and not whole:
@@ -304,7 +305,8 @@ def train(plan: Ints, parameters: Floats, batches: Int) -> int:
             if batches <= 0:
                 return at.MORE
             batches -= 1
-            size = min(plan[at.BATCH], rows - plan[at.START])
+            left = rows - plan[at.START]
+            size = plan[at.BATCH] if plan[at.BATCH] < left else left
             if call(plan[at.SUM_BATCH], (plan, parameters, plan[at.START], size, mode)) != at.DONE:
                 return at.INTERRUPTED
             if record:
