@@ -21,9 +21,9 @@ from fastmlp.target import target
 
 _MAGIC = b"fastmlp kernel 1\n"
 _PACKAGE = Path(__file__).parent
-# What a kernel's code is made from, besides Numba: the kernels, the constants they share with the reference, and how
-# they are compiled.
-_SOURCES = ("kernels/*.py", "reference/constants.py", "native.py", "pairs.py", "plan.py", "target.py")
+# What a kernel's code is made from, besides Numba: the kernels, the reference (for its constants), and how they are
+# compiled.
+_SOURCES = ("kernels/*.py", "reference/*.py", "native.py", "pairs.py", "plan.py", "target.py")
 _SETTINGS = ("NUMBA_OPT", "NUMBA_LOOP_VECTORIZE", "NUMBA_SLP_VECTORIZE", "NUMBA_BOUNDSCHECK", "NUMBA_ENABLE_AVX")
 _KEEP_DAYS = 60
 

@@ -263,10 +263,12 @@ def train(
     else:
         workspace.data(x, y)
 
-    order = np.arange(rows) if training.order is not None and batch < rows else None
-    plan[at.ORDER] = workspace.keep(order) if order is not None else 0
-    drawn = training.order if order is not None and callable(training.order) else None
-    if order is not None and drawn is None:
+    shuffled = training.order is not None and batch < rows
+    order = np.arange(rows if shuffled else 0)
+    drawn = training.order if shuffled and callable(training.order) else None
+    if shuffled:
+        plan[at.ORDER] = workspace.keep(order)
+    if shuffled and drawn is None:
         plan[at.SHUFFLE], plan[at.SEED] = 1, np.array(training.order, np.uint64).view(np.int64)
         plan[at.PERMUTATION] = pairs.address("random.permutation", "float64")
 

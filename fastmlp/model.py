@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from types import ModuleType
 from typing import Any
@@ -174,7 +174,9 @@ class Model:
         layers = [tuple(layer) for layer in weights]
         shapes = self.spec.shapes
         if len(layers) != len(shapes) or any(len(layer) != 2 for layer in layers):
-            raise ValueError(f"weights must be {len(shapes)} pairs (w, b), one for each layer: got {len(layers)} entries")
+            raise ValueError(
+                f"weights must be {len(shapes)} pairs (w, b), one for each layer: got {len(layers)} entries"
+            )
         parameters = np.empty_like(self._parameters)
         for number, ((w, b), (inputs, outputs)) in enumerate(zip(layers, shapes, strict=True)):
             places = self.spec.views(parameters)[number]

@@ -42,8 +42,8 @@ def check_init(init: Any) -> Any:
 def initial_parameters(spec: Spec, init: Any, seed: Any, backend: str) -> np.ndarray:
     """The flat parameter vector of an untrained network: weights drawn layer by layer in float64, biases zero."""
     parameters = np.zeros(spec.parameters, spec.dtype)
-    for layer, (w, _) in enumerate(spec.views(parameters)):
-        w[:] = _drawn(seed, layer, *w.shape, init, backend)
+    for layer, ((w, _), (fan_in, fan_out)) in enumerate(zip(spec.views(parameters), spec.shapes, strict=True)):
+        w[:] = _drawn(seed, layer, fan_in, fan_out, init, backend)
     return parameters
 
 

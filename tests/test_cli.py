@@ -318,13 +318,26 @@ def test_an_error_is_one_line_and_no_traceback():
 def test_ctrl_c_ends_with_130_and_a_line(tmp_path, backend):
     x = np.random.default_rng(0).normal(size=(300, 4))
     path = csv_of(tmp_path / "noise.csv", x, np.arange(300) % 3)
+    # a shell's background job ignores the signal, and what it starts would too
+    script = "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    script += "from fastmlp.cli import main; sys.exit(main())"
     process = subprocess.Popen(
-        command("train", path, "--target", "label", "--epochs", 10**9, "--backend", backend),
+        [
+            sys.executable,
+            "-c",
+            script,
+            "train",
+            path,
+            "--target",
+            "label",
+            "--epochs",
+            str(10**9),
+            "--backend",
+            backend,
+        ],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        # a shell's background job ignores the signal, and its children would too
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     try:
         while not process.stdout.readline().startswith("network: "):

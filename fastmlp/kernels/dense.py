@@ -69,86 +69,91 @@ def product1(x, stride, w, w_in, depth, c):
 
 
 @helper
-def at_least(floor, x):
-    """x, or the floor where x is below it; a NaN stays."""
-    return select(greater(floor, x), floor, x)
+def store_floored(z, to, floor, x0, x1):
+    """Two registers, or the floor where they are below it; a NaN stays."""
+    store(z, to, select(greater(floor, x0), floor, x0))
+    store(z, to + lanes(z), select(greater(floor, x1), floor, x1))
 
 
 @kernel(reference.dense_forward)
 def dense_forward(a: Floats, w: Floats, b: Floats, z: Floats, K: Int, J: Int, rows: Int, stride: Int, relu: Int):
     """z[j, n] = b[j] + sum over k of a[k, n] w[k, j]; with relu, 0 where that is below 0. Writes z."""
-    two = lanes(a)
+    group = 2 * lanes(a)
     floor = fill(a, 0) if relu else fill(a, MINUS_INFINITY)
     j = 0
     while j + 4 <= J:
         c0, c1, c2, c3 = spread(b, j), spread(b, j + 1), spread(b, j + 2), spread(b, j + 3)
-        for n in range(0, rows, 2 * two):
+        for n in range(0, rows, group):
             a0, a1, b0, b1, d0, d1, e0, e1 = product4(advance(a, n), stride, advance(w, j), J, 1, K, c0, c1, c2, c3)
             to = j * stride + n
-            store(z, to, at_least(floor, a0))
-            store(z, to + two, at_least(floor, a1))
-            to += stride
-            store(z, to, at_least(floor, b0))
-            store(z, to + two, at_least(floor, b1))
-            to += stride
-            store(z, to, at_least(floor, d0))
-            store(z, to + two, at_least(floor, d1))
-            to += stride
-            store(z, to, at_least(floor, e0))
-            store(z, to + two, at_least(floor, e1))
+            store_floored(z, to, floor, a0, a1)
+            store_floored(z, to + stride, floor, b0, b1)
+            store_floored(z, to + 2 * stride, floor, d0, d1)
+            store_floored(z, to + 3 * stride, floor, e0, e1)
         j += 4
     while j < J:
         c0 = spread(b, j)
-        for n in range(0, rows, 2 * two):
+        for n in range(0, rows, group):
             a0, a1 = product1(advance(a, n), stride, advance(w, j), J, K, c0)
-            store(z, j * stride + n, at_least(floor, a0))
-            store(z, j * stride + n + two, at_least(floor, a1))
+            store_floored(z, j * stride + n, floor, a0, a1)
         j += 1
 
 
 @helper
-def passed(closed, a, i, x):
-    """+0 where a[i] is at most `closed`, else x."""
-    return select(at_most(load(a, i), closed), 0, x)
+def store_passed(da, to, closed, a, x0, x1):
+    """Two registers, or +0 where a is at most `closed`."""
+    two = lanes(a)
+    store(da, to, select(at_most(load(a, to), closed), 0, x0))
+    store(da, to + two, select(at_most(load(a, to + two), closed), 0, x1))
 
 
 @kernel(reference.dense_backward_input)
-def dense_backward_input(dz: Floats, w: Floats, a: Floats, da: Floats, K: Int, J: Int, rows: Int, stride: Int, relu: Int):
+def dense_backward_input(
+    dz: Floats, w: Floats, a: Floats, da: Floats, K: Int, J: Int, rows: Int, stride: Int, relu: Int
+):
     """da[k, n] = sum over j of dz[j, n] w[k, j]; with relu, +0 where a[k, n] <= 0. Writes da, which may be a."""
-    two = lanes(a)
+    group = 2 * lanes(a)
     zero = fill(a, 0)
     closed = fill(a, 0) if relu else fill(a, NAN)  # no number is at most NaN
     k = 0
     while k + 4 <= K:
-        for n in range(0, rows, 2 * two):
-            a0, a1, b0, b1, d0, d1, e0, e1 = product4(
-                advance(dz, n), stride, advance(w, k * J), 1, J, J, zero, zero, zero, zero
-            )
+        v = advance(w, k * J)
+        for n in range(0, rows, group):
+            a0, a1, b0, b1, d0, d1, e0, e1 = product4(advance(dz, n), stride, v, 1, J, J, zero, zero, zero, zero)
             to = k * stride + n
-            store(da, to, passed(closed, a, to, a0))
-            store(da, to + two, passed(closed, a, to + two, a1))
-            to += stride
-            store(da, to, passed(closed, a, to, b0))
-            store(da, to + two, passed(closed, a, to + two, b1))
-            to += stride
-            store(da, to, passed(closed, a, to, d0))
-            store(da, to + two, passed(closed, a, to + two, d1))
-            to += stride
-            store(da, to, passed(closed, a, to, e0))
-            store(da, to + two, passed(closed, a, to + two, e1))
+            store_passed(da, to, closed, a, a0, a1)
+            store_passed(da, to + stride, closed, a, b0, b1)
+            store_passed(da, to + 2 * stride, closed, a, d0, d1)
+            store_passed(da, to + 3 * stride, closed, a, e0, e1)
         k += 4
     while k < K:
-        for n in range(0, rows, 2 * two):
+        for n in range(0, rows, group):
             a0, a1 = product1(advance(dz, n), stride, advance(w, k * J), 1, J, zero)
-            to = k * stride + n
-            store(da, to, passed(closed, a, to, a0))
-            store(da, to + two, passed(closed, a, to + two, a1))
+            store_passed(da, k * stride + n, closed, a, a0, a1)
         k += 1
 
 
 # dw by blocks of inputs x outputs whose sums stay in registers while the rows pass: 3 x 4 takes 12 registers and 7
 # loads for 12 fma. The bias is one more input, a line of ones, so that db costs no pass of its own. Sums live in
 # lines of 64 bytes (8 or 16 lanes) whatever the register: a line of two registers is summed in two passes.
+
+
+@helper
+def begin4(sums, fresh):
+    """The sums of four lines so far; +0 if they are fresh."""
+    line = line_lanes(sums)
+    c0, c1 = select(fresh, 0, load(sums, 0)), select(fresh, 0, load(sums, line))
+    c2, c3 = select(fresh, 0, load(sums, 2 * line)), select(fresh, 0, load(sums, 3 * line))
+    return c0, c1, c2, c3
+
+
+@helper
+def end4(sums, c0, c1, c2, c3):
+    line = line_lanes(sums)
+    store(sums, 0, c0)
+    store(sums, line, c1)
+    store(sums, 2 * line, c2)
+    store(sums, 3 * line, c3)
 
 
 @helper
@@ -159,13 +164,11 @@ def block3x4(x0, x1, x2, dz, stride, rows, sums, row, fresh):
         s0 = advance(sums, part)
         s1 = advance(s0, row)
         s2 = advance(s1, row)
-        c0, c1, c2, c3 = select(fresh, 0, load(s0, 0)), select(fresh, 0, load(s0, line)), select(fresh, 0, load(s0, 2 * line)), select(fresh, 0, load(s0, 3 * line))
-        e0, e1, e2, e3 = select(fresh, 0, load(s1, 0)), select(fresh, 0, load(s1, line)), select(fresh, 0, load(s1, 2 * line)), select(fresh, 0, load(s1, 3 * line))
-        g0, g1, g2, g3 = select(fresh, 0, load(s2, 0)), select(fresh, 0, load(s2, line)), select(fresh, 0, load(s2, 2 * line)), select(fresh, 0, load(s2, 3 * line))
+        c0, c1, c2, c3 = begin4(s0, fresh)
+        e0, e1, e2, e3 = begin4(s1, fresh)
+        g0, g1, g2, g3 = begin4(s2, fresh)
         for n in range(part, rows, line):
-            x = load(x0, n)
-            y = load(x1, n)
-            z = load(x2, n)
+            x, y, z = load(x0, n), load(x1, n), load(x2, n)
             d = load(dz, n)
             c0, e0, g0 = fma(x, d, c0), fma(y, d, e0), fma(z, d, g0)
             d = load(dz, stride + n)
@@ -174,18 +177,23 @@ def block3x4(x0, x1, x2, dz, stride, rows, sums, row, fresh):
             c2, e2, g2 = fma(x, d, c2), fma(y, d, e2), fma(z, d, g2)
             d = load(dz, 3 * stride + n)
             c3, e3, g3 = fma(x, d, c3), fma(y, d, e3), fma(z, d, g3)
-        store(s0, 0, c0)
-        store(s0, line, c1)
-        store(s0, 2 * line, c2)
-        store(s0, 3 * line, c3)
-        store(s1, 0, e0)
-        store(s1, line, e1)
-        store(s1, 2 * line, e2)
-        store(s1, 3 * line, e3)
-        store(s2, 0, g0)
-        store(s2, line, g1)
-        store(s2, 2 * line, g2)
-        store(s2, 3 * line, g3)
+        end4(s0, c0, c1, c2, c3)
+        end4(s1, e0, e1, e2, e3)
+        end4(s2, g0, g1, g2, g3)
+
+
+@helper
+def block1x4(x0, dz, stride, rows, sums, fresh):
+    """As block3x4, for one input."""
+    line, step = line_lanes(dz), lanes(dz)
+    for part in range(0, line, step):
+        s0 = advance(sums, part)
+        c0, c1, c2, c3 = begin4(s0, fresh)
+        for n in range(part, rows, line):
+            x = load(x0, n)
+            c0, c1 = fma(x, load(dz, n), c0), fma(x, load(dz, stride + n), c1)
+            c2, c3 = fma(x, load(dz, 2 * stride + n), c2), fma(x, load(dz, 3 * stride + n), c3)
+        end4(s0, c0, c1, c2, c3)
 
 
 @helper
@@ -196,30 +204,13 @@ def block3x1(x0, x1, x2, dz, rows, sums, row, fresh):
         s0 = advance(sums, part)
         s1 = advance(s0, row)
         s2 = advance(s1, row)
-        c0, e0, g0 = select(fresh, 0, load(s0, 0)), select(fresh, 0, load(s1, 0)), select(fresh, 0, load(s2, 0))
+        c, e, g = select(fresh, 0, load(s0, 0)), select(fresh, 0, load(s1, 0)), select(fresh, 0, load(s2, 0))
         for n in range(part, rows, line):
             d = load(dz, n)
-            c0, e0, g0 = fma(load(x0, n), d, c0), fma(load(x1, n), d, e0), fma(load(x2, n), d, g0)
-        store(s0, 0, c0)
-        store(s1, 0, e0)
-        store(s2, 0, g0)
-
-
-@helper
-def block1x4(x0, dz, stride, rows, sums, fresh):
-    """As block3x4, for one input."""
-    line, step = line_lanes(dz), lanes(dz)
-    for part in range(0, line, step):
-        s0 = advance(sums, part)
-        c0, c1, c2, c3 = select(fresh, 0, load(s0, 0)), select(fresh, 0, load(s0, line)), select(fresh, 0, load(s0, 2 * line)), select(fresh, 0, load(s0, 3 * line))
-        for n in range(part, rows, line):
-            x = load(x0, n)
-            c0, c1 = fma(x, load(dz, n), c0), fma(x, load(dz, stride + n), c1)
-            c2, c3 = fma(x, load(dz, 2 * stride + n), c2), fma(x, load(dz, 3 * stride + n), c3)
-        store(s0, 0, c0)
-        store(s0, line, c1)
-        store(s0, 2 * line, c2)
-        store(s0, 3 * line, c3)
+            c, e, g = fma(load(x0, n), d, c), fma(load(x1, n), d, e), fma(load(x2, n), d, g)
+        store(s0, 0, c)
+        store(s1, 0, e)
+        store(s2, 0, g)
 
 
 @helper
@@ -227,10 +218,10 @@ def block1x1(x0, dz, rows, sums, fresh):
     """As block3x4, for one input and one output."""
     line, step = line_lanes(dz), lanes(dz)
     for part in range(0, line, step):
-        c0 = select(fresh, 0, load(sums, part))
+        c = select(fresh, 0, load(sums, part))
         for n in range(part, rows, line):
-            c0 = fma(load(x0, n), load(dz, n), c0)
-        store(sums, part, c0)
+            c = fma(load(x0, n), load(dz, n), c)
+        store(sums, part, c)
 
 
 @kernel(reference.dense_backward_weights)
@@ -291,16 +282,14 @@ def dense_forward_row(a: Floats, w: Floats, b: Floats, z: Floats, K: Int, J: Int
             i = k * J + j
             c0, c1 = fma(x, load(w, i), c0), fma(x, load(w, i + step), c1)
             c2, c3 = fma(x, load(w, i + 2 * step), c2), fma(x, load(w, i + 3 * step), c3)
-        store(z, j, at_least(floor, c0))
-        store(z, j + step, at_least(floor, c1))
-        store(z, j + 2 * step, at_least(floor, c2))
-        store(z, j + 3 * step, at_least(floor, c3))
+        store_floored(z, j, floor, c0, c1)
+        store_floored(z, j + 2 * step, floor, c2, c3)
         j += 4 * step
     while j + step <= J:
         c0 = load(b, j)
         for k in range(K):
             c0 = fma(spread(a, k), load(w, k * J + j), c0)
-        store(z, j, at_least(floor, c0))
+        store(z, j, select(greater(floor, c0), floor, c0))
         j += step
     while j < J:
         c = b[j]
@@ -312,7 +301,7 @@ def dense_forward_row(a: Floats, w: Floats, b: Floats, z: Floats, K: Int, J: Int
 
 @kernel(reference.dense_backward_input)
 def dense_backward_input_row(dz: Floats, w: Floats, a: Floats, da: Floats, K: Int, J: Int, relu: Int):
-    """dense_backward_input for one row: dz[j], a[k], da[k], which may be a. Four inputs at a time, for their latency."""
+    """dense_backward_input for one row: dz[j], a[k], da[k], which may be a. Four inputs at a time: four chains."""
     k = 0
     while k < K:
         some = 4 if k + 4 <= K else 1

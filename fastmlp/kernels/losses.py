@@ -29,7 +29,6 @@ from fastmlp.pairs import Floats, Int, kernel
 from fastmlp.reference import losses as reference
 
 
-
 @helper
 def add_statistics(statistics, n, rows, loss, right):
     """Adds a register of row losses, and of right rows, to the lanes that they belong to."""
@@ -65,7 +64,7 @@ def exponentials(z, J, stride, n):
 def softmax(z: Floats, J: Int, rows: Int, stride: Int):
     """z = e^(z - m) / s: probabilities in place of logits."""
     for n in range(0, rows, lanes(z)):
-        m, s, label = exponentials(z, J, stride, n)
+        _m, s, _label = exponentials(z, J, stride, n)
         r = 1 / s
         for j in range(J):
             store(z, j * stride + n, load(z, j * stride + n) * r)
@@ -90,9 +89,7 @@ def softmax_cross_entropy(z: Floats, y: Floats, statistics: Floats, J: Int, rows
 
 
 @kernel(reference.sigmoid_binary_cross_entropy)
-def sigmoid_binary_cross_entropy(
-    z: Floats, y: Floats, statistics: Floats, J: Int, rows: Int, stride: Int, record: Int
-):
+def sigmoid_binary_cross_entropy(z: Floats, y: Floats, statistics: Floats, J: Int, rows: Int, stride: Int, record: Int):
     """y: J units in [0, 1]. z = sigmoid(z) - y; a term of the loss is max(z, 0) - z y + log(1 + e^-|z|)."""
     for n in range(0, rows, lanes(z)):
         if record:

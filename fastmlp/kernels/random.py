@@ -3,10 +3,24 @@
 import numpy as np
 
 from fastmlp.kernels.elementary import log
-from fastmlp.kernels.simd import HALF, absolute, at_most, fma, helper, horner, lanes, less, load, negative, select, sqrt, store
+from fastmlp.kernels.simd import (
+    HALF,
+    absolute,
+    at_most,
+    fma,
+    helper,
+    horner,
+    lanes,
+    less,
+    load,
+    negative,
+    select,
+    sqrt,
+    store,
+)
 from fastmlp.pairs import Floats, Int, Ints, kernel
 from fastmlp.reference import random as reference
-
+from fastmlp.reference.random import FAR_CENTRE, FAR_TAIL, MIDDLE, MIDDLE_CENTRE, MIDDLE_LIMIT, NEAR_CENTRE, NEAR_TAIL
 
 LOW = np.uint64(0xFFFFFFFF)
 TWELVE = np.uint64(12)
@@ -14,9 +28,9 @@ THIRTY_TWO = np.uint64(32)
 MULTIPLIER_0, MULTIPLIER_1 = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
 WEYL_0, WEYL_1 = np.uint64(0x9E3779B9), np.uint64(0xBB67AE85)
 SHUFFLE = np.uint64(reference.SHUFFLE)
-MIDDLE_ABOVE, MIDDLE_BELOW = reference.MIDDLE
-NEAR_ABOVE, NEAR_BELOW = reference.NEAR_TAIL
-FAR_ABOVE, FAR_BELOW = reference.FAR_TAIL
+MIDDLE_ABOVE, MIDDLE_BELOW = MIDDLE
+NEAR_ABOVE, NEAR_BELOW = NEAR_TAIL
+FAR_ABOVE, FAR_BELOW = FAR_TAIL
 
 
 @helper

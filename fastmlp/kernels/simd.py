@@ -511,9 +511,7 @@ def horner(context, x, coefficients):
 
     def lower(context, builder, sig, values):
         kind = values[0].type
-        first, *rest = [
-            ir.Constant(kind, [float(c)] * kind.count) for c in sig.args[1].of(sig.args[0].dtype)
-        ]
+        first, *rest = [ir.Constant(kind, [float(c)] * kind.count) for c in sig.args[1].of(sig.args[0].dtype)]
         for c in rest:
             first = _llvm(builder, "fma", first, values[0], c)
         return first

@@ -237,7 +237,7 @@ def sum_batch(plan: Ints, parameters: Floats, first: Int, rows: Int, mode: Int) 
             for i in range(2 * line):
                 statistics[i] = 0
         start = chunk * CHUNK
-        size_here = CHUNK if CHUNK < rows - start else rows - start
+        size_here = CHUNK if rows - start > CHUNK else rows - start
         if call(plan[at.PASS_KERNEL], (plan, parameters, first + start, size_here, mode)) != at.DONE:
             return at.INTERRUPTED
         if mode & at.RECORD:
@@ -266,7 +266,7 @@ def keep(plan, numbers, epoch):
     pointer(plan[at.RECORD_LOSSES], numbers)[place] = loss
     pointer(plan[at.RECORD_RIGHTS], plan)[place] = right
     plan[at.RECORDS] = place + 1
-    if not loss - loss == 0:
+    if loss - loss != 0:  # NaN or infinity
         return at.DIVERGED
     plan[at.KEPT] = plan[at.SNAPSHOT]
     if loss <= numbers[at.TARGET_LOSS] or right >= plan[at.NEEDED]:

@@ -1,4 +1,4 @@
-"""How rows lie in a tile. Imports NumPy only; the fast twin is `fastmlp/kernels/layout.py`. Moves numbers, changes none."""
+"""How rows lie in a tile: moves numbers, changes none. The fast twin is `fastmlp/kernels/layout.py`."""
 
 
 def gather(x, rows):

@@ -1,0 +1,498 @@
+"""How to run both sides of each registered pair, and the sizes at which to do so.
+
+A case takes a kernel, whichever, and raises AssertionError where it does not return its reference's bits or writes
+where its docstring does not say so. Tiles are feature-major (unit k of row n is tile[k * stride + n]); kernels may
+write a tile's padding, the rows up to the end of their group of two registers, and nothing reads it.
+"""
+
+import inspect
+import itertools
+
+import numpy as np
+from bits import KINDS, Guarded, as_bits, assert_same_bits, canaries, lines, nasty, random_bits, wild
+
+from fastmlp.reference import activations, arithmetic, dense, elementary, layout, losses, optimizers, random
+from fastmlp.target import target
+
+# These order other kernels' work: their pair is the whole training (test_train.py).
+TRAINED = {"train.streamed", "train.rowwise", "train.sum_batch", "train.train"}
+CASES = {}  # kernel name: (run(kernel, dtype, rng, **size), sizes(dtype))
+
+
+def check(name, kernel, dtype):
+    """Runs the case of pair `name` on a kernel, at every size. Raises AssertionError."""
+    compare, sizes = CASES[name]
+    for number, size in enumerate(sizes(dtype)):
+        with np.errstate(all="ignore"):
+            try:
+                compare(kernel, dtype, np.random.default_rng(number), **size)
+            except AssertionError as error:
+                raise AssertionError(f"{name} {dtype} {size}: {error}") from None
+
+
+def case(name, sizes):
+    def register(compare):
+        CASES[name] = compare, sizes
+        return compare
+
+    return register
+
+
+def run(kernel, dtype, **arguments):
+    """Calls a kernel by the names of its parameters, and then checks the bands of every Guarded argument."""
+    names = list(inspect.signature(kernel.function).parameters)
+    assert set(names) == set(arguments), f"takes {names}, and its case in tests/cases.py gives {list(arguments)}"
+    kernel(dtype, *(arguments[n].array if isinstance(arguments[n], Guarded) else arguments[n] for n in names))
+    for name in names:
+        if isinstance(arguments[name], Guarded):
+            arguments[name].check(name)
+
+
+# ---------------------------------------------------------------------------------------------------------
+# Sizes
+
+
+def register_lanes(dtype):
+    return target().register // np.dtype(dtype).itemsize
+
+
+def whole(count, unit):
+    """count, rounded up to a multiple of unit."""
+    return -(-count // unit) * unit
+
+
+def group_end(rows, dtype):
+    """The end of the padding behind `rows` rows."""
+    return whole(rows, 2 * register_lanes(dtype))
+
+
+def edges(dtype):
+    """Row counts on either side of a register, a group, a line and more lines."""
+    units = {register_lanes(dtype), 2 * register_lanes(dtype), lines(dtype), 2 * lines(dtype), 5 * lines(dtype)}
+    return sorted({1, 2, 3} | {unit + i for unit in units for i in (-1, 0, 1) if unit + i > 0})
+
+
+WIDTHS = (*range(1, 10), 13)
+
+
+def dense_sizes(dtype):
+    """Every pair of small widths, each with one row count and kind of numbers; then every row count; then wide ones."""
+    rows, kinds, flags = itertools.cycle(edges(dtype)), itertools.cycle(KINDS), itertools.cycle((0, 1, 1, 0, 1))
+    for K, J in itertools.product(WIDTHS, WIDTHS):
+        yield dict(K=K, J=J, rows=next(rows), kind=next(kinds), relu=next(flags))
+    for n in (*edges(dtype), 100, 511, 512):
+        yield dict(K=3, J=5, rows=n, kind="ordinary", relu=1)
+    for (K, J), kind in itertools.product([(33, 70), (70, 33), (1, 70), (70, 1), (33, 13)], KINDS):
+        yield dict(K=K, J=J, rows=next(rows), kind=kind, relu=next(flags))
+
+
+def elementwise_sizes(dtype):
+    rows = itertools.cycle(edges(dtype))
+    for units in (*WIDTHS, 33):
+        yield dict(units=units, rows=next(rows))
+    for n in (*edges(dtype), 511, 512):
+        yield dict(units=2, rows=n)
+
+
+# ---------------------------------------------------------------------------------------------------------
+# Tiles
+
+
+def strides(rows, dtype):
+    """Distances between units, for rng.choice: none to spare, and a line or more."""
+    end = group_end(rows, dtype)
+    return [end, end + lines(dtype), max(end, 512) + lines(dtype)]
+
+
+def tile(x, stride, padding=None, writes=False):
+    """x (N, K) as a tile, canaries in the rest of it. padding: what to put there; writes: may rows be written?"""
+    rows, units = x.shape
+    end = group_end(rows, x.dtype)
+    values = canaries(units * stride, x.dtype).reshape(units, stride)
+    values[:, :rows] = x.T
+    if padding is not None:
+        values[:, rows:end] = padding
+    return Guarded(values, np.broadcast_to(np.arange(stride) < end, values.shape).ravel() & writes)
+
+
+def rows_of(guarded, shape, stride):
+    """A tile's rows, (N, K)."""
+    return guarded.array.reshape(shape[1], stride)[:, : shape[0]].T
+
+
+# ---------------------------------------------------------------------------------------------------------
+# activations.py
+
+
+def activation_forward(reference):
+    def compare(kernel, dtype, rng, units, rows):
+        z = wild(rng, (rows, units), dtype)
+        stride = rng.choice(strides(rows, dtype))
+        a = tile(z, stride, writes=True)
+        run(kernel, dtype, a=a, units=units, rows=rows, stride=stride)
+        assert_same_bits(rows_of(a, z.shape, stride), reference(z), "a")
+
+    return compare
+
+
+def activation_backward(reference):
+    def compare(kernel, dtype, rng, units, rows):
+        x = np.where(rng.random((rows, units)) < 0.8, rng.random((rows, units)), wild(rng, (rows, units), dtype))
+        x, dx = x.astype(dtype), wild(rng, (rows, units), dtype)
+        stride = rng.choice(strides(rows, dtype))
+        a, da = tile(x, stride, writes=True), tile(dx, stride)
+        run(kernel, dtype, a=a, da=da, units=units, rows=rows, stride=stride)
+        assert_same_bits(rows_of(a, x.shape, stride), reference(x, dx), "dz")
+
+    return compare
+
+
+for _name in ("sigmoid", "tanh"):
+    case(f"activations.{_name}_forward", elementwise_sizes)(
+        activation_forward(getattr(activations, f"{_name}_forward"))
+    )
+    case(f"activations.{_name}_backward", elementwise_sizes)(
+        activation_backward(getattr(activations, f"{_name}_backward"))
+    )
+
+
+# ---------------------------------------------------------------------------------------------------------
+# dense.py
+
+
+def parameters(rng, K, J, dtype, kind):
+    """w (K, J), b (J,)."""
+    return KINDS[kind](rng, (K, J), dtype), KINDS[kind](rng, J, dtype)
+
+
+@case("dense.dense_forward", dense_sizes)
+def dense_forward(kernel, dtype, rng, K, J, rows, kind, relu):
+    x = KINDS[kind](rng, (rows, K), dtype)
+    w, b = parameters(rng, K, J, dtype, kind)
+    stride = rng.choice(strides(rows, dtype))
+    z = tile(canaries(rows * J, dtype).reshape(rows, J), stride, writes=True)
+    run(
+        kernel, dtype, a=tile(x, stride), w=Guarded(w, offset=3), b=Guarded(b, offset=1), z=z,
+        K=K, J=J, rows=rows, stride=stride, relu=relu,
+    )  # fmt: skip
+    expected = dense.dense_forward(x, w, b)
+    expected = activations.relu_forward(expected) if relu else expected
+    assert_same_bits(rows_of(z, expected.shape, stride), expected, "z")
+
+
+@case("dense.dense_backward_input", dense_sizes)
+def dense_backward_input(kernel, dtype, rng, K, J, rows, kind, relu):
+    x, d = KINDS[kind](rng, (rows, K), dtype), KINDS[kind](rng, (rows, J), dtype)
+    w, _ = parameters(rng, K, J, dtype, kind)
+    expected = dense.dense_backward_input(d, w)
+    expected = activations.relu_backward(x, expected) if relu else expected
+    stride = rng.choice(strides(rows, dtype))
+    for in_place in (False, True):
+        a = tile(x, stride, writes=in_place)
+        da = a if in_place else tile(canaries(rows * K, dtype).reshape(rows, K), stride, writes=True)
+        dz = tile(d, stride)
+        run(kernel, dtype, dz=dz, w=Guarded(w, offset=3), a=a, da=da, K=K, J=J, rows=rows, stride=stride, relu=relu)
+        assert_same_bits(rows_of(da, expected.shape, stride), expected, "da")
+
+
+def chunk_sizes(dtype):
+    """As dense_sizes, and a chunk in one tile or several, the last one whole or not."""
+    step = max(2 * register_lanes(dtype), lines(dtype))
+    tiles = itertools.cycle((512, step, 512, 2 * step, 3 * step))
+    rows = itertools.cycle(edges(dtype))
+    for size in dense_sizes(dtype):
+        size.pop("relu")
+        if size["rows"] < 100:
+            size["rows"] = next(rows)
+        most = next(tiles)
+        yield dict(size, tile_rows=most if most == 512 or size["K"] * size["J"] < 100 else 3 * step)
+    for n, most in itertools.product((1, step - 1, step, step + 1, 2 * step + 3, 511, 512), (step, 4 * step, 512)):
+        yield dict(K=5, J=3, rows=n, kind="ordinary", tile_rows=most)
+        yield dict(K=2, J=8, rows=n, kind="wild", tile_rows=most)
+
+
+@case("dense.dense_backward_weights", chunk_sizes)
+def dense_backward_weights(kernel, dtype, rng, K, J, rows, kind, tile_rows):
+    x, d = KINDS[kind](rng, (rows, K), dtype), KINDS[kind](rng, (rows, J), dtype)
+    alone = tile_rows >= rows
+    line = lines(dtype)
+    sums = Guarded(canaries((12 if alone else (K + 1) * J) * line, dtype), writes=True)
+    dw = Guarded(canaries((K + 1) * J, dtype), writes=True, offset=5)
+    stride = rng.choice(strides(min(rows, tile_rows), dtype))
+    for start in range(0, rows, tile_rows):
+        assert (as_bits(dw.array) == as_bits(canaries(dw.array.size, dtype))).all(), "dw was written too early"
+        some = slice(start, start + tile_rows)
+        run(  # padding as train.streamed leaves it: what it adds to a sum is -0
+            kernel, dtype, a=tile(x[some], stride, padding=0), ones=Guarded(np.ones(stride, dtype)),
+            dz=tile(d[some], stride, padding=-0.0), sums=sums, dw=dw, K=K, J=J, rows=len(x[some]), stride=stride,
+            first=int(start == 0), last=int(start + tile_rows >= rows),
+        )  # fmt: skip
+    w, b = dense.dense_backward_weights(x, d)
+    assert_same_bits(dw.array.reshape(K + 1, J), np.vstack([w, b]), "dw")
+
+
+def row_sizes(dtype):
+    """One row: widths on either side of a register and of four."""
+    kinds, flags = itertools.cycle(KINDS), itertools.cycle((0, 1, 1, 0, 1))
+    lanes = register_lanes(dtype)
+    wide = sorted({unit * lanes + i for unit in (1, 2, 4, 5) for i in (-1, 0, 1) if unit * lanes + i > 0} | {70})
+    for K, J in [*itertools.product(WIDTHS, WIDTHS), *itertools.product((1, 3, 4, 33), wide)]:
+        yield dict(K=K, J=J, kind=next(kinds), flag=next(flags))
+        yield dict(K=J, J=K, kind=next(kinds), flag=next(flags))
+
+
+@case("dense.dense_forward_row", row_sizes)
+def dense_forward_row(kernel, dtype, rng, K, J, kind, flag):
+    x = KINDS[kind](rng, (1, K), dtype)
+    w, b = parameters(rng, K, J, dtype, kind)
+    z = Guarded(canaries(J, dtype), writes=True)
+    w_, b_ = Guarded(w, offset=3), Guarded(b, offset=1)
+    run(kernel, dtype, a=Guarded(x, offset=2), w=w_, b=b_, z=z, K=K, J=J, relu=flag)
+    expected = dense.dense_forward(x, w, b)
+    assert_same_bits(z.array, (activations.relu_forward(expected) if flag else expected)[0], "z")
+
+
+@case("dense.dense_backward_input_row", row_sizes)
+def dense_backward_input_row(kernel, dtype, rng, K, J, kind, flag):
+    x, d = KINDS[kind](rng, (1, K), dtype), KINDS[kind](rng, (1, J), dtype)
+    w, _ = parameters(rng, K, J, dtype, kind)
+    expected = dense.dense_backward_input(d, w)
+    expected = activations.relu_backward(x, expected) if flag else expected
+    for in_place in (False, True):
+        a = Guarded(x, writes=in_place)
+        da = a if in_place else Guarded(canaries(K, dtype), writes=True)
+        run(kernel, dtype, dz=Guarded(d), w=Guarded(w, offset=3), a=a, da=da, K=K, J=J, relu=flag)
+        assert_same_bits(da.array, expected[0], "da")
+
+
+@case("dense.dense_backward_weights_row", row_sizes)
+def dense_backward_weights_row(kernel, dtype, rng, K, J, kind, flag):
+    x, d = KINDS[kind](rng, K, dtype), KINDS[kind](rng, J, dtype)
+    before = canaries((K + 1) * J, dtype) if flag else KINDS[kind](rng, (K + 1) * J, dtype)
+    sums = Guarded(before, writes=True, offset=5)
+    run(kernel, dtype, a=Guarded(x, offset=1), dz=Guarded(d), sums=sums, K=K, J=J, first=flag)
+    start = np.zeros(before.shape, dtype) if flag else before
+    inputs = np.append(x, np.ones(1, dtype))
+    expected = arithmetic.fma(inputs[:, None], d, start.reshape(K + 1, J))
+    assert_same_bits(sums.array.reshape(K + 1, J), expected, "sums")
+
+
+def fold_sizes(dtype):
+    for rows, count in itertools.product((*range(1, lines(dtype) + 2), 512), (1, 2, 7, 8, 9, 16, 17, 106)):
+        yield dict(rows=rows, count=count)
+
+
+@case("dense.fold_rows", fold_sizes)
+def fold_rows(kernel, dtype, rng, rows, count):
+    line = lines(dtype)
+    size = (count + line) // line * line
+    real = min(rows, line)
+    lanes = canaries(line * size, dtype).reshape(line, size)
+    lanes[:real, :count] = wild(rng, (real, count), dtype)
+    lanes[:, 0] = -0.0  # a sum of -0 alone
+    expected = np.zeros((line, count), dtype)
+    expected[:real] = lanes[:real, :count]
+    total = Guarded(canaries(whole(count, register_lanes(dtype)), dtype), writes=True)
+    sums = Guarded(lanes, writes=np.arange(line * size) < real * size)
+    run(kernel, dtype, sums=sums, total=total, count=count, size=size, rows=rows)
+    assert_same_bits(total.array[:count], arithmetic.fold(expected), "total")
+
+
+# ---------------------------------------------------------------------------------------------------------
+# elementary.py
+
+DOMAINS = {"exp_nonpositive": lambda x: -np.abs(x), "log1p": np.abs}
+
+
+def map_sizes(dtype):
+    for count in edges(dtype):
+        yield dict(numbers="wild", count=count)
+    for numbers in ("nasty", "random_bits", "near"):
+        yield dict(numbers=numbers, count=20_000)
+
+
+def elementary_map(name):
+    def compare(kernel, dtype, rng, numbers, count):
+        x = {
+            "wild": lambda: wild(rng, count, dtype),
+            "nasty": lambda: nasty(dtype),
+            "random_bits": lambda: random_bits(rng, count, dtype),
+            "near": lambda: (rng.standard_normal(count) * 10.0 ** rng.uniform(-6, 3, count)).astype(dtype),
+        }[numbers]()
+        x = DOMAINS.get(name, lambda x: x)(x)
+        end = whole(len(x), register_lanes(dtype))
+        y = Guarded(canaries(end, dtype), writes=True)
+        run(kernel, dtype, x=Guarded(np.append(x, canaries(end - len(x), dtype))), y=y, count=len(x))
+        assert_same_bits(y.array[: len(x)], getattr(elementary, name)(x), name)
+
+    return compare
+
+
+for _name in ("exp", "exp_nonpositive", "log", "log1p", "sigmoid", "tanh"):
+    case(f"elementary.map_{_name}", map_sizes)(elementary_map(_name))
+
+
+# ---------------------------------------------------------------------------------------------------------
+# layout.py
+
+
+def layout_sizes(dtype):
+    rows = itertools.cycle(edges(dtype))
+    for K, first, ordered in itertools.product((*WIDTHS, 70), (0, 1, 7), (0, 1)):
+        yield dict(K=K, rows=next(rows), first=first, ordered=ordered)
+    yield dict(K=3, rows=512, first=512, ordered=1)
+
+
+@case("layout.gather", layout_sizes)
+def gather(kernel, dtype, rng, K, rows, first, ordered):
+    x = random_bits(rng, (first + rows + 2) * K, dtype).reshape(-1, K)
+    x[0, 0] = np.nan  # whose bits must not leak into the padding
+    order = rng.permutation(len(x))
+    stride = rng.choice(strides(rows, dtype))
+    to = tile(canaries(rows * K, dtype).reshape(rows, K), stride, writes=True)
+    run(
+        kernel, dtype, x=Guarded(x, offset=1), order=Guarded(order), ordered=ordered, first=first, rows=rows, K=K,
+        tile=to, stride=stride,
+    )  # fmt: skip
+    chosen = order[first : first + rows] if ordered else np.arange(first, first + rows)
+    got = to.array.reshape(K, stride)
+    assert_same_bits(as_bits(got[:, :rows]), as_bits(layout.gather(x, chosen)), "tile")
+    padding = got[:, rows : group_end(rows, dtype)]
+    assert_same_bits(as_bits(padding), as_bits(np.zeros(padding.shape, dtype)), "padding")
+
+
+@case("layout.scatter", layout_sizes)
+def scatter(kernel, dtype, rng, K, rows, first, ordered):
+    values = random_bits(rng, rows * K, dtype).reshape(rows, K)
+    stride = rng.choice(strides(rows, dtype))
+    count = (first + rows + ordered) * K
+    at = np.arange(count)
+    x = Guarded(canaries(count, dtype), writes=(at >= first * K) & (at < (first + rows) * K), offset=1)
+    run(kernel, dtype, tile=tile(values, stride), stride=stride, rows=rows, K=K, x=x, first=first)
+    expected = layout.scatter(np.ascontiguousarray(values.T))
+    assert_same_bits(as_bits(x.array.reshape(-1, K)[first : first + rows]), as_bits(expected), "x")
+
+
+# ---------------------------------------------------------------------------------------------------------
+# losses.py
+
+
+def loss_sizes(dtype):
+    rows, records = itertools.cycle(edges(dtype)), itertools.cycle((1, 0, 1))
+    for J in (*WIDTHS, 33, 70):
+        for _ in range(4):
+            yield dict(J=J, rows=next(rows), record=next(records))
+    for n in (*edges(dtype), 511, 512):
+        yield dict(J=2, rows=n, record=1)
+
+
+def some_targets(rng, name, rows, J, dtype):
+    """y (N, 1), labels, or (N, J)."""
+    if name == "softmax_cross_entropy":
+        return rng.integers(0, J, (rows, 1)).astype(dtype)
+    zero_or_one = rng.integers(0, 2, (rows, J)).astype(dtype)
+    if name.startswith("sigmoid"):
+        return np.where(rng.random((rows, J)) < 0.7, zero_or_one, rng.random((rows, J))).astype(dtype)
+    return wild(rng, (rows, J), dtype)
+
+
+def loss(name):
+    def compare(kernel, dtype, rng, J, rows, record):
+        x = wild(rng, (rows, J), dtype)
+        x[rng.random(rows) < 0.3] = 0.5  # equal logits: the first is the label
+        t = some_targets(rng, name, rows, J, dtype)
+        line = lines(dtype)
+        stride = rng.choice(strides(rows, dtype))
+        before = np.concatenate([rng.random(line), rng.integers(0, 9, line)]).astype(dtype)
+        real = np.tile(np.arange(line) < rows, 2)
+        statistics = Guarded(before, writes=real & bool(record), offset=int(rng.integers(0, 4)))
+        z = tile(x, stride, writes=True)
+        run(kernel, dtype, z=z, y=tile(t, stride), statistics=statistics, J=J, rows=rows, stride=stride, record=record)
+        dz, terms, right = getattr(losses, name)(x, t[:, 0] if name == "softmax_cross_entropy" else t)
+        assert_same_bits(rows_of(z, x.shape, stride), dz, "dz")
+        expected = before.copy()
+        for n in range(rows * record):
+            expected[n % line] += terms[n]
+            expected[line + n % line] += right[n]
+        assert_same_bits(statistics.array, expected, "statistics")
+
+    return compare
+
+
+for _name in (
+    "softmax_cross_entropy", "sigmoid_binary_cross_entropy", "sigmoid_squared_error", "identity_squared_error",
+):  # fmt: skip
+    case(f"losses.{_name}", loss_sizes)(loss(_name))
+
+
+@case("losses.softmax", loss_sizes)
+def softmax(kernel, dtype, rng, J, rows, record):
+    x = wild(rng, (rows, J), dtype)
+    stride = rng.choice(strides(rows, dtype))
+    z = tile(x, stride, writes=True)
+    run(kernel, dtype, z=z, J=J, rows=rows, stride=stride)
+    assert_same_bits(rows_of(z, x.shape, stride), losses.softmax(x), "p")
+
+
+# ---------------------------------------------------------------------------------------------------------
+# optimizers.py
+
+
+def update_sizes(dtype):
+    for count, kind in itertools.product((*edges(dtype), 1000), KINDS):
+        yield dict(count=count, kind=kind)
+
+
+@case("optimizers.gradient_descent", update_sizes)
+def gradient_descent(kernel, dtype, rng, count, kind):
+    end = whole(count, register_lanes(dtype))
+    p, total = KINDS[kind](rng, end, dtype), KINDS[kind](rng, end, dtype)
+    scale, rate = np.dtype(dtype).type(1 / 3), np.dtype(dtype).type(rng.random())
+    to = Guarded(p, writes=True)
+    run(kernel, dtype, p=to, total=Guarded(total), scale=scale, learning_rate=rate, count=count)
+    expected = optimizers.gradient_descent(p, total, scale, rate)
+    assert_same_bits(to.array[:count], expected[:count], "p")
+
+
+# ---------------------------------------------------------------------------------------------------------
+# random.py
+
+SEEDS = (0, 1, 42, 2**32 - 1, 2**32, 2**63, 2**64 - 1)
+
+
+def signed(seed):
+    return int(np.array(seed, np.uint64).view(np.int64))
+
+
+def random_sizes(dtype):
+    for (number, seed), count in itertools.product(enumerate(SEEDS), (1, 2, 3, 4, 5, 16, 101, 1000)):
+        yield dict(seed=seed, epoch=(0, 1, 77, 2**31)[number % 4], count=count)
+
+
+@case("random.uniform", random_sizes)
+def uniform(kernel, dtype, rng, seed, epoch, count):
+    x = Guarded(canaries(whole(count, 2), dtype), writes=True)
+    stream = int(rng.integers(0, 3))
+    run(kernel, dtype, seed=signed(seed), stream=stream, epoch=epoch, count=count, x=x)
+    assert_same_bits(x.array[:count], random.uniform(seed, stream, epoch, count), "x")
+
+
+@case("random.permutation", random_sizes)
+def permutation(kernel, dtype, rng, seed, epoch, count):
+    order = Guarded(np.full(count, -1, np.int64), writes=True)
+    run(kernel, dtype, seed=signed(seed), epoch=epoch, count=count, order=order)
+    assert_same_bits(order.array, random.permutation(seed, epoch, count), "order")
+
+
+@case("random.normal_quantile", map_sizes)
+def normal_quantile(kernel, dtype, rng, numbers, count):
+    p = {"wild": rng.random, "nasty": rng.random, "near": lambda n: 10.0 ** rng.uniform(-300, 0, n) / 2}.get(
+        numbers, lambda n: np.abs(np.where(rng.random(n) < 0.5, 0, 1) - 10.0 ** rng.uniform(-15, -0.4, n))
+    )(count)
+    if numbers == "nasty":
+        tiny = 2.0**-53
+        p[:8] = 5e-324, 2.3e-308, tiny, 1 - tiny, 0.5, 0.075, 0.925, np.nextafter(0.5, 1)
+    end = whole(count, register_lanes(dtype))
+    x = Guarded(np.append(p, canaries(end - count, dtype)), writes=True)
+    run(kernel, dtype, x=x, count=count)
+    assert_same_bits(x.array[:count], random.normal_quantile(p), "quantile")
