@@ -10,11 +10,10 @@ import argparse
 import importlib.util
 import os
 import sys
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
@@ -22,6 +21,9 @@ import fastmlp
 from fastmlp import data, demos, tables
 from fastmlp.errors import DivergenceError
 from fastmlp.spec import DTYPES, HIDDEN
+
+if TYPE_CHECKING:
+    from fastmlp.model import Model
 
 BACKENDS = ("numba", "reference")
 # learning rates for standardised columns and batches of 32; at 0.01 squared error jumps about on the diabetes data
@@ -179,11 +181,9 @@ def _demo(args: argparse.Namespace) -> None:
         backend=args.backend,
     )
     _check_plot(args.plot)
-    _, history = demos.DEMOS[args.name](settings)
+    history = demos.DEMOS[args.name](settings)
     if args.plot:
         history.plot(args.plot)
-    if history.stopped:
-        raise KeyboardInterrupt
 
 
 @dataclass(frozen=True)
@@ -194,7 +194,6 @@ class _Job:
     outputs: int
     train: tuple[np.ndarray, np.ndarray]
     held: tuple[np.ndarray, np.ndarray]
-    y_scale: tables.Scale | None
 
 
 def _train(args: argparse.Namespace) -> None:
@@ -217,26 +216,28 @@ def _train(args: argparse.Namespace) -> None:
     output = "softmax" if job.task == "classify" else "identity"
     model = Model(layers, hidden=args.activation, output=output, seed=args.seed, dtype=args.dtype, backend=args.backend)
     print(f"network: {'-'.join(map(str, layers))}, {args.activation}, {output}, {args.dtype}", flush=True)
-    started = time.perf_counter()
-    history = model.fit(
-        *job.train,
-        epochs=epochs,
-        learning_rate=RATES[job.task] if args.learning_rate is None else args.learning_rate,
-        batch_size=min(batch_size, len(job.train[0])),
-        progress=sys.stderr.isatty(),
-    )
-    seconds = time.perf_counter() - started
-    if len(history):
+    interrupt = None
+    try:
+        model.fit(
+            *job.train,
+            epochs=epochs,
+            learning_rate=RATES[job.task] if args.learning_rate is None else args.learning_rate,
+            batch_size=batch_size,
+        )
+    except KeyboardInterrupt as error:  # what was reached is worth a report
+        interrupt = error
+    history = model.history
+    if history is not None and len(history):
         print(f"loss: {history.loss[-1]:.6g} in epoch {history.epoch[-1]}")
-    print(f"training {_quality(model, *job.train, job)}")
-    if len(job.held[0]):
-        print(f"held-out {_quality(model, *job.held, job)}")
-    print(f"time: {seconds:.3g} s ({args.backend})")
-    print(f"digest: {model.digest()}")
-    if args.plot:
-        history.plot(args.plot)
-    if history.stopped:
-        raise KeyboardInterrupt
+        print(f"training {_quality(model, *job.train)}")
+        if len(job.held[0]):
+            print(f"held-out {_quality(model, *job.held)}")
+        print(f"time: {history.seconds:.3g} s ({args.backend})")
+        print(f"digest: {model.digest()}", flush=True)
+        if args.plot:
+            history.plot(args.plot)
+    if interrupt is not None:
+        raise interrupt
 
 
 def _sizes(text: str) -> list[int]:
@@ -261,7 +262,6 @@ def _prepared(table: tables.Table, args: argparse.Namespace) -> _Job:
     y: np.ndarray
     groups: np.ndarray
     shape = f"{args.data.name}: {rows} rows, {columns} features"
-    y_scale = None
     if labels is not None:
         classes, y = np.unique(labels, return_inverse=True)
         if len(classes) < 2:
@@ -276,10 +276,9 @@ def _prepared(table: tables.Table, args: argparse.Namespace) -> _Job:
     scale = tables.Scale.of(table.x[train], table.names)
     x = scale.forward(table.x)
     if task == "regress":
-        y_scale = tables.Scale.of(y[train], [table.target] * outputs)
-        y = y_scale.forward(y)
+        y = tables.Scale.of(y[train], [table.target] * outputs).forward(y)  # R2 is the same in either unit
     print(f"training on {len(train)} rows, {len(held)} held out", flush=True)
-    return _Job(task, outputs, (x[train], y[train]), (x[held], y[held]), y_scale)
+    return _Job(task, outputs, (x[train], y[train]), (x[held], y[held]))
 
 
 def _labels(table: tables.Table) -> np.ndarray:
@@ -301,9 +300,6 @@ def _listed(classes: np.ndarray) -> str:
     return " ".join(texts if len(texts) <= 20 else [*texts[:10], "...", texts[-1]])
 
 
-def _quality(model: Any, x: np.ndarray, y: np.ndarray, job: _Job) -> str:
-    predicted = model.predict(x)
-    if job.y_scale is None:
-        return f"accuracy: {np.mean(predicted == y):.4f}"
-    share = tables.r2(job.y_scale.backward(y), job.y_scale.backward(np.reshape(predicted, y.shape).astype(np.float64)))
-    return f"R2: {share:.4f}"
+def _quality(model: Model, x: np.ndarray, y: np.ndarray) -> str:
+    found = model.evaluate(x, y)
+    return f"accuracy: {found['accuracy']:.4f}" if "accuracy" in found else f"R2: {found['r2']:.4f}"

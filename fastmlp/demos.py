@@ -1,7 +1,7 @@
 """The two exercises that `fastmlp demo` reproduces, from their own random draws, in their own line formats.
 
-Each trains by gradient descent over all rows, prints to standard output what the exercise prints, and gives back the
-model and its history. The time goes to standard error.
+Each trains by gradient descent over all rows, prints to standard output what the exercise prints, and gives back its
+history. The time goes to standard error.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ import numpy as np
 
 if TYPE_CHECKING:
     from fastmlp.history import History
-    from fastmlp.model import Model
 
 POINTS = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], np.float64)
 XOR = np.array([0, 1, 1, 0])
@@ -39,7 +38,7 @@ DEFAULTS = {
 }
 
 
-def xor(settings: Settings) -> tuple[Model, History]:
+def xor(settings: Settings) -> History:
     """2-8-8-2, relu and softmax, on the four points 500 times over."""
     from fastmlp.model import Model
 
@@ -51,31 +50,31 @@ def xor(settings: Settings) -> tuple[Model, History]:
         dtype=settings.dtype,
         backend=settings.backend,
     )
-    history = model.fit(
-        x,
-        y,
-        epochs=settings.epochs,
-        learning_rate=settings.learning_rate,
-        record_every=settings.log_every,
-        progress=sys.stderr.isatty(),
-    )
-    for epoch, loss, accuracy in zip(history.epoch, history.loss, history.accuracy, strict=True):
-        if epoch % settings.log_every == 0:
-            print(f"Epoch {epoch:4d} | loss={loss:.6f} | acc={accuracy:.4f}")
+    try:
+        history = model.fit(
+            x,
+            y,
+            epochs=settings.epochs,
+            learning_rate=settings.learning_rate,
+            record_every=settings.log_every,
+        )
+    finally:  # what was reached before Ctrl-C or divergence is worth seeing
+        _print_epochs(model.history, settings)
     labels = model.predict(x)
     print("\nFinal accuracy:", np.mean(labels == y).item())
-    print("Sample predictions (first 8):", labels[:8].astype(int))
+    print("Sample predictions (first 8):", labels[:8])
     print("Sample truths      (first 8):", y[:8])
     _print_time(history, settings)
-    return model, history
+    return history
 
 
-def xor_sigmoid(settings: Settings) -> tuple[Model, History]:
+def xor_sigmoid(settings: Settings) -> History:
     """2-2-1, sigmoid and sigmoid, squared error, on the four points.
 
     The exercise counts iterations from 0: iteration i is epoch i + 1. What it shows at the end are the outputs of its
     last forward pass, before the last update; so one epoch fewer is trained here, and that pass is a prediction.
     """
+    from fastmlp.history import History
     from fastmlp.model import Model
 
     model = Model(
@@ -88,36 +87,42 @@ def xor_sigmoid(settings: Settings) -> tuple[Model, History]:
         dtype=settings.dtype,
         backend=settings.backend,
     )
-    history = None
-    losses = []
-    if settings.epochs > 1:
-        history = model.fit(
-            POINTS,
-            XOR,
-            epochs=settings.epochs - 1,
-            learning_rate=settings.learning_rate,
-            record_every=1,
-            progress=sys.stderr.isatty(),
-        )
-        losses = history.loss.tolist()
-    if history is None or not history.stopped:
-        losses.append(model.loss(POINTS, XOR))  # of the last iteration
-    for iteration in range(0, len(losses), settings.log_every):
-        # as a number of the network's dtype, so that float32 shows its own digits
-        print(f"Iteration {iteration}, Loss: {np.dtype(settings.dtype).type(losses[iteration])}")
+    history = History()
+    try:
+        if settings.epochs > 1:
+            history = model.fit(
+                POINTS,
+                XOR,
+                epochs=settings.epochs - 1,
+                learning_rate=settings.learning_rate,
+                record_every=1,
+            )
+        last = model.evaluate(POINTS, XOR)
+        history.extend([(settings.epochs, last["loss"], last["accuracy"])])
+    finally:
+        _print_iterations(model.history or history, settings)
     print("Training complete!")
     print("Final output:")
     print(model.predict_proba(POINTS))
-    if history is None:
-        from fastmlp.history import History
-
-        history = History()
-        history.append(1, losses[0], np.nan)
     _print_time(history, settings)
-    return model, history
+    return history
 
 
 DEMOS = {"xor": xor, "xor-sigmoid": xor_sigmoid}
+
+
+def _print_epochs(history: History | None, settings: Settings) -> None:
+    if history is not None:
+        for epoch, loss, accuracy in zip(history.epoch, history.loss, history.accuracy, strict=True):
+            if epoch % settings.log_every == 0:
+                print(f"Epoch {epoch:4d} | loss={loss:.6f} | acc={accuracy:.4f}")
+
+
+def _print_iterations(history: History, settings: Settings) -> None:
+    number = np.dtype(settings.dtype).type  # so that float32 shows its own digits
+    for iteration, loss in enumerate(history.loss):
+        if iteration % settings.log_every == 0:
+            print(f"Iteration {iteration}, Loss: {number(loss)!s}")
 
 
 def _print_time(history: History, settings: Settings) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -86,14 +86,13 @@ class History:
             axes = list(figure.subplots(1, 2 if has_accuracy else 1, squeeze=False)[0])
         else:
             axes = _axes(path_or_axes)
+            figure = cast("Figure", axes[0].figure)
         self._draw_loss(axes[0])
         if len(axes) > 1 and has_accuracy:
             self._draw_accuracy(axes[1])
-        top = axes[0].get_figure(root=True)
-        assert top is not None
         if to_file:
-            top.savefig(path_or_axes)
-        return top
+            figure.savefig(path_or_axes)
+        return figure
 
     def _draw_loss(self, axes: Axes) -> None:
         loss = self.loss

@@ -229,18 +229,3 @@ class Scale:
     def forward(self, x: np.ndarray) -> np.ndarray:
         """x (N, K) in deviations from the mean."""
         return np.where(self.deviation > 0, (x - self.mean) / np.where(self.deviation > 0, self.deviation, 1.0), 0.0)
-
-    def backward(self, x: np.ndarray) -> np.ndarray:
-        """What `forward` was given, in its own units."""
-        return x * self.deviation + self.mean
-
-
-def r2(y: np.ndarray, predicted: np.ndarray) -> float:
-    """The share of y's variance that a prediction explains: 1 - residual / total squares, the mean over columns.
-
-    y, predicted: (N, J). NaN where y does not vary.
-    """
-    with np.errstate(all="ignore"):
-        total = row_sum((y - row_sum(y) / len(y)) ** 2)
-        shares = 1 - row_sum((y - predicted) ** 2) / np.where((y == y[0]).all(axis=0), np.nan, total)
-    return float(shares.mean())

@@ -13,26 +13,22 @@ from fastmlp.history import History
 
 def history_of(losses, accuracies=None):
     history = History()
-    rows = len(losses)
-    history.append(np.arange(1, rows + 1), losses, np.full(rows, np.nan) if accuracies is None else accuracies)
+    accuracies = [np.nan] * len(losses) if accuracies is None else accuracies
+    history.extend(list(zip(range(1, len(losses) + 1), losses, accuracies, strict=True)))
     return history
 
 
-def test_records_one_by_one_and_in_blocks():
+def test_records_become_arrays():
     history = History()
-    history.append(1, np.float32(0.1), 0.5)
-    history.append(np.array([2, 3]), np.array([0.25, 0.125]), np.array([0.75, 1.0]))
-    history.append([], [], [])
+    history.extend([(1, 0.5, 0.5)])
+    history.extend([(2, 0.25, 0.75), (3, 0.125, 1.0)])
+    history.extend([])
     assert len(history) == 3
+    assert history.latest() == "loss 0.125, accuracy 1"
     assert history.epoch.tolist() == [1, 2, 3]
-    assert history.loss.tolist() == [float(np.float32(0.1)), 0.25, 0.125]
+    assert history.loss.tolist() == [0.5, 0.25, 0.125]
     assert history.accuracy.tolist() == [0.5, 0.75, 1.0]
     assert (history.epoch.dtype, history.loss.dtype, history.accuracy.dtype) == (np.int64, np.float64, np.float64)
-
-
-def test_a_record_has_three_parts():
-    with pytest.raises(ValueError, match="2 and 1 and 1"):
-        History().append([1, 2], 0.5, 0.5)
 
 
 def test_without_records():

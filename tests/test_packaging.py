@@ -68,6 +68,13 @@ def test_the_readme_holds_the_commands():
     assert readme.count("<!-- timing -->") == readme.count("<!-- /timing -->") == 1
 
 
+def test_the_readme_prints_what_it_says(capsys):
+    readme = (ROOT / "README.md").read_text()
+    code, printed = re.search(r"```python\n(.*?)```\n\n```text\n(.*?)```", readme, re.DOTALL).groups()
+    exec(code, {})
+    assert capsys.readouterr().out == printed
+
+
 def test_the_readme_links_to_files_that_exist():
     for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md"):
         for target in re.findall(r"\]\(([^)#:]+)\)", (ROOT / name).read_text()):

@@ -80,25 +80,20 @@ def exp_nonpositive(x):
 
 @helper
 def scaled_exp(x, magic, scale):
-    power, p = power_and_rest(x, magic)
-    return fma(p, power, power) * scale
+    power, r_high, p_low = power_and_rest(x, magic)
+    return fma(r_high + p_low, power, power) * scale
 
 
 @helper
 def power_and_rest(x, magic):
-    """power = 2^k (times what `magic` says) and p with e^x = 2^k (1 + p)."""
-    power, k, r_high = reduce(x, magic)
-    r = fma(negative(k), LN2_LO, r_high)
-    return power, fma(r * r, horner(r, EXP_POLYNOMIAL), r)
-
-
-@helper
-def reduce(x, magic):
-    """power = 2^k (times what `magic` says), k, and x - k LN2_HI."""
+    """power = 2^k (times what `magic` says), and 1 + r_high + p_low = e^x / 2^k."""
     t = fma(x, LOG2_E, magic)
     power = from_bits(bits(t) << MANTISSA_BITS)
-    k = t - magic
-    return power, k, fma(negative(k), LN2_HI, x)
+    k = negative(t - magic)
+    r_high = fma(k, LN2_HI, x)
+    r_low = k * LN2_LO
+    r = r_high + r_low
+    return power, r_high, fma(r * r, horner(r, EXP_POLYNOMIAL), r_low)
 
 
 # ---------------------------------------------------------------------------------------------------------
@@ -110,7 +105,8 @@ def sigmoid(x):
     """1 / (1 + e^-x)."""
     t = absolute(x)
     t = select(greater(t, SIGMOID_HIGHEST), SIGMOID_HIGHEST, t)
-    power, p = power_and_rest(t, MAGIC_EXPONENT_DOWN)
+    power, r_high, p_low = power_and_rest(t, MAGIC_EXPONENT_DOWN)
+    p = r_high + p_low
     e = fma(p, power, power)
     e_low = fma(p, power, power - e)
     high = SCALE_DOWN + e
@@ -126,10 +122,7 @@ def tanh(x):
     sign = bits(x) & SIGN_MASK
     t = absolute(x) * 2
     t = select(greater(t, TANH_HIGHEST), TANH_HIGHEST, t)
-    power, k, r_high = reduce(t, MAGIC_EXPONENT)
-    r_low = negative(k) * LN2_LO
-    r = r_high + r_low
-    p_low = fma(r * r, horner(r, EXP_POLYNOMIAL), r_low)
+    power, r_high, p_low = power_and_rest(t, MAGIC_EXPONENT)
     p = r_high + p_low
     rest = power - 1
     n = fma(p, power, rest)

@@ -1,0 +1,131 @@
+"""Digests of trainings, predictions, elementary functions and random numbers: the promise of equal bits, in hex.
+
+    python tests/digests.py [--reference] [NAME ...]    prints them as JSON, with the kernels that ran
+    python tests/digests.py --write                     makes tests/golden.json anew, by the reference
+
+Everything is made from whole numbers by fastmlp's own generator, so the digests are the same on every machine.
+`golden.json` changes only with the numerics version: a change of bits on both sides at once shows here.
+"""
+
+import hashlib
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+from trainings import Problem, finish
+
+from fastmlp import definition, engine, pairs, weights
+from fastmlp.reference import elementary, random
+from fastmlp.spec import DTYPES, NUMERICS_VERSION, Spec
+from fastmlp.training import Training
+
+GOLDEN = Path(__file__).parent / "golden.json"
+MAPS = ("exp", "exp_nonpositive", "log", "log1p", "sigmoid", "tanh")
+# Every kernel runs; a chunk comes in one tile, in three and in five (whose rows end within a line), the last chunk is
+# short, batches are whole, short, and of one row.
+TRAININGS = {  # name: (layers, hidden, output, loss, rows, batch, shuffled, epochs, schedule)
+    "three chunks": ([2, 8, 8, 2], "relu", "softmax", None, 1100, 1100, False, 3, "streamed"),
+    "three tiles": ([3, 8, 3], "tanh", "softmax", None, 700, 700, False, 2, "streamed"),
+    "five tiles": ([10, 20, 20, 3], "relu", "softmax", None, 512, 512, False, 2, "streamed"),
+    "mini-batches": ([3, 5, 4, 2], ["tanh", "sigmoid"], "sigmoid", None, 257, 100, True, 3, "streamed"),
+    "wide": ([9, 33, 70, 13, 2, 5], "relu", "identity", None, 100, 64, True, 2, "streamed"),
+    "one row": ([4, 9, 33, 1], ["sigmoid", "relu"], "sigmoid", "squared_error", 40, 1, True, 2, "rowwise"),
+    "few rows": ([5, 17, 4, 3], ["tanh", "identity"], "softmax", None, 31, 7, False, 2, "rowwise"),
+    "few values": ([2, 6, 2], "sigmoid", "identity", None, 25, 25, False, 2, "rowwise"),
+}
+
+
+def training_digest(backend, name, dtype):
+    """Of a training's records and parameters, and of the trained network's outputs and loss."""
+    layers, hidden, output, loss, rows, batch, shuffled, epochs, schedule = TRAININGS[name]
+    problem = Problem.make(1, layers, rows, hidden, output, loss, dtype)
+    training = Training(epochs, learning_rate=0.5, batch_size=batch, record_every=1, order=2 if shuffled else None)
+    options = {} if backend is definition else {"schedule": schedule}
+    result = finish(backend.train, problem, training, **options)
+    data = problem.spec, result.parameters, problem.x
+    evaluated = backend.evaluate(*data, problem.y, **options)
+    outputs = backend.outputs(*data, **options), backend.logits(*data, **options)
+    return digest(np.array(result.records), result.parameters, np.array(evaluated), *outputs)
+
+
+def map_digest(by_kernel, name, dtype):
+    """Of a function's values at numbers of random bits and at ordinary ones."""
+    words = random.words(3, 0, 0, 4096)
+    x = words.view(dtype)
+    x = np.concatenate([x, (40 * random.uniform(3, 1, 0, 4096) - 20).astype(dtype)])
+    x = {"exp_nonpositive": -np.abs(x), "log1p": np.abs(x)}.get(name, x)
+    if not by_kernel:
+        return digest(getattr(elementary, name)(x))
+    y = np.empty_like(x)  # a multiple of every register
+    pairs.PAIRS[f"elementary.map_{name}"](dtype, x, y, len(x))
+    return digest(y)
+
+
+def weights_digest(by_kernel, init):
+    """Of initial weights, of more than `weights.FEW` so that kernels draw them."""
+    return digest(weights.initial_parameters(Spec.build([70, 70, 2]), init, 4, "numba" if by_kernel else "reference"))
+
+
+def permutation_digest(by_kernel, count):
+    order = np.empty(count, np.int64)
+    if by_kernel:
+        pairs.PAIRS["random.permutation"]("float64", 2**64 - 1 - 2**64, 7, count, order)
+    else:
+        order[:] = random.permutation(2**64 - 1, 7, count)
+    return digest(order)
+
+
+def digest(*arrays):
+    """SHA-256, in hex, of the arrays' bits (little-endian); all NaN count as one."""
+    sha = hashlib.sha256()
+    for x in arrays:
+        if x.dtype.kind == "f":
+            x = np.where(np.isnan(x), np.array(np.nan, x.dtype), x)
+        sha.update(f"{x.dtype.name} {x.shape}\n".encode() + x.astype(x.dtype.newbyteorder("<")).tobytes())
+    return sha.hexdigest()
+
+
+def jobs():
+    """{name: a function of whether kernels do it -> the digest}."""
+
+    def backend(by_kernel):
+        return engine if by_kernel else definition
+
+    every = {}
+    for dtype in DTYPES:
+        for name in TRAININGS:
+            every[f"training, {name}, {dtype}"] = lambda k, n=name, d=dtype: training_digest(backend(k), n, d)
+        for name in MAPS:
+            every[f"{name}, {dtype}"] = lambda k, n=name, d=dtype: map_digest(k, n, d)
+    for init in ("he_normal", "glorot_uniform"):
+        every[f"initial weights, {init}"] = lambda k, i=init: weights_digest(k, i)
+    every["permutation"] = lambda k: permutation_digest(k, 1001)
+    return every
+
+
+def digests(by_kernel, names=None):
+    """{name: digest} of the named jobs, or of all."""
+    every = jobs()
+    return {name: every[name](by_kernel) for name in names or every}
+
+
+def write(path=GOLDEN):
+    found = {"numerics": NUMERICS_VERSION, "digests": digests(by_kernel=False)}
+    path.write_text(json.dumps(found, indent=1) + "\n")
+
+
+def main(arguments):
+    if arguments == ["--write"]:
+        write()
+        return
+    by_kernel = "--reference" not in arguments
+    if by_kernel:
+        pairs.load_all()
+    found = digests(by_kernel, [name for name in arguments if name != "--reference"])
+    ran = sorted(f"{name} {dtype}" for name, dtype in pairs._addresses)
+    print(json.dumps({"digests": found, "kernels": ran}, indent=1))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,113 @@
+"""Networks, data and whole trainings, made from whole numbers by fastmlp's own generator: the same bits everywhere."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from bits import assert_same_bits
+
+from fastmlp import definition, engine
+from fastmlp.reference import random
+from fastmlp.spec import LOSSES, Spec
+from fastmlp.training import Training
+
+OUTPUTS = [(output, loss) for output, losses in LOSSES.items() for loss in losses]
+INPUTS, TARGETS, BIASES = 101, 102, 103  # streams that the package does not use
+SCHEDULES = ("streamed", "rowwise")
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A network with its initial parameters, and data for it."""
+
+    spec: Spec
+    parameters: np.ndarray
+    x: np.ndarray
+    y: np.ndarray
+
+    @classmethod
+    def make(cls, seed, layers, rows, hidden="relu", output="softmax", loss=None, dtype="float64"):
+        spec = Spec.build(layers, hidden, output, loss, dtype)
+        parameters = np.zeros(spec.parameters, dtype)
+        for layer, (w, b) in enumerate(spec.views(parameters)):
+            w[:] = random.initial_weights(seed, layer, *w.shape, "glorot_normal")
+            b[:] = random.uniform(seed, BIASES, layer, len(b)) - 0.5
+        x = (4 * random.uniform(seed, INPUTS, 0, rows * spec.inputs) - 2).astype(dtype).reshape(rows, -1)
+        u = random.uniform(seed, TARGETS, 0, rows * spec.targets).reshape(rows, -1)
+        y = {"softmax": np.floor(u * spec.outputs)[:, 0], "sigmoid": u > 0.5, "identity": 2 * u - 1}[output]
+        return cls(spec, parameters, x, y.astype(dtype))
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came of a training: the last step's state and epoch, all records, the parameters, the count of steps."""
+
+    state: str
+    epochs: int
+    records: list
+    parameters: np.ndarray
+    steps: int
+
+
+def finish(train, problem, training, **options):
+    """Runs `engine.train` or `definition.train` to its end."""
+    parameters = problem.parameters.copy()
+    before = problem.x.copy(), problem.y.copy()
+    records, steps = [], 0
+    with np.errstate(all="ignore"):
+        for step in train(problem.spec, parameters, problem.x, problem.y, training, **options):
+            records += step.records
+            steps += 1
+    assert_same_bits(problem.x, before[0], "x, which training must not change")
+    assert_same_bits(problem.y, before[1], "y, which training must not change")
+    return Result(step.state, step.epochs, records, parameters, steps)
+
+
+def assert_same_result(got, expected):
+    """Raises AssertionError unless two trainings ended alike, with the same records and parameters, bit for bit."""
+    assert (got.state, got.epochs) == (expected.state, expected.epochs)
+    a, b = (np.array(result.records, np.float64).reshape(-1, 3) for result in (got, expected))
+    assert_same_bits(a, b, "records")
+    assert_same_bits(got.parameters, expected.parameters, "parameters")
+
+
+def cost(spec, rows, epochs):
+    """About the seconds that the reference takes."""
+    products = rows * 3 * sum(inputs * outputs for inputs, outputs in spec.shapes)
+    operations = rows / (64 // np.dtype(spec.dtype).itemsize) * len(spec.shapes) * 1500
+    return epochs * (products + operations + 20_000) * 70e-9
+
+
+def draw(rng, seconds):
+    """A random problem and training that the reference does in about `seconds` or less."""
+    while True:
+        depth = int(rng.integers(1, 6))
+        layers = [int(n) for n in np.exp(rng.uniform(0, np.log(71), depth + 1))]
+        output, loss = OUTPUTS[rng.integers(len(OUTPUTS))]
+        if output == "softmax":
+            layers[-1] = max(2, layers[-1])
+        rows = int(np.exp(rng.uniform(0, np.log(1101)))) if rng.random() < 0.5 else int(rng.integers(1, 1101))
+        batch = rows if rng.random() < 0.5 else int(rng.integers(1, rows + 1))
+        epochs = int(rng.integers(1, 5))
+        hidden = [str(name) for name in rng.choice(["relu", "sigmoid", "tanh", "identity"], depth - 1)]
+        dtype = str(rng.choice(["float64", "float32"]))
+        spec = Spec.build(layers, hidden, output, loss, dtype)
+        if cost(spec, rows, epochs) + epochs * (rows / batch) * 2e-3 * len(spec.shapes) < seconds:
+            break
+    problem = Problem.make(int(rng.integers(2**31)), layers, rows, hidden, output, loss, dtype)
+    order = [None, int(rng.integers(2**62)), lambda epoch: np.random.RandomState(epoch).permutation(rows)]
+    training = Training(
+        epochs=epochs,
+        learning_rate=float(rng.choice([0.01, 0.1, 0.7])),
+        batch_size=batch,
+        record_every=int(rng.choice([1, 1, 2, 3])),
+        order=order[rng.integers(3)],
+    )
+    return problem, training
+
+
+def check_training(problem, training, schedules=SCHEDULES):
+    """Trains by the definition and by each schedule. Raises AssertionError where they differ in any bit."""
+    expected = finish(definition.train, problem, training)
+    for schedule in schedules:
+        assert_same_result(finish(engine.train, problem, training, schedule=schedule), expected)
+    return expected
