@@ -9,7 +9,7 @@ import numpy as np
 from fastmlp.reference import random
 from fastmlp.reference import train as reference
 from fastmlp.spec import Spec
-from fastmlp.training import Step, Training
+from fastmlp.training import Step, Training, records
 
 
 def outputs(spec: Spec, parameters: np.ndarray, x: np.ndarray) -> np.ndarray:
@@ -45,9 +45,9 @@ def train(spec: Spec, parameters: np.ndarray, x: np.ndarray, y: np.ndarray, trai
         batch_size=training.batch_size, order=order,
     )  # fmt: skip
     for record in epochs:
-        state, records = "more", []
+        state, made = "more", records([], [], [])
         if training.recorded(record.epoch):
-            records = [(record.epoch, float(record.loss), record.accuracy)]
+            made = records(record.epoch, record.loss, record.accuracy)
             if not np.isfinite(record.loss):
                 state = "diverged"
             else:
@@ -59,7 +59,7 @@ def train(spec: Spec, parameters: np.ndarray, x: np.ndarray, y: np.ndarray, trai
         if state == "diverged":
             parameters[:] = kept
         # A record of the whole batch comes before its update (see reference.train).
-        yield Step(state, record.epoch - 1 if whole else record.epoch, records)
+        yield Step(state, record.epoch - 1 if whole else record.epoch, made)
         if state != "more":
             return
     if not np.isfinite(parameters).all():

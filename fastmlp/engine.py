@@ -18,13 +18,13 @@ from fastmlp import plan as at
 from fastmlp.pairs import Floats, Int, Ints
 from fastmlp.spec import Spec
 from fastmlp.target import LINE, target
-from fastmlp.training import Step, Training
+from fastmlp.training import Step, Training, records
 
 CHUNK = 512  # rows; of docs/arithmetic.md
 CALL_SECONDS = 0.05  # between returns to Python: for Ctrl-C, progress and logging
 TILE_BYTES = 24 * 1024  # a tile's activations: most of a 32 KiB L1 cache
 SUMS_BYTES = 128 * 1024  # lanes of row sums kept in memory between tiles; beyond, a tile is a whole chunk
-RECORDS = 4096  # a call's records
+RECORDS = 65536  # a call's records: some 50 ms of the shortest epochs
 
 _TRAIN = (Ints, Floats, Int)
 _SUM_BATCH = _PASS = (Ints, Floats, Int, Int, Int)
@@ -305,10 +305,7 @@ def train(
         seconds = time.perf_counter() - before
         batches = max(1, min(int(batches * CALL_SECONDS / max(seconds, 1e-9)), batches * 16))
         written = int(plan[at.RECORDS])
-        records = [
-            (int(e), float(loss), int(r) / rows)
-            for e, loss, r in zip(epochs[:written], losses[:written], rights[:written], strict=True)
-        ]
+        made = records(epochs[:written], losses[:written], rights[:written] / rows)
         finite = bool(np.isfinite(workspace.parameters[: spec.parameters]).all())
         name = {at.DONE: "done", at.REACHED: "target", at.DIVERGED: "diverged"}.get(state, "more")
         if name == "diverged" or not finite:
@@ -317,7 +314,7 @@ def train(
             parameters[:] = snapshots[kept : kept + spec.parameters]
         else:
             parameters[:] = workspace.parameters[: spec.parameters]
-        yield Step(name, int(plan[at.EPOCH]) - 1, records)
+        yield Step(name, int(plan[at.EPOCH]) - 1, made)
         if name == "diverged":
             return
         if state == at.INTERRUPTED:

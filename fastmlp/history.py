@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
+from fastmlp.training import RECORD
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -24,25 +26,31 @@ class History:
     """
 
     def __init__(self) -> None:
-        self._records: list[tuple[int, float, float]] = []  # one list, so that an interrupt finds whole records
+        self._parts: list[np.ndarray] = []  # of records; one list, so that an interrupt finds whole records
         self.seconds: float = 0.0
         self.stopped: str | None = None
 
     @property
     def epoch(self) -> np.ndarray:
-        return np.array([record[0] for record in self._records], np.int64)
+        return self._records["epoch"]
 
     @property
     def loss(self) -> np.ndarray:
-        return np.array([record[1] for record in self._records], np.float64)
+        return self._records["loss"]
 
     @property
     def accuracy(self) -> np.ndarray:
-        return np.array([record[2] for record in self._records], np.float64)
+        return self._records["accuracy"]
 
-    def extend(self, records: Iterable[tuple[int, float, float]]) -> None:
-        """Adds records (epoch, loss, accuracy). `fit` calls this; its caller only reads."""
-        self._records.extend(records)
+    @property
+    def _records(self) -> np.ndarray:
+        if len(self._parts) > 1:
+            self._parts = [np.concatenate(self._parts)]
+        return self._parts[0] if self._parts else np.zeros(0, RECORD)
+
+    def extend(self, records: Any) -> None:
+        """Adds records, an array of RECORD or tuples of its fields. `fit` calls this; its caller only reads."""
+        self._parts.append(np.array(records, RECORD))
 
     def latest(self) -> str:
         """The last record in words: 'loss 0.0042, accuracy 0.98'."""
@@ -50,13 +58,13 @@ class History:
         return f"loss {loss:.4g}" + ("" if np.isnan(accuracy) else f", accuracy {accuracy:.4g}")
 
     def __len__(self) -> int:
-        return len(self._records)
+        return sum(map(len, self._parts))
 
     def __repr__(self) -> str:
         if not len(self):
             return "History(no records)"
         parts = ["1 record" if len(self) == 1 else f"{len(self)} records"]
-        first, last = self._records[0], self._records[-1]
+        first, last = self._records[[0, -1]].tolist()
         parts.append(_span("epoch", [str(first[0]), str(last[0])]))
         parts.append(_span("loss", [f"{first[1]:.4g}", f"{last[1]:.4g}"]))
         if not np.isnan(last[2]):

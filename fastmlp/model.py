@@ -203,8 +203,11 @@ class Model:
 
     def _note(self, history: History, step: Step, labelled: bool, training: Training) -> None:
         """Adds a step's records to the history; raises DivergenceError where the step says so."""
-        finite = [record for record in step.records if np.isfinite(record[1])]
-        history.extend([(epoch, loss, right if labelled else np.nan) for epoch, loss, right in finite])
+        finite = step.records[np.isfinite(step.records["loss"])]
+        if not labelled:
+            finite["accuracy"] = np.nan
+        if len(finite):
+            history.extend(finite)
         if step.state == "target":
             epoch, loss, accuracy = finite[-1]
             by_loss = training.target_loss is not None and loss <= training.target_loss
@@ -212,9 +215,10 @@ class Model:
             history.stopped += f" reached the target in epoch {epoch}"
         if step.state == "diverged":
             history.stopped = "diverged"
-            what = next((f"the loss was {r[1]} in epoch {r[0]}" for r in step.records if not np.isfinite(r[1])), None)
-            if what is None:
-                what = f"a weight was no longer finite in epoch {max(step.epochs, 1)}"
+            what = f"a weight was no longer finite in epoch {max(step.epochs, 1)}"
+            if len(finite) < len(step.records):
+                epoch, loss, _ = step.records[-1]
+                what = f"the loss was {loss} in epoch {epoch}"
             held = "its initial weights" if not len(history) else f"the weights of epoch {history.epoch[-1]}"
             raise DivergenceError(
                 f"training diverged: {what}. Try a smaller learning_rate than {training.learning_rate:g}, or scale X. "

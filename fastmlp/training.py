@@ -4,8 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
+
+# A record: an epoch, its mean loss, and the share of right rows.
+RECORD = np.dtype([("epoch", np.int64), ("loss", np.float64), ("accuracy", np.float64)])
+
+
+def records(epoch: Any, loss: Any, accuracy: Any) -> np.ndarray:
+    """Records (R,), of dtype RECORD, from numbers or from arrays of R numbers."""
+    made = np.zeros(np.size(epoch), RECORD)
+    made["epoch"], made["loss"], made["accuracy"] = epoch, loss, accuracy
+    return made
 
 
 @dataclass(frozen=True)
@@ -28,8 +39,8 @@ class Training:
 
 @dataclass(frozen=True)
 class Step:
-    """How far training is. `state` is "more", "done", "target" or "diverged"; a record is (epoch, loss, accuracy)."""
+    """How far training is. `state` is "more", "done", "target" or "diverged"; `records` are new since the last step."""
 
     state: str
     epochs: int  # completed
-    records: list[tuple[int, float, float]] = field(default_factory=list)
+    records: np.ndarray = field(default_factory=lambda: np.zeros(0, RECORD))

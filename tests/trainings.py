@@ -55,7 +55,7 @@ def finish(train, problem, training, **options):
     records, steps = [], 0
     with np.errstate(all="ignore"):
         for step in train(problem.spec, parameters, problem.x, problem.y, training, **options):
-            records += step.records
+            records += step.records.tolist()
             steps += 1
     assert_same_bits(problem.x, before[0], "x, which training must not change")
     assert_same_bits(problem.y, before[1], "y, which training must not change")

@@ -15,10 +15,9 @@ def gather(x: Floats, order: Ints, ordered: Int, first: Int, rows: Int, K: Int, 
     group = 2 * lanes(x)
     end = (rows + group - 1) // group * group
     if end > rows:
-        zero = x[0] - x[0]
         for k in range(K):
             for n in range(rows, end):
-                tile[k * stride + n] = zero
+                tile[k * stride + n] = 0
 
 
 @kernel(reference.scatter)

@@ -1,0 +1,306 @@
+"""Whole trainings: every schedule against the definition, bit for bit; and against digests that may never change."""
+
+import dataclasses
+import itertools
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import digests
+import numpy as np
+import pytest
+from bits import assert_same_bits
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from trainings import OUTPUTS, SCHEDULES, Problem, assert_same_result, check_training, draw, finish
+
+import fastmlp
+from fastmlp import definition, engine, pairs
+from fastmlp.spec import DTYPES, HIDDEN
+from fastmlp.training import Training
+
+# ---------------------------------------------------------------------------------------------------------
+# Trainings
+
+
+@pytest.mark.parametrize("seed", range(45))
+def test_random_networks(seed):
+    """Depths 1-5, widths 1-70, rows 1-1100, batches, orders, every activation, output and dtype, at random."""
+    check_training(*draw(np.random.default_rng(seed), seconds=1.0 if seed % 10 == 0 else 0.3))
+
+
+@settings(max_examples=15, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@given(
+    layers=st.lists(st.integers(1, 19), min_size=2, max_size=5),
+    rows=st.integers(1, 70),
+    batch=st.integers(1, 80),
+    hidden=st.sampled_from(HIDDEN),
+    output=st.sampled_from(OUTPUTS),
+    dtype=st.sampled_from(DTYPES),
+    seed=st.integers(0, 2**64 - 1),
+)
+def test_small_networks(layers, rows, batch, hidden, output, dtype, seed):
+    layers[-1] += output[0] == "softmax"
+    problem = Problem.make(seed, layers, rows, hidden, *output, dtype)
+    check_training(problem, Training(3, 0.3, batch, record_every=1, order=seed))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("output", OUTPUTS, ids="-".join)
+@pytest.mark.parametrize("hidden", HIDDEN)
+def test_every_activation_and_output(hidden, output, dtype):
+    problem = Problem.make(5, [3, 7, 5, 2], 75, hidden, *output, dtype)
+    check_training(problem, Training(2, 0.5, 75, record_every=1))
+    check_training(problem, Training(2, 0.5, 32, record_every=1, order=9))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("rows", [1, 7, 8, 9, 15, 16, 17, 511, 512, 513, 1023, 1024, 1025, 1537, 2561])
+def test_edges_of_lines_chunks_and_the_tree(rows, dtype):
+    check_training(Problem.make(rows, [2, 3, 2], rows, dtype=dtype), Training(2, 0.5, rows, record_every=1))
+
+
+@pytest.mark.parametrize("batch", [1, 2, 8, 255, 256, 512, 513, 700])
+def test_batches(batch):
+    """Short last batches, of one row and of more than a chunk."""
+    problem = Problem.make(6, [2, 4, 1], 1025, "tanh", "sigmoid", "squared_error")
+    check_training(problem, Training(1, 0.5, batch, record_every=1, order=3))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_wide_layers(dtype):
+    check_training(Problem.make(7, [70, 70, 67, 10], 130, dtype=dtype), Training(1, 0.1, 130, record_every=1))
+
+
+@pytest.mark.parametrize(("rows", "batch"), [(60, 60), (60, 25)])
+@pytest.mark.parametrize("every", [1, 3, 1000])
+def test_which_epochs_are_recorded(rows, batch, every):
+    training = Training(8, 0.1, batch, record_every=every, order=1)
+    result = check_training(Problem.make(8, [2, 3, 2], rows), training)
+    assert [record[0] for record in result.records] == [epoch for epoch in range(1, 9) if training.recorded(epoch)]
+
+
+# ---------------------------------------------------------------------------------------------------------
+# How the engine goes about it
+
+
+def some_training(dtype="float64", epochs=6):
+    """1100 rows, in batches of 600: chunks of 512 and 88, and a short batch of 500."""
+    problem = Problem.make(9, [3, 9, 6, 2], 1100, ["relu", "tanh"], dtype=dtype)
+    return problem, Training(epochs, 0.3, 600, record_every=1, order=4)
+
+
+@pytest.fixture(scope="module", params=DTYPES)
+def long_training(request):
+    problem, training = some_training(request.param)
+    return problem, training, finish(definition.train, problem, training)
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES)
+@pytest.mark.parametrize("tile_bytes", [1, 1500, 3000, 8000, 24 * 1024, 2**30])
+def test_tile_sizes(long_training, monkeypatch, tile_bytes, schedule):
+    problem, training, expected = long_training
+    monkeypatch.setattr(engine, "TILE_BYTES", tile_bytes)
+    assert_same_result(finish(engine.train, problem, training, schedule=schedule), expected)
+
+
+@pytest.mark.parametrize("sums_bytes", [0, 2**30])
+@pytest.mark.parametrize("whole", [False, True])
+def test_sums_in_one_tile_or_several(long_training, monkeypatch, sums_bytes, whole):
+    problem, training, expected = long_training
+    if whole:
+        training = Training(2, 0.3, len(problem.x), record_every=1)
+        expected = finish(definition.train, problem, training)
+    monkeypatch.setattr(engine, "TILE_BYTES", 4000)
+    monkeypatch.setattr(engine, "SUMS_BYTES", sums_bytes)
+    assert_same_result(finish(engine.train, problem, training, schedule="streamed"), expected)
+
+
+@pytest.mark.parametrize("rows", [37, 512, 700, 1100])
+def test_whole_batches_in_tiles(monkeypatch, rows):
+    """The tiled copy of the data, whose last chunk and tile are short."""
+    problem = Problem.make(10, [3, 5, 2], rows, output="sigmoid")
+    training = Training(2, 0.3, rows, record_every=1)
+    expected = finish(definition.train, problem, training)
+    for tile_bytes in (1, 2000, 3000, 5000, 2**30):
+        monkeypatch.setattr(engine, "TILE_BYTES", tile_bytes)
+        assert_same_result(finish(engine.train, problem, training, schedule="streamed"), expected)
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES)
+@pytest.mark.parametrize("order", [None, 5, lambda epoch: np.random.RandomState(epoch).permutation(97)])
+def test_returning_to_python_changes_no_bits(monkeypatch, schedule, order):
+    problem = Problem.make(11, [6, 20, 20, 3], 97, "sigmoid")
+    training = Training(12, 0.3, 10, record_every=3, order=order)
+    expected = finish(definition.train, problem, training)
+    straight = finish(engine.train, problem, training, schedule=schedule)
+    monkeypatch.setattr(engine, "CALL_SECONDS", 1e-9)
+    monkeypatch.setattr(engine, "RECORDS", 3)
+    stopped = finish(engine.train, problem, training, schedule=schedule)
+    assert straight.steps < 12 + (order is not None) * 12 < 50 < stopped.steps
+    assert_same_result(straight, expected)
+    assert_same_result(stopped, expected)
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_more_records_than_a_call_holds(monkeypatch, schedule):
+    monkeypatch.setattr(engine, "RECORDS", 3)
+    for batch in (20, 7):
+        problem, training = Problem.make(12, [2, 3, 2], 20), Training(20, 0.3, batch, record_every=1, order=1)
+        assert_same_result(
+            finish(engine.train, problem, training, schedule=schedule), finish(definition.train, problem, training)
+        )
+
+
+def test_training_goes_on_where_another_ended():
+    """Without shuffles, 3 epochs and then 4 are 7 epochs."""
+    problem, _ = some_training()
+    whole = finish(engine.train, problem, Training(7, 0.3, 600, record_every=1))
+    first = finish(engine.train, problem, Training(3, 0.3, 600, record_every=1))
+    rest = finish(
+        engine.train, dataclasses.replace(problem, parameters=first.parameters), Training(4, 0.3, 600, record_every=1)
+    )
+    assert_same_bits(rest.parameters, whole.parameters)
+
+
+# ---------------------------------------------------------------------------------------------------------
+# Targets and divergence
+
+
+@pytest.mark.parametrize("batch", [40, 16])
+@pytest.mark.parametrize("every", [1, 4])
+def test_targets_stop_both_at_the_same_step(batch, every):
+    problem = Problem.make(13, [2, 8, 2], 40)
+    training = Training(60, 0.5, batch, record_every=every, order=2)
+    free = check_training(problem, training)
+    assert free.state == "done"
+    middle = free.records[len(free.records) // 2]
+    for target in (
+        {"target_loss": middle[1]}, {"target_accuracy": middle[2]}, {"target_loss": 1e9}, {"target_accuracy": 0.0},
+        {"target_loss": middle[1], "target_accuracy": 1.0},
+    ):  # fmt: skip
+        stopped = check_training(problem, dataclasses.replace(training, **target))
+        assert stopped.state == "target"
+        assert stopped.epochs <= middle[0]
+    assert check_training(problem, dataclasses.replace(training, target_loss=0.0)).state == "done"
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("batch", [30, 7])
+@pytest.mark.parametrize("output", [("identity", "squared_error"), ("softmax", "cross_entropy")], ids="-".join)
+def test_divergence_ends_both_with_the_same_parameters(output, batch, dtype):
+    problem = Problem.make(14, [3, 6, 2], 30, "relu", *output, dtype)
+    result = check_training(problem, Training(2000, 1e18, batch, record_every=1))
+    assert result.state == "diverged"
+    assert np.isfinite(result.parameters).all()
+
+
+@pytest.mark.parametrize("batch", [30, 7])
+@pytest.mark.parametrize("every", [2, 50])
+def test_divergence_between_records(every, batch):
+    """The definition sees it at once, the engine when it returns: both go back to the same parameters."""
+    problem = Problem.make(14, [3, 6, 2], 30, "relu", "identity")
+    training = Training(2000, 1e18, batch, record_every=every)
+    expected = finish(definition.train, problem, training)
+    for schedule in SCHEDULES:
+        got = finish(engine.train, problem, training, schedule=schedule)
+        assert got.state == expected.state == "diverged"
+        assert_same_bits(got.parameters, expected.parameters)
+
+
+@pytest.mark.parametrize("train", [definition.train, engine.train], ids=["definition", "engine"])
+@pytest.mark.parametrize("every", [1, 10])
+def test_divergence_of_parameters_alone_leaves_finite_ones(train, every):
+    """An infinite weight under a saturated sigmoid: each loss is finite, and so must be what is kept."""
+    problem = Problem.make(15, [1, 1], 1, output="sigmoid", loss="squared_error")
+    problem.parameters[:], problem.x[:], problem.y[:] = 0, 100, 0  # the first update makes w -infinity
+    result = finish(train, problem, Training(50, 1e308, 1, record_every=every))
+    assert result.state == "diverged"
+    assert np.isfinite(result.parameters).all()
+
+
+# ---------------------------------------------------------------------------------------------------------
+# Predictions
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("output", OUTPUTS, ids="-".join)
+@pytest.mark.parametrize("rows", [1, 9, 130, 1025])
+def test_predictions(rows, output, dtype):
+    problem = Problem.make(16, [3, 9, 4, 2], rows, ["tanh", "relu"], *output, dtype)
+    data = problem.spec, problem.parameters, problem.x
+    for schedule in (*SCHEDULES, None):
+        for name in ("outputs", "logits"):
+            expected = getattr(definition, name)(*data)
+            assert_same_bits(getattr(engine, name)(*data, schedule), expected, name)
+        got, expected = (b.evaluate(*data, problem.y, *s) for b, s in ((engine, [schedule]), (definition, [])))
+        assert_same_bits(np.array(got), np.array(expected), "loss and accuracy")
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("output", OUTPUTS, ids="-".join)
+def test_a_rows_prediction_is_the_same_in_any_batch(output, dtype):
+    problem = Problem.make(17, [4, 11, 5, 3], 1000, ["relu", "sigmoid"], *output, dtype)
+    for predict, schedule in itertools.product((engine.outputs, engine.logits), SCHEDULES):
+        every = predict(problem.spec, problem.parameters, problem.x, schedule)
+        for first, count in ((0, 1), (999, 1), (511, 1), (512, 3), (1, 17), (37, 600), (480, 520)):
+            some = np.ascontiguousarray(problem.x[first : first + count])
+            assert_same_bits(
+                predict(problem.spec, problem.parameters, some, schedule), every[first : first + count], f"{first}"
+            )
+        turned = predict(problem.spec, problem.parameters, np.ascontiguousarray(problem.x[::-1]), schedule)
+        assert_same_bits(turned[::-1], every)
+
+
+# ---------------------------------------------------------------------------------------------------------
+# Other processors, registers and compilers' settings; and the bits of yesterday
+
+
+def golden():
+    return json.loads(digests.GOLDEN.read_text())["digests"]
+
+
+def assert_same_digests(got, expected):
+    changed = [name for name in {**expected, **got} if got.get(name) != expected.get(name)]
+    assert not changed, (
+        f"the bits of {changed} are not those of tests/golden.json. "
+        "If the numerics version changed on purpose, run `python tests/digests.py --write`"
+    )
+
+
+def digests_elsewhere(cache, settings, script=digests.__file__):
+    """What `digests.py` prints in a process of its own, with these settings and this cache folder."""
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("NUMBA_", "FASTMLP_"))}
+    environment |= {"FASTMLP_CACHE_DIR": str(cache), "PYTHONPATH": str(Path(fastmlp.__file__).parents[1]), **settings}
+    done = subprocess.run([sys.executable, script], env=environment, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+SETTINGS = [
+    {"NUMBA_CPU_NAME": "generic"},
+    {"FASTMLP_REGISTER_BYTES": "16"},
+    {"FASTMLP_REGISTER_BYTES": "32"},
+    {"FASTMLP_REGISTER_BYTES": "64"},  # without AVX-512, LLVM makes two registers of one
+    {"NUMBA_OPT": "0"},
+    {"NUMBA_LOOP_VECTORIZE": "0"},
+]
+
+
+@pytest.mark.parametrize("settings", SETTINGS, ids=lambda s: " ".join(f"{k}={v}" for k, v in s.items()))
+def test_same_bits_elsewhere(settings, tmp_path):
+    found = digests_elsewhere(tmp_path, settings)
+    assert_same_digests(found["digests"], golden())
+    every = {f"{name} {dtype}" for name, kernel in pairs.load_all().items() for dtype in kernel.dtypes}
+    assert set(found["kernels"]) == every, "digests.py must run every kernel"
+
+
+def test_golden_digests_of_the_reference():
+    assert_same_digests(digests.digests(by_kernel=False), golden())
+
+
+def test_golden_digests_of_the_kernels():
+    pairs.load_all()
+    assert_same_digests(digests.digests(by_kernel=True), golden())
