@@ -50,14 +50,15 @@ def train(spec: Spec, parameters: np.ndarray, x: np.ndarray, y: np.ndarray, trai
             made = records(record.epoch, record.loss, record.accuracy)
             if not np.isfinite(record.loss):
                 state = "diverged"
-            else:
-                kept = record.parameters
-                if _reached(record, training):
-                    state = "target"
+            elif _reached(record, training):
+                state = "target"
         if not np.isfinite(parameters).all():
-            state = "diverged"
+            # the loss may still be finite: a saturated sigmoid's
+            state, made = "diverged", made[~np.isfinite(made["loss"])]
         if state == "diverged":
             parameters[:] = kept
+        elif len(made):
+            kept = record.parameters
         # A record of the whole batch comes before its update (see reference.train).
         yield Step(state, record.epoch - 1 if whole else record.epoch, made)
         if state != "more":

@@ -215,7 +215,7 @@ class Model:
             history.stopped += f" reached the target in epoch {epoch}"
         if step.state == "diverged":
             history.stopped = "diverged"
-            what = f"a weight was no longer finite in epoch {max(step.epochs, 1)}"
+            what = f"a weight was no longer finite by epoch {max(step.epochs, 1)}"
             if len(finite) < len(step.records):
                 epoch, loss, _ = step.records[-1]
                 what = f"the loss was {loss} in epoch {epoch}"

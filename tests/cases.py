@@ -5,12 +5,16 @@ where its docstring does not say so. Tiles are feature-major (unit k of row n is
 write a tile's padding, the rows up to the end of their group of two registers, and nothing reads it.
 """
 
+import ctypes
 import inspect
 import itertools
 
+import numba
 import numpy as np
+import pytest
 from bits import KINDS, Guarded, as_bits, assert_same_bits, canaries, lines, nasty, random_bits, wild
 
+from fastmlp import native, pairs
 from fastmlp.reference import activations, arithmetic, dense, elementary, layout, losses, optimizers, random
 from fastmlp.target import target
 
@@ -36,6 +40,32 @@ def case(name, sizes):
         return compare
 
     return register
+
+
+class Unregistered:
+    """A function as a kernel that is in no registry and no cache; called as a `pairs.Kernel` is.
+
+    options: Numba's, in place of those of `native.compile_function`, for faults that only the compiler can make.
+    """
+
+    def __init__(self, function, **options):
+        self.function, self._options, self._calls = function, options, {}
+        self.arguments = tuple(p.annotation for p in inspect.signature(function).parameters.values())
+
+    def code(self, dtype):
+        """Its machine code, made in the way of a registered kernel's."""
+        kernel = pairs.Kernel(self.function.__name__, self.function, None, self.arguments, (dtype,))
+        with pytest.MonkeyPatch.context() as patch:
+            real = numba.njit
+            patch.setattr(numba, "njit", lambda **given: real(**{**given, **self._options}))
+            return native.compile_function(self.function, kernel.signature(dtype))
+
+    def __call__(self, dtype, *arguments):
+        if dtype not in self._calls:
+            kinds = {pairs.Int: ctypes.c_int64, pairs.Float: np.ctypeslib.as_ctypes_type(dtype)}
+            kinds = [kinds.get(argument, ctypes.c_void_p) for argument in self.arguments]
+            self._calls[dtype] = native.Function(native.link(self.code(dtype)), kinds)
+        return self._calls[dtype](*(pairs._plain(argument) for argument in arguments))
 
 
 def run(kernel, dtype, **arguments):

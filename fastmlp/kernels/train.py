@@ -5,7 +5,7 @@ compiles only what it uses. Nothing is allocated, and no number is made here but
 """
 
 from fastmlp import plan as at
-from fastmlp.kernels.simd import advance, call, fold, helper, interrupted, lanes, line_lanes, load, pointer, store
+from fastmlp.kernels.simd import advance, call, fold, helper, interrupted, lanes, line_lanes, load, number, pointer, store
 from fastmlp.pairs import Floats, Int, Ints, kernel
 from fastmlp.reference import train as reference
 from fastmlp.reference.arithmetic import CHUNK
@@ -257,16 +257,25 @@ def sum_batch(plan: Ints, parameters: Floats, first: Int, rows: Int, mode: Int) 
 
 
 @helper
-def keep(plan, numbers, epoch):
-    """Writes an epoch's record. -> DONE, or why training ends here: REACHED or DIVERGED."""
-    place = plan[at.RECORDS]
+def keep(plan, parameters, numbers, epoch):
+    """Writes an epoch's record. -> DONE, or why training ends here: REACHED or DIVERGED.
+
+    No record is written, and none is kept, where a parameter is not finite: its loss may still be (a saturated
+    sigmoid's). A record of a loss that is not finite is written, for the message.
+    """
     loss = numbers[at.TOTAL] / numbers[at.TERMS]
+    wrong = number(parameters, 0)
+    for i in range(plan[at.PARAMETERS]):
+        wrong += parameters[i] - parameters[i]  # 0, or NaN
+    if wrong != 0 and loss - loss == 0:
+        return at.DIVERGED
     right = plan[at.EPOCH_RIGHT]
+    place = plan[at.RECORDS]
     pointer(plan[at.RECORD_EPOCHS], plan)[place] = epoch
     pointer(plan[at.RECORD_LOSSES], numbers)[place] = loss
     pointer(plan[at.RECORD_RIGHTS], plan)[place] = right
     plan[at.RECORDS] = place + 1
-    if loss - loss != 0:  # NaN or infinity
+    if loss - loss != 0:
         return at.DIVERGED
     plan[at.KEPT] = plan[at.SNAPSHOT]
     if loss <= numbers[at.TARGET_LOSS] or right >= plan[at.NEEDED]:
@@ -313,7 +322,7 @@ def train(plan: Ints, parameters: Floats, batches: Int) -> int:
                 numbers[at.TOTAL] += gradient[count]
                 plan[at.EPOCH_RIGHT] += plan[at.BATCH_RIGHT]
                 if whole:
-                    state = keep(plan, numbers, epoch)
+                    state = keep(plan, parameters, numbers, epoch)
                     if state != at.DONE:
                         return state
             scale = numbers[at.SCALE] if size == plan[at.BATCH] or whole else numbers[at.SHORT_SCALE]
@@ -322,7 +331,7 @@ def train(plan: Ints, parameters: Floats, batches: Int) -> int:
         plan[at.START] = 0
         plan[at.EPOCH] = epoch + 1
         if record and not whole:
-            state = keep(plan, numbers, epoch)
+            state = keep(plan, parameters, numbers, epoch)
             if state != at.DONE:
                 return state
     return at.DONE
