@@ -55,9 +55,9 @@ class Unregistered:
     def code(self, dtype):
         """Its machine code, made in the way of a registered kernel's."""
         kernel = pairs.Kernel(self.function.__name__, self.function, None, self.arguments, (dtype,))
+        real = numba.njit
         with pytest.MonkeyPatch.context() as patch:
-            real = numba.njit
-            patch.setattr(numba, "njit", lambda **given: real(**{**given, **self._options}))
+            patch.setattr(numba, "njit", lambda *function, **given: real(*function, **{**given, **self._options}))
             return native.compile_function(self.function, kernel.signature(dtype))
 
     def __call__(self, dtype, *arguments):

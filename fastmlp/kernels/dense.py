@@ -23,6 +23,7 @@ from fastmlp.kernels.simd import (
     select,
     spread,
     store,
+    store_folds,
 )
 from fastmlp.pairs import Floats, Int, kernel
 from fastmlp.reference import arithmetic
@@ -260,8 +261,10 @@ def dense_backward_weights(
                 block1x1(x0, d, rows, base, fresh)
             if last:
                 for i in range(wide):
-                    for v in range(tall):
-                        dw[(k + i) * J + j + v] = fold(base, i * row + v * line)
+                    if tall == 4:
+                        store_folds(dw, (k + i) * J + j, base, i * row)
+                    else:
+                        dw[(k + i) * J + j] = fold(base, i * row)
             j += tall
         k += wide
 

@@ -481,19 +481,46 @@ def fold(context, p, i):
     """The sum of the line p[i], p[i + 1], ... by halves: lane v takes in lane v + V/2, and so on."""
 
     def lower(context, builder, sig, values):
-        count = LINE * 8 // p.dtype.bitwidth
-        kind = ir.VectorType(_element(p.dtype), count)
-        x = builder.load(_address(builder, *values, kind), align=p.dtype.bitwidth // 8, typ=kind)
-        while count > 1:
-            count //= 2
-            halves = [
-                builder.shuffle_vector(x, ir.Constant(x.type, ir.Undefined), _lane_list(range(start, start + count)))
-                for start in (0, count)
-            ]
-            x = builder.fadd(*halves)
+        x = _halved(builder, _load_line(builder, p.dtype, *values), 1)
         return builder.extract_element(x, ir.Constant(ir.IntType(32), 0))
 
     return p.dtype(p, types.intp), lower
+
+
+@intrinsic
+def store_folds(context, to, k, p, i):
+    """to[k], ... to[k + 3] = the folds of the four lines from p[i] on: the last two halvings of all four at once."""
+
+    def lower(context, builder, sig, values):
+        to, k, p_, i = values
+        count = LINE * 8 // p.dtype.bitwidth
+        starts = [builder.add(i, ir.Constant(i.type, line * count)) for line in range(4)]
+        a, b, c, d = (_halved(builder, _load_line(builder, p.dtype, p_, start), 4) for start in starts)
+        ab = builder.fadd(_shuffled(builder, a, b, [0, 1, 4, 5]), _shuffled(builder, a, b, [2, 3, 6, 7]))
+        cd = builder.fadd(_shuffled(builder, c, d, [0, 1, 4, 5]), _shuffled(builder, c, d, [2, 3, 6, 7]))
+        sums = builder.fadd(_shuffled(builder, ab, cd, [0, 2, 4, 6]), _shuffled(builder, ab, cd, [1, 3, 5, 7]))
+        builder.store(sums, _address(builder, to, k, sums.type), align=p.dtype.bitwidth // 8)
+        return context.get_dummy_value()
+
+    return types.void(to, types.intp, p, types.intp), lower
+
+
+def _load_line(builder, dtype, pointer, index):
+    kind = ir.VectorType(_element(dtype), LINE * 8 // dtype.bitwidth)
+    return builder.load(_address(builder, pointer, index, kind), align=dtype.bitwidth // 8, typ=kind)
+
+
+def _halved(builder, x, lanes):
+    """x folded by halves down to this many lanes."""
+    while x.type.count > lanes:
+        half = x.type.count // 2
+        x = builder.fadd(_shuffled(builder, x, x, range(half)), _shuffled(builder, x, x, range(half, 2 * half)))
+    return x
+
+
+def _shuffled(builder, a, b, chosen):
+    """The chosen lanes of a and, counting on, of b."""
+    return builder.shuffle_vector(a, b, _lane_list(chosen))
 
 
 def _lane_list(numbers):

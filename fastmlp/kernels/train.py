@@ -5,7 +5,19 @@ compiles only what it uses. Nothing is allocated, and no number is made here but
 """
 
 from fastmlp import plan as at
-from fastmlp.kernels.simd import advance, call, fold, helper, interrupted, lanes, line_lanes, load, number, pointer, store
+from fastmlp.kernels.simd import (
+    advance,
+    call,
+    fold,
+    helper,
+    interrupted,
+    lanes,
+    line_lanes,
+    load,
+    number,
+    pointer,
+    store,
+)
 from fastmlp.pairs import Floats, Int, Ints, kernel
 from fastmlp.reference import train as reference
 from fastmlp.reference.arithmetic import CHUNK
