@@ -348,10 +348,10 @@ def textbook(problem, epochs, learning_rate, batch):
 @pytest.mark.parametrize("batch", [57, 20])
 @pytest.mark.parametrize("output", OUTPUTS, ids="-".join)
 @pytest.mark.parametrize("hidden", HIDDEN)
-def test_trajectories_are_the_textbooks_within_rounding(hidden, output, batch, dtype):
+def test_trajectories_are_the_textbooks_within_rounding(hidden, output, batch, dtype, train=engine.train):
     problem = Problem.make(19, [3, 6, 5, 2], 57, hidden, *output, dtype)
     recorded, parameters = textbook(problem, 30, np.dtype(dtype).type(0.1), batch)
-    result = finish(engine.train, problem, Training(30, 0.1, batch, record_every=1))
+    result = finish(train, problem, Training(30, 0.1, batch, record_every=1))
     tolerance = {"float64": 1e-11, "float32": 1e-4}[dtype]
     np.testing.assert_allclose([record[1] for record in result.records], recorded, rtol=tolerance)
     np.testing.assert_allclose(result.parameters, parameters, rtol=tolerance, atol=tolerance)
