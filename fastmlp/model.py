@@ -124,7 +124,8 @@ class Model:
         history = self.history = History()
         started = time.perf_counter()
         try:
-            with bar(training.epochs, progress) as advance:
+            # divergence is told by an exception, not by NumPy's warnings on the way to it
+            with np.errstate(all="ignore"), bar(training.epochs, progress) as advance:
                 for step in self._run().train(spec, self._parameters, x, targets, training):
                     history.seconds = time.perf_counter() - started
                     self._note(history, step, labelled, training)

@@ -57,10 +57,9 @@ def test_equal_bits_pass(dtype):
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_one_ulp_anywhere_is_seen(dtype):
     x = nasty(dtype)
-    finite = np.flatnonzero(np.isfinite(x))
-    for i in finite:
+    for i in np.flatnonzero(np.isfinite(x)):
         moved = x.copy()
-        moved[i] = np.nextafter(x[i], np.dtype(dtype).type(np.inf))
+        moved[i] = np.nextafter(x[i], np.dtype(dtype).type(0 if x[i] else 1))
         with pytest.raises(AssertionError, match=rf"\[{i}\]: [0-9a-f]+ .*1 of {len(x)} differ"):
             assert_same_bits(moved, x)
 
@@ -397,7 +396,7 @@ def test_a_wrong_loss_is_seen(monkeypatch):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("kind", ["cancellation", "ties", "far apart"])
+@pytest.mark.parametrize("kind", ["cancellation", "almost ties", "far apart"])
 def test_multiply_then_add_is_no_fma(kind, dtype, monkeypatch):
     monkeypatch.setattr(arithmetic, "fma", lambda a, b, c: a * b + c)
     with pytest.raises(AssertionError):
@@ -406,10 +405,9 @@ def test_multiply_then_add_is_no_fma(kind, dtype, monkeypatch):
 
 def test_rounding_twice_is_no_fma(monkeypatch):
     """float32 by way of float64, without rounding to odd: wrong in one case of 2^29."""
-    twice = lambda a, b, c: (a.astype(float) * b + c).astype(np.float32)  # noqa: E731
-    monkeypatch.setattr(arithmetic, "fma", twice)
+    monkeypatch.setattr(arithmetic, "fma", lambda a, b, c: (a.astype(float) * b + c).astype(np.float32))
     with pytest.raises(AssertionError):
-        test_truth.test_fma_is_exact("ties", "float32")
+        test_truth.test_fma_is_exact("almost ties", "float32")
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -423,7 +421,7 @@ def test_another_order_of_chunks_is_seen(dtype, monkeypatch):
     monkeypatch.setattr(arithmetic, "tree", in_order)
     test_truth.test_row_sum_is_what_the_words_say(1025, dtype)  # three chunks: the same order
     with pytest.raises(AssertionError):
-        test_truth.test_row_sum_is_what_the_words_say(2049, dtype)
+        test_truth.test_row_sum_is_what_the_words_say(7 * 512 + 3, dtype)
 
 
 # ---------------------------------------------------------------------------------------------------------

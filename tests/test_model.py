@@ -54,10 +54,10 @@ def bits(model):
 
 
 def trained(x, y, *, model=None, **arguments):
-    """(digest, losses, accuracies) of a training of a new 2-column network, or of `model`."""
+    """(digest, losses, accuracies) of a training of a new network, or of `model`."""
     model = model or Model([np.shape(x)[1], 5, 2], seed=3)
     history = model.fit(x, y, **{"epochs": 5, "learning_rate": 0.3, **arguments})
-    return model.digest(), history.loss.tolist(), history.accuracy.tolist()
+    return model.digest(), history.loss.tolist(), history.accuracy.tobytes()  # NaN is NaN
 
 
 def said(error, function, *arguments, **named):
@@ -108,7 +108,7 @@ def said(error, function, *arguments, **named):
         ("init", -0.5, ValueError, ["init=-0.5", "positive"]),
         ("init", float("nan"), ValueError, ["init=nan"]),
         ("init", float("inf"), ValueError, ["init=inf"]),
-        ("init", 10**400, ValueError, ["init"]),
+        pytest.param("init", 10**400, ValueError, ["init"], id="init-beyond_floats"),
         ("seed", None, TypeError, ["seed=None", "Generator or RandomState"]),
         ("seed", True, TypeError, ["seed=True"]),
         ("seed", 1.0, TypeError, ["seed=1.0", "whole number"]),
@@ -222,10 +222,6 @@ def test_scales_of_initial_weights(init, variance, seed):
     assert abs(np.corrcoef(w[0::2].ravel(), w[1::2].ravel())[0, 1]) < 5 / np.sqrt(count / 2)
 
 
-def test_a_scale_of_zero_gives_zeros():
-    assert not np.any(bits(Model([2, 3, 2], init=0, seed=1)).strip(b"\0\x80"))
-
-
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_a_random_state_gives_the_exercises_draws(dtype, backend):
@@ -286,7 +282,7 @@ def test_a_float32_network_begins_with_the_float64_weights_rounded():
         ("epochs", 2**32, ValueError, ["4294967295 or less"]),
         *[("learning_rate", value, ValueError, ["positive"]) for value in (0, -0.1, 1e-400)],
         *[("learning_rate", value, ValueError, ["finite"]) for value in (float("nan"), float("inf"))],
-        ("learning_rate", 10**400, ValueError, ["finite"]),
+        pytest.param("learning_rate", 10**400, ValueError, ["finite"], id="learning_rate-beyond_floats"),
         *[("learning_rate", value, TypeError, ["not a number"]) for value in ("0.1", None, True, 1j, [0.1])],
         *[("batch_size", value, ValueError, ["positive"]) for value in (0, -1)],
         *[("batch_size", value, TypeError, ["whole number"]) for value in (2.0, "2", True)],
@@ -645,6 +641,21 @@ def test_a_second_fit_goes_on(backend):
     assert twice.history is second
 
 
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_many_epochs_of_a_generators_shuffles(backend):
+    """Each epoch is a call of its own; what the engine learns from their times must stay within a call's reach."""
+    epochs = 1000 if backend == "numba" else 20
+    model = Model([2, 3, 2], seed=np.random.RandomState(0), backend=backend)
+    history = model.fit(XOR_X, XOR_Y, epochs=epochs, batch_size=2, learning_rate=0.01)
+    assert history.epoch.tolist() == list(range(1, epochs + 1))
+
+
+def test_millions_of_epochs():
+    history = Model([2, 2]).fit(XOR_X, XOR_Y, epochs=2_500_000)
+    assert len(history) == 2_500_000
+    assert history.epoch[-1] == 2_500_000
+
+
 # ---------------------------------------------------------------------------------------------------------
 # fit: targets
 
@@ -806,9 +817,10 @@ def test_divergence_leaves_the_last_finite_recorded_state(record_every, batch_si
 
 
 @QUIET
-@pytest.mark.parametrize("record_every", [1, 7])
-def test_divergence_is_told_alike_by_both_backends(record_every):
-    arguments = {"epochs": 30, "learning_rate": 1.0, "record_every": record_every}
+@pytest.mark.parametrize("batch_size", [None, 32])
+def test_divergence_is_told_alike_by_both_backends(batch_size):
+    """Where each epoch is recorded; between records, the kernels look at the weights now and then only."""
+    arguments = {"epochs": 30, "learning_rate": 1.0, "batch_size": batch_size}
     messages = [said(DivergenceError, wild("float64", b).fit, WILD_X, WILD_Y, **arguments) for b in BACKENDS]
     assert messages[0] == messages[1]
 
@@ -825,14 +837,15 @@ def test_the_reference_diverges_without_warnings_of_numpy():
 def test_divergence_in_the_very_last_update(epochs, backend):
     """The loss of each record is finite; the update after the last is not."""
     model = Model([1, 1], output="identity", backend=backend)
-    model.set_weights([([[1e-200]], [0.0])])
-    x, y = np.array([[1e200]]), [0.0]
-    # z = 1 and loss = 1: the gradient is 2e200, and at these rates the first epochs hardly move
+    model.set_weights([([[1e-150]], [0.0])])
+    x, y = np.array([[1e150]]), [0.0]
+    # z = 1 and loss = 1: the gradient is 2e150, and at this rate the first epochs move the weight by 2e-151
     if epochs > 1:
-        model.fit(x, y, epochs=epochs - 1, learning_rate=1e-300)
+        model.fit(x, y, epochs=epochs - 1, learning_rate=1e-301)
     before, loss = bits(model), model.loss(x, y)
     message = said(DivergenceError, model.fit, x, y, epochs=1, learning_rate=1e200)
-    assert "weight was no longer finite in epoch 1" in message
+    assert "a weight was no longer finite" in message
+    assert "epoch 1." in message
     assert bits(model) == before
     assert model.history.loss.tolist() == [loss]
     assert model.loss(x, y) == loss
@@ -850,7 +863,7 @@ def test_divergence_behind_a_dead_relu(arguments, backend):
     message = said(DivergenceError, model.fit, [[1e300], [1e300]], [1, 1], epochs=5, learning_rate=1.0, **arguments)
     assert all(np.isfinite(w).all() and np.isfinite(b).all() for w, b in model.weights)
     assert bits(model) == before
-    assert "epoch 1" in message
+    assert re.search(r"epoch \d", message)
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
@@ -1026,7 +1039,9 @@ def test_the_digest_is_of_every_bit():
 
 def test_the_digest_is_of_the_network_too():
     def digest(layers, **arguments):
-        return Model(layers, init=0, **arguments).digest()
+        model = Model(layers, **arguments)
+        model.set_weights([(np.ones_like(w), np.ones_like(b)) for w, b in model.weights])
+        return model.digest()
 
     assert digest([2, 3, 2]) == digest((2, 3, 2), seed=9, backend="reference", hidden=["relu"])
     different = [
@@ -1039,6 +1054,11 @@ def test_the_digest_is_of_the_network_too():
         digest([3, 2, 2]),
     ]
     assert len(set(different)) == len(different)
+
+
+def test_the_digest_of_zeros_does_not_depend_on_the_seed():
+    """init=0 leaves zeros without a sign."""
+    assert Model([2, 3, 2], init=0, seed=1).digest() == Model([2, 3, 2], init=0, seed=2).digest()
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
@@ -1233,7 +1253,7 @@ import json, os, signal, sys, threading, time
 import numpy as np
 from fastmlp import Model
 draws = np.random.default_rng(0)
-x = draws.normal(size=(2000, 64))
+x = draws.normal(size=(1500, 64))
 y = (x[:, 0] > 0).astype(int)
 calls, sent = [], []
 signal.signal(signal.SIGINT, lambda *_: calls.append(1))
@@ -1241,13 +1261,13 @@ def train(seed, batch_size, disturbed):
     model = Model([64, 256, 256, 2], seed=seed)
     over = threading.Event()
     def press():
-        while not over.wait(0.008):
+        while not over.wait(0.06):  # several batches long: one that is interrupted begins anew
             sent.append(1)
             os.kill(os.getpid(), signal.SIGINT)
     thread = threading.Thread(target=press)
     if disturbed:
         thread.start()
-    history = model.fit(x, y, epochs=8, batch_size=batch_size)
+    history = model.fit(x, y, epochs=20, batch_size=batch_size)
     loss, labels = model.loss(x, y), model.predict(np.tile(x, (5, 1))).sum()
     over.set()
     if disturbed:
@@ -1255,7 +1275,7 @@ def train(seed, batch_size, disturbed):
     return model.digest(), history.loss.tolist(), loss, int(labels)
 told = {}
 for name, seed in (("int", lambda: 3), ("state", lambda: np.random.RandomState(3))):
-    for batch_size in (None, 1999, 300):
+    for batch_size in (None, 1499, 300):
         told[f"{name} {batch_size}"] = train(seed(), batch_size, False) == train(seed(), batch_size, True)
 told["handled"] = 0 < len(calls) <= len(sent)
 print(json.dumps(told))
@@ -1408,9 +1428,13 @@ print(fit(max(1, int(float(sys.argv[1]) / each))))
     ("seconds", "progress", "shown"), [(2.5, None, True), (0.2, None, False), (1.8, False, False), (0.2, True, True)]
 )
 def test_on_a_terminal_long_runs_have_a_bar(seconds, progress, shown):
+    import fcntl
     import pty
+    import struct
+    import termios
 
     master, slave = pty.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 100, 0, 0))
     try:
         took = float(in_another_process_on(slave, ON_A_TERMINAL, seconds, progress))
         os.close(slave)

@@ -70,11 +70,11 @@ def assert_same_result(got, expected):
     assert_same_bits(got.parameters, expected.parameters, "parameters")
 
 
-def cost(spec, rows, epochs):
-    """About the seconds that the reference takes."""
+def cost(spec, rows, batch, epochs):
+    """About the seconds that the reference takes: 60 ns a product, and 80 us a call of fma."""
     products = rows * 3 * sum(inputs * outputs for inputs, outputs in spec.shapes)
-    operations = rows / (64 // np.dtype(spec.dtype).itemsize) * len(spec.shapes) * 1500
-    return epochs * (products + operations + 20_000) * 70e-9
+    calls = -(-rows // batch) * (3 * sum(spec.layers) + 30) + rows / (64 // np.dtype(spec.dtype).itemsize) * len(spec.shapes)
+    return epochs * (products * 60e-9 + calls * 80e-6)
 
 
 def draw(rng, seconds):
@@ -91,7 +91,7 @@ def draw(rng, seconds):
         hidden = [str(name) for name in rng.choice(["relu", "sigmoid", "tanh", "identity"], depth - 1)]
         dtype = str(rng.choice(["float64", "float32"]))
         spec = Spec.build(layers, hidden, output, loss, dtype)
-        if cost(spec, rows, epochs) + epochs * (rows / batch) * 2e-3 * len(spec.shapes) < seconds:
+        if cost(spec, rows, batch, epochs) < seconds:
             break
     problem = Problem.make(int(rng.integers(2**31)), layers, rows, hidden, output, loss, dtype)
     order = [None, int(rng.integers(2**62)), lambda epoch: np.random.RandomState(epoch).permutation(rows)]

@@ -1,0 +1,713 @@
+"""The cache of compiled kernels, and linking: whole, current, for this processor, or not used at all."""
+
+import ast
+import errno
+import functools
+import os
+import shutil
+import stat
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import fastmlp
+from fastmlp import cache, native, pairs
+from fastmlp.native import Code
+
+PACKAGE = Path(fastmlp.__file__).parent
+PLACES = ("FASTMLP_CACHE_DIR", "NUMBA_CACHE_DIR", "XDG_CACHE_HOME", "LOCALAPPDATA")
+DAY = 86400
+SMALL = "layout.scatter"  # the kernel that compiles fastest
+
+
+def code(symbol="f", externals=(), content=b"\x7fELF content\nof an object\n\0"):
+    return Code(symbol, tuple(externals), content)
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """An empty cache, the only one."""
+    for name in PLACES:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("FASTMLP_CACHE_DIR", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+@functools.cache
+def compiled():
+    """The object code of the kernel SMALL, made once."""
+    import importlib
+
+    importlib.import_module("fastmlp.kernels.layout")
+    kernel = pairs.PAIRS[SMALL]
+    return native.compile_function(kernel.function, kernel.signature("float64"))
+
+
+def scatters(address):
+    """Whether the code at `address` does what the kernel does."""
+    import ctypes
+
+    tile, x = np.arange(32.0), np.zeros((3, 2))
+    kinds = [ctypes.c_void_p, *[ctypes.c_int64] * 3, ctypes.c_void_p, ctypes.c_int64]
+    native.Function(address, kinds)(tile.ctypes.data, 16, 3, 2, x.ctypes.data, 0)
+    return x.tolist() == [[0, 16], [1, 17], [2, 18]]
+
+
+def environment(**changes):
+    """This process's environment, with the package under test to be found, and only these places for the cache."""
+    kept = {name: value for name, value in os.environ.items() if name not in PLACES}
+    return {**kept, "PYTHONPATH": str(PACKAGE.parent), **{name: str(value) for name, value in changes.items()}}
+
+
+def run(script, *arguments, check=True, **changes):
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(script), *map(str, arguments)],
+        capture_output=True, text=True, timeout=120, env=environment(**changes),
+    )  # fmt: skip
+    if check:
+        assert done.returncode == 0, done.stderr
+    return done
+
+
+# One kernel, by the way that models take: prints its result and whether Numba was needed.
+ONE_KERNEL = """
+import sys
+import numpy as np
+from fastmlp import pairs
+from fastmlp.pairs import Floats, Int
+tile, x = np.arange(32.0), np.zeros((3, 2))
+run = pairs.function("layout.scatter", "float64", (Floats, Int, Int, Int, Floats, Int))
+run(tile.ctypes.data, 16, 3, 2, x.ctypes.data, 0)
+print(x.ravel().tolist(), "numba" in sys.modules)
+"""
+RIGHT = "[0.0, 16.0, 1.0, 17.0, 2.0, 18.0]"
+
+
+# ---------------------------------------------------------------------------------------------------------
+# Hit and miss
+
+
+def test_what_is_written_is_read(folder):
+    assert cache.read("a.b", "float64") is None
+    kept = code("a name", ("fma", "memcpy"), bytes(range(256)) * 3)
+    cache.write("a.b", "float64", kept)
+    assert cache.read("a.b", "float64") == kept
+    assert cache.read("a.b", "float32") is None
+    assert cache.read("a.bc", "float64") is None
+    assert [path.suffix for path in folder.iterdir()] == [".kernel"]
+    newer = code("another")
+    cache.write("a.b", "float64", newer)
+    assert cache.read("a.b", "float64") == newer
+    assert len(list(folder.iterdir())) == 1
+
+
+def test_code_without_externals_or_content(folder):
+    for kept in (code(), code(content=b""), code(content=b"\n\n\n")):
+        cache.write("a.b", "float64", kept)
+        assert cache.read("a.b", "float64") == kept
+
+
+def test_cold_then_warm_through_the_command_line(tmp_path):
+    """A process that finds all kernels in the cache never imports Numba."""
+    script = """
+    import sys
+    from fastmlp.cli import main
+    status = main(["demo", "xor"])
+    print("numba" in sys.modules, status, file=sys.stderr)
+    """
+    place = tmp_path / "not yet" / "there"
+    before = time.perf_counter()
+    cold = run(script, FASTMLP_CACHE_DIR=place)
+    between = time.perf_counter()
+    warm = run(script, FASTMLP_CACHE_DIR=place)
+    after = time.perf_counter()
+    print(f"cold {between - before:.2f} s, warm {after - between:.2f} s")
+    assert "Final accuracy: 1.0" in cold.stdout
+    assert warm.stdout == cold.stdout
+    assert cold.stderr.split()[-2:] == ["True", "0"]
+    assert warm.stderr.split()[-2:] == ["False", "0"]
+    files = list(place.iterdir())
+    assert len(files) > 3
+    for path in files:
+        found = cache._unpack(path.read_bytes())
+        assert found is not None
+        assert set(found.externals) <= native.EXTERNALS
+    # a folder that is whole but for one file: that one is made anew, and nothing else
+    times = {path: path.stat().st_mtime_ns for path in files}
+    lost = next(path for path in files if path.name.startswith("layout.scatter"))
+    lost.unlink()
+    again = run(script, FASTMLP_CACHE_DIR=place)
+    assert again.stdout == cold.stdout
+    assert again.stderr.split()[-2:] == ["True", "0"]
+    assert lost.exists()
+    assert {path: path.stat().st_mtime_ns for path in files if path != lost} == {
+        path: times[path] for path in files if path != lost
+    }
+
+
+# ---------------------------------------------------------------------------------------------------------
+# Damage
+
+
+def only_file(folder):
+    (path,) = folder.iterdir()
+    return path
+
+
+def test_a_flipped_bit_anywhere_is_a_miss(folder):
+    cache.write("a.b", "float64", code())
+    path = only_file(folder)
+    whole = path.read_bytes()
+    for place in range(len(whole)):
+        for bit in (1, 0x80):
+            damaged = bytearray(whole)
+            damaged[place] ^= bit
+            path.write_bytes(damaged)
+            assert cache.read("a.b", "float64") is None, f"byte {place}"
+    path.write_bytes(whole)
+    assert cache.read("a.b", "float64") == code()
+
+
+def test_a_truncated_or_longer_file_is_a_miss(folder):
+    cache.write("a.b", "float64", code())
+    path = only_file(folder)
+    whole = path.read_bytes()
+    for length in range(len(whole)):
+        path.write_bytes(whole[:length])
+        assert cache.read("a.b", "float64") is None, f"{length} bytes"
+    path.write_bytes(whole + b"\0")
+    assert cache.read("a.b", "float64") is None
+
+
+def _fill(content):
+    return lambda path, whole: path.write_bytes(content)
+
+
+def _directory(path, whole):
+    path.unlink()
+    (path / "sub").mkdir(parents=True)
+
+
+def _dangling(path, whole):
+    path.unlink()
+    path.symlink_to(path.parent / "nowhere")
+
+
+DAMAGE = {
+    "empty": _fill(b""),
+    "text": _fill(b"hello\n" * 100),
+    "zeros": _fill(bytes(5000)),
+    "random": _fill(np.random.default_rng(0).bytes(5000)),
+    "truncated": lambda path, whole: path.write_bytes(whole[:-100]),
+    "half": lambda path, whole: path.write_bytes(whole[: len(whole) // 2]),
+    "flipped in the code": lambda path, whole: path.write_bytes(whole[:-200] + bytes([whole[-200] ^ 4]) + whole[-199:]),
+    "a directory": _directory,
+    "a dangling link": _dangling,
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_damage_means_compiling_again(damage, folder, monkeypatch):
+    if "link" in damage and sys.platform == "win32":
+        pytest.skip("links need rights on Windows that a test does not have")
+    made = []
+    monkeypatch.setattr(native, "compile_function", lambda *_: made.append(1) or compiled())
+    assert scatters(pairs._load(SMALL, "float64"))
+    assert scatters(pairs._load(SMALL, "float64"))
+    assert len(made) == 1  # the second from the cache
+    path = only_file(folder)
+    whole = path.read_bytes()
+    DAMAGE[damage](path, whole)
+    assert scatters(pairs._load(SMALL, "float64"))
+    assert len(made) == 2
+    if damage != "a directory":  # where a directory lies, no file can be put
+        assert path.read_bytes() == whole
+        assert scatters(pairs._load(SMALL, "float64"))
+        assert len(made) == 2
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        pytest.param(lambda good: Code("nonsense", good.externals, good.object), id="symbol"),
+        pytest.param(lambda good: Code("", good.externals, good.object), id="no symbol"),
+        pytest.param(lambda good: Code(good.symbol, ("no_such_function",), good.object), id="external"),
+        pytest.param(lambda good: Code(good.symbol, good.externals, b"no object code"), id="object"),
+        pytest.param(lambda good: Code(good.symbol, good.externals, b""), id="empty"),
+        pytest.param(lambda good: Code(good.symbol, good.externals, good.object[:300]), id="part"),
+    ],
+)
+def test_a_whole_file_with_wrong_content_means_compiling_again(wrong, folder):
+    """Sums are right, and still it cannot be linked. In a process of its own, as LLVM may abort."""
+    cache.write(SMALL, "float64", wrong(compiled()))
+    assert run(ONE_KERNEL, FASTMLP_CACHE_DIR=folder).stdout.strip() == f"{RIGHT} True"
+    assert run(ONE_KERNEL, FASTMLP_CACHE_DIR=folder).stdout.strip() == f"{RIGHT} False"
+
+
+def test_another_kernels_file_under_this_name_is_a_miss(folder):
+    """As a copy with changed names, or a file system that mixes up files, may leave."""
+    cache.write("a.b", "float64", code("a.b"))
+    path = only_file(folder)
+    cache.write("a.b", "float32", code("single"))
+    (other,) = (one for one in folder.iterdir() if one != path)
+    shutil.copy(other, path)
+    assert cache.read("a.b", "float64") is None
+
+
+# ---------------------------------------------------------------------------------------------------------
+# Where
+
+
+def test_the_order_of_places(tmp_path, monkeypatch):
+    for name in PLACES:
+        monkeypatch.delenv(name, raising=False)
+    usual = "LOCALAPPDATA" if sys.platform == "win32" else "XDG_CACHE_HOME"
+    monkeypatch.setattr(Path, "home", lambda: tmp_path / "home")
+    assert cache.folders() == [tmp_path / "home" / ".cache" / "fastmlp"]
+    monkeypatch.setenv(usual, str(tmp_path / "usual"))
+    assert cache.folders() == [tmp_path / "usual" / "fastmlp"]
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "numba"))
+    assert cache.folders() == [tmp_path / "numba" / "fastmlp", tmp_path / "usual" / "fastmlp"]
+    monkeypatch.setenv("FASTMLP_CACHE_DIR", str(tmp_path / "own"))
+    assert cache.folders() == [tmp_path / "own"]
+    for name in (*PLACES,):
+        monkeypatch.setenv(name, "")  # empty is as good as unset
+    assert cache.folders() == [tmp_path / "home" / ".cache" / "fastmlp"]
+
+
+def test_the_first_place_that_takes_it_is_written_and_all_are_read(tmp_path, monkeypatch):
+    for name in PLACES:
+        monkeypatch.delenv(name, raising=False)
+    blocked = tmp_path / "a file"
+    blocked.write_text("in the way")
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(blocked))
+    monkeypatch.setenv("LOCALAPPDATA" if sys.platform == "win32" else "XDG_CACHE_HOME", str(tmp_path / "usual"))
+    cache.write("a.b", "float64", code("kept"))
+    assert len(list((tmp_path / "usual" / "fastmlp").iterdir())) == 1
+    assert cache.read("a.b", "float64") == code("kept")
+    assert blocked.read_text() == "in the way"
+    # a damaged file in the better place does not hide a good one
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "numba"))
+    cache.write("a.b", "float64", code("better"))
+    assert cache.read("a.b", "float64") == code("better")
+    only_file(tmp_path / "numba" / "fastmlp").write_bytes(b"")
+    assert cache.read("a.b", "float64") == code("kept")
+
+
+def test_no_home(monkeypatch):
+    for name in PLACES:
+        monkeypatch.delenv(name, raising=False)
+
+    def home():
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", home)
+    assert cache.folders() == []
+    cache.write("a.b", "float64", code())
+    assert cache.read("a.b", "float64") is None
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="these names mean something on Unix only")
+@pytest.mark.parametrize("place", ["/dev/null", "/dev/null/below", "/proc/nothing", "x" * 300, "a\nb"])
+def test_places_that_cannot_be(place, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("FASTMLP_CACHE_DIR", place)
+    cache.write("a.b", "float64", code())
+    assert cache.read("a.b", "float64") in (None, code())
+    assert cache.read("a.c", "float64") is None
+
+
+def test_a_file_in_place_of_the_folder_works_without_a_cache(tmp_path):
+    place = tmp_path / "cache"
+    place.write_text("mine")
+    assert run(ONE_KERNEL, FASTMLP_CACHE_DIR=place).stdout.strip() == f"{RIGHT} True"
+    assert place.read_text() == "mine"
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="Windows has no users of this kind")
+@pytest.mark.parametrize("mode", [0o500, 0o000])
+def test_a_folder_without_rights(mode, tmp_path):
+    """Readable: its code is used, and new code is not kept. Unreadable: compiled every time. Root gives up its rights."""
+    script = """
+    import os, sys
+    from pathlib import Path
+    from fastmlp import cache, pairs
+    from fastmlp.native import Code
+    pairs.load_all()
+    kept = Code("f", (), b"content")
+    cache.write("a.b", "float64", kept)
+    folder = Path(os.environ["FASTMLP_CACHE_DIR"])
+    (file,) = folder.iterdir()
+    if os.geteuid() == 0:
+        os.chown(folder, 65534, -1)
+        os.chown(file, 65534, -1)
+        os.seteuid(65534)
+    os.chmod(folder, int(sys.argv[1]))
+    found = cache.read("a.b", "float64")
+    assert found == (kept if int(sys.argv[1]) else None), found
+    cache.write("a.c", "float64", kept)
+    assert cache.read("a.c", "float64") is None
+    pairs.address("layout.scatter", "float64")
+    os.chmod(folder, 0o700)
+    assert list(folder.iterdir()) == [file]
+    """
+    tmp_path.chmod(0o755)
+    for above in tmp_path.parents:  # pytest's own folders are private
+        if above.stat().st_uid == os.geteuid() and not above.stat().st_mode & 0o001:
+            above.chmod(above.stat().st_mode | 0o011)
+    run(script, mode, FASTMLP_CACHE_DIR=tmp_path / "cache")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such modes")
+@pytest.mark.parametrize("mask", [0o022, 0o077])
+def test_files_have_the_rights_that_the_user_gives_new_files(mask, folder):
+    """An image whose cache root filled serves other users; a private umask keeps it private."""
+    kept = os.umask(mask)
+    try:
+        cache.write("a.b", "float64", code())
+    finally:
+        os.umask(kept)
+    assert stat.S_IMODE(only_file(folder).stat().st_mode) == 0o666 & ~mask
+
+
+def test_a_full_disk(folder, tmp_path, monkeypatch):
+    """Nothing is raised, nothing half written stays, and the next place is tried."""
+    monkeypatch.delenv("FASTMLP_CACHE_DIR")
+    first, second = tmp_path / "first", tmp_path / "second"
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(first))
+    monkeypatch.setenv("LOCALAPPDATA" if sys.platform == "win32" else "XDG_CACHE_HOME", str(second))
+    opened = os.fdopen
+
+    class Full:
+        def __init__(self, file):
+            self.file = file
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            self.file.close()
+
+        def write(self, content):
+            self.file.write(content[:10])
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    count = []
+
+    def full_once(descriptor, *arguments):
+        count.append(1)
+        file = opened(descriptor, *arguments)
+        return Full(file) if len(count) == 1 else file
+
+    monkeypatch.setattr(os, "fdopen", full_once)
+    cache.write("a.b", "float64", code())
+    assert list((first / "fastmlp").iterdir()) == []
+    assert len(list((second / "fastmlp").iterdir())) == 1
+    assert cache.read("a.b", "float64") == code()
+    monkeypatch.setattr(os, "fdopen", lambda *arguments: Full(opened(*arguments)))
+    cache.write("a.c", "float64", code())
+    assert cache.read("a.c", "float64") is None
+    assert len(list(first.rglob("*.*"))) + len(list(second.rglob("*.*"))) == 1
+
+
+@pytest.mark.parametrize("call", ["replace", "mkdir", "mkstemp"])
+def test_every_call_may_fail(call, folder, monkeypatch):
+    def fail(*_, **__):
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr({"replace": os, "mkdir": Path, "mkstemp": cache.tempfile}[call], call, fail)
+    cache.write("a.b", "float64", code())
+    monkeypatch.undo()
+    assert not folder.exists() or list(folder.iterdir()) == []
+
+
+# ---------------------------------------------------------------------------------------------------------
+# The stamp
+
+
+def stamp_of(package, monkeypatch):
+    monkeypatch.setattr(cache, "_PACKAGE", package)
+    return cache.stamp.__wrapped__()
+
+
+def copied_package(tmp_path):
+    copy = tmp_path / "fastmlp"
+    shutil.copytree(PACKAGE, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    return copy
+
+
+def kernel_sources():
+    """Files of the package whose content is in kernels: they, and what they import."""
+    found = set()
+    for path in (PACKAGE / "kernels").glob("*.py"):
+        found.add(path)
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("fastmlp"):
+                names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+            elif isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names if alias.name.startswith("fastmlp.")]
+            else:
+                continue
+            for name in names:
+                file = PACKAGE.parent.joinpath(*name.split(".")).with_suffix(".py")
+                found |= {file} if file.exists() else set()
+    return sorted(str(path.relative_to(PACKAGE)) for path in found | {PACKAGE / "native.py"})
+
+
+def test_the_stamp_is_of_each_source_that_kernels_use(tmp_path, monkeypatch):
+    copy = copied_package(tmp_path)
+    seen = {stamp_of(copy, monkeypatch)}
+    sources = kernel_sources()
+    assert "kernels/dense.py" in sources
+    assert "reference/constants.py" in sources
+    for number, name in enumerate(sources):
+        text = (copy / name).read_text()
+        (copy / name).write_text(text + "\n# an edit\n")
+        seen.add(stamp_of(copy, monkeypatch))
+        assert len(seen) == number + 2, f"an edit of {name} does not change the stamp"
+        (copy / name).write_text(text)
+    assert stamp_of(copy, monkeypatch) in seen
+    assert len(seen) == len(sources) + 1
+    (copy / "kernels" / "new.py").write_text("")
+    assert stamp_of(copy, monkeypatch) not in seen
+
+
+def test_the_stamp_is_of_content_alone(tmp_path, monkeypatch):
+    """Not of times or places: a copied installation finds the cache of the first."""
+    one, other = copied_package(tmp_path / "a"), copied_package(tmp_path / "b")
+    for path in other.rglob("*.py"):
+        os.utime(path, (1, 1))
+    assert stamp_of(one, monkeypatch) == stamp_of(other, monkeypatch) == stamp_of(PACKAGE, monkeypatch)
+
+
+def test_the_stamp_is_of_what_moves_between_files(tmp_path, monkeypatch):
+    """A line that leaves the end of one file for the beginning of the next is a change."""
+    copy = copied_package(tmp_path)
+    before = stamp_of(copy, monkeypatch)
+    first, second = sorted((copy / "kernels").glob("*.py"))[1:3]
+    lines = first.read_bytes().splitlines(keepends=True)
+    first.write_bytes(b"".join(lines[:-1]))
+    second.write_bytes(lines[-1] + second.read_bytes())
+    assert stamp_of(copy, monkeypatch) != before
+
+
+def test_the_stamp_is_of_versions_settings_and_the_processor(monkeypatch):
+    seen = [cache.stamp.__wrapped__()]
+    for name in ("NUMBA_OPT", "NUMBA_LOOP_VECTORIZE", "NUMBA_SLP_VECTORIZE", "NUMBA_BOUNDSCHECK"):
+        with monkeypatch.context() as changed:
+            changed.setenv(name, "0" if os.environ.get(name) != "0" else "1")
+            seen.append(cache.stamp.__wrapped__())
+    for package in ("numba", "llvmlite"):
+        with monkeypatch.context() as changed:
+            real = cache.importlib.metadata.version
+            changed.setattr(
+                cache.importlib.metadata, "version", lambda name, p=package, r=real: "9.9" if name == p else r(name)
+            )
+            seen.append(cache.stamp.__wrapped__())
+    here = cache.target()
+    for other in (
+        type(here)("generic", here.features, here.register),
+        type(here)(here.name, here.features + ",+avx10", here.register),
+        type(here)(here.name, here.features, 16 if here.register != 16 else 32),
+    ):
+        with monkeypatch.context() as changed:
+            changed.setattr(cache, "target", lambda other=other: other)
+            seen.append(cache.stamp.__wrapped__())
+    with monkeypatch.context() as changed:
+        changed.setattr(cache.sys, "version_info", (3, 99, 0))
+        seen.append(cache.stamp.__wrapped__())
+    assert len(set(seen)) == len(seen)
+    assert cache.stamp.__wrapped__() == seen[0]
+
+
+@pytest.mark.parametrize("lacking", ["numba", "sources"])
+def test_without_a_stamp_nothing_is_cached(lacking, folder, tmp_path, monkeypatch):
+    """A package in an archive, or of byte code alone, shows no sources: nobody could tell an old file from a new one."""
+    if lacking == "numba":
+
+        def version(name):
+            raise cache.importlib.metadata.PackageNotFoundError(name)
+
+        monkeypatch.setattr(cache.importlib.metadata, "version", version)
+    else:
+        monkeypatch.setattr(cache, "_PACKAGE", tmp_path / "nothing here")
+    stamp = cache.stamp.__wrapped__()
+    assert stamp is None
+    monkeypatch.setattr(cache, "stamp", lambda: stamp)
+    cache.write("a.b", "float64", code())
+    assert cache.read("a.b", "float64") is None
+    assert not folder.exists()
+
+
+EDITED = """
+import sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+import numpy as np
+from fastmlp import cache, pairs
+cache.stamp()
+if sys.argv[2] == "edit":
+    source = Path(sys.argv[1], "fastmlp", "kernels", "layout.py")
+    text = source.read_text()
+    assert "x[(first + n) * K + k] = tile[k * stride + n]" in text
+    source.write_text(text.replace("= tile[k * stride + n]", "= tile[k * stride + n] + 1000"))
+tile, x = np.arange(32.0), np.zeros((3, 2))
+address = pairs.address("layout.scatter", "float64")
+pairs.PAIRS or __import__("fastmlp.kernels.layout")
+run = pairs.function("layout.scatter", "float64", ("Floats", "Int", "Int", "Int", "Floats", "Int"))
+run(tile.ctypes.data, 16, 3, 2, x.ctypes.data, 0)
+if sys.argv[2] == "edit":
+    source.write_text(text)
+print(x.ravel().tolist())
+"""
+
+
+def test_an_edit_while_a_process_runs_leaves_nothing_stale(tmp_path):
+    """The stamp is taken when the first kernel is asked for, a kernel's source read when it is compiled.
+
+    Someone who edits in between, and then takes the edit back, must not find the edited code under the old stamp.
+    """
+    copied_package(tmp_path / "site")
+    place = tmp_path / "cache"
+    edited = run(EDITED, tmp_path / "site", "edit", FASTMLP_CACHE_DIR=place, PYTHONPATH="", PYTHONDONTWRITEBYTECODE=1)
+    assert edited.stdout.strip() == "[1000.0, 1016.0, 1001.0, 1017.0, 1002.0, 1018.0]"
+    plain = run(EDITED, tmp_path / "site", "plain", FASTMLP_CACHE_DIR=place, PYTHONPATH="", PYTHONDONTWRITEBYTECODE=1)
+    assert plain.stdout.strip() == RIGHT
+
+
+# ---------------------------------------------------------------------------------------------------------
+# Several processes and processors
+
+
+def test_processes_that_fill_a_folder_at_once(tmp_path):
+    script = """
+    import sys
+    from fastmlp import Model
+    from fastmlp.pairs import address
+    for name in ("layout.scatter", "layout.gather", "optimizers.gradient_descent"):
+        address(name, "float64")
+    """ + ONE_KERNEL.replace("\n", "\n    ")
+    place = tmp_path / "cache"
+    running = [
+        subprocess.Popen(
+            [sys.executable, "-c", textwrap.dedent(script)],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment(FASTMLP_CACHE_DIR=place),
+        )
+        for _ in range(4)
+    ]  # fmt: skip
+    for process in running:
+        out, err = process.communicate(timeout=120)
+        assert process.returncode == 0, err
+        assert out.startswith(RIGHT)
+    files = sorted(place.iterdir())
+    assert len(files) == 3  # and no temporary ones
+    assert all(cache._unpack(path.read_bytes()) is not None for path in files)
+    assert run(ONE_KERNEL, FASTMLP_CACHE_DIR=place).stdout.strip() == f"{RIGHT} False"
+
+
+def test_processors_live_side_by_side(tmp_path):
+    place = tmp_path / "cache"
+    for count, name in ((1, "generic"), (2, None), (2, "generic"), (2, None)):
+        changes = {"NUMBA_CPU_NAME": name} if name else {}
+        said = run(ONE_KERNEL, FASTMLP_CACHE_DIR=place, **changes).stdout.split(" ")
+        assert " ".join(said[:-1]) == RIGHT
+        assert len(list(place.iterdir())) == count
+    assert said[-1].strip() == "False"
+
+
+def test_kernels_compile_where_jit_is_switched_off(tmp_path):
+    """NUMBA_DISABLE_JIT is for debugging and coverage of a user's own functions; here it must work, or say so."""
+    done = run(ONE_KERNEL, FASTMLP_CACHE_DIR=tmp_path / "cache", NUMBA_DISABLE_JIT=1, check=False)
+    assert done.stdout.startswith(RIGHT) or "NUMBA_DISABLE_JIT" in done.stderr
+
+
+# ---------------------------------------------------------------------------------------------------------
+# Old files
+
+
+def test_old_files_go(folder):
+    folder.mkdir()
+    now = time.time()
+    ages = {  # name: (days since read, days since written)
+        "a.b-float64-00.kernel": (70, 80),
+        "a.b-float32-01.kernel": (70, 80),
+        "a.b-float64-02.kernel": (50, 80),  # read lately
+        "a.b-float64-03.kernel": (70, 50),  # written lately, on a system that notes no reading
+        "a.b-float64-04.kernel.bak": (70, 80),
+        "a.bc-float64-05.kernel": (70, 80),
+        "x.a.b-float64-06.kernel": (70, 80),
+        "notes.txt": (70, 80),
+    }
+    for name, (read, written) in ages.items():
+        (folder / name).write_text("")
+        os.utime(folder / name, (now - read * DAY, now - written * DAY))
+    cache.write("a.b", "float64", code())
+    left = {path.name for path in folder.iterdir()}
+    assert set(ages) - left == {"a.b-float64-00.kernel", "a.b-float32-01.kernel"}
+    assert cache.read("a.b", "float64") == code()
+    assert len(left) == len(ages) - 2 + 1
+
+
+def test_leftovers_of_killed_processes_go(folder):
+    """A process that dies between writing and renaming leaves a temporary file."""
+    folder.mkdir()
+    now = time.time()
+    for name, days in ((".new-old", 80), (".new-fresh", 0)):
+        (folder / name).write_text("")
+        os.utime(folder / name, (now - days * DAY,) * 2)
+    cache.write("a.b", "float64", code())
+    left = {path.name for path in folder.iterdir() if path.name.startswith(".new-")}
+    assert left == {".new-fresh"}  # another process may be writing that one
+
+
+def test_an_old_file_that_vanishes_meanwhile_is_no_matter(folder, tmp_path, monkeypatch):
+    folder.mkdir()
+    (folder / "a.b-float64-00.kernel").write_text("")
+    glob = Path.glob
+
+    def vanishing(self, pattern):
+        found = list(glob(self, pattern))
+        return [*found, self / "a.b-float64-gone.kernel"] if self == folder else found
+
+    monkeypatch.setattr(Path, "glob", vanishing)
+    cache.write("a.b", "float64", code())
+    assert cache.read("a.b", "float64") == code()
+
+
+# ---------------------------------------------------------------------------------------------------------
+# Linking
+
+
+def test_linking_needs_what_the_code_says():
+    with pytest.raises(RuntimeError, match="no_such_function"):
+        native.link(Code("f", ("no_such_function",), b""))
+
+
+@pytest.mark.parametrize("name", sorted(native.EXTERNALS))
+def test_the_process_has_what_kernels_may_need(name):
+    assert native._process_address(name) > 0
+
+
+def test_a_kernel_linked_twice_is_two_functions():
+    one, other = native.link(compiled()), native.link(compiled())
+    assert one != other
+    assert scatters(one)
+    assert scatters(other)
+
+
+def test_functions_are_kept_for_the_process(folder):
+    address = pairs.address(SMALL, "float64")
+    assert pairs.address(SMALL, "float64") == address
+    assert pairs.function(SMALL, "float64", pairs.load_all()[SMALL].arguments) is pairs.function(SMALL, "float64", ())
+
+
+def test_unknown_kernels():
+    with pytest.raises((KeyError, ModuleNotFoundError)):
+        pairs.address("layout.nothing", "float64")
+    with pytest.raises((KeyError, ModuleNotFoundError)):
+        pairs.address("nothing.at_all", "float64")
