@@ -63,7 +63,8 @@ class Workspace:
         dtype = spec.dtype
         itemsize = np.dtype(dtype).itemsize
         lanes = LINE // itemsize
-        group = 2 * target().register // itemsize
+        # Registers come in twos; and a tile begins where the lanes of its chunk do, or rows would change lanes.
+        group = max(2 * target().register, LINE) // itemsize
         self.tile = tile_rows(spec, rows, group) if schedule == "streamed" else group
         self.several = self.tile < min(CHUNK, rows)  # tiles to a chunk
         # A line between units: with a power of two, all units of a row would fall on the same few sets of the cache.

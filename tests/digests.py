@@ -1,7 +1,8 @@
 """Digests of trainings, predictions, elementary functions and random numbers: the promise of equal bits, in hex.
 
-    python tests/digests.py [--reference] [NAME ...]    prints them as JSON, with the kernels that ran
-    python tests/digests.py --write                     makes tests/golden.json anew, by the reference
+    python tests/digests.py            prints them as JSON, with the kernels that ran
+    python tests/digests.py --pairs    first compares each pair, at some of its sizes
+    python tests/digests.py --write    makes tests/golden.json anew, by the reference
 
 Everything is made from whole numbers by fastmlp's own generator, so the digests are the same on every machine.
 `golden.json` changes only with the numerics version: a change of bits on both sides at once shows here.
@@ -13,6 +14,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+from cases import CASES, check
 from trainings import Problem, finish
 
 from fastmlp import definition, engine, pairs, weights
@@ -104,10 +106,9 @@ def jobs():
     return every
 
 
-def digests(by_kernel, names=None):
-    """{name: digest} of the named jobs, or of all."""
-    every = jobs()
-    return {name: every[name](by_kernel) for name in names or every}
+def digests(by_kernel):
+    """{name: digest} of all jobs."""
+    return {name: job(by_kernel) for name, job in jobs().items()}
 
 
 def write(path=GOLDEN):
@@ -119,10 +120,12 @@ def main(arguments):
     if arguments == ["--write"]:
         write()
         return
-    by_kernel = "--reference" not in arguments
-    if by_kernel:
-        pairs.load_all()
-    found = digests(by_kernel, [name for name in arguments if name != "--reference"])
+    registered = pairs.load_all()
+    if arguments == ["--pairs"]:
+        for name in CASES:
+            for dtype in registered[name].dtypes:
+                check(name, registered[name], dtype, every=7)
+    found = digests(by_kernel=True)
     ran = sorted(f"{name} {dtype}" for name, dtype in pairs._addresses)
     print(json.dumps({"digests": found, "kernels": ran}, indent=1))
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from bits import assert_same_bits
+from bits import assert_same_bits, lines
 
 from fastmlp import definition, engine
 from fastmlp.reference import random
@@ -73,7 +73,7 @@ def assert_same_result(got, expected):
 def cost(spec, rows, batch, epochs):
     """About the seconds that the reference takes: 60 ns a product, and 80 us a call of fma."""
     products = rows * 3 * sum(inputs * outputs for inputs, outputs in spec.shapes)
-    calls = -(-rows // batch) * (3 * sum(spec.layers) + 30) + rows / (64 // np.dtype(spec.dtype).itemsize) * len(spec.shapes)
+    calls = -(-rows // batch) * (3 * sum(spec.layers) + 30) + rows / lines(spec.dtype) * len(spec.shapes)
     return epochs * (products * 60e-9 + calls * 80e-6)
 
 
