@@ -51,10 +51,17 @@ def folders() -> list[Path]:
 @functools.cache
 def stamp() -> str | None:
     """A hash of all that kernels' code depends on; None, and so no caching, where the sources cannot be read."""
+    return _stamp()
+
+
+def _stamp() -> str | None:
     digest = hashlib.sha256()
     try:
         for pattern in _SOURCES:
-            for path in sorted(_PACKAGE.glob(pattern)):
+            paths = sorted(_PACKAGE.glob(pattern))
+            if not paths:  # a package in an archive, or of byte code alone
+                return None
+            for path in paths:
                 content = path.read_bytes()
                 digest.update(f"{path.name} {len(content)}\n".encode() + content)
         versions = [importlib.metadata.version(name) for name in ("numba", "llvmlite")]
@@ -75,15 +82,18 @@ def read(name: str, dtype: str) -> Code | None:
             content = (folder / _file_name(name, dtype)).read_bytes()
         except OSError:
             continue
-        code = _unpack(content)
+        code = _unpack(content, _key(name, dtype))
         if code is not None:
             return code
     return None
 
 
 def write(name: str, dtype: str, code: Code) -> None:
-    """Keeps the code in the first folder that can be written; in none where there is none."""
-    if stamp() is None:
+    """Keeps the code in the first folder that can be written; in none where there is none.
+
+    In none, either, if a source was edited since this process took its stamp: nobody knows from which text the code is.
+    """
+    if stamp() is None or stamp() != _stamp():
         return
     for folder in folders():
         try:
@@ -92,7 +102,8 @@ def write(name: str, dtype: str, code: Code) -> None:
             descriptor, temporary = tempfile.mkstemp(dir=folder, prefix=".new-")
             try:
                 with os.fdopen(descriptor, "wb") as file:
-                    file.write(_pack(code))
+                    file.write(_pack(code, _key(name, dtype)))
+                os.chmod(temporary, 0o666 & ~_umask())
                 os.replace(temporary, folder / _file_name(name, dtype))
             except OSError:
                 os.unlink(temporary)
@@ -103,30 +114,40 @@ def write(name: str, dtype: str, code: Code) -> None:
             continue
 
 
+def _key(name: str, dtype: str) -> str:
+    return hashlib.sha256(f"{name} {dtype} {stamp()}".encode()).hexdigest()
+
+
 def _file_name(name: str, dtype: str) -> str:
-    key = hashlib.sha256(f"{name} {dtype} {stamp()}".encode()).hexdigest()
-    return f"{name}-{dtype}-{key[:32]}.kernel"
+    return f"{name}-{dtype}-{_key(name, dtype)[:32]}.kernel"
 
 
-def _pack(code: Code) -> bytes:
+def _umask() -> int:
+    """The process's mask for new files, which the temporary files of the standard library do not follow."""
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
+
+
+def _pack(code: Code, key: str) -> bytes:
     body = "\n".join([code.symbol, " ".join(code.externals), ""]).encode() + code.object
-    return _MAGIC + hashlib.sha256(body).digest() + body
+    return _MAGIC + hashlib.sha256(key.encode() + body).digest() + body
 
 
-def _unpack(content: bytes) -> Code | None:
-    """The code in a file; None if the file is damaged or of another kind."""
+def _unpack(content: bytes, key: str) -> Code | None:
+    """The code in a file; None if the file is damaged, or of another kind or another kernel."""
     start = len(_MAGIC) + 32
     body = content[start:]
-    if not content.startswith(_MAGIC) or hashlib.sha256(body).digest() != content[len(_MAGIC) : start]:
+    if not content.startswith(_MAGIC) or hashlib.sha256(key.encode() + body).digest() != content[len(_MAGIC) : start]:
         return None
     symbol, externals, code = body.split(b"\n", 2)
     return Code(symbol.decode(), tuple(externals.decode().split()), code)
 
 
 def _remove_old(folder: Path, name: str) -> None:
-    """Removes this kernel's files of other versions or processors that nobody wrote or read for 60 days."""
+    """Removes what nobody wrote or read for 60 days: this kernel's files of other versions, and unfinished files."""
     limit = time.time() - _KEEP_DAYS * 86400
-    for path in folder.glob(f"{name}-*.kernel"):
+    for path in (*folder.glob(f"{name}-*.kernel"), *folder.glob(".new-*")):
         status = path.stat()
         if max(status.st_atime, status.st_mtime) < limit:
             path.unlink(missing_ok=True)

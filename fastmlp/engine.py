@@ -24,6 +24,7 @@ CHUNK = 512  # rows; of docs/arithmetic.md
 CALL_SECONDS = 0.05  # between returns to Python: for Ctrl-C, progress and logging
 TILE_BYTES = 24 * 1024  # a tile's activations: most of a 32 KiB L1 cache
 SUMS_BYTES = 128 * 1024  # lanes of row sums kept in memory between tiles; beyond, a tile is a whole chunk
+MOST_BATCHES = 2**40  # in a call, whatever the clock says
 RECORDS = 65536  # a call's records: some 50 ms of the shortest epochs
 
 _TRAIN = (Ints, Floats, Int)
@@ -293,18 +294,21 @@ def train(
     plan[at.EPOCH] = 1
 
     run = pairs.function("train.train", spec.dtype, _TRAIN)
+    drawn_for = 0  # the epoch whose order was drawn last
     addresses = plan.ctypes.data, workspace.parameters.ctypes.data
     an_epoch = math.ceil(rows / batch)
     batches = max(1, 1_000_000 // (3 * spec.parameters * batch))  # some tenths of a millisecond; then as measured
     state = at.MORE
     while state in (at.MORE, at.INTERRUPTED):
-        if drawn is not None and plan[at.START] == 0:
-            order[:] = drawn(int(plan[at.EPOCH]))
+        if drawn is not None and drawn_for != plan[at.EPOCH]:
+            drawn_for = int(plan[at.EPOCH])
+            order[:] = drawn(drawn_for)
         left = an_epoch - int(plan[at.START]) // batch
+        asked = min(batches, left) if drawn is not None else batches
         before = time.perf_counter()
-        state = run(*addresses, min(batches, left) if drawn is not None else batches)
-        seconds = time.perf_counter() - before
-        batches = max(1, min(int(batches * CALL_SECONDS / max(seconds, 1e-9)), batches * 16))
+        state = run(*addresses, asked)
+        seconds = max(time.perf_counter() - before, 1e-9)
+        batches = max(1, min(int(asked * CALL_SECONDS / seconds), asked * 16, MOST_BATCHES))
         written = int(plan[at.RECORDS])
         made = records(epochs[:written], losses[:written], rights[:written] / rows)
         finite = bool(np.isfinite(workspace.parameters[: spec.parameters]).all())

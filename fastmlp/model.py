@@ -121,6 +121,8 @@ class Model:
         if progress is not None:
             _flag(progress, "progress")
         labelled = spec.output == "softmax" or (spec.is_classifier and bool(np.isin(targets, (0, 1)).all()))
+        if training.target_accuracy is not None and not labelled:
+            raise ValueError("target_accuracy needs labels, and y has values other than 0 and 1: use target_loss")
         history = self.history = History()
         started = time.perf_counter()
         try:
@@ -130,6 +132,9 @@ class Model:
                     history.seconds = time.perf_counter() - started
                     self._note(history, step, labelled, training)
                     advance(step.epochs, history)
+        except KeyboardInterrupt:
+            history.stopped = "interrupted"
+            raise
         finally:
             history.seconds = time.perf_counter() - started
         return history
@@ -172,8 +177,11 @@ class Model:
 
     def set_weights(self, weights: Iterable[tuple[Any, Any]]) -> None:
         """Replaces all parameters by [(w (K, J), b (J,)), ...]. Raises before anything is changed."""
-        layers = [tuple(layer) for layer in weights]
         shapes = self.spec.shapes
+        try:
+            layers = [tuple(layer) for layer in weights]
+        except TypeError:
+            raise TypeError(f"weights is not a list of {len(shapes)} pairs (w, b), one for each layer") from None
         if len(layers) != len(shapes) or any(len(layer) != 2 for layer in layers):
             raise ValueError(
                 f"weights must be {len(shapes)} pairs (w, b), one for each layer: got {len(layers)} entries"
@@ -211,7 +219,8 @@ class Model:
             history.extend(finite)
         if step.state == "target":
             epoch, loss, accuracy = finite[-1]
-            by_loss = training.target_loss is not None and loss <= training.target_loss
+            goal = training.target_loss
+            by_loss = goal is not None and loss <= np.dtype(self.spec.dtype).type(goal)
             history.stopped = f"loss {loss:.6g}" if by_loss else f"accuracy {accuracy:.6g}"
             history.stopped += f" reached the target in epoch {epoch}"
         if step.state == "diverged":
@@ -232,7 +241,9 @@ class Model:
 
     def _learning_rate(self, value: Any) -> float:
         number = data.positive_float(value, "learning_rate")
-        if not 0 < np.dtype(self.spec.dtype).type(number) < np.inf:
+        with np.errstate(all="ignore"):
+            rounded = np.dtype(self.spec.dtype).type(number)
+        if not 0 < rounded < np.inf:
             raise ValueError(f"learning_rate={value!r} is not a number of {self.spec.dtype} that is above 0")
         return number
 

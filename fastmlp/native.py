@@ -9,8 +9,11 @@ from __future__ import annotations
 
 import ctypes
 import ctypes.util
+import signal
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,6 +32,34 @@ class Code:
     symbol: str
     externals: tuple[str, ...]
     object: bytes
+
+
+@contextmanager
+def compiling() -> Iterator[None]:
+    """For importing Numba and compiling: Ctrl-C waits until it is over, some 0.3 s, and NUMBA_DISABLE_JIT is off.
+
+    An interrupt in the middle of Numba's import leaves a half-imported Numba to the rest of the process. Kernels are
+    not Python functions that could run uncompiled.
+    """
+    pressed: list[int] = []
+    before = signal.getsignal(signal.SIGINT)
+    # Python lets only the main thread set handlers; and one that is not Python's own could not be put back.
+    waits = threading.current_thread() is threading.main_thread() and before is not None
+    if waits:
+        signal.signal(signal.SIGINT, lambda *_: pressed.append(1))
+    try:
+        from numba import config
+
+        disabled, config.DISABLE_JIT = config.DISABLE_JIT, 0
+        try:
+            yield
+        finally:
+            config.DISABLE_JIT = disabled
+    finally:
+        if waits:
+            signal.signal(signal.SIGINT, before)
+    if pressed:
+        signal.raise_signal(signal.SIGINT)
 
 
 def compile_function(function: Callable[..., Any], signature: Any) -> Code:

@@ -104,9 +104,10 @@ def _load(name: str, dtype: str) -> int:
             return native.link(code)
         except RuntimeError:
             pass  # it needs something that this process lacks: compile it anew
-    importlib.import_module(f"fastmlp.kernels.{name.partition('.')[0]}")
-    made = PAIRS[name]
-    code = native.compile_function(made.function, made.signature(dtype))
+    with native.compiling():
+        importlib.import_module(f"fastmlp.kernels.{name.partition('.')[0]}")
+        made = PAIRS[name]
+        code = native.compile_function(made.function, made.signature(dtype))
     if set(code.externals) <= native.EXTERNALS:
         cache.write(name, dtype, code)
     return native.link(code)
@@ -114,8 +115,9 @@ def _load(name: str, dtype: str) -> int:
 
 def load_all() -> dict[str, Kernel]:
     """All pairs, with every module of kernels imported. Imports Numba."""
-    for module in ("activations", "dense", "elementary", "layout", "losses", "optimizers", "random", "train"):
-        importlib.import_module(f"fastmlp.kernels.{module}")
+    with native.compiling():
+        for module in ("activations", "dense", "elementary", "layout", "losses", "optimizers", "random", "train"):
+            importlib.import_module(f"fastmlp.kernels.{module}")
     return PAIRS
 
 

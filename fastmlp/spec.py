@@ -5,6 +5,7 @@ Imports NumPy only. Everything else in fastmlp is written in terms of `Spec`.
 
 from __future__ import annotations
 
+import itertools
 import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ LOSSES = {
 }
 INITS = ("he_normal", "he_uniform", "glorot_normal", "glorot_uniform")
 DTYPES = ("float64", "float32")
+MOST_PARAMETERS = 2**40
 
 
 @dataclass(frozen=True)
@@ -134,25 +136,41 @@ def dtype_name(dtype: object) -> str:
 
 
 def _layer_sizes(layers: Sequence[int]) -> tuple[int, ...]:
-    if isinstance(layers, (str, bytes)) or not hasattr(layers, "__iter__"):
+    try:
+        given = None if isinstance(layers, (str, bytes)) else list(layers)
+    except TypeError:
+        given = None
+    if given is None:
         raise TypeError(f"layers={layers!r} is not a list of sizes: give one like [2, 8, 8, 2], inputs first")
     sizes = []
-    for size in layers:
+    for size in given:
         try:
             sizes.append(operator.index(size))
         except TypeError:
-            raise TypeError(f"layers={list(layers)} holds {size!r}: every size is a whole number") from None
+            raise TypeError(f"layers={given} holds {size!r}: every size is a whole number") from None
         if isinstance(size, (bool, np.bool_)) or sizes[-1] < 1:
-            raise ValueError(f"layers={list(layers)} holds {size!r}: every size is at least 1")
+            raise ValueError(f"layers={given} holds {size!r}: every size is at least 1")
     if len(sizes) < 2:
         raise ValueError(f"layers={sizes} is too short: give the number of inputs, of hidden units, and of outputs")
+    count = sum((inputs + 1) * outputs for inputs, outputs in itertools.pairwise(sizes))
+    if count > MOST_PARAMETERS:
+        raise ValueError(f"layers={given} makes {count:.3g} parameters: {MOST_PARAMETERS:.3g} is the most")
     return tuple(sizes)
 
 
 def _hidden_names(hidden: str | Sequence[str], count: int) -> tuple[str, ...]:
-    names = (hidden,) * count if isinstance(hidden, str) else tuple(hidden)
-    for name in (hidden,) if isinstance(hidden, str) else names:
+    if isinstance(hidden, str):
+        _known("hidden", hidden, HIDDEN)
+        return (hidden,) * count
+    try:
+        names = None if isinstance(hidden, (set, frozenset)) else tuple(hidden)
+    except TypeError:
+        names = None
+    if names is None:
+        raise TypeError(f"hidden={hidden!r} is neither a name nor a list of names: use one like {HIDDEN[0]!r}")
+    for name in names:
         _known("hidden", name, HIDDEN)
+    names = tuple(str(name) for name in names)  # NumPy's strings, too, become plain ones
     if len(names) != count:
         raise ValueError(f"hidden={list(names)} has {len(names)} names for {count} hidden layers: give one for each")
     return names

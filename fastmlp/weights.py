@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from typing import Any
 
 import numpy as np
@@ -18,9 +19,12 @@ def check_seed(seed: Any) -> Any:
     """seed, if it is an int from 0 to 2^64 - 1 or a NumPy Generator or RandomState; else TypeError or ValueError."""
     if isinstance(seed, (np.random.Generator, np.random.RandomState)):
         return seed
-    if isinstance(seed, (bool, np.bool_)) or not hasattr(seed, "__index__"):
+    try:
+        number = None if isinstance(seed, (bool, np.bool_)) else operator.index(seed)
+    except TypeError:
+        number = None
+    if number is None:
         raise TypeError(f"seed={seed!r} is not a seed: give a whole number, or a NumPy Generator or RandomState")
-    number = seed.__index__()
     if not 0 <= number < 2**64:
         raise ValueError(f"seed={seed!r} is out of range: give a whole number from 0 to 2**64 - 1")
     return number
@@ -34,16 +38,23 @@ def check_init(init: Any) -> Any:
         return init
     if isinstance(init, (bool, np.bool_)) or not isinstance(init, (int, float, np.integer, np.floating)):
         raise TypeError(f"init={init!r} is neither a name nor a scale: use a name like {INITS[0]!r}, or a number")
-    if not 0 <= float(init) < np.inf:
-        raise ValueError(f"init={init!r} is not a scale: give 0 or a positive number")
-    return float(init)
+    try:
+        scale = float(init)
+    except OverflowError:
+        scale = np.inf
+    if not 0 <= scale < np.inf:
+        raise ValueError(f"init={init!r} is not a scale: give 0 or a positive number, not beyond a float's range")
+    return scale
 
 
 def initial_parameters(spec: Spec, init: Any, seed: Any, backend: str) -> np.ndarray:
     """The flat parameter vector of an untrained network: weights drawn layer by layer in float64, biases zero."""
     parameters = np.zeros(spec.parameters, spec.dtype)
-    for layer, ((w, _), (fan_in, fan_out)) in enumerate(zip(spec.views(parameters), spec.shapes, strict=True)):
-        w[:] = _drawn(seed, layer, fan_in, fan_out, init, backend)
+    with np.errstate(over="ignore"):
+        for layer, ((w, _), (fan_in, fan_out)) in enumerate(zip(spec.views(parameters), spec.shapes, strict=True)):
+            w[:] = _drawn(seed, layer, fan_in, fan_out, init, backend)
+    if not np.isfinite(parameters).all():
+        raise ValueError(f"init={init!r} gives weights beyond the range of {spec.dtype}: use a smaller scale")
     return parameters
 
 
@@ -55,7 +66,7 @@ def _drawn(seed: Any, layer: int, fan_in: int, fan_out: int, init: Any, backend:
     size = random.deviation(init, fan_in, fan_out)
     if isinstance(init, str) and init.endswith("_uniform"):
         return seed.uniform(-size, size, (fan_in, fan_out))
-    return seed.standard_normal((fan_in, fan_out)) * size
+    return seed.standard_normal((fan_in, fan_out)) * size + 0.0
 
 
 def _by_kernels(seed: int, layer: int, fan_in: int, fan_out: int, init: Any) -> np.ndarray:
@@ -71,4 +82,4 @@ def _by_kernels(seed: int, layer: int, fan_in: int, fan_out: int, init: Any) -> 
     else:
         pairs.function("random.normal_quantile", "float64", (Floats, Int))(x.ctypes.data, count)
         x = x * size
-    return x[:count].reshape(fan_in, fan_out)
+    return x[:count].reshape(fan_in, fan_out) + 0.0

@@ -74,6 +74,14 @@ def run(script, *arguments, check=True, **changes):
     return done
 
 
+def all_code(folder, monkeypatch):
+    """The code in each file of a folder, every one of which must be whole."""
+    monkeypatch.setenv("FASTMLP_CACHE_DIR", str(folder))
+    found = [cache.read(*path.name.split("-")[:2]) for path in folder.iterdir()]
+    assert all(found)
+    return found
+
+
 # One kernel, by the way that models take: prints its result and whether Numba was needed.
 ONE_KERNEL = """
 import sys
@@ -112,7 +120,7 @@ def test_code_without_externals_or_content(folder):
         assert cache.read("a.b", "float64") == kept
 
 
-def test_cold_then_warm_through_the_command_line(tmp_path):
+def test_cold_then_warm_through_the_command_line(tmp_path, monkeypatch):
     """A process that finds all kernels in the cache never imports Numba."""
     script = """
     import sys
@@ -133,10 +141,7 @@ def test_cold_then_warm_through_the_command_line(tmp_path):
     assert warm.stderr.split()[-2:] == ["False", "0"]
     files = list(place.iterdir())
     assert len(files) > 3
-    for path in files:
-        found = cache._unpack(path.read_bytes())
-        assert found is not None
-        assert set(found.externals) <= native.EXTERNALS
+    assert all(set(found.externals) <= native.EXTERNALS for found in all_code(place, monkeypatch))
     # a folder that is whole but for one file: that one is made anew, and nothing else
     times = {path: path.stat().st_mtime_ns for path in files}
     lost = next(path for path in files if path.name.startswith("layout.scatter"))
@@ -582,7 +587,7 @@ def test_an_edit_while_a_process_runs_leaves_nothing_stale(tmp_path):
 # Several processes and processors
 
 
-def test_processes_that_fill_a_folder_at_once(tmp_path):
+def test_processes_that_fill_a_folder_at_once(tmp_path, monkeypatch):
     script = """
     import sys
     from fastmlp import Model
@@ -604,7 +609,7 @@ def test_processes_that_fill_a_folder_at_once(tmp_path):
         assert out.startswith(RIGHT)
     files = sorted(place.iterdir())
     assert len(files) == 3  # and no temporary ones
-    assert all(cache._unpack(path.read_bytes()) is not None for path in files)
+    assert len(all_code(place, monkeypatch)) == 3
     assert run(ONE_KERNEL, FASTMLP_CACHE_DIR=place).stdout.strip() == f"{RIGHT} False"
 
 

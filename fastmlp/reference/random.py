@@ -145,7 +145,7 @@ def initial_weights(seed, layer, fan_in, fan_out, init):
         w = (u + u - 1.0) * deviation(init, fan_in, fan_out)
     else:
         w = normal(seed, WEIGHTS, layer, count) * deviation(init, fan_in, fan_out)
-    return w.reshape(fan_in, fan_out)
+    return w.reshape(fan_in, fan_out) + 0.0  # a deviation of 0 leaves no -0
 
 
 def deviation(init, fan_in, fan_out):
