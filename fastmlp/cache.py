@@ -12,7 +12,7 @@ import hashlib
 import importlib.metadata
 import os
 import sys
-import tempfile
+import threading
 import time
 from pathlib import Path
 
@@ -36,7 +36,7 @@ def folders() -> list[Path]:
     """
     chosen = os.environ.get("FASTMLP_CACHE_DIR")
     if chosen:
-        return [Path(chosen)]
+        return [Path(chosen).expanduser()]
     places = []
     if os.environ.get("NUMBA_CACHE_DIR"):
         places.append(Path(os.environ["NUMBA_CACHE_DIR"]) / "fastmlp")
@@ -98,15 +98,15 @@ def write(name: str, dtype: str, code: Code) -> None:
     for folder in folders():
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            # A file of another name first, then a rename: readers see the old file, or the new one, whole.
-            descriptor, temporary = tempfile.mkstemp(dir=folder, prefix=".new-")
+            # A file of another name first, then a rename: readers see the old file, or the new one, whole. (The
+            # standard library's temporary files do not follow the user's mask for new files.)
+            temporary = folder / f".new-{os.getpid()}-{threading.get_ident()}-{time.monotonic_ns()}"
             try:
-                with os.fdopen(descriptor, "wb") as file:
+                with open(temporary, "xb") as file:
                     file.write(_pack(code, _key(name, dtype)))
-                os.chmod(temporary, 0o666 & ~_umask())
                 os.replace(temporary, folder / _file_name(name, dtype))
             except OSError:
-                os.unlink(temporary)
+                temporary.unlink(missing_ok=True)
                 continue
             _remove_old(folder, name)
             return
@@ -120,13 +120,6 @@ def _key(name: str, dtype: str) -> str:
 
 def _file_name(name: str, dtype: str) -> str:
     return f"{name}-{dtype}-{_key(name, dtype)[:32]}.kernel"
-
-
-def _umask() -> int:
-    """The process's mask for new files, which the temporary files of the standard library do not follow."""
-    mask = os.umask(0o077)
-    os.umask(mask)
-    return mask
 
 
 def _pack(code: Code, key: str) -> bytes:
@@ -148,6 +141,9 @@ def _remove_old(folder: Path, name: str) -> None:
     """Removes what nobody wrote or read for 60 days: this kernel's files of other versions, and unfinished files."""
     limit = time.time() - _KEEP_DAYS * 86400
     for path in (*folder.glob(f"{name}-*.kernel"), *folder.glob(".new-*")):
-        status = path.stat()
-        if max(status.st_atime, status.st_mtime) < limit:
-            path.unlink(missing_ok=True)
+        try:
+            status = path.stat()
+            if max(status.st_atime, status.st_mtime) < limit:
+                path.unlink()
+        except OSError:  # gone meanwhile, or somebody else's
+            pass

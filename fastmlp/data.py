@@ -46,6 +46,8 @@ def features(X: Any, spec: Spec, name: str = "X") -> np.ndarray:
 def matrix(X: Any, dtype: np.dtype | str = "float64", name: str = "X") -> np.ndarray:
     """X as an array (N, K) of finite numbers, C-contiguous; for errors see `features`, which also knows K."""
     found = numeric_array(X, name, _TEXT_FEATURES)
+    if found.shape == (0,):
+        raise ValueError(f"{name} has no rows: give at least one")
     if found.ndim == 1:
         raise ValueError(
             f"{name} has shape {found.shape}, and rows of features are needed: use {name}.reshape(-1, 1) for rows of "
@@ -119,7 +121,7 @@ def finite_float(value: Any, name: str) -> float:
     except OverflowError:
         number = math.inf
     if not math.isfinite(number):
-        raise ValueError(f"{name}={value} is not a finite number: give one like 0.1")
+        raise ValueError(f"{name}={value!r:.40} is not a finite number: give one like 0.1")
     return number
 
 
@@ -166,6 +168,8 @@ def numeric_array(value: Any, name: str, instead_of_text: str = _TEXT_FEATURES) 
             raise ValueError(f"{name} is ragged: {ragged}: give every row as many values") from None
         raise TypeError(f"{name} cannot be read as an array of numbers: {error}") from error
     if array.ndim == 0:
+        if value is None:
+            raise TypeError(f"{name}=None is no array: give a list or an array with one entry for each row")
         kind = type(value).__name__
         raise TypeError(f"{name} is one {kind}, not an array: give a list or an array with one entry for each row")
     if array.dtype.kind in _KINDS_OF_NUMBER:

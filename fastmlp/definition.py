@@ -35,9 +35,10 @@ def train(spec: Spec, parameters: np.ndarray, x: np.ndarray, y: np.ndarray, trai
     def order(epoch: int) -> np.ndarray:
         if training.order is None or whole:
             return np.arange(len(x))
+        number = training.epochs_before + epoch
         if callable(training.order):
-            return training.order(epoch)
-        return random.permutation(training.order, epoch, len(x))
+            return training.order(number)
+        return random.permutation(training.order, number, len(x))
 
     kept = parameters.copy()
     epochs = reference.train(

@@ -291,7 +291,7 @@ def train(
     epochs, losses, rights = np.zeros(RECORDS, np.int64), np.zeros(RECORDS, kind), np.zeros(RECORDS, np.int64)
     plan[at.RECORD_EPOCHS], plan[at.RECORD_LOSSES] = workspace.keep(epochs), workspace.keep(losses)
     plan[at.RECORD_RIGHTS], plan[at.RECORD_CAPACITY] = workspace.keep(rights), RECORDS
-    plan[at.EPOCH] = 1
+    plan[at.EPOCH], plan[at.EPOCHS_BEFORE] = 1, training.epochs_before
 
     run = pairs.function("train.train", spec.dtype, _TRAIN)
     drawn_for = 0  # the epoch whose order was drawn last
@@ -302,7 +302,7 @@ def train(
     while state in (at.MORE, at.INTERRUPTED):
         if drawn is not None and drawn_for != plan[at.EPOCH]:
             drawn_for = int(plan[at.EPOCH])
-            order[:] = drawn(drawn_for)
+            order[:] = drawn(training.epochs_before + drawn_for)
         left = an_epoch - int(plan[at.START]) // batch
         asked = min(batches, left) if drawn is not None else batches
         before = time.perf_counter()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
@@ -65,6 +66,7 @@ class Model:
         self.backend = backend
         self._seed = check_seed(seed)
         self._parameters = initial_parameters(self.spec, check_init(init), self._seed, backend)
+        self._epochs = 0  # of all calls of `fit`: shuffles count on
         self.history = None
 
     def __repr__(self) -> str:
@@ -95,7 +97,8 @@ class Model:
             softmax; (N, J), or (N,) for one output, else. Neither is changed.
         epochs: passes over X. learning_rate: w -= learning_rate * (gradient of the mean loss).
         batch_size: rows of a batch (the last may be shorter); None: all.
-        shuffle: whether each epoch of mini-batches goes through the rows in a new order.
+        shuffle: whether each epoch of mini-batches goes through the rows in a new order; a second call goes on with
+            the orders where the first one ended.
         record_every: records the first epoch, each k-th and the last; None: every epoch.
         target_loss, target_accuracy: a record that reaches either ends the training.
         progress: a bar; None: on a terminal, for runs of more than a second.
@@ -110,17 +113,18 @@ class Model:
         x = data.features(X, spec)
         targets = data.targets(y, len(x), spec)
         training = Training(
-            epochs=data.positive_int(epochs, "epochs"),
+            epochs=data.positive_int(epochs, "epochs", most=data.LIMIT - self._epochs),
             learning_rate=self._learning_rate(learning_rate),
             batch_size=len(x) if batch_size is None else min(data.positive_int(batch_size, "batch_size"), len(x)),
             record_every=1 if record_every is None else data.positive_int(record_every, "record_every"),
             order=self._order(len(x)) if _flag(shuffle, "shuffle") else None,
             target_loss=None if target_loss is None else data.finite_float(target_loss, "target_loss"),
             target_accuracy=self._target_accuracy(target_accuracy),
+            epochs_before=self._epochs,
         )
         if progress is not None:
             _flag(progress, "progress")
-        labelled = spec.output == "softmax" or (spec.is_classifier and bool(np.isin(targets, (0, 1)).all()))
+        labelled = _labelled(spec, targets)
         if training.target_accuracy is not None and not labelled:
             raise ValueError("target_accuracy needs labels, and y has values other than 0 and 1: use target_loss")
         history = self.history = History()
@@ -130,6 +134,7 @@ class Model:
             with np.errstate(all="ignore"), bar(training.epochs, progress) as advance:
                 for step in self._run().train(spec, self._parameters, x, targets, training):
                     history.seconds = time.perf_counter() - started
+                    self._epochs = training.epochs_before + step.epochs
                     self._note(history, step, labelled, training)
                     advance(step.epochs, history)
         except KeyboardInterrupt:
@@ -142,7 +147,7 @@ class Model:
     def predict(self, X: Any) -> np.ndarray:
         """Labels (N,) for softmax; 0 or 1 for sigmoid and values for identity, (N,) for one output, else (N, J)."""
         spec = self.spec
-        z = self._run().logits(spec, self._parameters, data.features(X, spec))
+        z = self._forward("logits", data.features(X, spec))
         if spec.output == "softmax":
             return np.argmax(z, axis=1)
         values = (z > 0).astype(np.int64) if spec.output == "sigmoid" else z
@@ -153,22 +158,25 @@ class Model:
         spec = self.spec
         if not spec.is_classifier:
             raise ValueError('output="identity" has no probabilities: use predict, or output="softmax" or "sigmoid"')
-        return self._run().outputs(spec, self._parameters, data.features(X, spec))
+        return self._forward("outputs", data.features(X, spec))
 
     def evaluate(self, X: Any, y: Any) -> dict[str, float]:
-        """{"loss", "accuracy"}, or {"loss", "r2"} for output="identity" (r2: its mean over outputs)."""
+        """{"loss", "accuracy"}, or {"loss", "r2"} for output="identity" (r2: its mean over outputs).
+
+        The accuracy is NaN where a sigmoid's targets are not all 0 or 1.
+        """
         spec = self.spec
         x = data.features(X, spec)
         targets = data.targets(y, len(x), spec)
-        loss, accuracy = self._run().evaluate(spec, self._parameters, x, targets)
+        loss, accuracy = self._evaluate(x, targets)
         if spec.is_classifier:
-            return {"loss": loss, "accuracy": accuracy}
-        return {"loss": loss, "r2": _r2(self._run().logits(spec, self._parameters, x), targets)}
+            return {"loss": loss, "accuracy": accuracy if _labelled(spec, targets) else math.nan}
+        return {"loss": loss, "r2": _r2(self._forward("logits", x), targets)}
 
     def loss(self, X: Any, y: Any) -> float:
         """The mean loss."""
         x = data.features(X, self.spec)
-        return self._run().evaluate(self.spec, self._parameters, x, data.targets(y, len(x), self.spec))[0]
+        return self._evaluate(x, data.targets(y, len(x), self.spec))[0]
 
     @property
     def weights(self) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -210,6 +218,19 @@ class Model:
 
         return engine
 
+    def _forward(self, what: str, x: np.ndarray) -> np.ndarray:
+        """The logits or the outputs; ValueError where one is not finite, since a label would then be made of NaN."""
+        with np.errstate(all="ignore"):
+            found = getattr(self._run(), what)(self.spec, self._parameters, x)
+        if not np.isfinite(found).all():
+            row = int(np.argmin(np.isfinite(found).all(axis=1)))
+            raise ValueError(f"the outputs of row {row} are beyond the dtype's range: X or the weights are too large")
+        return found
+
+    def _evaluate(self, x: np.ndarray, targets: np.ndarray) -> tuple[float, float]:
+        with np.errstate(all="ignore"):
+            return self._run().evaluate(self.spec, self._parameters, x, targets)
+
     def _note(self, history: History, step: Step, labelled: bool, training: Training) -> None:
         """Adds a step's records to the history; raises DivergenceError where the step says so."""
         finite = step.records[np.isfinite(step.records["loss"])]
@@ -244,7 +265,9 @@ class Model:
         with np.errstate(all="ignore"):
             rounded = np.dtype(self.spec.dtype).type(number)
         if not 0 < rounded < np.inf:
-            raise ValueError(f"learning_rate={value!r} is not a number of {self.spec.dtype} that is above 0")
+            raise ValueError(
+                f"learning_rate={value!r} rounds to {rounded} in {self.spec.dtype}: use another, or float64"
+            )
         return number
 
     def _target_accuracy(self, value: Any) -> float | None:
@@ -253,6 +276,11 @@ class Model:
         if not self.spec.is_classifier:
             raise ValueError('target_accuracy needs labels, and output="identity" has none: use target_loss')
         return data.fraction(value, "target_accuracy")
+
+
+def _labelled(spec: Spec, targets: np.ndarray) -> bool:
+    """Whether the targets are labels, so that a share of right rows makes sense."""
+    return spec.output == "softmax" or (spec.is_classifier and bool(np.isin(targets, (0, 1)).all()))
 
 
 def _flag(value: Any, name: str) -> bool:

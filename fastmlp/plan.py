@@ -58,6 +58,7 @@ EPOCHS = next(_field)  # the last epoch's number
 RECORD_EVERY = next(_field)
 SEED = next(_field)
 SHUFFLE = next(_field)
+EPOCHS_BEFORE = next(_field)  # of this training, for shuffles
 NEEDED = next(_field)  # right rows that end training; rows + 1: never
 NUMBERS = next(_field)  # address of NUMBERS
 SNAPSHOTS = next(_field)  # two parameter vectors: a recorded epoch's beginning is kept

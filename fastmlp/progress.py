@@ -17,12 +17,9 @@ def bar(epochs: int, wanted: bool | None) -> Iterator[Callable[[int, History], N
 
     wanted: True shows a bar, False none, and None one on a terminal, if the run takes more than a second.
     """
-    if wanted is None:
-        wanted = sys.stderr is not None and sys.stderr.isatty()
-        delay = PATIENCE
-    else:
-        delay = 0.0
-    if not wanted:
+    delay = PATIENCE if wanted is None else 0.0
+    closed = sys.stderr is None or getattr(sys.stderr, "closed", False)
+    if closed or not (sys.stderr.isatty() if wanted is None else wanted):
         yield lambda done, history: None
         return
     from tqdm import tqdm

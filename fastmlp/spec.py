@@ -137,7 +137,7 @@ def dtype_name(dtype: object) -> str:
 
 def _layer_sizes(layers: Sequence[int]) -> tuple[int, ...]:
     try:
-        given = None if isinstance(layers, (str, bytes)) else list(layers)
+        given = None if isinstance(layers, (str, bytes, dict, set)) else list(layers)
     except TypeError:
         given = None
     if given is None:
@@ -149,7 +149,7 @@ def _layer_sizes(layers: Sequence[int]) -> tuple[int, ...]:
         except TypeError:
             raise TypeError(f"layers={given} holds {size!r}: every size is a whole number") from None
         if isinstance(size, (bool, np.bool_)) or sizes[-1] < 1:
-            raise ValueError(f"layers={given} holds {size!r}: every size is at least 1")
+            raise ValueError(f"layers={given} holds {size!r}: every size is a whole number of at least 1")
     if len(sizes) < 2:
         raise ValueError(f"layers={sizes} is too short: give the number of inputs, of hidden units, and of outputs")
     count = sum((inputs + 1) * outputs for inputs, outputs in itertools.pairwise(sizes))
@@ -163,7 +163,7 @@ def _hidden_names(hidden: str | Sequence[str], count: int) -> tuple[str, ...]:
         _known("hidden", hidden, HIDDEN)
         return (hidden,) * count
     try:
-        names = None if isinstance(hidden, (set, frozenset)) else tuple(hidden)
+        names = None if isinstance(hidden, (bytes, dict, set, frozenset)) else tuple(hidden)
     except TypeError:
         names = None
     if names is None:

@@ -21,8 +21,12 @@ def records(epoch: Any, loss: Any, accuracy: Any) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Training:
-    """What to train for. `order` says which rows come in an epoch, and in what order: None, as they are; an int, the
-    seed of `permutation`; or a function of the epoch. Targets end the training at a record that reaches them."""
+    """What to train for.
+
+    `order` says in what order the rows come in an epoch: None, as they are; an int, the seed of `permutation`; or a
+    function of the epoch. The latter two count epochs from `epochs_before` on. Targets end the training at a record
+    that reaches them.
+    """
 
     epochs: int
     learning_rate: float
@@ -31,6 +35,7 @@ class Training:
     order: int | Callable[[int], np.ndarray] | None = None
     target_loss: float | None = None
     target_accuracy: float | None = None
+    epochs_before: int = 0
 
     def recorded(self, epoch: int) -> bool:
         """Whether an epoch is recorded: the first, the last, and every `record_every`-th."""

@@ -43,7 +43,7 @@ def check_init(init: Any) -> Any:
     except OverflowError:
         scale = np.inf
     if not 0 <= scale < np.inf:
-        raise ValueError(f"init={init!r} is not a scale: give 0 or a positive number, not beyond a float's range")
+        raise ValueError(f"init={init!r:.40} is not a scale: give 0 or a positive number that a float can hold")
     return scale
 
 

@@ -318,7 +318,8 @@ def train(plan: Ints, parameters: Floats, batches: Int) -> int:
                 copy(advance(pointer(plan[at.SNAPSHOTS], parameters), plan[at.SNAPSHOT] * plan[at.SNAPSHOT_SIZE]),
                      parameters, 0, count)  # fmt: skip
             if plan[at.SHUFFLE] != 0 and not whole:
-                call(plan[at.PERMUTATION], (plan[at.SEED], epoch, rows, pointer(plan[at.ORDER], plan)))
+                number_of = plan[at.EPOCHS_BEFORE] + epoch
+                call(plan[at.PERMUTATION], (plan[at.SEED], number_of, rows, pointer(plan[at.ORDER], plan)))
             numbers[at.TOTAL] = 0
             plan[at.EPOCH_RIGHT] = 0
         mode = at.BACKWARD | at.RECORD if record else at.BACKWARD
