@@ -19,7 +19,7 @@ def outputs(spec: Spec, parameters: np.ndarray, x: np.ndarray) -> np.ndarray:
 
 def logits(spec: Spec, parameters: np.ndarray, x: np.ndarray) -> np.ndarray:
     """The last layer's sums, (N, J), before softmax or sigmoid."""
-    return reference.forward(spec, parameters, x)[-1]
+    return reference.logits(spec, parameters, x)
 
 
 def evaluate(spec: Spec, parameters: np.ndarray, x: np.ndarray, y: np.ndarray) -> tuple[float, float]:

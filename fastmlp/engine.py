@@ -114,6 +114,7 @@ class Workspace:
             plan[entry + at.LAYER_A] = self.floats(outputs * self.stride)
             if activation not in ("relu", "identity"):
                 plan[entry + at.LAYER_FORWARD] = self.address(f"activations.{activation}_forward")
+                plan[entry + at.LAYER_SLOPE] = self.floats(outputs * self.stride)
 
     def for_outputs(self, result: np.ndarray, kernel: str | None) -> None:
         """Readies a pass that writes the outputs of all rows: the logits, or what `kernel` makes of them."""
@@ -150,11 +151,8 @@ class Workspace:
         ones = aligned(self.stride, spec.dtype)
         ones[:] = 1
         plan[at.ONES] = self.keep(ones)
-        plan[at.SCRATCH] = self.floats(max(spec.layers) * self.stride)
-        for layer, activation in enumerate(spec.hidden):
-            if activation not in ("relu", "identity"):
-                entry = at.FIELDS + layer * at.LAYER_FIELDS
-                plan[entry + at.LAYER_BACKWARD] = self.address(f"activations.{activation}_backward")
+        if set(spec.hidden) - {"relu", "identity"}:
+            plan[at.BACKWARD_KERNEL] = self.address("activations.backward")
 
     def data(self, x: np.ndarray, y: np.ndarray | None) -> None:
         """Rows by rows, gathered tile by tile as they are needed."""
@@ -189,7 +187,7 @@ def choose_schedule(batch: int) -> str:
 
 def outputs(spec: Spec, parameters: np.ndarray, x: np.ndarray, schedule: str | None = None) -> np.ndarray:
     """Probabilities (softmax, sigmoid) or values (identity), (N, J)."""
-    kernels = {"softmax": "losses.softmax", "sigmoid": "activations.sigmoid_forward", "identity": None}
+    kernels = {"softmax": "losses.softmax", "sigmoid": "losses.sigmoid_output", "identity": None}
     return _forward(spec, parameters, x, kernels[spec.output], schedule)
 
 

@@ -28,7 +28,8 @@ class Model:
     """A multi-layer perceptron that trains by gradient descent, the same bits on every machine.
 
     layers: sizes from the inputs to the outputs, [2, 8, 8, 2].
-    hidden: "relu", "sigmoid", "tanh" or "identity", one name or one for each hidden layer.
+    hidden: "relu", "leaky_relu", "elu", "selu", "sigmoid", "tanh", "softplus", "gelu", "silu" or "identity", one name
+        or one for each hidden layer.
     output, loss: "softmax" with "cross_entropy"; "sigmoid" with "binary_cross_entropy" (its default) or
         "squared_error"; "identity" with "squared_error".
     init: "he_normal", "he_uniform", "glorot_normal", "glorot_uniform", or the standard deviation of normal weights.

@@ -31,7 +31,6 @@ RESULT = next(_field)  # where outputs go, rows by rows
 X_TILE = next(_field)
 Y_TILE = next(_field)
 ONES = next(_field)  # one unit of a tile, all 1
-SCRATCH = next(_field)  # the widest layer of a tile
 SUMS = next(_field)  # lines in which row sums gather; lanes of whole vectors in the row schedule
 STATISTICS = next(_field)  # two lines: row losses, right rows
 GRADIENT = next(_field)  # parameters + 1 numbers: a chunk's gradient and its loss
@@ -48,6 +47,7 @@ DENSE_FORWARD = next(_field)
 DENSE_BACKWARD_INPUT = next(_field)
 DENSE_BACKWARD_WEIGHTS = next(_field)
 FOLD_ROWS = next(_field)  # of the row schedule
+BACKWARD_KERNEL = next(_field)  # of activations with a slope
 PERMUTATION = next(_field)
 UPDATE = next(_field)
 
@@ -87,8 +87,8 @@ LAYER_OUTPUTS = next(_layer_field)
 LAYER_OFFSET = next(_layer_field)  # of w in the parameters; b follows
 LAYER_RELU = next(_layer_field)
 LAYER_A = next(_layer_field)  # the layer's outputs in a tile
-LAYER_FORWARD = next(_layer_field)  # kernels of other activations; 0 for relu and identity
-LAYER_BACKWARD = next(_layer_field)
+LAYER_FORWARD = next(_layer_field)  # the kernel of another activation; 0 for relu and identity
+LAYER_SLOPE = next(_layer_field)  # its slopes in a tile
 LAYER_FIELDS = next(_layer_field)
 
 # Numbers of the network's dtype.

@@ -23,7 +23,7 @@ from fastmlp.spec import DTYPES, NUMERICS_VERSION, Spec
 from fastmlp.training import Training
 
 GOLDEN = Path(__file__).parent / "golden.json"
-MAPS = ("exp", "exp_nonpositive", "log", "log1p", "sigmoid", "tanh")
+MAPS = ("exp", "exp_nonpositive", "expm1_nonpositive", "log", "log1p", "sigmoid", "tanh")
 # Every kernel runs; a chunk comes in one tile, in three and in five (whose rows end within a line), the last chunk is
 # short, batches are whole, short, and of one row.
 TRAININGS = {  # name: (layers, hidden, output, loss, rows, batch, shuffled, epochs, schedule)
@@ -31,6 +31,18 @@ TRAININGS = {  # name: (layers, hidden, output, loss, rows, batch, shuffled, epo
     "three tiles": ([3, 8, 3], "tanh", "softmax", None, 700, 700, False, 2, "streamed"),
     "five tiles": ([10, 20, 20, 3], "relu", "softmax", None, 512, 512, False, 2, "streamed"),
     "mini-batches": ([3, 5, 4, 2], ["tanh", "sigmoid"], "sigmoid", None, 257, 100, True, 3, "streamed"),
+    "curves": (
+        [3, 9, 5, 6, 4, 7, 3],
+        ["leaky_relu", "elu", "selu", "softplus", "gelu"],
+        "softmax",
+        None,
+        70,
+        32,
+        True,
+        2,
+        "streamed",
+    ),
+    "silu": ([3, 9, 2], "silu", "softmax", None, 20, 1, False, 2, "rowwise"),
     "wide": ([9, 33, 70, 13, 2, 5], "relu", "identity", None, 100, 64, True, 2, "streamed"),
     "one row": ([4, 9, 33, 1], ["sigmoid", "relu"], "sigmoid", "squared_error", 40, 1, True, 2, "rowwise"),
     "few rows": ([5, 17, 4, 3], ["tanh", "identity"], "softmax", None, 31, 7, False, 2, "rowwise"),
@@ -56,7 +68,7 @@ def map_digest(by_kernel, name, dtype):
     words = random.words(3, 0, 0, 4096)
     x = words.view(dtype)
     x = np.concatenate([x, (40 * random.uniform(3, 1, 0, 4096) - 20).astype(dtype)])
-    x = {"exp_nonpositive": -np.abs(x), "log1p": np.abs(x)}.get(name, x)
+    x = -np.abs(x) if name.endswith("_nonpositive") else np.abs(x) if name == "log1p" else x
     if not by_kernel:
         return digest(getattr(elementary, name)(x))
     y = np.empty_like(x)  # a multiple of every register

@@ -17,6 +17,7 @@ INF, NAN = np.inf, np.nan
 SPECIAL = {  # function: pairs of argument and result
     "exp": [(0.0, 1.0), (-0.0, 1.0), (INF, INF), (-INF, 0.0), (1e4, INF), (-1e4, 0.0)],
     "exp_nonpositive": [(0.0, 1.0), (-0.0, 1.0), (-INF, 0.0), (-1e4, 0.0)],
+    "expm1_nonpositive": [(0.0, 0.0), (-0.0, 0.0), (-INF, -1.0), (-1e30, -1.0), (-50.0, -1.0)],
     "sigmoid": [(0.0, 0.5), (-0.0, 0.5), (INF, 1.0), (-INF, 0.0), (1e4, 1.0), (-1e4, 0.0)],
     "tanh": [(0.0, 0.0), (-0.0, -0.0), (INF, 1.0), (-INF, -1.0), (1e30, 1.0), (-1e30, -1.0), (20.0, 1.0)],
     "log": [(0.0, -INF), (-0.0, -INF), (1.0, 0.0), (INF, INF), (-INF, NAN), (-1.0, NAN), (-1e-40, NAN)],
@@ -39,6 +40,7 @@ def np_sigmoid(x):
 TRUTH = {
     "exp": (mpmath.exp, np.exp),
     "exp_nonpositive": (mpmath.exp, np.exp),
+    "expm1_nonpositive": (mpmath.expm1, np.expm1),
     "sigmoid": (mp_sigmoid, np_sigmoid),
     "tanh": (mpmath.tanh, np.tanh),
     "log": (mpmath.log, np.log),
@@ -121,7 +123,7 @@ def arguments(name, dtype, seed=0):
     if name in ("log", "log1p"):
         x = np.abs(x)
         x = x[x > 0]
-    if name == "exp_nonpositive":
+    if name.endswith("_nonpositive"):
         x = -np.abs(x)
     return x
 
@@ -131,7 +133,7 @@ def arguments(name, dtype, seed=0):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("name", ["exp", "sigmoid", "tanh", "log", "log1p"])
+@pytest.mark.parametrize("name", ["exp", "expm1_nonpositive", "sigmoid", "tanh", "log", "log1p"])
 def test_at_most_one_ulp(name, dtype):
     x = arguments(name, dtype)
     y = getattr(elementary, name)(x)

@@ -107,7 +107,7 @@ def test_a_workspace_keeps_its_arrays_alive(rows, schedule):
     del x, y
     gc.collect()
     assert all(reference() is not None for reference in alive)
-    fields = [at.X, at.Y, at.X_TILE, at.Y_TILE, at.ONES, at.SCRATCH, at.SUMS, at.STATISTICS, at.GRADIENT, at.LEVELS]
+    fields = [at.X, at.Y, at.X_TILE, at.Y_TILE, at.ONES, at.SUMS, at.STATISTICS, at.GRADIENT, at.LEVELS]
     for field in fields:
         address = int(workspace.plan[field])
         assert any(start <= address < start + max(size, 1) for start, size in extents), f"field {field}"

@@ -307,23 +307,50 @@ def test_squared_errors_are_their_formulas(dtype):
 # Trajectories, beside a script like the exercises' own
 
 
+def s(z):
+    return 1 / (1 + np.exp(-z))
+
+
+def gelu(z):
+    u = np.sqrt(2 / np.pi) * (z + 0.044715 * z**3)
+    steep = np.sqrt(2 / np.pi) * (1 + 3 * 0.044715 * z**2)
+    return z * (1 + np.tanh(u)) / 2, (1 + np.tanh(u)) / 2 + z * (1 - np.tanh(u) ** 2) * steep / 2
+
+
+SELU, SELU_ALPHA = 1.0507009873554805, 1.6732632423543772
+TEXTBOOK = {  # (f(z), f'(z)) by NumPy's functions
+    "relu": lambda z: (np.maximum(z, 0), z > 0),
+    "leaky_relu": lambda z: (np.where(z < 0, 0.01 * z, z).astype(z.dtype), np.where(z < 0, 0.01, 1).astype(z.dtype)),
+    "elu": lambda z: (np.where(z < 0, np.expm1(z), z), np.where(z < 0, np.exp(z), 1)),
+    "selu": lambda z: (
+        (SELU * np.where(z < 0, SELU_ALPHA * np.expm1(z), z)).astype(z.dtype),
+        (SELU * np.where(z < 0, SELU_ALPHA * np.exp(z), 1)).astype(z.dtype),
+    ),
+    "sigmoid": lambda z: (s(z), s(z) * (1 - s(z))),
+    "tanh": lambda z: (np.tanh(z), 1 - np.tanh(z) ** 2),
+    "softplus": lambda z: (np.log1p(np.exp(z)), s(z)),
+    "gelu": gelu,
+    "silu": lambda z: (z * s(z), s(z) * (1 + z * (1 - s(z)))),
+    "identity": lambda z: (z, 1),
+}
+
+
 def textbook(problem, epochs, learning_rate, batch):
     """Gradient descent by `@` and NumPy's functions. -> (each epoch's loss before its updates, or mean; parameters)."""
     spec, x = problem.spec, problem.x
     params = [(w.copy(), b.copy()) for w, b in spec.views(problem.parameters)]
     y = np.eye(spec.outputs, dtype=spec.dtype)[problem.y.astype(int)] if spec.output == "softmax" else problem.y
-    act = {"relu": lambda z: np.maximum(z, 0), "sigmoid": lambda z: 1 / (1 + np.exp(-z)), "tanh": np.tanh}
-    slope = {"relu": lambda a: a > 0, "sigmoid": lambda a: a * (1 - a), "tanh": lambda a: 1 - a**2}
-    act["identity"], slope["identity"] = (lambda z: z), (lambda a: 1)
     recorded = []
     for _ in range(epochs):
         total = 0.0
         for start in range(0, len(x), batch):
             target = y[start : start + batch]
             n = len(target)
-            a = [x[start : start + batch]]
+            a, slopes = [x[start : start + batch]], [None]
             for (w, b), name in zip(params, (*spec.hidden, "identity"), strict=True):
-                a.append(act[name](a[-1] @ w + b))
+                value, slope = TEXTBOOK[name](a[-1] @ w + b)
+                a.append(value)
+                slopes.append(slope)
             z = a[-1]
             if spec.output == "softmax":
                 p = np.exp(z - z.max(axis=1, keepdims=True))
@@ -342,7 +369,7 @@ def textbook(problem, epochs, learning_rate, batch):
             for layer in reversed(range(len(params))):
                 gradients.insert(0, (a[layer].T @ dz, dz.sum(axis=0)))
                 if layer:
-                    dz = (dz @ params[layer][0].T) * slope[spec.hidden[layer - 1]](a[layer])
+                    dz = (dz @ params[layer][0].T) * slopes[layer]
             params = [(w - learning_rate * dw, b - learning_rate * db)
                       for (w, b), (dw, db) in zip(params, gradients, strict=True)]  # fmt: skip
         recorded.append(total / len(x))

@@ -7,7 +7,7 @@ from bits import assert_same_bits, lines
 
 from fastmlp import definition, engine
 from fastmlp.reference import random
-from fastmlp.spec import LOSSES, Spec
+from fastmlp.spec import HIDDEN, LOSSES, Spec
 from fastmlp.training import Training
 
 OUTPUTS = [(output, loss) for output, losses in LOSSES.items() for loss in losses]
@@ -88,7 +88,7 @@ def draw(rng, seconds):
         rows = int(np.exp(rng.uniform(0, np.log(1101)))) if rng.random() < 0.5 else int(rng.integers(1, 1101))
         batch = rows if rng.random() < 0.5 else int(rng.integers(1, rows + 1))
         epochs = int(rng.integers(1, 5))
-        hidden = [str(name) for name in rng.choice(["relu", "sigmoid", "tanh", "identity"], depth - 1)]
+        hidden = [str(name) for name in rng.choice(HIDDEN, depth - 1)]
         dtype = str(rng.choice(["float64", "float32"]))
         spec = Spec.build(layers, hidden, output, loss, dtype)
         if cost(spec, rows, batch, epochs) < seconds:

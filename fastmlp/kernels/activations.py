@@ -1,43 +1,123 @@
 """Hidden activations on a tile of rows: the twin of `fastmlp/reference/activations.py`.
 
-relu and identity are done where the sums still are in registers (`dense.py`) and have no kernels here.
+A forward kernel writes a in place of z, and the slope. relu and identity are done where the sums still are in registers
+(`dense.py`) and have no kernels here.
 """
 
 from fastmlp.kernels import elementary
-from fastmlp.kernels.simd import fma, lanes, load, negative, store
+from fastmlp.kernels.simd import absolute, alike, equal, fma, greater, lanes, less, load, negative, select, store
 from fastmlp.pairs import Floats, Int, kernel
 from fastmlp.reference import activations as reference
+from fastmlp.reference.constants import (
+    GELU_CUBE,
+    GELU_CUBE_SLOPE,
+    GELU_HIGHEST,
+    GELU_SCALE,
+    LEAK,
+    SELU_ALPHA_SCALE,
+    SELU_SCALE,
+    Constant,
+)
+
+GELU_LOWEST = Constant(-GELU_HIGHEST.float32, -GELU_HIGHEST.float64)
+
+
+@kernel(reference.backward)
+def backward(a: Floats, slope: Floats, units: Int, rows: Int, stride: Int):
+    """a = a slope: dz in place of da."""
+    for start in range(0, units * stride, stride):
+        for n in range(start, start + rows, lanes(a)):
+            store(a, n, load(a, n) * load(slope, n))
+
+
+@kernel(reference.leaky_relu_forward)
+def leaky_relu_forward(a: Floats, slope: Floats, units: Int, rows: Int, stride: Int):
+    """a = z / 100 where z < 0, else z."""
+    for start in range(0, units * stride, stride):
+        for n in range(start, start + rows, lanes(a)):
+            z = load(a, n)
+            below = less(z, 0)
+            store(slope, n, select(below, alike(z, LEAK), 1))
+            store(a, n, select(below, z * LEAK, z))
+
+
+@kernel(reference.elu_forward)
+def elu_forward(a: Floats, slope: Floats, units: Int, rows: Int, stride: Int):
+    """a = e^z - 1 where z < 0, else z; slope = a + 1 there."""
+    for start in range(0, units * stride, stride):
+        for n in range(start, start + rows, lanes(a)):
+            z = load(a, n)
+            below = less(z, 0)
+            curve = elementary.expm1_nonpositive(select(below, z, 0))
+            store(slope, n, select(below, curve + 1, 1))
+            store(a, n, select(below, curve, z))
+
+
+@kernel(reference.selu_forward)
+def selu_forward(a: Floats, slope: Floats, units: Int, rows: Int, stride: Int):
+    """a = s alpha (e^z - 1) where z < 0, else s z; slope = a + s alpha, or s."""
+    for start in range(0, units * stride, stride):
+        for n in range(start, start + rows, lanes(a)):
+            z = load(a, n)
+            below = less(z, 0)
+            curve = elementary.expm1_nonpositive(select(below, z, 0)) * SELU_ALPHA_SCALE
+            store(slope, n, select(below, curve + SELU_ALPHA_SCALE, SELU_SCALE))
+            store(a, n, select(below, curve, z * SELU_SCALE))
 
 
 @kernel(reference.sigmoid_forward)
-def sigmoid_forward(a: Floats, units: Int, rows: Int, stride: Int):
-    """a = 1 / (1 + e^-a), in place."""
+def sigmoid_forward(a: Floats, slope: Floats, units: Int, rows: Int, stride: Int):
+    """a = 1 / (1 + e^-z); slope = a (1 - a)."""
     for start in range(0, units * stride, stride):
         for n in range(start, start + rows, lanes(a)):
-            store(a, n, elementary.sigmoid(load(a, n)))
-
-
-@kernel(reference.sigmoid_backward)
-def sigmoid_backward(a: Floats, da: Floats, units: Int, rows: Int, stride: Int):
-    """a = da (a (1 - a)): writes dz in place of a."""
-    for start in range(0, units * stride, stride):
-        for n in range(start, start + rows, lanes(a)):
-            x = load(a, n)
-            store(a, n, load(da, n) * (x * (1 - x)))
+            x = elementary.sigmoid(load(a, n))
+            store(slope, n, x * (1 - x))
+            store(a, n, x)
 
 
 @kernel(reference.tanh_forward)
-def tanh_forward(a: Floats, units: Int, rows: Int, stride: Int):
-    """a = tanh(a), in place."""
+def tanh_forward(a: Floats, slope: Floats, units: Int, rows: Int, stride: Int):
+    """a = tanh(z); slope = 1 - a^2."""
     for start in range(0, units * stride, stride):
         for n in range(start, start + rows, lanes(a)):
-            store(a, n, elementary.tanh(load(a, n)))
+            x = elementary.tanh(load(a, n))
+            store(slope, n, fma(negative(x), x, 1))
+            store(a, n, x)
 
 
-@kernel(reference.tanh_backward)
-def tanh_backward(a: Floats, da: Floats, units: Int, rows: Int, stride: Int):
-    """a = da (1 - a^2): writes dz in place of a."""
+@kernel(reference.softplus_forward)
+def softplus_forward(a: Floats, slope: Floats, units: Int, rows: Int, stride: Int):
+    """a = max(z, 0) + log(1 + e^-|z|); slope = sigmoid(z)."""
     for start in range(0, units * stride, stride):
         for n in range(start, start + rows, lanes(a)):
-            x = load(a, n)
-            store(a, n, load(da, n) * fma(negative(x), x, 1))
+            z = load(a, n)
+            rest = elementary.log1p(elementary.exp_nonpositive(negative(absolute(z))))
+            store(slope, n, elementary.sigmoid(z))
+            store(a, n, select(greater(z, 0), z, 0) + rest)
+
+
+@kernel(reference.silu_forward)
+def silu_forward(a: Floats, slope: Floats, units: Int, rows: Int, stride: Int):
+    """a = z s with s = sigmoid(z); slope = s + a (1 - s)."""
+    for start in range(0, units * stride, stride):
+        for n in range(start, start + rows, lanes(a)):
+            z = load(a, n)
+            s = elementary.sigmoid(z)
+            x = select(equal(s, 0), s, z * s)
+            store(slope, n, fma(x, 1 - s, s))
+            store(a, n, x)
+
+
+@kernel(reference.gelu_forward)
+def gelu_forward(a: Floats, slope: Floats, units: Int, rows: Int, stride: Int):
+    """a = z s with s = sigmoid(2u), 2u = c z (1 + 0.044715 z^2); slope = s + z s (1 - s) (2u)'."""
+    for start in range(0, units * stride, stride):
+        for n in range(start, start + rows, lanes(a)):
+            z = load(a, n)
+            x = select(greater(z, GELU_HIGHEST), GELU_HIGHEST, z)
+            x = select(less(x, GELU_LOWEST), GELU_LOWEST, x)
+            square = x * x
+            s = elementary.sigmoid((x * GELU_SCALE) * fma(square, GELU_CUBE, 1))
+            steepness = fma(square, GELU_CUBE_SLOPE, 1) * GELU_SCALE
+            store(slope, n, fma(x * (s * (1 - s)), steepness, s))
+            store(a, n, select(equal(s, 0), s, z * s))

@@ -101,18 +101,16 @@ def dense_forward(a: Floats, w: Floats, b: Floats, z: Floats, K: Int, J: Int, ro
 
 
 @helper
-def store_passed(da, to, closed, a, x0, x1):
+def store_passed(a, to, closed, x0, x1):
     """Two registers, or +0 where a is at most `closed`."""
     two = lanes(a)
-    store(da, to, select(at_most(load(a, to), closed), 0, x0))
-    store(da, to + two, select(at_most(load(a, to + two), closed), 0, x1))
+    store(a, to, select(at_most(load(a, to), closed), 0, x0))
+    store(a, to + two, select(at_most(load(a, to + two), closed), 0, x1))
 
 
 @kernel(reference.dense_backward_input)
-def dense_backward_input(
-    dz: Floats, w: Floats, a: Floats, da: Floats, K: Int, J: Int, rows: Int, stride: Int, relu: Int
-):
-    """da[k, n] = sum over j of dz[j, n] w[k, j]; with relu, +0 where a[k, n] <= 0. Writes da, which may be a."""
+def dense_backward_input(dz: Floats, w: Floats, a: Floats, K: Int, J: Int, rows: Int, stride: Int, relu: Int):
+    """da[k, n] = sum over j of dz[j, n] w[k, j]; with relu, +0 where a[k, n] <= 0. Writes da in place of a."""
     group = 2 * lanes(a)
     zero = fill(a, 0)
     closed = fill(a, 0) if relu else fill(a, NAN)  # no number is at most NaN
@@ -122,15 +120,15 @@ def dense_backward_input(
         for n in range(0, rows, group):
             a0, a1, b0, b1, d0, d1, e0, e1 = product4(advance(dz, n), stride, v, 1, J, J, zero, zero, zero, zero)
             to = k * stride + n
-            store_passed(da, to, closed, a, a0, a1)
-            store_passed(da, to + stride, closed, a, b0, b1)
-            store_passed(da, to + 2 * stride, closed, a, d0, d1)
-            store_passed(da, to + 3 * stride, closed, a, e0, e1)
+            store_passed(a, to, closed, a0, a1)
+            store_passed(a, to + stride, closed, b0, b1)
+            store_passed(a, to + 2 * stride, closed, d0, d1)
+            store_passed(a, to + 3 * stride, closed, e0, e1)
         k += 4
     while k < K:
         for n in range(0, rows, group):
             a0, a1 = product1(advance(dz, n), stride, advance(w, k * J), 1, J, zero)
-            store_passed(da, k * stride + n, closed, a, a0, a1)
+            store_passed(a, k * stride + n, closed, a0, a1)
         k += 1
 
 
@@ -303,8 +301,8 @@ def dense_forward_row(a: Floats, w: Floats, b: Floats, z: Floats, K: Int, J: Int
 
 
 @kernel(reference.dense_backward_input)
-def dense_backward_input_row(dz: Floats, w: Floats, a: Floats, da: Floats, K: Int, J: Int, relu: Int):
-    """dense_backward_input for one row: dz[j], a[k], da[k], which may be a. Four inputs at a time: four chains."""
+def dense_backward_input_row(dz: Floats, w: Floats, a: Floats, K: Int, J: Int, relu: Int):
+    """dense_backward_input for one row: dz[j]; da[k] in place of a[k]. Four inputs at a time: four chains."""
     k = 0
     while k < K:
         some = 4 if k + 4 <= K else 1
@@ -315,13 +313,13 @@ def dense_backward_input_row(dz: Floats, w: Floats, a: Floats, da: Floats, K: In
                 d = dz[j]
                 c0, c1 = fma(d, w[i + j], c0), fma(d, w[i + J + j], c1)
                 c2, c3 = fma(d, w[i + 2 * J + j], c2), fma(d, w[i + 3 * J + j], c3)
-            da[k + 1] = number(a, 0) if relu and a[k + 1] <= 0 else c1
-            da[k + 2] = number(a, 0) if relu and a[k + 2] <= 0 else c2
-            da[k + 3] = number(a, 0) if relu and a[k + 3] <= 0 else c3
+            a[k + 1] = number(a, 0) if relu and a[k + 1] <= 0 else c1
+            a[k + 2] = number(a, 0) if relu and a[k + 2] <= 0 else c2
+            a[k + 3] = number(a, 0) if relu and a[k + 3] <= 0 else c3
         else:
             for j in range(J):
                 c0 = fma(dz[j], w[i + j], c0)
-        da[k] = number(a, 0) if relu and a[k] <= 0 else c0
+        a[k] = number(a, 0) if relu and a[k] <= 0 else c0
         k += some
 
 

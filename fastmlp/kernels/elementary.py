@@ -53,6 +53,7 @@ from fastmlp.reference.constants import (
 )
 
 SIGMOID_HIGHEST = Constant(-EXP_LOWEST.float32, -EXP_LOWEST.float64)
+EXPM1_LOWEST = Constant(-TANH_HIGHEST.float32, -TANH_HIGHEST.float64)
 # their difference wraps around, as in the reference
 BITS_TO_SQRT_HALF = Constant(ONE_BITS.float32 - SQRT_HALF_BITS.float32, ONE_BITS.float64 - SQRT_HALF_BITS.float64)
 
@@ -76,6 +77,23 @@ def exp_nonpositive(x):
     """e^x for x <= 0 or NaN: the bits of exp."""
     x = select(less(x, EXP_LOWEST), EXP_LOWEST, x)
     return scaled_exp(x, MAGIC_EXPONENT_UP, SCALE_DOWN)
+
+
+@helper
+def expm1_nonpositive(x):
+    """e^x - 1 for x <= 0 or NaN."""
+    x = select(less(x, EXPM1_LOWEST), EXPM1_LOWEST, x)
+    power, r_high, p_low = power_and_rest(x, MAGIC_EXPONENT)
+    n, n_low = exp_less_one(power, r_high, p_low)
+    return n + n_low
+
+
+@helper
+def exp_less_one(power, r_high, p_low):
+    """n + n_low = (2^k - 1) + 2^k (r_high + p_low)."""
+    rest = power - 1
+    n = fma(r_high + p_low, power, rest)
+    return n, fma(p_low, power, fma(r_high, power, rest - n))
 
 
 @helper
@@ -123,10 +141,7 @@ def tanh(x):
     t = absolute(x) * 2
     t = select(greater(t, TANH_HIGHEST), TANH_HIGHEST, t)
     power, r_high, p_low = power_and_rest(t, MAGIC_EXPONENT)
-    p = r_high + p_low
-    rest = power - 1
-    n = fma(p, power, rest)
-    n_low = fma(p_low, power, fma(r_high, power, rest - n))
+    n, n_low = exp_less_one(power, r_high, p_low)
     high = 2 + n
     low = (n - (high - 2)) + n_low
     y = 1 / high
@@ -202,6 +217,13 @@ def map_exp_nonpositive(x: Floats, y: Floats, count: Int):
     """y = e^x for x <= 0. Writes whole registers."""
     for i in range(0, count, lanes(x)):
         store(y, i, exp_nonpositive(load(x, i)))
+
+
+@kernel(reference.expm1_nonpositive)
+def map_expm1_nonpositive(x: Floats, y: Floats, count: Int):
+    """y = e^x - 1 for x <= 0. Writes whole registers."""
+    for i in range(0, count, lanes(x)):
+        store(y, i, expm1_nonpositive(load(x, i)))
 
 
 @kernel(reference.log)

@@ -70,6 +70,14 @@ def softmax(z: Floats, J: Int, rows: Int, stride: Int):
             store(z, j * stride + n, load(z, j * stride + n) * r)
 
 
+@kernel(reference.sigmoid_output)
+def sigmoid_output(z: Floats, J: Int, rows: Int, stride: Int):
+    """z = sigmoid(z): probabilities in place of logits."""
+    for start in range(0, J * stride, stride):
+        for n in range(start, start + rows, lanes(z)):
+            store(z, n, sigmoid(load(z, n)))
+
+
 @kernel(reference.softmax_cross_entropy)
 def softmax_cross_entropy(z: Floats, y: Floats, statistics: Floats, J: Int, rows: Int, stride: Int, record: Int):
     """y: one unit, labels. z = e^(z - m) / s - [j = y]; the row's loss is log(s) - (z_y - m)."""

@@ -55,7 +55,6 @@ def streamed(plan: Ints, parameters: Floats, first: Int, rows: Int, mode: Int) -
     layers = plan[at.LAYERS]
     tile, stride = plan[at.TILE], plan[at.STRIDE]
     ones = pointer(plan[at.ONES], parameters)
-    scratch = pointer(plan[at.SCRATCH], parameters)
     sums = pointer(plan[at.SUMS], parameters)
     gradient = pointer(plan[at.GRADIENT], parameters)
     statistics = pointer(plan[at.STATISTICS], parameters)
@@ -88,7 +87,8 @@ def streamed(plan: Ints, parameters: Floats, first: Int, rows: Int, mode: Int) -
             z = pointer(plan[layer + at.LAYER_A], parameters)
             call(plan[at.DENSE_FORWARD], (a, w, advance(w, K * J), z, K, J, n, stride, plan[layer + at.LAYER_RELU]))
             if plan[layer + at.LAYER_FORWARD] != 0:
-                call(plan[layer + at.LAYER_FORWARD], (z, J, n, stride))
+                slope = pointer(plan[layer + at.LAYER_SLOPE], parameters)
+                call(plan[layer + at.LAYER_FORWARD], (z, slope, J, n, stride))
             if ragged and mode & at.BACKWARD and layer < last_layer:
                 set_tail(z, J, n, stride, 0.0)
             if look_for_interrupt(plan, n * K * J):
@@ -119,12 +119,11 @@ def streamed(plan: Ints, parameters: Floats, first: Int, rows: Int, mode: Int) -
                 call(plan[at.DENSE_BACKWARD_WEIGHTS], (a, ones, dz, lines, to, K, J, n, stride, begins, ends))
                 if layer > at.FIELDS:
                     w = advance(parameters, offset)
-                    backward = plan[below + at.LAYER_BACKWARD]
-                    da = a if backward == 0 else scratch
                     relu = plan[below + at.LAYER_RELU]
-                    call(plan[at.DENSE_BACKWARD_INPUT], (dz, w, a, da, K, J, n, stride, relu))
-                    if backward != 0:
-                        call(backward, (a, da, K, n, stride))
+                    call(plan[at.DENSE_BACKWARD_INPUT], (dz, w, a, K, J, n, stride, relu))
+                    if plan[below + at.LAYER_FORWARD] != 0:
+                        slope = pointer(plan[below + at.LAYER_SLOPE], parameters)
+                        call(plan[at.BACKWARD_KERNEL], (a, slope, K, n, stride))
                 dz = a
                 if look_for_interrupt(plan, 2 * n * K * J):
                     return at.INTERRUPTED
@@ -142,7 +141,6 @@ def rowwise(plan: Ints, parameters: Floats, first: Int, rows: Int, mode: Int) ->
     layers = plan[at.LAYERS]
     stride = plan[at.STRIDE]
     sums = pointer(plan[at.SUMS], parameters)
-    scratch = pointer(plan[at.SCRATCH], parameters)
     logits = pointer(plan[at.Y_TILE], parameters)  # the outputs as a tile of one row, for the kernels of losses
     statistics = pointer(plan[at.STATISTICS], parameters)
     inputs, J = plan[at.FIELDS + at.LAYER_INPUTS], plan[at.OUTPUTS]
@@ -164,7 +162,8 @@ def rowwise(plan: Ints, parameters: Floats, first: Int, rows: Int, mode: Int) ->
             z = pointer(plan[layer + at.LAYER_A], parameters)
             call(plan[at.DENSE_FORWARD], (a, w, advance(w, K * J), z, K, J, plan[layer + at.LAYER_RELU]))
             if plan[layer + at.LAYER_FORWARD] != 0:
-                call(plan[layer + at.LAYER_FORWARD], (z, 1, J, stride))
+                slope = pointer(plan[layer + at.LAYER_SLOPE], parameters)
+                call(plan[layer + at.LAYER_FORWARD], (z, slope, 1, J, stride))
             if look_for_interrupt(plan, K * J):
                 return at.INTERRUPTED
             a = z
@@ -200,11 +199,10 @@ def rowwise(plan: Ints, parameters: Floats, first: Int, rows: Int, mode: Int) ->
                 call(plan[at.DENSE_BACKWARD_WEIGHTS], (a, dz, to, K, J, int(n < line)))
                 if layer > at.FIELDS:
                     w = advance(parameters, offset)
-                    backward = plan[below + at.LAYER_BACKWARD]
-                    da = a if backward == 0 else scratch
-                    call(plan[at.DENSE_BACKWARD_INPUT], (dz, w, a, da, K, J, plan[below + at.LAYER_RELU]))
-                    if backward != 0:
-                        call(backward, (a, da, 1, K, stride))
+                    call(plan[at.DENSE_BACKWARD_INPUT], (dz, w, a, K, J, plan[below + at.LAYER_RELU]))
+                    if plan[below + at.LAYER_FORWARD] != 0:
+                        slope = pointer(plan[below + at.LAYER_SLOPE], parameters)
+                        call(plan[at.BACKWARD_KERNEL], (a, slope, 1, K, stride))
                 dz = a
                 if look_for_interrupt(plan, 2 * K * J):
                     return at.INTERRUPTED

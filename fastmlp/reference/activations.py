@@ -1,12 +1,27 @@
-"""Hidden activations and their derivatives. Imports NumPy only; the fast twin is `fastmlp/kernels/activations.py`.
+"""Hidden activations and their slopes. Imports NumPy only; the fast twin is `fastmlp/kernels/activations.py`.
 
-`x_forward(z)` gives a; `x_backward(a, da)` gives dz, with the derivative written in terms of a.
+`x_forward(z)` gives a and, where the activation is a curve, its slope f'(z); then `backward(da, slope)` gives dz. relu,
+whose slope is 0 or 1, has a backward of its own in terms of a, and identity has none.
 """
 
 import numpy as np
 
 from fastmlp.reference import elementary
 from fastmlp.reference.arithmetic import fma
+from fastmlp.reference.constants import (
+    GELU_CUBE,
+    GELU_CUBE_SLOPE,
+    GELU_HIGHEST,
+    GELU_SCALE,
+    LEAK,
+    SELU_ALPHA_SCALE,
+    SELU_SCALE,
+)
+
+
+def backward(da, slope):
+    """dz = da slope."""
+    return da * slope
 
 
 def relu_forward(z):
@@ -19,31 +34,71 @@ def relu_backward(a, da):
     return np.where(a <= 0, a.dtype.type(0), da)
 
 
+def leaky_relu_forward(z):
+    """a = z / 100 where z < 0, else z (Maas, Hannun and Ng 2013; the factor is PyTorch's)."""
+    d = z.dtype
+    below = z < 0
+    return np.where(below, LEAK[d] * z, z), np.where(below, LEAK[d], d.type(1))
+
+
+def elu_forward(z):
+    """a = e^z - 1 where z < 0, else z (Clevert, Unterthiner and Hochreiter 2016, alpha = 1); slope = a + 1 there."""
+    one = z.dtype.type(1)
+    below = z < 0
+    curve = elementary.expm1_nonpositive(np.where(below, z, z.dtype.type(0)))
+    return np.where(below, curve, z), np.where(below, curve + one, one)
+
+
+def selu_forward(z):
+    """a = s alpha (e^z - 1) where z < 0, else s z; slope = a + s alpha, or s (Klambauer et al. 2017)."""
+    d = z.dtype
+    below = z < 0
+    curve = SELU_ALPHA_SCALE[d] * elementary.expm1_nonpositive(np.where(below, z, d.type(0)))
+    return np.where(below, curve, SELU_SCALE[d] * z), np.where(below, curve + SELU_ALPHA_SCALE[d], SELU_SCALE[d])
+
+
 def sigmoid_forward(z):
-    """a = 1 / (1 + e^-z)."""
-    return elementary.sigmoid(z)
-
-
-def sigmoid_backward(a, da):
-    """dz = da (a (1 - a))."""
-    return da * (a * (1 - a))
+    """a = 1 / (1 + e^-z); slope = a (1 - a)."""
+    a = elementary.sigmoid(z)
+    return a, a * (1 - a)
 
 
 def tanh_forward(z):
-    """a = tanh(z)."""
-    return elementary.tanh(z)
+    """a = tanh(z); slope = 1 - a^2, by one fma."""
+    a = elementary.tanh(z)
+    return a, fma(-a, a, a.dtype.type(1))
 
 
-def tanh_backward(a, da):
-    """dz = da (1 - a^2), with 1 - a^2 by one fma."""
-    return da * fma(-a, a, a.dtype.type(1))
+def softplus_forward(z):
+    """a = log(1 + e^z), as max(z, 0) + log(1 + e^-|z|); slope = sigmoid(z) (Dugas et al. 2001)."""
+    positive = np.where(z > 0, z, z.dtype.type(0))
+    return positive + elementary.log1p(elementary.exp(-np.abs(z))), elementary.sigmoid(z)
+
+
+def silu_forward(z):
+    """a = z s with s = sigmoid(z); slope = s + a (1 - s), by one fma (Elfwing, Uchibe and Doya 2018)."""
+    s = elementary.sigmoid(z)
+    a = np.where(s == 0, s, z * s)  # not -infinity times 0
+    return a, fma(a, 1 - s, s)
+
+
+def gelu_forward(z):
+    """a = z (1 + tanh(u)) / 2 = z sigmoid(2u) with 2u = c z (1 + 0.044715 z^2), c = 2 sqrt(2 / pi).
+
+    slope = s + z s (1 - s) (2u)', s = sigmoid(2u) (Hendrycks and Gimpel 2016, the form with tanh). Both are taken at z
+    between -GELU_HIGHEST and GELU_HIGHEST, beyond which s is 0 or 1.
+    """
+    d = z.dtype
+    one = d.type(1)
+    x = np.where(z > GELU_HIGHEST[d], GELU_HIGHEST[d], z)
+    x = np.where(x < -GELU_HIGHEST[d], -GELU_HIGHEST[d], x)
+    square = x * x
+    s = elementary.sigmoid((GELU_SCALE[d] * x) * fma(GELU_CUBE[d], square, one))
+    a = np.where(s == 0, s, z * s)  # not -infinity times 0
+    steepness = GELU_SCALE[d] * fma(GELU_CUBE_SLOPE[d], square, one)
+    return a, fma(x * (s * (1 - s)), steepness, s)
 
 
 def identity_forward(z):
     """a = z."""
     return z
-
-
-def identity_backward(a, da):
-    """dz = da."""
-    return da

@@ -124,3 +124,15 @@ LOG_POLYNOMIAL = _polynomial(
         0.6666666666666734,
     ),
 )
+
+# ---------------------------------------------------------------------------------------------------------
+# Activations: factors as their papers and PyTorch have them, rounded to each dtype
+
+HALF = _real(float32=0.5, float64=0.5)
+LEAK = _real(float32=0.01, float64=0.01)  # leaky_relu
+SELU_SCALE = _real(float32=1.0507009873554805, float64=1.0507009873554805)
+SELU_ALPHA_SCALE = _real(float32=1.7580993408473766, float64=1.7580993408473766)
+GELU_SCALE = _real(float32=1.5957691216057308, float64=1.5957691216057308)  # 2 sqrt(2 / pi)
+GELU_CUBE = _real(float32=0.044715, float64=0.044715)
+GELU_CUBE_SLOPE = _real(float32=0.134145, float64=0.134145)  # 3 times that
+GELU_HIGHEST = _real(float32=11.0, float64=22.0)  # sigmoid(2u) is 0 or 1 beyond

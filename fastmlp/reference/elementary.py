@@ -64,6 +64,23 @@ def exp_nonpositive(x):
     return _scaled_exp(x, MAGIC_EXPONENT_UP[d], SCALE_DOWN[d])
 
 
+def expm1_nonpositive(x):
+    """e^x - 1 for x <= 0 or NaN: -1 at -infinity; +0 at either zero."""
+    d = x.dtype
+    x = np.where(x < -TANH_HIGHEST[d], -TANH_HIGHEST[d], x)  # e^x - 1 is -1 from here down
+    with np.errstate(all="ignore"):
+        power, r_high, p_low = _power_and_rest(x, MAGIC_EXPONENT[d])
+        n, n_low = _exp_less_one(power, r_high, p_low)
+        return n + n_low
+
+
+def _exp_less_one(power, r_high, p_low):
+    """n + n_low = (2^k - 1) + 2^k (r_high + p_low): the last sum is rounded, and is all of n when k = 0."""
+    rest = power - power.dtype.type(1)
+    n = fma(r_high + p_low, power, rest)
+    return n, fma(p_low, power, fma(r_high, power, rest - n))
+
+
 def _scaled_exp(x, magic, scale):
     with np.errstate(all="ignore"):
         power, r_high, p_low = _power_and_rest(x, magic)
@@ -115,7 +132,7 @@ def sigmoid(x):
 def tanh(x):
     """tanh(x) = n / (2 + n) with n = e^2|x| - 1, and the sign of x. Any x; tanh(-0) = -0. NaN stays NaN.
 
-    n = (2^k - 1) + 2^k p as a pair, the rounding errors of r and p included: p is all of n when k = 0.
+    n is a pair, so that its own rounding does not count.
     """
     d = x.dtype
     one, two = d.type(1), d.type(2)
@@ -124,9 +141,7 @@ def tanh(x):
         t = _as_real(_bits(x) & ~SIGN_MASK[d]) * two
         t = np.where(t > TANH_HIGHEST[d], TANH_HIGHEST[d], t)
         power, r_high, p_low = _power_and_rest(t, MAGIC_EXPONENT[d])
-        p = r_high + p_low
-        n = fma(p, power, power - one)
-        n_low = fma(p_low, power, fma(r_high, power, (power - one) - n))
+        n, n_low = _exp_less_one(power, r_high, p_low)
         high = two + n
         low = (n - (high - two)) + n_low
         y = one / high

@@ -19,6 +19,11 @@ def softmax(z):
     return e * (1 / _sum_in_order(e))[:, None]
 
 
+def sigmoid_output(z):
+    """p = 1 / (1 + e^-z)."""
+    return sigmoid(z)
+
+
 def softmax_cross_entropy(z, y):
     """y (N,): labels, whole numbers from 0. loss = log(s) - (z_y - m), which never takes the log of a small p."""
     m = _largest(z)

@@ -10,7 +10,6 @@ import numpy as np
 from fastmlp.reference import activations, losses
 from fastmlp.reference.arithmetic import row_sum
 from fastmlp.reference.dense import dense_backward_input, dense_backward_weights, dense_forward
-from fastmlp.reference.elementary import sigmoid
 from fastmlp.reference.optimizers import gradient_descent
 
 
@@ -25,23 +24,35 @@ class Record:
 
 
 def forward(spec, parameters, x):
-    """The activations of every layer, x first; the last are the logits."""
-    values = [x]
+    """The activations of every layer, x first, the last being the logits; and the slopes of those that have them."""
+    values, slopes = [x], [None]
     for (w, b), name in zip(spec.views(parameters), (*spec.hidden, "identity"), strict=True):
         z = dense_forward(values[-1], w, b)
-        values.append(getattr(activations, f"{name}_forward")(z))
-    return values
+        if name in ("relu", "identity"):
+            a, slope = getattr(activations, f"{name}_forward")(z), None
+        else:
+            a, slope = getattr(activations, f"{name}_forward")(z)
+        values.append(a)
+        slopes.append(slope)
+    return values, slopes
+
+
+def logits(spec, parameters, x):
+    """The last layer's sums, before softmax or sigmoid. -> (N, J)."""
+    return forward(spec, parameters, x)[0][-1]
 
 
 def outputs(spec, parameters, x):
     """Probabilities (softmax, sigmoid) or values (identity). -> (N, J)."""
-    z = forward(spec, parameters, x)[-1]
-    return {"softmax": losses.softmax, "sigmoid": sigmoid, "identity": activations.identity_forward}[spec.output](z)
+    z = logits(spec, parameters, x)
+    if spec.output == "identity":
+        return z
+    return losses.softmax(z) if spec.output == "softmax" else losses.sigmoid_output(z)
 
 
 def loss_and_gradient(spec, parameters, x, y):
     """The sums over rows of the loss and of its gradient, and the number of right rows. No mean is taken here."""
-    values = forward(spec, parameters, x)
+    values, slopes = forward(spec, parameters, x)
     dz, loss, right = getattr(losses, f"{spec.output}_{spec.loss}")(values[-1], y)
     gradient = np.zeros_like(parameters)
     layers = list(zip(spec.views(parameters), spec.views(gradient), strict=True))
@@ -50,8 +61,11 @@ def loss_and_gradient(spec, parameters, x, y):
         a = values[layer]
         dw[:], db[:] = dense_backward_weights(a, dz)
         if layer:
-            da = dense_backward_input(dz, w)
-            dz = getattr(activations, f"{spec.hidden[layer - 1]}_backward")(a, da)
+            dz = dense_backward_input(dz, w)
+            if spec.hidden[layer - 1] == "relu":
+                dz = activations.relu_backward(a, dz)
+            elif slopes[layer] is not None:
+                dz = activations.backward(dz, slopes[layer])
     return row_sum(loss), gradient, int(right.sum())
 
 
