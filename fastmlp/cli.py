@@ -20,12 +20,12 @@ import numpy as np
 import fastmlp
 from fastmlp import data, demos, tables
 from fastmlp.errors import DivergenceError
-from fastmlp.spec import DTYPES, HIDDEN
+from fastmlp.history import seconds_of
+from fastmlp.spec import BACKENDS, DTYPES, HIDDEN
 
 if TYPE_CHECKING:
     from fastmlp.model import Model
 
-BACKENDS = ("numba", "reference")
 # learning rates for standardised columns and batches of 32; at 0.01 squared error jumps about on the diabetes data
 # (held-out R2 of 0.33 to 0.41 over three seeds, where 0.005 gives 0.41 to 0.48)
 RATES = {"classify": 0.1, "regress": 0.005}
@@ -48,7 +48,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         named = f"{error.filename}: {error.strerror}" if error.filename and error.strerror else str(error)
         return _fail(named)
-    except (ValueError, TypeError, ImportError, DivergenceError) as error:
+    except DivergenceError as error:  # the model that it speaks of is gone
+        return _fail(str(error).partition(" The model")[0].replace("learning_rate", "--learning-rate"))
+    except (ValueError, TypeError, ImportError, MemoryError) as error:
         return _fail(str(error))
     return 0
 
@@ -151,7 +153,7 @@ def _check_plot(path: Path | None) -> None:
     if path is None:
         return
     if importlib.util.find_spec("matplotlib") is None:
-        raise ImportError('--plot needs matplotlib, which is not installed: pip install "fastmlp[plot]"')
+        raise ImportError("--plot needs matplotlib, which is not installed: pip install matplotlib")
     if not path.parent.is_dir():
         raise ValueError(f"--plot {path}: there is no folder {path.parent}")
     if path.is_dir():
@@ -232,7 +234,7 @@ def _train(args: argparse.Namespace) -> None:
         print(f"training {_quality(model, *job.train)}")
         if len(job.held[0]):
             print(f"held-out {_quality(model, *job.held)}")
-        print(f"time: {history.seconds:.3g} s ({args.backend})")
+        print(f"time: {seconds_of(history)} ({args.backend})")
         print(f"digest: {model.digest()}", flush=True)
         if args.plot:
             history.plot(args.plot)

@@ -53,7 +53,7 @@ def train(spec: Spec, parameters: np.ndarray, x: np.ndarray, y: np.ndarray, trai
                 state = "diverged"
             elif _reached(record, training):
                 state = "target"
-        if not np.isfinite(parameters).all():
+        if len(made) and not np.isfinite(parameters).all():
             # the loss may still be finite: a saturated sigmoid's
             state, made = "diverged", made[~np.isfinite(made["loss"])]
         if state == "diverged":

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from fastmlp.history import seconds_of
+
 if TYPE_CHECKING:
     from fastmlp.history import History
 
@@ -114,7 +116,7 @@ DEMOS = {"xor": xor, "xor-sigmoid": xor_sigmoid}
 def _print_epochs(history: History | None, settings: Settings) -> None:
     if history is not None:
         for epoch, loss, accuracy in zip(history.epoch, history.loss, history.accuracy, strict=True):
-            if epoch % settings.log_every == 0:
+            if epoch % settings.log_every == 0 or settings.epochs < settings.log_every:
                 print(f"Epoch {epoch:4d} | loss={loss:.6f} | acc={accuracy:.4f}")
 
 
@@ -127,8 +129,7 @@ def _print_iterations(history: History, settings: Settings) -> None:
 
 def _print_time(history: History, settings: Settings) -> None:
     epochs = int(history.epoch[-1])
-    each = history.seconds / epochs * 1e6
-    print(
-        f"{epochs} epochs in {history.seconds:.3g} s, {each:.3g} us an epoch ({settings.dtype}, {settings.backend})",
-        file=sys.stderr,
-    )
+    each = (history.seconds - history.compiling) / epochs * 1e6
+    rate = f"{each:.3g} us" if each < 1000 else f"{each / 1000:.3g} ms"
+    time = seconds_of(history)
+    print(f"{epochs} epochs in {time}; {rate} an epoch ({settings.dtype}, {settings.backend})", file=sys.stderr)

@@ -16,11 +16,11 @@ import numpy as np
 from fastmlp import pairs
 from fastmlp import plan as at
 from fastmlp.pairs import Floats, Int, Ints
+from fastmlp.reference.arithmetic import CHUNK, LINE
 from fastmlp.spec import Spec
-from fastmlp.target import LINE, target
+from fastmlp.target import target
 from fastmlp.training import Step, Training, records
 
-CHUNK = 512  # rows; of docs/arithmetic.md
 CALL_SECONDS = 0.05  # between returns to Python: for Ctrl-C, progress and logging
 TILE_BYTES = 24 * 1024  # a tile's activations: most of a 32 KiB L1 cache
 SUMS_BYTES = 128 * 1024  # lanes of row sums kept in memory between tiles; beyond, a tile is a whole chunk
@@ -58,6 +58,13 @@ def tile_rows(spec: Spec, rows: int, group: int) -> int:
 
 class Workspace:
     """Buffers and plan for one network, schedule and size of data."""
+
+    # of a training, made by `ready`
+    order: np.ndarray
+    snapshots: np.ndarray
+    epochs: np.ndarray
+    losses: np.ndarray
+    rights: np.ndarray
 
     def __init__(self, spec: Spec, schedule: str, rows: int):
         self.spec, self.schedule = spec, schedule
@@ -243,13 +250,10 @@ def _all_rows(workspace: Workspace, kernel: str, rows: int, mode: int) -> None:
             first = start + CHUNK
 
 
-def train(
+def ready(
     spec: Spec, parameters: np.ndarray, x: np.ndarray, y: np.ndarray, training: Training, schedule: str | None = None
-) -> Iterator[Step]:
-    """Trains `parameters` in place, yielding a Step about every 50 ms, with the parameters as they then are.
-
-    A step "diverged" comes with the parameters that the last record of a finite loss began with.
-    """
+) -> Workspace:
+    """A workspace whose plan is that of a training, at its beginning."""
     rows = len(x)
     kind = np.dtype(spec.dtype).type
     batch = min(training.batch_size, rows)
@@ -262,15 +266,12 @@ def train(
         workspace.tiled_data(x, y)
     else:
         workspace.data(x, y)
-
-    shuffled = training.order is not None and batch < rows
-    order = np.arange(rows if shuffled else 0)
-    drawn = training.order if shuffled and callable(training.order) else None
-    if shuffled:
-        plan[at.ORDER] = workspace.keep(order)
-    if shuffled and drawn is None:
-        plan[at.SHUFFLE], plan[at.SEED] = 1, np.array(training.order, np.uint64).view(np.int64)
-        plan[at.PERMUTATION] = pairs.address("random.permutation", "float64")
+    if training.order is not None and batch < rows:
+        workspace.order = np.arange(rows)
+        plan[at.ORDER] = workspace.keep(workspace.order)
+        if not callable(training.order):
+            plan[at.SHUFFLE], plan[at.SEED] = 1, np.array(training.order, np.uint64).view(np.int64)
+            plan[at.PERMUTATION] = pairs.address("random.permutation", "float64")
 
     numbers = aligned(at.NUMBERS_COUNT, spec.dtype)
     numbers[at.LEARNING_RATE] = training.learning_rate
@@ -283,16 +284,30 @@ def train(
     plan[at.ROWS], plan[at.BATCH], plan[at.EPOCHS] = rows, batch, training.epochs
     plan[at.RECORD_EVERY] = training.record_every
     plan[at.NEEDED] = _needed(training.target_accuracy, rows)
-    snapshots = aligned(2 * workspace.size, spec.dtype)
-    snapshots[: spec.parameters] = parameters  # what to go back to if the first epoch already diverges
-    plan[at.SNAPSHOTS], plan[at.SNAPSHOT_SIZE], plan[at.KEPT] = workspace.keep(snapshots), workspace.size, 0
-    epochs, losses, rights = np.zeros(RECORDS, np.int64), np.zeros(RECORDS, kind), np.zeros(RECORDS, np.int64)
-    plan[at.RECORD_EPOCHS], plan[at.RECORD_LOSSES] = workspace.keep(epochs), workspace.keep(losses)
-    plan[at.RECORD_RIGHTS], plan[at.RECORD_CAPACITY] = workspace.keep(rights), RECORDS
+    workspace.snapshots = aligned(2 * workspace.size, spec.dtype)
+    workspace.snapshots[: spec.parameters] = parameters  # to go back to if the first epoch already diverges
+    plan[at.SNAPSHOTS], plan[at.SNAPSHOT_SIZE] = workspace.keep(workspace.snapshots), workspace.size
+    workspace.epochs, workspace.rights = np.zeros(RECORDS, np.int64), np.zeros(RECORDS, np.int64)
+    workspace.losses = np.zeros(RECORDS, kind)
+    plan[at.RECORD_EPOCHS], plan[at.RECORD_LOSSES] = workspace.keep(workspace.epochs), workspace.keep(workspace.losses)
+    plan[at.RECORD_RIGHTS], plan[at.RECORD_CAPACITY] = workspace.keep(workspace.rights), RECORDS
     plan[at.EPOCH], plan[at.EPOCHS_BEFORE] = 1, training.epochs_before
+    return workspace
 
-    run = pairs.function("train.train", spec.dtype, _TRAIN)
+
+def train(
+    spec: Spec, parameters: np.ndarray, x: np.ndarray, y: np.ndarray, training: Training, schedule: str | None = None
+) -> Iterator[Step]:
+    """Trains `parameters` in place, yielding a Step about every 50 ms, with the parameters as they then are.
+
+    A step "diverged" comes with the parameters that the last record of a finite loss began with.
+    """
+    workspace = ready(spec, parameters, x, y, training, schedule)
+    plan = workspace.plan
+    rows, batch = int(plan[at.ROWS]), int(plan[at.BATCH])
+    drawn = training.order if callable(training.order) and plan[at.ORDER] else None
     drawn_for = 0  # the epoch whose order was drawn last
+    run = pairs.function("train.train", spec.dtype, _TRAIN)
     addresses = plan.ctypes.data, workspace.parameters.ctypes.data
     an_epoch = math.ceil(rows / batch)
     batches = max(1, 1_000_000 // (3 * spec.parameters * batch))  # some tenths of a millisecond; then as measured
@@ -300,7 +315,7 @@ def train(
     while state in (at.MORE, at.INTERRUPTED):
         if drawn is not None and drawn_for != plan[at.EPOCH]:
             drawn_for = int(plan[at.EPOCH])
-            order[:] = drawn(training.epochs_before + drawn_for)
+            workspace.order[:] = drawn(training.epochs_before + drawn_for)
         left = an_epoch - int(plan[at.START]) // batch
         asked = min(batches, left) if drawn is not None else batches
         before = time.perf_counter()
@@ -308,14 +323,16 @@ def train(
         seconds = max(time.perf_counter() - before, 1e-9)
         batches = max(1, min(int(asked * CALL_SECONDS / seconds), asked * 16, MOST_BATCHES))
         written = int(plan[at.RECORDS])
-        made = records(epochs[:written], losses[:written], rights[:written] / rows)
+        made = records(workspace.epochs[:written], workspace.losses[:written], workspace.rights[:written] / rows)
+        # Records look at the parameters; the last update comes after the last record. In between nothing is decided,
+        # so that what is told does not depend on when a call returns; but what is not finite is not handed out.
         finite = bool(np.isfinite(workspace.parameters[: spec.parameters]).all())
         name = {at.DONE: "done", at.REACHED: "target", at.DIVERGED: "diverged"}.get(state, "more")
-        if name == "diverged" or not finite:
+        if name == "diverged" or (name != "more" and not finite):
             name = "diverged"
             kept = int(plan[at.KEPT]) * workspace.size
-            parameters[:] = snapshots[kept : kept + spec.parameters]
-        else:
+            parameters[:] = workspace.snapshots[kept : kept + spec.parameters]
+        elif finite:
             parameters[:] = workspace.parameters[: spec.parameters]
         yield Step(name, int(plan[at.EPOCH]) - 1, made)
         if name == "diverged":

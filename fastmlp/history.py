@@ -22,12 +22,14 @@ class History:
 
     epoch (R,) int64, from 1; loss (R,) float64, as it stood before that epoch's update (with mini-batches: the epoch's
     mean); accuracy (R,) float64, the share of right rows, NaN where there are no labels. seconds: how long the call
-    took. stopped: why it ended before its last epoch, or None.
+    took; compiling: how many of them went to kernels that this machine had not compiled before. stopped: why it ended
+    before its last epoch, or None.
     """
 
     def __init__(self) -> None:
         self._parts: list[np.ndarray] = []  # of records; one list, so that an interrupt finds whole records
         self.seconds: float = 0.0
+        self.compiling: float = 0.0
         self.stopped: str | None = None
 
     @property
@@ -50,11 +52,12 @@ class History:
 
     def extend(self, records: Any) -> None:
         """Adds records, an array of RECORD or tuples of its fields. `fit` calls this; its caller only reads."""
-        self._parts.append(np.array(records, RECORD))
+        if len(records):
+            self._parts.append(np.array(records, RECORD))
 
     def latest(self) -> str:
         """The last record in words: 'loss 0.0042, accuracy 0.98'."""
-        _, loss, accuracy = self._records[-1]
+        _, loss, accuracy = self._parts[-1][-1]  # not of all records, which would be joined anew at every step
         return f"loss {loss:.4g}" + ("" if np.isnan(accuracy) else f", accuracy {accuracy:.4g}")
 
     def __len__(self) -> int:
@@ -84,7 +87,7 @@ class History:
         try:
             from matplotlib.figure import Figure
         except ImportError as error:
-            raise ImportError('plots need matplotlib, which is not installed: pip install "fastmlp[plot]"') from error
+            raise ImportError("plots need matplotlib, which is not installed: pip install matplotlib") from error
         has_accuracy = bool(np.isfinite(self.accuracy).any())
         to_file = isinstance(path_or_axes, (str, os.PathLike))
         axes: list[Axes]
@@ -108,12 +111,27 @@ class History:
         axes.set(title="Training loss", xlabel="Epoch", ylabel="Loss")
         if len(self) and loss.min() > 0 and np.log10(loss.max() / loss.min()) > LOG_DECADES:
             axes.set_yscale("log")
+        axes.xaxis.set_major_locator(_whole_numbers())
         axes.grid(True)
 
     def _draw_accuracy(self, axes: Axes) -> None:
         axes.plot(self.epoch, self.accuracy, marker=_marker(len(self)), color="green")
         axes.set(title="Training accuracy", xlabel="Epoch", ylabel="Accuracy", ylim=(0, 1.05))
+        axes.xaxis.set_major_locator(_whole_numbers())
         axes.grid(True)
+
+
+def seconds_of(history: History) -> str:
+    """How long a run took, in words: '0.11 s', or '0.11 s, after 2.4 s to compile kernels, once'."""
+    time = f"{history.seconds - history.compiling:.3g} s"
+    return f"{time}, after {history.compiling:.1f} s to compile kernels, once" if history.compiling else time
+
+
+def _whole_numbers() -> Any:
+    """Where an axis of epochs has its ticks."""
+    from matplotlib.ticker import MaxNLocator
+
+    return MaxNLocator(integer=True)
 
 
 def _span(name: str, ends: list[str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 import math
@@ -16,12 +17,11 @@ import numpy as np
 from fastmlp import data
 from fastmlp.errors import DivergenceError
 from fastmlp.history import History
+from fastmlp.pairs import compiling
 from fastmlp.progress import bar
-from fastmlp.spec import NUMERICS_VERSION, Spec
+from fastmlp.spec import BACKENDS, NUMERICS_VERSION, Spec
 from fastmlp.training import Step, Training
 from fastmlp.weights import check_init, check_seed, initial_parameters
-
-BACKENDS = ("numba", "reference")
 
 
 class Model:
@@ -78,6 +78,9 @@ class Model:
             f"dtype={spec.dtype!r}, backend={self.backend!r})"
         )
 
+    def __copy__(self) -> Model:
+        return copy.deepcopy(self)  # not a second name for the same parameters
+
     def fit(
         self,
         X: Any,
@@ -100,7 +103,7 @@ class Model:
         batch_size: rows of a batch (the last may be shorter); None: all.
         shuffle: whether each epoch of mini-batches goes through the rows in a new order; a second call goes on with
             the orders where the first one ended.
-        record_every: records the first epoch, each k-th and the last; None: every epoch.
+        record_every: records the first epoch, each k-th and the last; None: every epoch, at 24 bytes each.
         target_loss, target_accuracy: a record that reaches either ends the training.
         progress: a bar; None: on a terminal, for runs of more than a second.
 
@@ -130,6 +133,7 @@ class Model:
             raise ValueError("target_accuracy needs labels, and y has values other than 0 and 1: use target_loss")
         history = self.history = History()
         started = time.perf_counter()
+        compiled = sum(compiling)
         try:
             # divergence is told by an exception, not by NumPy's warnings on the way to it
             with np.errstate(all="ignore"), bar(training.epochs, progress) as advance:
@@ -143,10 +147,15 @@ class Model:
             raise
         finally:
             history.seconds = time.perf_counter() - started
+            history.compiling = sum(compiling) - compiled
         return history
 
     def predict(self, X: Any) -> np.ndarray:
-        """Labels (N,) for softmax; 0 or 1 for sigmoid and values for identity, (N,) for one output, else (N, J)."""
+        """Labels (N,) for softmax; 0 or 1 for sigmoid and values for identity, (N,) for one output, else (N, J).
+
+        A label is that of the first largest logit; a sigmoid's 1 is a logit above 0. Raises ValueError or TypeError for
+        an X that does not fit, and ValueError where an output is not finite.
+        """
         spec = self.spec
         z = self._forward("logits", data.features(X, spec))
         if spec.output == "softmax":
@@ -155,7 +164,10 @@ class Model:
         return values[:, 0] if spec.outputs == 1 else values
 
     def predict_proba(self, X: Any) -> np.ndarray:
-        """The probability of each class (softmax, rows that sum to 1) or of each output being 1 (sigmoid), (N, J)."""
+        """The probability of each class (softmax) or of each output being 1 (sigmoid), (N, J).
+
+        Raises ValueError for output="identity", and as `predict` does.
+        """
         spec = self.spec
         if not spec.is_classifier:
             raise ValueError('output="identity" has no probabilities: use predict, or output="softmax" or "sigmoid"')
@@ -164,7 +176,8 @@ class Model:
     def evaluate(self, X: Any, y: Any) -> dict[str, float]:
         """{"loss", "accuracy"}, or {"loss", "r2"} for output="identity" (r2: its mean over outputs).
 
-        The accuracy is NaN where a sigmoid's targets are not all 0 or 1.
+        The accuracy is the share of rows that `predict` gets right, in every output; NaN where a sigmoid's targets are
+        not all 0 or 1. Raises as `fit` does for X and y.
         """
         spec = self.spec
         x = data.features(X, spec)
@@ -251,10 +264,12 @@ class Model:
             if len(finite) < len(step.records):
                 epoch, loss, _ = step.records[-1]
                 what = f"the loss was {loss} in epoch {epoch}"
-            held = "its initial weights" if not len(history) else f"the weights of epoch {history.epoch[-1]}"
+            held = "the weights that this fit began with"
+            if len(history):
+                held = f"the weights of epoch {history.epoch[-1]}, the last whose loss is recorded as finite"
             raise DivergenceError(
                 f"training diverged: {what}. Try a smaller learning_rate than {training.learning_rate:g}, or scale X. "
-                f"The model holds {held}, the last with a finite recorded loss"
+                f"The model holds {held}"
             )
 
     def _order(self, rows: int) -> Any:

@@ -9,7 +9,9 @@ from __future__ import annotations
 import ctypes
 import importlib
 import inspect
+import pkgutil
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -52,6 +54,7 @@ class Kernel:
 
 
 PAIRS: dict[str, Kernel] = {}
+compiling: list[float] = []  # seconds that this process spent on each kernel that the cache did not hold
 
 
 def kernel(
@@ -104,10 +107,12 @@ def _load(name: str, dtype: str) -> int:
             return native.link(code)
         except RuntimeError:
             pass  # it needs something that this process lacks: compile it anew
+    started = time.perf_counter()
     with native.compiling():
         importlib.import_module(f"fastmlp.kernels.{name.partition('.')[0]}")
         made = PAIRS[name]
         code = native.compile_function(made.function, made.signature(dtype))
+    compiling.append(time.perf_counter() - started)
     if set(code.externals) <= native.EXTERNALS:
         cache.write(name, dtype, code)
     return native.link(code)
@@ -115,9 +120,10 @@ def _load(name: str, dtype: str) -> int:
 
 def load_all() -> dict[str, Kernel]:
     """All pairs, with every module of kernels imported. Imports Numba."""
+    folder = importlib.import_module("fastmlp.kernels").__path__
     with native.compiling():
-        for module in ("activations", "dense", "elementary", "layout", "losses", "optimizers", "random", "train"):
-            importlib.import_module(f"fastmlp.kernels.{module}")
+        for module in pkgutil.iter_modules(folder):
+            importlib.import_module(f"fastmlp.kernels.{module.name}")
     return PAIRS
 
 

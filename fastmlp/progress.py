@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -24,7 +25,10 @@ def bar(epochs: int, wanted: bool | None) -> Iterator[Callable[[int, History], N
         return
     from tqdm import tqdm
 
-    with tqdm(total=epochs, unit="epoch", delay=delay, unit_scale=epochs >= 10_000, dynamic_ncols=True) as shown:
+    with tqdm(
+        total=epochs, unit="epoch", delay=delay, unit_scale=epochs >= 10_000, dynamic_ncols=_has_width(),
+        ncols=None if _has_width() else 80,
+    ) as shown:  # fmt: skip
 
         def advance(done: int, history: History) -> None:
             if len(history):
@@ -32,3 +36,11 @@ def bar(epochs: int, wanted: bool | None) -> Iterator[Callable[[int, History], N
             shown.update(done - shown.n)
 
         yield advance
+
+
+def _has_width() -> bool:
+    """Whether the terminal says how wide it is; a bare one says 0, and tqdm would draw nothing."""
+    try:
+        return os.get_terminal_size(sys.stderr.fileno()).columns > 0
+    except (OSError, ValueError, AttributeError):
+        return False

@@ -25,6 +25,7 @@ LOSSES = {
 }
 INITS = ("he_normal", "he_uniform", "glorot_normal", "glorot_uniform")
 DTYPES = ("float64", "float32")
+BACKENDS = ("numba", "reference")
 MOST_PARAMETERS = 2**40
 
 

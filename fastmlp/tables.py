@@ -77,7 +77,12 @@ def _read_npz(path: Path, target: str) -> Table:
 def _read_csv(path: Path, target: str) -> Table:
     header, lines = _csv_header(path)
     if target not in header:
-        raise ValueError(f"{path} has no column {target!r}: it has {_listed(header)}")
+        hint = ""
+        if len(header) == 1 and ";" in header[0]:
+            hint = "; cells are parted by ';' there, and a CSV has commas"
+        elif all(_is_number(name) for name in header):
+            hint = "; its first line looks like numbers: put a line of names above it"
+        raise ValueError(f"{path} has no column {target!r}: it has {_listed(header)}{hint}")
     if len(header) == 1:
         raise ValueError(f"{path} has the one column {target!r}, and no features")
     values = _loaded(path, lines, len(header))
@@ -155,10 +160,20 @@ def _number(cell: str, path: Path, line: int, name: str) -> float:
     except ValueError:
         number = None
     if number is None:
-        raise ValueError(f"{where}: {cell[:40]!r} is not a number; encode it as one, or leave out the column")
+        raise ValueError(
+            f"{where}: {cell[:40]!r} is not a number; encode it as one (classes as 0, 1, 2), or leave out the column"
+        )
     if not np.isfinite(number):
         raise ValueError(f"{where}: {cell[:40]} is not a finite number; fill it in, or leave out the line")
     return number
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _listed(names: Iterable[object]) -> str:

@@ -6,8 +6,6 @@ import functools
 import os
 from dataclasses import dataclass
 
-LINE = 64  # bytes: the lanes of a sum over rows fill one line (docs/arithmetic.md)
-
 
 @dataclass(frozen=True)
 class Target:

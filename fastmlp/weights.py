@@ -49,7 +49,11 @@ def check_init(init: Any) -> Any:
 
 def initial_parameters(spec: Spec, init: Any, seed: Any, backend: str) -> np.ndarray:
     """The flat parameter vector of an untrained network: weights drawn layer by layer in float64, biases zero."""
-    parameters = np.zeros(spec.parameters, spec.dtype)
+    try:
+        parameters = np.zeros(spec.parameters, spec.dtype)
+    except MemoryError:
+        size = spec.parameters * np.dtype(spec.dtype).itemsize / 1e9
+        raise MemoryError(f"layers={list(spec.layers)} needs {size:.3g} GB for its parameters alone") from None
     with np.errstate(over="ignore"):
         for layer, ((w, _), (fan_in, fan_out)) in enumerate(zip(spec.views(parameters), spec.shapes, strict=True)):
             w[:] = _drawn(seed, layer, fan_in, fan_out, init, backend)

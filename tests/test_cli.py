@@ -82,7 +82,7 @@ def small(tmp_path):
 def test_demo_xor_is_the_exercise(run, dtype):
     status, out, err = run("demo", "xor", "--dtype", dtype)
     assert (status, out) == (0, XOR)
-    assert re.search(r"^5000 epochs in [0-9.e-]+ s, ", err)
+    assert re.search(r"^5000 epochs in [0-9.e-]+ s[,;] ", err)
 
 
 def test_demo_xor_sigmoid_is_the_exercise(run):
@@ -284,7 +284,7 @@ LINES = "a,b,y\n1,2,0\n1,,0\n"
         (["train", "half.csv", "--target", "y", "--task", "classify"], ["'y' holds 0.5"]),
         (
             ["train", "half.csv", "--target", "y", "--learning-rate", "1e200", "--backend", "reference"],
-            ["diverged", "smaller learning_rate"],
+            ["diverged", "smaller --learning-rate"],
         ),
     ],
 )
@@ -306,7 +306,7 @@ def test_without_matplotlib_a_plot_is_refused_before_training(run, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     status, out, err = run("demo", "xor", "--plot", "a.png")
     assert (status, out) == (2, "")
-    assert 'pip install "fastmlp[plot]"' in err
+    assert "pip install matplotlib" in err
 
 
 def command(*arguments):

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from fastmlp import definition, engine
 from fastmlp import plan as at
+from fastmlp.reference.arithmetic import LINE
 from fastmlp.spec import DTYPES, Spec
-from fastmlp.target import LINE
 from fastmlp.training import Training
 
 SCHEDULES = ("streamed", "rowwise")

@@ -19,8 +19,8 @@ from trainings import Problem, Result, assert_same_result, check_training
 import fastmlp
 from fastmlp import cache, definition, native, pairs
 from fastmlp.kernels.elementary import exp_nonpositive, log
+from fastmlp.kernels.memory import advance, load, store
 from fastmlp.kernels.simd import (
-    advance,
     bits,
     equal,
     fill,
@@ -29,11 +29,9 @@ from fastmlp.kernels.simd import (
     greater,
     lanes,
     line_lanes,
-    load,
     number,
     select,
     spread_number,
-    store,
 )
 from fastmlp.pairs import Float, Floats, Int
 from fastmlp.reference import activations, arithmetic, losses
@@ -514,3 +512,19 @@ def test_an_edit_of_any_source_changes_the_stamp(source, tmp_path, monkeypatch):
     with (package / source).open("a") as file:
         file.write("\n# edited\n")
     assert cache.stamp.__wrapped__() != before
+
+
+def test_a_new_file_of_kernels_is_found(tmp_path, monkeypatch):
+    """load_all reads the folder, so that a kernel in a new file cannot escape the comparison."""
+    import fastmlp.kernels
+
+    (tmp_path / "brand_new.py").write_text(
+        "from fastmlp.pairs import Floats, kernel\n"
+        "from fastmlp.reference import optimizers\n"
+        "@kernel(optimizers.gradient_descent)\n"
+        "def wrong(p: Floats):\n"
+        "    pass\n"
+    )
+    monkeypatch.setattr(fastmlp.kernels, "__path__", [*fastmlp.kernels.__path__, str(tmp_path)])
+    monkeypatch.setattr(pairs, "PAIRS", dict(pairs.load_all()))
+    assert "brand_new.wrong" in pairs.load_all()

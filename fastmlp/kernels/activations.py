@@ -5,7 +5,8 @@ A forward kernel writes a in place of z, and the slope. relu and identity are do
 """
 
 from fastmlp.kernels import elementary
-from fastmlp.kernels.simd import absolute, alike, equal, fma, greater, lanes, less, load, negative, select, store
+from fastmlp.kernels.memory import load, store
+from fastmlp.kernels.simd import absolute, alike, equal, fma, greater, lanes, less, negative, select
 from fastmlp.pairs import Floats, Int, kernel
 from fastmlp.reference import activations as reference
 from fastmlp.reference.constants import (

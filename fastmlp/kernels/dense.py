@@ -2,28 +2,23 @@
 
 A tile is feature-major: unit k of row n is a[k * stride + n], so every vector holds rows, whatever the layer's
 width. Loops run over whole groups of two registers; the rows from `rows` up to the group's end are padding, which
-`train.clear_tail` keeps from counting.
+`train.set_tail` keeps from counting.
 """
 
+from fastmlp.kernels.memory import advance, fold, load, spread, store, store_folds
 from fastmlp.kernels.simd import (
     MINUS_INFINITY,
     NAN,
-    advance,
     always,
     at_most,
     fill,
     fma,
-    fold,
     greater,
     helper,
     lanes,
     line_lanes,
-    load,
     number,
     select,
-    spread,
-    store,
-    store_folds,
 )
 from fastmlp.pairs import Floats, Int, kernel
 from fastmlp.reference import arithmetic

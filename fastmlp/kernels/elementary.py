@@ -4,6 +4,7 @@ The functions are copied into the kernels that use them. The kernels here run th
 benchmarks can get at each.
 """
 
+from fastmlp.kernels.memory import load, store
 from fastmlp.kernels.simd import (
     HALF,
     INFINITY,
@@ -20,10 +21,8 @@ from fastmlp.kernels.simd import (
     horner,
     lanes,
     less,
-    load,
     negative,
     select,
-    store,
 )
 from fastmlp.pairs import Floats, Int, kernel
 from fastmlp.reference import elementary as reference

@@ -5,6 +5,7 @@ line, and 1 for each right row to those of its second. Only lanes of real rows a
 """
 
 from fastmlp.kernels.elementary import exp_nonpositive, log, log1p, sigmoid
+from fastmlp.kernels.memory import load, store
 from fastmlp.kernels.simd import (
     HALF,
     absolute,
@@ -18,12 +19,10 @@ from fastmlp.kernels.simd import (
     lanes,
     less,
     line_lanes,
-    load,
     negative,
     same,
     select,
     spread_number,
-    store,
 )
 from fastmlp.pairs import Floats, Int, kernel
 from fastmlp.reference import losses as reference

@@ -1,6 +1,7 @@
 """Updates of the flat parameter vector, in place: the twin of `fastmlp/reference/optimizers.py`."""
 
-from fastmlp.kernels.simd import fill, fma, lanes, load, negative, store
+from fastmlp.kernels.memory import load, store
+from fastmlp.kernels.simd import fill, fma, lanes, negative
 from fastmlp.pairs import Float, Floats, Int, kernel
 from fastmlp.reference import optimizers as reference
 

@@ -3,21 +3,8 @@
 import numpy as np
 
 from fastmlp.kernels.elementary import log
-from fastmlp.kernels.simd import (
-    HALF,
-    absolute,
-    at_most,
-    fma,
-    helper,
-    horner,
-    lanes,
-    less,
-    load,
-    negative,
-    select,
-    sqrt,
-    store,
-)
+from fastmlp.kernels.memory import load, store
+from fastmlp.kernels.simd import HALF, absolute, at_most, fma, helper, horner, lanes, less, negative, select, sqrt
 from fastmlp.pairs import Floats, Int, Ints, kernel
 from fastmlp.reference import random as reference
 from fastmlp.reference.random import FAR_CENTRE, FAR_TAIL, MIDDLE, MIDDLE_CENTRE, MIDDLE_LIMIT, NEAR_CENTRE, NEAR_TAIL

@@ -18,8 +18,9 @@ from numba.core.imputils import lower_constant
 from numba.core.typing.templates import AbstractTemplate, infer_global, signature
 from numba.extending import intrinsic, lower_builtin, models, register_model, typeof_impl
 
+from fastmlp.reference.arithmetic import LINE
 from fastmlp.reference.constants import Constant, Polynomial
-from fastmlp.target import LINE, target
+from fastmlp.target import target
 
 REGISTER = target().register  # bytes
 MINUS_INFINITY = Constant(np.float32(-np.inf), np.float64(-np.inf))
@@ -29,7 +30,6 @@ HALF = Constant(np.float32(0.5), np.float64(0.5))
 
 INTEGERS = {types.float32: types.int32, types.float64: types.int64}
 FLOATS = {integer: real for real, integer in INTEGERS.items()}
-EXPONENT_SHIFT = {types.float32: 23, types.float64: 52}
 
 
 def helper(function):
@@ -56,10 +56,10 @@ class Vec(types.Type):
 @register_model(Vec)
 class VecModel(models.PrimitiveModel):
     def __init__(self, manager, kind):
-        super().__init__(manager, kind, ir.VectorType(_element(kind.dtype), kind.lanes))
+        super().__init__(manager, kind, ir.VectorType(element(kind.dtype), kind.lanes))
 
 
-def _element(dtype):
+def element(dtype):
     if dtype == types.boolean:
         return ir.IntType(1)
     if isinstance(dtype, types.Float):
@@ -108,7 +108,7 @@ for _python, _numba in ((Constant, Number), (Polynomial, Coefficients)):
 # Building instructions
 
 
-def _splat(builder, x, lanes):
+def splat(builder, x, lanes):
     kind = ir.VectorType(x.type, lanes)
     undefined = ir.Constant(kind, ir.Undefined)
     single = builder.insert_element(undefined, x, ir.Constant(ir.IntType(32), 0))
@@ -128,11 +128,11 @@ def _as(builder, value, kind, wanted):
     lanes = wanted.lanes if isinstance(wanted, Vec) else 0
     dtype = wanted.dtype if lanes else wanted
     if isinstance(kind, Number):
-        value = _constant(_element(dtype), kind.of(dtype))
+        value = _constant(element(dtype), kind.of(dtype))
     elif isinstance(kind, types.IntegerLiteral):
-        value = _constant(_element(dtype), kind.literal_value)
+        value = _constant(element(dtype), kind.literal_value)
     if lanes and not isinstance(value.type, ir.VectorType):
-        return _splat(builder, value, lanes)
+        return splat(builder, value, lanes)
     return value
 
 
@@ -248,7 +248,6 @@ def _masks(*kinds):
 
 
 both = _define("both", "ab", _masks, lambda builder, a, b: builder.and_(a, b))
-either = _define("either", "ab", _masks, lambda builder, a, b: builder.or_(a, b))
 same = _define("same", "ab", _masks, lambda builder, a, b: builder.not_(builder.xor(a, b)))
 
 
@@ -272,7 +271,7 @@ def always(context, p, flag):
     wanted = _mask(vec(p.dtype))
 
     def lower(context, builder, sig, values):
-        return _splat(builder, builder.icmp_signed("!=", values[1], values[1].type(0)), wanted.lanes)
+        return splat(builder, builder.icmp_signed("!=", values[1], values[1].type(0)), wanted.lanes)
 
     return wanted(p, types.int64), lower
 
@@ -307,46 +306,7 @@ def _float_type(kind):
 
 
 # ---------------------------------------------------------------------------------------------------------
-# Memory
-
-
-def _address(builder, pointer, index, kind):
-    return builder.bitcast(builder.gep(pointer, [index], inbounds=True), kind.as_pointer())
-
-
-@intrinsic
-def load(context, p, i):
-    """The register of numbers from p[i] on."""
-    wanted = vec(p.dtype)
-
-    def lower(context, builder, sig, values):
-        kind = context.get_value_type(wanted)
-        return builder.load(_address(builder, *values, kind), align=p.dtype.bitwidth // 8, typ=kind)
-
-    return wanted(p, types.intp), lower
-
-
-@intrinsic
-def store(context, p, i, x):
-    """Writes a register to p[i] and on."""
-
-    def lower(context, builder, sig, values):
-        where = _address(builder, *values[:2], values[2].type)
-        builder.store(values[2], where, align=p.dtype.bitwidth // 8)
-        return context.get_dummy_value()
-
-    return types.void(p, types.intp, x), lower
-
-
-@intrinsic
-def spread(context, p, i):
-    """The number p[i] in every lane."""
-    wanted = vec(p.dtype)
-
-    def lower(context, builder, sig, values):
-        return _splat(builder, builder.load(builder.gep(*values[:1], [values[1]], inbounds=True)), wanted.lanes)
-
-    return wanted(p, types.intp), lower
+# Registers of one number, and their size
 
 
 @intrinsic(prefer_literal=True)
@@ -367,7 +327,7 @@ def number(context, p, x):
     """The whole number x as one number of p's dtype."""
 
     def lower(context, builder, sig, values):
-        return ir.Constant(_element(p.dtype), float(x.literal_value))
+        return ir.Constant(element(p.dtype), float(x.literal_value))
 
     return (p.dtype(p, x), lower) if isinstance(x, types.IntegerLiteral) else None
 
@@ -378,7 +338,7 @@ def spread_number(context, p, i):
     wanted = vec(p.dtype)
 
     def lower(context, builder, sig, values):
-        return _splat(builder, builder.sitofp(values[1], _element(p.dtype)), wanted.lanes)
+        return splat(builder, builder.sitofp(values[1], element(p.dtype)), wanted.lanes)
 
     return wanted(p, types.int64), lower
 
@@ -391,61 +351,6 @@ def alike(context, x, value):
         return _as(builder, values[1], value, x)
 
     return x(x, value), lower
-
-
-@intrinsic
-def advance(context, p, i):
-    """The pointer to p[i]."""
-
-    def lower(context, builder, sig, values):
-        return builder.gep(values[0], [values[1]], inbounds=True)
-
-    return p(p, types.intp), lower
-
-
-@intrinsic
-def call(context, address, arguments):
-    """Calls the kernel at an address (see native.py for the convention) and returns its int64, if it has one."""
-
-    def lower(context, builder, sig, values):
-        passed = cgutils.unpack_tuple(builder, values[1])
-        result = cgutils.alloca_once_value(builder, ir.Constant(ir.IntType(64), 0))
-        byte = ir.IntType(8).as_pointer()
-        ends = [builder.bitcast(result, byte), ir.Constant(byte, None)]
-        kind = ir.FunctionType(ir.IntType(32), [value.type for value in (*ends, *passed)])
-        builder.call(builder.inttoptr(values[0], kind.as_pointer()), (*ends, *passed))
-        return builder.load(result)
-
-    return types.int64(types.int64, arguments), lower
-
-
-@intrinsic
-def interrupted(context):
-    """Whether Ctrl-C was pressed since the last look (main thread only): 1 or 0. Takes the GIL for a moment."""
-
-    def lower(context, builder, sig, values):
-        whole = ir.IntType(32)
-        take = cgutils.get_or_insert_function(builder.module, ir.FunctionType(whole, []), "PyGILState_Ensure")
-        look = cgutils.get_or_insert_function(builder.module, ir.FunctionType(whole, []), "PyOS_InterruptOccurred")
-        give = cgutils.get_or_insert_function(
-            builder.module, ir.FunctionType(ir.VoidType(), [whole]), "PyGILState_Release"
-        )
-        state = builder.call(take, [])
-        pressed = builder.call(look, [])
-        builder.call(give, [state])
-        return builder.sext(pressed, ir.IntType(64))
-
-    return types.int64(), lower
-
-
-@intrinsic
-def pointer(context, address, like):
-    """The address as a pointer of `like`'s type."""
-
-    def lower(context, builder, sig, values):
-        return builder.inttoptr(values[0], context.get_value_type(like))
-
-    return like(types.int64, like), lower
 
 
 def _count(name, size):
@@ -474,58 +379,6 @@ def lane_numbers(context, p):
         return ir.Constant(context.get_value_type(wanted), [float(i) for i in range(wanted.lanes)])
 
     return wanted(p), lower
-
-
-@intrinsic
-def fold(context, p, i):
-    """The sum of the line p[i], p[i + 1], ... by halves: lane v takes in lane v + V/2, and so on."""
-
-    def lower(context, builder, sig, values):
-        x = _halved(builder, _load_line(builder, p.dtype, *values), 1)
-        return builder.extract_element(x, ir.Constant(ir.IntType(32), 0))
-
-    return p.dtype(p, types.intp), lower
-
-
-@intrinsic
-def store_folds(context, to, k, p, i):
-    """to[k], ... to[k + 3] = the folds of the four lines from p[i] on: the last two halvings of all four at once."""
-
-    def lower(context, builder, sig, values):
-        to, k, p_, i = values
-        count = LINE * 8 // p.dtype.bitwidth
-        starts = [builder.add(i, ir.Constant(i.type, line * count)) for line in range(4)]
-        a, b, c, d = (_halved(builder, _load_line(builder, p.dtype, p_, start), 4) for start in starts)
-        ab = builder.fadd(_shuffled(builder, a, b, [0, 1, 4, 5]), _shuffled(builder, a, b, [2, 3, 6, 7]))
-        cd = builder.fadd(_shuffled(builder, c, d, [0, 1, 4, 5]), _shuffled(builder, c, d, [2, 3, 6, 7]))
-        sums = builder.fadd(_shuffled(builder, ab, cd, [0, 2, 4, 6]), _shuffled(builder, ab, cd, [1, 3, 5, 7]))
-        builder.store(sums, _address(builder, to, k, sums.type), align=p.dtype.bitwidth // 8)
-        return context.get_dummy_value()
-
-    return types.void(to, types.intp, p, types.intp), lower
-
-
-def _load_line(builder, dtype, pointer, index):
-    kind = ir.VectorType(_element(dtype), LINE * 8 // dtype.bitwidth)
-    return builder.load(_address(builder, pointer, index, kind), align=dtype.bitwidth // 8, typ=kind)
-
-
-def _halved(builder, x, lanes):
-    """x folded by halves down to this many lanes."""
-    while x.type.count > lanes:
-        half = x.type.count // 2
-        x = builder.fadd(_shuffled(builder, x, x, range(half)), _shuffled(builder, x, x, range(half, 2 * half)))
-    return x
-
-
-def _shuffled(builder, a, b, chosen):
-    """The chosen lanes of a and, counting on, of b."""
-    return builder.shuffle_vector(a, b, _lane_list(chosen))
-
-
-def _lane_list(numbers):
-    numbers = list(numbers)
-    return ir.Constant(ir.VectorType(ir.IntType(32), len(numbers)), numbers)
 
 
 # ---------------------------------------------------------------------------------------------------------

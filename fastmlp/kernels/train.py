@@ -1,23 +1,13 @@
 """Passes over rows, and the training loop: the twin of `fastmlp/reference/train.py`.
 
 These kernels order the others' work, which they reach by addresses in a plan (`fastmlp/plan.py`), so that a network
-compiles only what it uses. Nothing is allocated, and no number is made here but by `combine`, the sum of chunks.
+compiles only what it uses. Nothing is allocated. The numbers that are made here are sums of chunks (`combine`) and an
+epoch's mean loss.
 """
 
 from fastmlp import plan as at
-from fastmlp.kernels.simd import (
-    advance,
-    call,
-    fold,
-    helper,
-    interrupted,
-    lanes,
-    line_lanes,
-    load,
-    number,
-    pointer,
-    store,
-)
+from fastmlp.kernels.memory import advance, call, fold, interrupted, load, pointer, store
+from fastmlp.kernels.simd import helper, lanes, line_lanes, number
 from fastmlp.pairs import Floats, Int, Ints, kernel
 from fastmlp.reference import train as reference
 from fastmlp.reference.arithmetic import CHUNK

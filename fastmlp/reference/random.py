@@ -8,8 +8,7 @@ import numpy as np
 
 from fastmlp.reference.arithmetic import fma
 from fastmlp.reference.constants import Constant, Polynomial
-from fastmlp.reference.elementary import _horner as horner
-from fastmlp.reference.elementary import log
+from fastmlp.reference.elementary import horner, log
 
 WEIGHTS, SHUFFLE = 0, 1  # streams
 

@@ -50,10 +50,15 @@ def outputs(spec, parameters, x):
     return losses.softmax(z) if spec.output == "softmax" else losses.sigmoid_output(z)
 
 
+def loss_rows(spec, z, y):
+    """dz (N, J), loss (N,) and right (N,) of the spec's loss, at logits z."""
+    return getattr(losses, f"{spec.output}_{spec.loss}")(z, y)
+
+
 def loss_and_gradient(spec, parameters, x, y):
     """The sums over rows of the loss and of its gradient, and the number of right rows. No mean is taken here."""
     values, slopes = forward(spec, parameters, x)
-    dz, loss, right = getattr(losses, f"{spec.output}_{spec.loss}")(values[-1], y)
+    dz, loss, right = loss_rows(spec, values[-1], y)
     gradient = np.zeros_like(parameters)
     layers = list(zip(spec.views(parameters), spec.views(gradient), strict=True))
     for layer in reversed(range(len(layers))):
@@ -71,8 +76,8 @@ def loss_and_gradient(spec, parameters, x, y):
 
 def evaluate(spec, parameters, x, y):
     """The mean loss and the share of right rows."""
-    total, _, right = loss_and_gradient(spec, parameters, x, y)
-    return total / _terms(spec, len(x)), right / len(x)
+    _, loss, right = loss_rows(spec, logits(spec, parameters, x), y)
+    return row_sum(loss) / _terms(spec, len(x)), int(right.sum()) / len(x)
 
 
 def train(spec, parameters, x, y, *, epochs, learning_rate, batch_size, order):

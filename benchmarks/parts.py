@@ -1,0 +1,96 @@
+"""Where the microseconds of an epoch go: each kernel's share, by putting a function that does nothing in its place.
+
+    python -m benchmarks.parts                              XOR, 2-8-8-2, 2000 rows, both dtypes
+    python -m benchmarks.parts --layers 30,64,64,2 --rows 2048 --batch 32
+
+Softmax and cross-entropy, no records. One core; each figure is the least of many turns. The shares need not add up
+to the whole, as what the processor does at the same time is counted in neither.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import time
+
+import numpy as np
+
+from fastmlp import engine, native, pairs
+from fastmlp import plan as at
+from fastmlp.spec import DTYPES, Spec
+from fastmlp.training import Training
+
+KERNELS = {
+    "dense_forward": at.DENSE_FORWARD,
+    "dense_backward_input": at.DENSE_BACKWARD_INPUT,
+    "dense_backward_weights": at.DENSE_BACKWARD_WEIGHTS,
+    "softmax_cross_entropy": at.LOSS_KERNEL,
+    "gather": at.GATHER,
+    "gradient_descent": at.UPDATE,
+}
+TURNS = 40
+SECONDS = 0.004  # a turn
+
+
+def nothing(x):
+    pass
+
+
+class Bench:
+    """A training whose plan can be changed between turns; it never records, and learns next to nothing."""
+
+    def __init__(self, spec: Spec, rows: int, batch: int):
+        draws = np.random.default_rng(0)
+        x = draws.normal(size=(rows, spec.inputs)).astype(spec.dtype)
+        y = draws.integers(spec.outputs, size=rows).astype(spec.dtype)
+        parameters = draws.normal(size=spec.parameters).astype(spec.dtype) / 10
+        training = Training(epochs=2**40, learning_rate=1e-12, batch_size=batch, record_every=2**40)
+        self.workspace = engine.ready(spec, parameters, x, y, training, "streamed")
+        self.workspace.plan[at.EPOCH] = 2  # the first epoch is recorded
+        self.run = pairs.function("train.train", spec.dtype, engine._TRAIN)
+        self.batches = 1
+        self.batches = max(1, int(SECONDS / 1e-6 / self.turn()))
+
+    def turn(self) -> float:
+        """Microseconds a batch."""
+        addresses = self.workspace.plan.ctypes.data, self.workspace.parameters.ctypes.data
+        start = time.perf_counter()
+        self.run(*addresses, self.batches)
+        return (time.perf_counter() - start) / self.batches * 1e6
+
+    def least(self) -> float:
+        return min(self.turn() for _ in range(TURNS))
+
+    def without(self, field: int, address: int) -> float:
+        plan = self.workspace.plan
+        kept, plan[field] = plan[field], address
+        try:
+            return self.least()
+        finally:
+            plan[field] = kept
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--layers", default="2,8,8,2")
+    parser.add_argument("--rows", type=int, default=2000)
+    parser.add_argument("--batch", type=int, help="rows of a batch (default: all)")
+    arguments = parser.parse_args()
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    from numba import types
+
+    idle = native.link(native.compile_function(nothing, types.void(types.int64)))
+    for dtype in DTYPES:
+        spec = Spec.build([int(size) for size in arguments.layers.split(",")], dtype=dtype)
+        batch = min(arguments.batch or arguments.rows, arguments.rows)
+        bench = Bench(spec, arguments.rows, batch)
+        whole = bench.least()
+        flops = sum(2 * k * j * (3 if layer else 2) for layer, (k, j) in enumerate(spec.shapes)) * batch
+        print(f"{dtype}: {whole:.2f} us a batch, {flops / whole / 1e3:.1f} GFLOP/s")
+        for name, field in KERNELS.items():
+            print(f"    {name:24} {whole - bench.without(field, idle):6.2f} us")
+
+
+if __name__ == "__main__":
+    main()

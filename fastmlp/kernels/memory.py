@@ -1,0 +1,170 @@
+"""What kernels reach by address: numbers in memory, registers of them, sums of lines, and other kernels.
+
+The intrinsics of `simd.py` make registers of registers; these move them. Pointers are `CPointer`s: `p[i]` reads or
+writes one number, without a check.
+"""
+
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from fastmlp.kernels.simd import element, splat, vec
+from fastmlp.reference.arithmetic import LINE
+
+# ---------------------------------------------------------------------------------------------------------
+# Numbers and registers
+
+
+def _address(builder, pointer, index, kind):
+    return builder.bitcast(builder.gep(pointer, [index], inbounds=True), kind.as_pointer())
+
+
+@intrinsic
+def load(context, p, i):
+    """The register of numbers from p[i] on."""
+    wanted = vec(p.dtype)
+
+    def lower(context, builder, sig, values):
+        kind = context.get_value_type(wanted)
+        return builder.load(_address(builder, *values, kind), align=p.dtype.bitwidth // 8, typ=kind)
+
+    return wanted(p, types.intp), lower
+
+
+@intrinsic
+def store(context, p, i, x):
+    """Writes a register to p[i] and on."""
+
+    def lower(context, builder, sig, values):
+        where = _address(builder, *values[:2], values[2].type)
+        builder.store(values[2], where, align=p.dtype.bitwidth // 8)
+        return context.get_dummy_value()
+
+    return types.void(p, types.intp, x), lower
+
+
+@intrinsic
+def spread(context, p, i):
+    """The number p[i] in every lane."""
+    wanted = vec(p.dtype)
+
+    def lower(context, builder, sig, values):
+        return splat(builder, builder.load(builder.gep(*values[:1], [values[1]], inbounds=True)), wanted.lanes)
+
+    return wanted(p, types.intp), lower
+
+
+@intrinsic
+def advance(context, p, i):
+    """The pointer to p[i]."""
+
+    def lower(context, builder, sig, values):
+        return builder.gep(values[0], [values[1]], inbounds=True)
+
+    return p(p, types.intp), lower
+
+
+@intrinsic
+def pointer(context, address, like):
+    """The address as a pointer of `like`'s type."""
+
+    def lower(context, builder, sig, values):
+        return builder.inttoptr(values[0], context.get_value_type(like))
+
+    return like(types.int64, like), lower
+
+
+# ---------------------------------------------------------------------------------------------------------
+# Sums of a line's lanes
+
+
+@intrinsic
+def fold(context, p, i):
+    """The sum of the line p[i], p[i + 1], ... by halves: lane v takes in lane v + V/2, and so on."""
+
+    def lower(context, builder, sig, values):
+        x = _halved(builder, _load_line(builder, p.dtype, *values), 1)
+        return builder.extract_element(x, ir.Constant(ir.IntType(32), 0))
+
+    return p.dtype(p, types.intp), lower
+
+
+@intrinsic
+def store_folds(context, to, k, p, i):
+    """to[k], ... to[k + 3] = the folds of the four lines from p[i] on: the last two halvings of all four at once."""
+
+    def lower(context, builder, sig, values):
+        to, k, p_, i = values
+        count = LINE * 8 // p.dtype.bitwidth
+        starts = [builder.add(i, ir.Constant(i.type, line * count)) for line in range(4)]
+        a, b, c, d = (_halved(builder, _load_line(builder, p.dtype, p_, start), 4) for start in starts)
+        ab = builder.fadd(_shuffled(builder, a, b, [0, 1, 4, 5]), _shuffled(builder, a, b, [2, 3, 6, 7]))
+        cd = builder.fadd(_shuffled(builder, c, d, [0, 1, 4, 5]), _shuffled(builder, c, d, [2, 3, 6, 7]))
+        sums = builder.fadd(_shuffled(builder, ab, cd, [0, 2, 4, 6]), _shuffled(builder, ab, cd, [1, 3, 5, 7]))
+        builder.store(sums, _address(builder, to, k, sums.type), align=p.dtype.bitwidth // 8)
+        return context.get_dummy_value()
+
+    return types.void(to, types.intp, p, types.intp), lower
+
+
+def _load_line(builder, dtype, pointer, index):
+    kind = ir.VectorType(element(dtype), LINE * 8 // dtype.bitwidth)
+    return builder.load(_address(builder, pointer, index, kind), align=dtype.bitwidth // 8, typ=kind)
+
+
+def _halved(builder, x, lanes):
+    """x folded by halves down to this many lanes."""
+    while x.type.count > lanes:
+        half = x.type.count // 2
+        x = builder.fadd(_shuffled(builder, x, x, range(half)), _shuffled(builder, x, x, range(half, 2 * half)))
+    return x
+
+
+def _shuffled(builder, a, b, chosen):
+    """The chosen lanes of a and, counting on, of b."""
+    return builder.shuffle_vector(a, b, _lane_list(chosen))
+
+
+def _lane_list(numbers):
+    numbers = list(numbers)
+    return ir.Constant(ir.VectorType(ir.IntType(32), len(numbers)), numbers)
+
+
+# ---------------------------------------------------------------------------------------------------------
+# Other kernels, and Python
+
+
+@intrinsic
+def call(context, address, arguments):
+    """Calls the kernel at an address (see native.py for the convention) and returns its int64, if it has one."""
+
+    def lower(context, builder, sig, values):
+        passed = cgutils.unpack_tuple(builder, values[1])
+        result = cgutils.alloca_once_value(builder, ir.Constant(ir.IntType(64), 0))
+        byte = ir.IntType(8).as_pointer()
+        ends = [builder.bitcast(result, byte), ir.Constant(byte, None)]
+        kind = ir.FunctionType(ir.IntType(32), [value.type for value in (*ends, *passed)])
+        builder.call(builder.inttoptr(values[0], kind.as_pointer()), (*ends, *passed))
+        return builder.load(result)
+
+    return types.int64(types.int64, arguments), lower
+
+
+@intrinsic
+def interrupted(context):
+    """Whether Ctrl-C was pressed since the last look (main thread only): 1 or 0. Takes the GIL for a moment."""
+
+    def lower(context, builder, sig, values):
+        whole = ir.IntType(32)
+        take = cgutils.get_or_insert_function(builder.module, ir.FunctionType(whole, []), "PyGILState_Ensure")
+        look = cgutils.get_or_insert_function(builder.module, ir.FunctionType(whole, []), "PyOS_InterruptOccurred")
+        give = cgutils.get_or_insert_function(
+            builder.module, ir.FunctionType(ir.VoidType(), [whole]), "PyGILState_Release"
+        )
+        state = builder.call(take, [])
+        pressed = builder.call(look, [])
+        builder.call(give, [state])
+        return builder.sext(pressed, ir.IntType(64))
+
+    return types.int64(), lower
