@@ -129,7 +129,7 @@ def _print_iterations(history: History, settings: Settings) -> None:
 
 def _print_time(history: History, settings: Settings) -> None:
     epochs = int(history.epoch[-1])
-    each = (history.seconds - history.compiling) / epochs * 1e6
+    each = (history.seconds - history.loading) / epochs * 1e6
     rate = f"{each:.3g} us" if each < 1000 else f"{each / 1000:.3g} ms"
     time = seconds_of(history)
     print(f"{epochs} epochs in {time}; {rate} an epoch ({settings.dtype}, {settings.backend})", file=sys.stderr)

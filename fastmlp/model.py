@@ -17,7 +17,7 @@ import numpy as np
 from fastmlp import data
 from fastmlp.errors import DivergenceError
 from fastmlp.history import History
-from fastmlp.pairs import compiling
+from fastmlp.pairs import loading
 from fastmlp.progress import bar
 from fastmlp.spec import BACKENDS, NUMERICS_VERSION, Spec
 from fastmlp.training import Step, Training
@@ -133,7 +133,7 @@ class Model:
             raise ValueError("target_accuracy needs labels, and y has values other than 0 and 1: use target_loss")
         history = self.history = History()
         started = time.perf_counter()
-        compiled = sum(compiling)
+        loaded = sum(loading)
         try:
             # divergence is told by an exception, not by NumPy's warnings on the way to it
             with np.errstate(all="ignore"), bar(training.epochs, progress) as advance:
@@ -147,7 +147,7 @@ class Model:
             raise
         finally:
             history.seconds = time.perf_counter() - started
-            history.compiling = sum(compiling) - compiled
+            history.loading = sum(loading) - loaded
         return history
 
     def predict(self, X: Any) -> np.ndarray:
