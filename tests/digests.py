@@ -2,6 +2,7 @@
 
     python tests/digests.py            prints them as JSON, with the kernels that ran
     python tests/digests.py --pairs    first compares each pair, at some of its sizes
+    python tests/digests.py --check    compares with tests/golden.json; needs no more than NumPy, Numba and pytest
     python tests/digests.py --write    makes tests/golden.json anew, by the reference
 
 Everything is made from whole numbers by fastmlp's own generator, so the digests are the same on every machine.
@@ -138,6 +139,11 @@ def main(arguments):
             for dtype in registered[name].dtypes:
                 check(name, registered[name], dtype, every=7)
     found = digests(by_kernel=True)
+    if arguments == ["--check"]:
+        golden = json.loads(GOLDEN.read_text())["digests"]
+        differ = [name for name in golden if found.get(name) != golden[name]]
+        print(f"{len(golden) - len(differ)} of {len(golden)} digests are those of golden.json", *differ, sep="\n  ")
+        sys.exit(1 if differ else 0)
     ran = sorted(f"{name} {dtype}" for name, dtype in pairs._addresses)
     print(json.dumps({"digests": found, "kernels": ran}, indent=1))
 

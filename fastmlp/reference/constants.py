@@ -58,11 +58,10 @@ MIN_NORMAL = _real(float32=2.0**-126, float64=2.0**-1022)
 SCALE_UP = _real(float32=2.0**32, float64=2.0**64)
 SCALE_DOWN = _real(float32=2.0**-32, float64=2.0**-64)
 
-# A sum with MAGIC is rounded to an integer, which stands in the sum's lowest bits (two's complement). The bias and the
-# scale's exponent come in one go: the lowest bits of k + MAGIC_EXPONENT are the exponent field of 2^k, with
+# A sum with 1.5 * 2^23 or 2^52 is rounded to an integer, which stands in its lowest bits (two's complement). The bias
+# and the scale's exponent come in one go: the lowest bits of k + MAGIC_EXPONENT are the exponent field of 2^k, with
 # MAGIC_EXPONENT_UP that of 2^k SCALE_UP, with MAGIC_EXPONENT_DOWN that of 2^k SCALE_DOWN.
-MAGIC = _real(float32=1.5 * 2.0**23, float64=1.5 * 2.0**52)
-MAGIC_BITS = _integer(float32=0x4B400000, float64=0x4338000000000000)  # of MAGIC
+MAGIC_BITS = _integer(float32=0x4B400000, float64=0x4338000000000000)  # of 1.5 * 2^23, 1.5 * 2^52
 MAGIC_EXPONENT = _real(float32=1.5 * 2.0**23 + 127, float64=1.5 * 2.0**52 + 1023)
 MAGIC_EXPONENT_UP = _real(float32=1.5 * 2.0**23 + 127 + 32, float64=1.5 * 2.0**52 + 1023 + 64)
 MAGIC_EXPONENT_DOWN = _real(float32=1.5 * 2.0**23 + 127 - 32, float64=1.5 * 2.0**52 + 1023 - 64)
