@@ -341,7 +341,7 @@ def test_a_folder_without_rights(mode):
     from fastmlp.native import Code
     gather = pairs.load_all()["layout.gather"]
     native.compile_function(gather.function, gather.signature("float64"))  # imports all that compiling imports
-    above = Path(tempfile.mkdtemp())
+    above = Path(tempfile.mkdtemp(dir="/tmp"))  # TMPDIR may be closed to the user that root becomes
     folder = above / "cache"
     os.environ["FASTMLP_CACHE_DIR"] = str(folder)
     kept = Code("f", (), b"content")

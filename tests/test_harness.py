@@ -525,6 +525,8 @@ def test_a_new_file_of_kernels_is_found(tmp_path, monkeypatch):
         "def wrong(p: Floats):\n"
         "    pass\n"
     )
-    monkeypatch.setattr(fastmlp.kernels, "__path__", [*fastmlp.kernels.__path__, str(tmp_path)])
     monkeypatch.setattr(pairs, "PAIRS", dict(pairs.load_all()))
-    assert "brand_new.wrong" in pairs.load_all()
+    monkeypatch.setattr(fastmlp.kernels, "__path__", [*fastmlp.kernels.__path__, str(tmp_path)])
+    monkeypatch.setitem(sys.modules, "fastmlp.kernels.brand_new", None)  # so that it is forgotten afterwards
+    del sys.modules["fastmlp.kernels.brand_new"]
+    assert test_pairs.unchecked(pairs.load_all(), CASES, TRAINED) == {"brand_new.wrong"}
