@@ -132,7 +132,7 @@ def _whole_numbers() -> Any:
     """Where an axis of epochs has its ticks."""
     from matplotlib.ticker import MaxNLocator
 
-    return MaxNLocator(integer=True)
+    return MaxNLocator(integer=True, steps=[1, 2, 5, 10])
 
 
 def _span(name: str, ends: list[str]) -> str:

@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from fastmlp.history import History
 
@@ -25,10 +26,9 @@ def bar(epochs: int, wanted: bool | None) -> Iterator[Callable[[int, History], N
         return
     from tqdm import tqdm
 
-    with tqdm(
-        total=epochs, unit="epoch", delay=delay, unit_scale=epochs >= 10_000, dynamic_ncols=_has_width(),
-        ncols=None if _has_width() else 80,
-    ) as shown:  # fmt: skip
+    # tqdm draws nothing on a terminal that says that it is 0 wide or high, as bare ones do
+    shape: dict[str, Any] = {"dynamic_ncols": True} if _has_size() else {"ncols": 80, "nrows": 24}
+    with tqdm(total=epochs, unit="epoch", delay=delay, unit_scale=epochs >= 10_000, **shape) as shown:
 
         def advance(done: int, history: History) -> None:
             if len(history):
@@ -38,9 +38,8 @@ def bar(epochs: int, wanted: bool | None) -> Iterator[Callable[[int, History], N
         yield advance
 
 
-def _has_width() -> bool:
-    """Whether the terminal says how wide it is; a bare one says 0, and tqdm would draw nothing."""
+def _has_size() -> bool:
     try:
-        return os.get_terminal_size(sys.stderr.fileno()).columns > 0
+        return min(os.get_terminal_size(sys.stderr.fileno())) > 0
     except (OSError, ValueError, AttributeError):
         return False
