@@ -56,9 +56,9 @@ def streamed(plan: Ints, parameters: Floats, first: Int, rows: Int, mode: Int) -
         n = tile if tile < rows - done else rows - done
         ragged = n % group != 0
         if plan[at.X_TILES] != 0:
-            number = first // CHUNK * ((CHUNK + tile - 1) // tile) + done // tile
-            x = advance(pointer(plan[at.X_TILES], parameters), number * inputs * stride)
-            y = advance(pointer(plan[at.Y_TILES], parameters), number * plan[at.TARGETS] * stride)
+            slot = first // CHUNK * ((CHUNK + tile - 1) // tile) + done // tile
+            x = advance(pointer(plan[at.X_TILES], parameters), slot * inputs * stride)
+            y = advance(pointer(plan[at.Y_TILES], parameters), slot * plan[at.TARGETS] * stride)
         else:
             x = pointer(plan[at.X_TILE], parameters)
             y = pointer(plan[at.Y_TILE], parameters)
