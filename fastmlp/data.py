@@ -177,14 +177,15 @@ def numeric_array(value: Any, name: str, instead_of_text: str = _TEXT_FEATURES) 
     if array.dtype.kind == "O":
         return _from_objects(array, value, name, instead_of_text)
     if array.dtype.kind in "UST":
-        place = next((i for i, text in enumerate(array.flat) if not _reads_as_number(text)), 0)
+        place = next((i for i, text in enumerate(array.flat) if not reads_as_number(text)), 0)
         where = _place(place, array, value)
         raise TypeError(f"{name} holds text ({array.flat[place]!s:.40} in {where}): {instead_of_text}")
     what = {"c": "complex numbers", "m": "time spans", "M": "dates"}.get(array.dtype.kind, f"dtype {array.dtype}")
     raise TypeError(f"{name} holds {what}: turn it into ordinary numbers first")
 
 
-def _reads_as_number(text: Any) -> bool:
+def reads_as_number(text: Any) -> bool:
+    """Whether float() takes it."""
     try:
         float(text)
     except ValueError:

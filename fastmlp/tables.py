@@ -80,7 +80,7 @@ def _read_csv(path: Path, target: str) -> Table:
         hint = ""
         if len(header) == 1 and ";" in header[0]:
             hint = "; cells are parted by ';' there, and a CSV has commas"
-        elif all(_is_number(name) for name in header):
+        elif all(data.reads_as_number(name) for name in header):
             hint = "; its first line looks like numbers: put a line of names above it"
         raise ValueError(f"{path} has no column {target!r}: it has {_listed(header)}{hint}")
     if len(header) == 1:
@@ -166,14 +166,6 @@ def _number(cell: str, path: Path, line: int, name: str) -> float:
     if not np.isfinite(number):
         raise ValueError(f"{where}: {cell[:40]} is not a finite number; fill it in, or leave out the line")
     return number
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _listed(names: Iterable[object]) -> str:
