@@ -109,7 +109,8 @@ class Workspace:
         plan[at.X_TILE] = self.floats(spec.inputs * self.stride)
         plan[at.Y_TILE] = self.floats((spec.outputs + spec.targets) * self.stride)
         plan[at.PASS_KERNEL] = self.address(f"train.{self.schedule}")
-        plan[at.GATHER] = self.address("layout.gather")
+        if streamed:
+            plan[at.GATHER] = self.address("layout.gather")
         plan[at.DENSE_FORWARD] = self.address(f"dense.dense_forward{row}")
         for layer, ((inputs, outputs), offset) in enumerate(zip(spec.shapes, spec.offsets, strict=True)):
             activation = spec.hidden[layer] if layer < len(spec.hidden) else "identity"
