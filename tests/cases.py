@@ -15,7 +15,7 @@ import pytest
 from bits import KINDS, Guarded, as_bits, assert_same_bits, canaries, lines, nasty, random_bits, wild
 
 from fastmlp import native, pairs
-from fastmlp.reference import activations, arithmetic, dense, elementary, layout, losses, optimizers, random
+from fastmlp.reference import activations, arithmetic, dense, elementary, gradients, layout, losses, optimizers, random
 from fastmlp.spec import HIDDEN
 from fastmlp.target import target
 
@@ -485,6 +485,122 @@ def gradient_descent(kernel, dtype, rng, count, kind):
     run(kernel, dtype, p=to, total=Guarded(total), scale=scale, learning_rate=rate, count=count)
     expected = optimizers.gradient_descent(p, total, scale, rate)
     assert_same_bits(to.array[:count], expected[:count], "p")
+
+
+RATES = (0.1, 1e-3, 3.0, 1e-30)
+# name: (vectors of state, the lists to draw this update's numbers from, and those to draw all updates' numbers from)
+UPDATES = {
+    "momentum": (1, [RATES], [(0.9, 0.5, 0.1, 1 - 2**-20)]),
+    "nesterov": (1, [RATES], [(0.9, 0.5, 0.1, 1 - 2**-20)]),
+    "adam": (
+        2,
+        [RATES, (31.6, 1.0, 1.001), (1.0, 0.99, -1.5)],
+        [(0.9, 0.0), (0.1, 1.0), (0.999, 0.0), (1e-3, 1.0), (1e-8, 1.0, 1e-45)],
+    ),
+    "rmsprop": (1, [RATES], [(0.99, 0.0), (0.01, 1.0), (1e-8, 1.0, 1e-45)]),
+    "adagrad": (1, [RATES], [(1e-10, 1.0, 1e-45)]),
+}
+
+
+def update(name):
+    vectors, step, settings = UPDATES[name]
+
+    def compare(kernel, dtype, rng, count, kind):
+        line = lines(dtype)
+        end, size = whole(count, register_lanes(dtype)), (count + 1 + line) // line * line
+        p, total = KINDS[kind](rng, count, dtype), KINDS[kind](rng, count, dtype)
+        before = KINDS[kind](rng, (vectors, count), dtype)
+        before[rng.random(before.shape) < 0.2] = 0  # as states begin
+        state = canaries(vectors * size, dtype).reshape(vectors, size)
+        state[:, :count] = before
+        rest = canaries(end - count, dtype)
+        scale = np.dtype(dtype).type(rng.choice([1, 1 / 3]))
+        step_, settings_ = (np.array([rng.choice(one) for one in some], dtype) for some in (step, settings))
+        p_, state_ = (
+            Guarded(np.append(p, rest), writes=True),
+            Guarded(state, writes=np.arange(vectors * size) % size < end),
+        )
+        run(
+            kernel, dtype, p=p_, total=Guarded(np.append(total, rest)), scale=scale, state=state_,
+            step=Guarded(step_, offset=1), settings=Guarded(settings_, offset=3), count=count,
+        )  # fmt: skip
+        expected = getattr(optimizers, name)(p, total, scale, *before, *step_, *settings_)
+        assert_same_bits(p_.array[:count], expected[0], "p")
+        assert_same_bits(state_.array.reshape(vectors, size)[:, :count], np.array(expected[1:]), "state")
+
+    return compare
+
+
+for _name in UPDATES:
+    case(f"optimizers.{_name}", update_sizes)(update(_name))
+
+
+# ---------------------------------------------------------------------------------------------------------
+# gradients.py
+
+
+def padded(x):
+    """x, and canaries up to a whole register."""
+    return np.append(x, canaries(whole(len(x), register_lanes(x.dtype)) - len(x), x.dtype))
+
+
+@case("gradients.scaled", update_sizes)
+def scaled(kernel, dtype, rng, count, kind):
+    total, scale = KINDS[kind](rng, count, dtype), np.dtype(dtype).type(rng.choice([1, 1 / 3, 1e-30]))
+    g = Guarded(padded(total), writes=True)
+    run(kernel, dtype, g=g, scale=scale, count=count)
+    assert_same_bits(g.array[:count], gradients.scaled(total, scale), "g")
+
+
+@case("gradients.penalized", update_sizes)
+def penalized(kernel, dtype, rng, count, kind):
+    before, w = KINDS[kind](rng, count, dtype), KINDS[kind](rng, count, dtype)
+    l2, l1 = (np.dtype(dtype).type(rng.choice([0, 0.1, 3])) for _ in range(2))
+    g = Guarded(padded(before), writes=np.arange(len(padded(before))) < count, offset=int(rng.integers(0, 4)))
+    run(kernel, dtype, g=g, w=Guarded(padded(w), offset=1), l2=l2, l1=l1, count=count)
+    assert_same_bits(g.array[:count], gradients.penalized(before, w, l2, l1), "g")
+
+
+@case("gradients.clipped_by_value", update_sizes)
+def clipped_by_value(kernel, dtype, rng, count, kind):
+    before = KINDS[kind](rng, count, dtype)
+    limit = np.dtype(dtype).type(rng.choice([0.5, 1.0, 1e-30]))  # some numbers are the limit itself
+    g = Guarded(padded(before), writes=True)
+    run(kernel, dtype, g=g, limit=limit, count=count)
+    assert_same_bits(g.array[:count], gradients.clipped_by_value(before, limit), "g")
+
+
+NORMS = ("below", "at", "just above", "above", "far above", "overflow", "underflow")
+
+
+def norm_sizes(dtype):
+    """On either side of a register, a line, a chunk and more chunks; each with its norm on each side of the limit."""
+    for count, norm in itertools.product((*edges(dtype), 511, 512, 513, 1024, 1025, 1537, 5000), NORMS):
+        yield dict(count=count, norm=norm, kind="ordinary")
+    for count, kind in itertools.product((1, 7, 8, 513, 1025), ("wild", "cancelling")):
+        yield dict(count=count, norm="above", kind=kind)
+
+
+@case("gradients.clipped_by_norm", norm_sizes)
+def clipped_by_norm(kernel, dtype, rng, count, norm, kind):
+    real, line = np.dtype(dtype).type, lines(dtype)
+    before = KINDS[kind](rng, count, dtype)
+    before[0] = real(1.5)
+    exponent = np.finfo(dtype).maxexp // 2 + 1
+    before = np.ldexp(before, {"overflow": exponent, "underflow": -2 * exponent // 3}.get(norm, 0)).astype(dtype)
+    size = np.sqrt(arithmetic.row_products(before[:, None], before[:, None])[0, 0])
+    limit = {
+        "below": real(2) * size, "at": size, "just above": np.nextafter(size, real(0)), "far above": size * real(1e-9),
+    }.get(norm, real(0.7) * size)  # fmt: skip
+    limit = real(1) if not np.isfinite(limit) else limit
+    assert (norm == "overflow") == np.isinf(size) or kind != "ordinary"
+    clips = bool(np.isfinite(size) and size > limit)
+    assert clips == (norm not in ("below", "at", "overflow")) or kind != "ordinary"
+    levels = ((count + 511) // 512).bit_length()
+    scratch = Guarded(canaries(line + levels, dtype), writes=True)
+    g = Guarded(padded(before), writes=clips)
+    run(kernel, dtype, g=g, scratch=scratch, limit=limit, count=count)
+    assert_same_bits(g.array[:count], gradients.clipped_by_norm(before, limit), "g")
 
 
 # ---------------------------------------------------------------------------------------------------------

@@ -19,7 +19,7 @@ from cases import CASES, check
 from trainings import Problem, finish
 
 from fastmlp import definition, engine, pairs, weights
-from fastmlp.reference import elementary, random
+from fastmlp.reference import elementary, gradients, optimizers, random
 from fastmlp.spec import DTYPES, NUMERICS_VERSION, Spec
 from fastmlp.training import Training
 
@@ -82,6 +82,55 @@ def weights_digest(by_kernel, init):
     return digest(weights.initial_parameters(Spec.build([70, 70, 2]), init, 4, "numba" if by_kernel else "reference"))
 
 
+# The optimizers beside gradient descent: this update's numbers, and those of all updates.
+UPDATES = {
+    "momentum": ((0.1,), (0.9,)),
+    "nesterov": ((0.1,), (0.9,)),
+    "adam": ((0.01, 1.5, 0.999), (0.9, 0.1, 0.99, 0.01, 1e-8)),
+    "rmsprop": ((0.01,), (0.99, 0.01, 1e-8)),
+    "adagrad": ((0.01,), (1e-10,)),
+}
+# What is done to gradients: its numbers.
+PREPARATIONS = {"scaled": (1 / 3,), "penalized": (0.1, 0.01), "clipped_by_value": (5.0,), "clipped_by_norm": (7.0,)}
+MANY = 1801  # numbers: four chunks, the last one short, and no whole register
+
+
+def numbers(stream, dtype):
+    """Numbers between -20 and 20, and room behind them for a line or two."""
+    x = np.zeros(MANY + 32, dtype)
+    x[:MANY] = (40 * random.uniform(3, stream, 0, MANY) - 20).astype(dtype)
+    return x
+
+
+def optimizer_digest(by_kernel, name, dtype):
+    """Of the parameters and the state after three updates."""
+    scale = np.dtype(dtype).type(1 / 3)
+    step, settings = (np.array(values, dtype) for values in UPDATES[name])
+    vectors = 2 if name == "adam" else 1
+    size = (MANY + 1 + 64 // scale.itemsize) // (64 // scale.itemsize) * (64 // scale.itemsize)
+    p, state = numbers(2, dtype), np.zeros((vectors, size), dtype)
+    for update in range(3):
+        total = numbers(3 + update, dtype)
+        if by_kernel:
+            pairs.PAIRS[f"optimizers.{name}"](dtype, p, total, scale, state, step, settings, MANY)
+        else:
+            made = getattr(optimizers, name)(p[:MANY], total[:MANY], scale, *state[:, :MANY], *step, *settings)
+            p[:MANY], state[:, :MANY] = made[0], made[1:]
+    return digest(p[:MANY], state[:, :MANY])
+
+
+def preparation_digest(by_kernel, name, dtype):
+    """Of a gradient that was scaled, penalized or clipped."""
+    settings = [np.dtype(dtype).type(value) for value in PREPARATIONS[name]]
+    g, w, scratch = numbers(2, dtype), numbers(3, dtype), np.zeros(32, dtype)
+    if not by_kernel:
+        weights = [w[:MANY]] if name == "penalized" else []
+        return digest(getattr(gradients, name)(g[:MANY], *weights, *settings))
+    others = {"penalized": [w], "clipped_by_norm": [scratch]}.get(name, [])
+    pairs.PAIRS[f"gradients.{name}"](dtype, g, *others, *settings, MANY)
+    return digest(g[:MANY])
+
+
 def permutation_digest(by_kernel, count):
     order = np.empty(count, np.int64)
     if by_kernel:
@@ -113,6 +162,11 @@ def jobs():
             every[f"training, {name}, {dtype}"] = lambda k, n=name, d=dtype: training_digest(backend(k), n, d)
         for name in MAPS:
             every[f"{name}, {dtype}"] = lambda k, n=name, d=dtype: map_digest(k, n, d)
+    for dtype in DTYPES:
+        for name in UPDATES:
+            every[f"optimizer, {name}, {dtype}"] = lambda k, n=name, d=dtype: optimizer_digest(k, n, d)
+        for name in PREPARATIONS:
+            every[f"gradient, {name}, {dtype}"] = lambda k, n=name, d=dtype: preparation_digest(k, n, d)
     for init in ("he_normal", "glorot_uniform"):
         every[f"initial weights, {init}"] = lambda k, i=init: weights_digest(k, i)
     every["permutation"] = lambda k: permutation_digest(k, 1001)

@@ -1,9 +1,20 @@
-"""Updates of the flat parameter vector, in place: the twin of `fastmlp/reference/optimizers.py`."""
+"""Updates of the flat parameter vector, in place: the twin of `fastmlp/reference/optimizers.py`.
 
-from fastmlp.kernels.memory import load, store
-from fastmlp.kernels.simd import fill, fma, lanes, negative
+state holds the vectors of the reference's signature, each in whole lines and from the `state_size`-th number after
+the last one; step and settings hold its numbers: those of this update, and those of all.
+"""
+
+from fastmlp.kernels.memory import advance, load, store
+from fastmlp.kernels.simd import fill, fma, helper, lanes, line_lanes, negative, sqrt
 from fastmlp.pairs import Float, Floats, Int, kernel
 from fastmlp.reference import optimizers as reference
+
+
+@helper
+def state_size(p, count):
+    """The numbers from one of the state's vectors to the next."""
+    line = line_lanes(p)
+    return (count + 1 + line) // line * line
 
 
 @kernel(reference.gradient_descent)
@@ -13,3 +24,80 @@ def gradient_descent(p: Floats, total: Floats, scale: Float, learning_rate: Floa
     factor = fill(p, scale)
     for i in range(0, count, lanes(p)):
         store(p, i, fma(step, load(total, i) * factor, load(p, i)))
+
+
+@kernel(reference.momentum)
+def momentum(p: Floats, total: Floats, scale: Float, state: Floats, step: Floats, settings: Floats, count: Int):
+    """v = momentum v + g; p = p - learning_rate v. Writes p and v, whole registers of each."""
+    rate = negative(fill(p, step[0]))
+    keep = fill(p, settings[0])
+    factor = fill(p, scale)
+    for i in range(0, count, lanes(p)):
+        v = fma(keep, load(state, i), load(total, i) * factor)
+        store(state, i, v)
+        store(p, i, fma(rate, v, load(p, i)))
+
+
+@kernel(reference.nesterov)
+def nesterov(p: Floats, total: Floats, scale: Float, state: Floats, step: Floats, settings: Floats, count: Int):
+    """v = momentum v + g; p = p - learning_rate (momentum v + g). Writes p and v, whole registers of each."""
+    rate = negative(fill(p, step[0]))
+    keep = fill(p, settings[0])
+    factor = fill(p, scale)
+    for i in range(0, count, lanes(p)):
+        g = load(total, i) * factor
+        v = fma(keep, load(state, i), g)
+        store(state, i, v)
+        store(p, i, fma(rate, fma(keep, v, g), load(p, i)))
+
+
+@kernel(reference.adam)
+def adam(p: Floats, total: Floats, scale: Float, state: Floats, step: Floats, settings: Floats, count: Int):
+    """m = beta_1 m + rest_1 g; v = beta_2 v + rest_2 g^2; p = decay p - step_size m / (correction sqrt(v) + epsilon).
+
+    Writes p, m and v, whole registers of each.
+    """
+    second = advance(state, state_size(p, count))
+    rate, correction, decay = negative(fill(p, step[0])), fill(p, step[1]), fill(p, step[2])
+    beta_1, rest_1 = fill(p, settings[0]), fill(p, settings[1])
+    beta_2, rest_2, epsilon = fill(p, settings[2]), fill(p, settings[3]), fill(p, settings[4])
+    factor = fill(p, scale)
+    for i in range(0, count, lanes(p)):
+        g = load(total, i) * factor
+        m = fma(beta_1, load(state, i), rest_1 * g)
+        v = fma(beta_2, load(second, i), rest_2 * (g * g))
+        store(state, i, m)
+        store(second, i, v)
+        store(p, i, fma(rate, m / fma(sqrt(v), correction, epsilon), load(p, i) * decay))
+
+
+@kernel(reference.rmsprop)
+def rmsprop(p: Floats, total: Floats, scale: Float, state: Floats, step: Floats, settings: Floats, count: Int):
+    """v = decay v + rest g^2; p = p - learning_rate g / (sqrt(v) + epsilon).
+
+    Writes p and v, whole registers of each.
+    """
+    rate = negative(fill(p, step[0]))
+    decay, rest, epsilon = fill(p, settings[0]), fill(p, settings[1]), fill(p, settings[2])
+    factor = fill(p, scale)
+    for i in range(0, count, lanes(p)):
+        g = load(total, i) * factor
+        v = fma(decay, load(state, i), rest * (g * g))
+        store(state, i, v)
+        store(p, i, fma(rate, g / (sqrt(v) + epsilon), load(p, i)))
+
+
+@kernel(reference.adagrad)
+def adagrad(p: Floats, total: Floats, scale: Float, state: Floats, step: Floats, settings: Floats, count: Int):
+    """s = s + g^2; p = p - learning_rate g / (sqrt(s) + epsilon).
+
+    Writes p and s, whole registers of each.
+    """
+    rate = negative(fill(p, step[0]))
+    epsilon = fill(p, settings[0])
+    factor = fill(p, scale)
+    for i in range(0, count, lanes(p)):
+        g = load(total, i) * factor
+        s = fma(g, g, load(state, i))
+        store(state, i, s)
+        store(p, i, fma(rate, g / (sqrt(s) + epsilon), load(p, i)))

@@ -1,4 +1,11 @@
-"""Updates of the flat parameter vector. Imports NumPy only; the fast twin is `fastmlp/kernels/optimizers.py`."""
+"""Updates of the flat parameter vector. Imports NumPy only; the fast twin is `fastmlp/kernels/optimizers.py`.
+
+Each takes p and total (P,), the scale that makes of total the gradient g = scale total, its state's vectors (P,), the
+numbers of this update and then those of all updates, every one of p's dtype; and gives p and the state's vectors.
+Formulas are rounded in the order that they are written here; fma(a, b, c) is a b + c, rounded once.
+"""
+
+import numpy as np
 
 from fastmlp.reference.arithmetic import fma
 
@@ -9,3 +16,57 @@ def gradient_descent(p, total, scale, learning_rate):
     p, total: (P,). scale, learning_rate: numbers of p's dtype.
     """
     return fma(-learning_rate, scale * total, p)
+
+
+def momentum(p, total, scale, v, learning_rate, momentum):
+    """v = momentum v + g; p = p - learning_rate v."""
+    g = scale * total
+    v = fma(momentum, v, g)
+    return fma(-learning_rate, v, p), v
+
+
+def nesterov(p, total, scale, v, learning_rate, momentum):
+    """v = momentum v + g; p = p - learning_rate (momentum v + g)."""
+    g = scale * total
+    v = fma(momentum, v, g)
+    return fma(-learning_rate, fma(momentum, v, g), p), v
+
+
+def adam(p, total, scale, m, v, step_size, correction, decay, beta_1, rest_1, beta_2, rest_2, epsilon):
+    """m = beta_1 m + rest_1 g; v = beta_2 v + rest_2 g^2; p = decay p - step_size m / (correction sqrt(v) + epsilon).
+
+    rest_i is 1 - beta_i. step_size, correction and decay are those of `adam_steps`; decay is 1 without weight decay.
+    """
+    g = scale * total
+    m = fma(beta_1, m, rest_1 * g)
+    v = fma(beta_2, v, rest_2 * (g * g))
+    return fma(-step_size, m / fma(np.sqrt(v), correction, epsilon), p * decay), m, v
+
+
+def rmsprop(p, total, scale, v, learning_rate, decay, rest, epsilon):
+    """v = decay v + rest g^2; p = p - learning_rate g / (sqrt(v) + epsilon). rest is 1 - decay."""
+    g = scale * total
+    v = fma(decay, v, rest * (g * g))
+    return fma(-learning_rate, g / (np.sqrt(v) + epsilon), p), v
+
+
+def adagrad(p, total, scale, s, learning_rate, epsilon):
+    """s = s + g^2; p = p - learning_rate g / (sqrt(s) + epsilon)."""
+    g = scale * total
+    s = fma(g, g, s)
+    return fma(-learning_rate, g / (np.sqrt(s) + epsilon), p), s
+
+
+def adam_steps(rates, powers, beta_1, beta_2, weight_decay):
+    """What `adam` takes at T successive updates of these learning rates (T,), in float64; it has no fast twin.
+
+    powers (2,): beta_1^t and beta_2^t before the first of them, 1 and 1 at the very first; each next power is the
+    last one times beta. -> steps (T, 3): step_size = rate / (1 - beta_1^t), correction = 1 / sqrt(1 - beta_2^t),
+    decay = 1 - rate weight_decay; powers (T, 2), those after each update.
+    """
+    factors = np.empty((len(rates) + 1, 2))
+    factors[0], factors[1:] = powers, (beta_1, beta_2)
+    powers = np.multiply.accumulate(factors)[1:]  # one product after another
+    step_size = rates / (1 - powers[:, 0])
+    correction = 1 / np.sqrt(1 - powers[:, 1])
+    return np.column_stack([step_size, correction, 1 - rates * weight_decay]), powers
