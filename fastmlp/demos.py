@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fastmlp.history import seconds_of
+from fastmlp.training import records
 
 if TYPE_CHECKING:
     from fastmlp.history import History
@@ -100,7 +101,7 @@ def xor_sigmoid(settings: Settings) -> History:
                 record_every=1,
             )
         last = model.evaluate(POINTS, XOR)
-        history.extend([(settings.epochs, last["loss"], last["accuracy"])])
+        history.extend(records(settings.epochs, last["loss"], last["accuracy"]))
     finally:
         _print_iterations(model.history or history, settings)
     print("Training complete!")

@@ -1,4 +1,4 @@
-"""What a training run recorded: epochs, losses, accuracies, and how it ended. Imports NumPy, and matplotlib to plot."""
+"""What a training run recorded, and how it ended. Imports NumPy, and matplotlib to plot."""
 
 from __future__ import annotations
 
@@ -14,16 +14,24 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+# the properties that are arrays, in the order of a record's fields
+COLUMNS = ("epoch", "loss", "accuracy", "learning_rate", "elapsed", "validation_loss", "validation_accuracy")
 LOG_DECADES = 2  # losses that span more are drawn on a logarithmic scale
+# In print without colours the curves differ too: validation is lighter, and dashed.
+LOSS, ACCURACY, VALIDATION = "tab:blue", "green", "tab:orange"
 
 
 class History:
     """The records of one call of `fit`, oldest first.
 
-    epoch (R,) int64, from 1; loss (R,) float64, as it stood before that epoch's update (with mini-batches: the epoch's
-    mean); accuracy (R,) float64, the share of right rows, NaN where there are no labels.
+    Of each record, (R,): epoch (int64, from 1) and, float64 with NaN where there is none, loss, as it stood before that
+    epoch's update (with mini-batches: the epoch's mean); accuracy, the share of right rows; learning_rate; elapsed, the
+    seconds since `fit` began at which the record reached Python (some 50 ms late at most, many at once); and
+    validation_loss and validation_accuracy.
+
     seconds: how long the call took; loading: how many of them went to getting kernels, long where these had to be
-    compiled. stopped: why it ended before its last epoch, or None.
+    compiled. stopped: why it ended before its last epoch, or None. best_epoch: the epoch that early stopping found
+    best, or None.
     """
 
     def __init__(self) -> None:
@@ -31,6 +39,7 @@ class History:
         self.seconds: float = 0.0
         self.loading: float = 0.0
         self.stopped: str | None = None
+        self.best_epoch: int | None = None
 
     @property
     def epoch(self) -> np.ndarray:
@@ -45,20 +54,58 @@ class History:
         return self._records["accuracy"]
 
     @property
+    def learning_rate(self) -> np.ndarray:
+        return self._records["learning_rate"]
+
+    @property
+    def elapsed(self) -> np.ndarray:
+        return self._records["seconds"]
+
+    @property
+    def validation_loss(self) -> np.ndarray:
+        return self._records["validation_loss"]
+
+    @property
+    def validation_accuracy(self) -> np.ndarray:
+        return self._records["validation_accuracy"]
+
+    @property
     def _records(self) -> np.ndarray:
         if len(self._parts) > 1:
             self._parts = [np.concatenate(self._parts)]
         return self._parts[0] if self._parts else np.zeros(0, RECORD)
 
-    def extend(self, records: Any) -> None:
-        """Adds records, an array of RECORD or tuples of its fields. `fit` calls this; its caller only reads."""
+    def extend(self, records: np.ndarray) -> None:
+        """Adds a copy of records (R,), as `training.records` makes them. `fit` calls this; its caller only reads."""
+        assert records.dtype == RECORD
         if len(records):
-            self._parts.append(np.array(records, RECORD))
+            self._parts.append(records.copy())
 
     def latest(self) -> str:
-        """The last record in words: 'loss 0.0042, accuracy 0.98'."""
-        _, loss, accuracy = self._parts[-1][-1]  # not of all records, which would be joined anew at every step
-        return f"loss {loss:.4g}" + ("" if np.isnan(accuracy) else f", accuracy {accuracy:.4g}")
+        """The last record in words: 'loss 0.0042, accuracy 0.98, validation 0.0051, 0.97', or '' if there is none."""
+        if not self._parts:
+            return ""
+        last = self._parts[-1][-1]  # not of all records, which would be joined anew at every step
+        named = {"loss": "loss ", "accuracy": "accuracy ", "validation_loss": "validation ", "validation_accuracy": ""}
+        return ", ".join(f"{word}{last[name]:.3g}" for name, word in named.items() if not np.isnan(last[name]))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything as plain lists and numbers, which `json.dumps` takes.
+
+        {"epoch": [1, 2], "loss": [0.7, 0.6], "accuracy": ..., "learning_rate": ..., "elapsed": ...,
+        "validation_loss": ..., "validation_accuracy": ..., "seconds": 0.5, "loading": 0.0, "stopped": None,
+        "best_epoch": None}: a list is left out where it has no finite number, but for epoch and loss; in the others
+        None stands for what is not finite, which JSON does not know.
+        """
+        columns = {name: getattr(self, name) for name in COLUMNS}
+        told: dict[str, Any] = {
+            name: _numbers(column)
+            for name, column in columns.items()
+            if name in ("epoch", "loss") or np.isfinite(column).any()
+        }
+        best = None if self.best_epoch is None else int(self.best_epoch)
+        ends = {"seconds": float(self.seconds), "loading": float(self.loading), "stopped": self.stopped}
+        return {**told, **ends, "best_epoch": best}
 
     def __len__(self) -> int:
         return sum(map(len, self._parts))
@@ -67,11 +114,14 @@ class History:
         if not len(self):
             return "History(no records)"
         parts = ["1 record" if len(self) == 1 else f"{len(self)} records"]
-        first, last = self._records[[0, -1]].tolist()
-        parts.append(_span("epoch", [str(first[0]), str(last[0])]))
-        parts.append(_span("loss", [f"{first[1]:.4g}", f"{last[1]:.4g}"]))
-        if not np.isnan(last[2]):
-            parts.append(_span("accuracy", [f"{first[2]:.4g}", f"{last[2]:.4g}"]))
+        parts.append(_span("epoch", [str(end) for end in self.epoch[[0, -1]]]))
+        for name in ("loss", "accuracy", "validation_loss", "validation_accuracy"):
+            column = getattr(self, name)
+            there = column[~np.isnan(column)]
+            if len(there):
+                parts.append(_span(name.replace("_", " "), [f"{end:.4g}" for end in there[[0, -1]]]))
+        if self.best_epoch is not None:
+            parts.append(f"best epoch {self.best_epoch}")
         parts.append(f"{self.seconds:.3g} s")
         if self.stopped:
             parts.append(f"stopped: {self.stopped}")
@@ -79,6 +129,9 @@ class History:
 
     def plot(self, path_or_axes: Any = None) -> Figure:
         """Draws loss and accuracy over the epochs, side by side; the loss alone where there is no accuracy.
+
+        Each of training and, where there is one, of validation. A vertical line stands at `best_epoch`, where that is
+        set. Losses that span more than two decades have a logarithmic axis.
 
         path_or_axes: a file to write (its ending says the format: .png, .svg, .pdf), or matplotlib axes to draw into,
         one for the loss or two for both, or None. Returns the figure. Needs no display. Raises ImportError where
@@ -88,7 +141,7 @@ class History:
             from matplotlib.figure import Figure
         except ImportError as error:
             raise ImportError("plots need matplotlib, which is not installed: pip install matplotlib") from error
-        has_accuracy = bool(np.isfinite(self.accuracy).any())
+        has_accuracy = bool(np.isfinite([self.accuracy, self.validation_accuracy]).any())
         to_file = isinstance(path_or_axes, (str, os.PathLike))
         axes: list[Axes]
         if path_or_axes is None or to_file:
@@ -98,27 +151,43 @@ class History:
         else:
             axes = _axes(path_or_axes)
             figure = cast("Figure", axes[0].figure)
-        self._draw_loss(axes[0])
+        self._draw(axes[0], "loss", LOSS)
+        losses = np.concatenate([self.loss, self.validation_loss])
+        losses = losses[np.isfinite(losses)]
+        if len(losses) and losses.min() > 0 and np.log10(losses.max()) - np.log10(losses.min()) > LOG_DECADES:
+            axes[0].set_yscale("log")
         if len(axes) > 1 and has_accuracy:
-            self._draw_accuracy(axes[1])
+            self._draw(axes[1], "accuracy", ACCURACY)
+            axes[1].set_ylim(0, 1.05)
         if to_file:
             figure.savefig(path_or_axes)
         return figure
 
-    def _draw_loss(self, axes: Axes) -> None:
-        loss = self.loss
-        axes.plot(self.epoch, loss, marker=_marker(len(self)))
-        axes.set(title="Training loss", xlabel="Epoch", ylabel="Loss")
-        if len(self) and loss.min() > 0 and np.log10(loss.max() / loss.min()) > LOG_DECADES:
-            axes.set_yscale("log")
+    def _draw(self, axes: Axes, name: str, color: str) -> None:
+        """The curves of training and of validation, through the records that have them."""
+        training, validation = getattr(self, name), getattr(self, f"validation_{name}")
+        validated = bool(np.isfinite(validation).any())
+        curves = [("training", training, color, "-")]
+        if validated:
+            curves.append(("validation", validation, VALIDATION, "--"))
+        for label, values, shade, line in curves:
+            there = np.isfinite(values)
+            marker = _marker(int(there.sum()))
+            axes.plot(self.epoch[there], values[there], marker=marker, color=shade, linestyle=line, label=label)
+        if self.best_epoch is not None:
+            axes.axvline(self.best_epoch, color="black", linewidth=1.2, linestyle=":", label="best")
+        if validated or self.best_epoch is not None:
+            axes.legend()
+        title = name.capitalize() if validated else f"Training {name}"
+        axes.set(title=title, xlabel="Epoch", ylabel=name.capitalize())
         axes.xaxis.set_major_locator(_whole_numbers())
-        axes.grid(True)
+        axes.grid(True, alpha=0.5)
 
-    def _draw_accuracy(self, axes: Axes) -> None:
-        axes.plot(self.epoch, self.accuracy, marker=_marker(len(self)), color="green")
-        axes.set(title="Training accuracy", xlabel="Epoch", ylabel="Accuracy", ylim=(0, 1.05))
-        axes.xaxis.set_major_locator(_whole_numbers())
-        axes.grid(True)
+
+def _numbers(column: np.ndarray) -> list[Any]:
+    """A column as Python numbers; None where one is not finite."""
+    finite = np.isfinite(column)
+    return [number if there else None for number, there in zip(column.tolist(), finite.tolist(), strict=True)]
 
 
 def seconds_of(history: History) -> str:
@@ -132,7 +201,7 @@ def _whole_numbers() -> Any:
     """Where an axis of epochs has its ticks."""
     from matplotlib.ticker import MaxNLocator
 
-    return MaxNLocator(integer=True, steps=[1, 2, 5, 10])
+    return MaxNLocator(integer=True, steps=[1, 2, 5, 10], min_n_ticks=1)  # of a single epoch, that one
 
 
 def _span(name: str, ends: list[str]) -> str:

@@ -103,7 +103,7 @@ class Model:
         batch_size: rows of a batch (the last may be shorter); None: all.
         shuffle: whether each epoch of mini-batches goes through the rows in a new order; a second call goes on with
             the orders where the first one ended.
-        record_every: records the first epoch, each k-th and the last; None: every epoch, at 24 bytes each.
+        record_every: records the first epoch, each k-th and the last; None: every epoch, at 56 bytes each.
         target_loss, target_accuracy: a record that reaches either ends the training.
         progress: a bar; None: on a terminal, for runs of more than a second.
 
@@ -250,10 +250,11 @@ class Model:
         finite = step.records[np.isfinite(step.records["loss"])]
         if not labelled:
             finite["accuracy"] = np.nan
+        finite["seconds"] = history.seconds
         if len(finite):
             history.extend(finite)
         if step.state == "target":
-            epoch, loss, accuracy = finite[-1]
+            epoch, loss, accuracy = (finite[name][-1] for name in ("epoch", "loss", "accuracy"))
             goal = training.target_loss
             by_loss = goal is not None and loss <= np.dtype(self.spec.dtype).type(goal)
             history.stopped = f"loss {loss:.6g}" if by_loss else f"accuracy {accuracy:.6g}"
@@ -262,8 +263,8 @@ class Model:
             history.stopped = "diverged"
             what = f"a weight was no longer finite by epoch {max(step.epochs, 1)}"
             if len(finite) < len(step.records):
-                epoch, loss, _ = step.records[-1]
-                what = f"the loss was {loss} in epoch {epoch}"
+                last = step.records[-1]
+                what = f"the loss was {last['loss']} in epoch {last['epoch']}"
             held = "the weights that this fit began with"
             if len(history):
                 held = f"the weights of epoch {history.epoch[-1]}, the last whose loss is recorded as finite"

@@ -8,14 +8,27 @@ from typing import Any
 
 import numpy as np
 
-# A record: an epoch, its mean loss, and the share of right rows.
-RECORD = np.dtype([("epoch", np.int64), ("loss", np.float64), ("accuracy", np.float64)])
+# A record: an epoch, its mean loss, the share of right rows, the learning rate, the seconds since `fit` began at which
+# the record reached Python, and loss and accuracy of the validation rows. NaN where there is none.
+RECORD = np.dtype(
+    [
+        ("epoch", np.int64),
+        ("loss", np.float64),
+        ("accuracy", np.float64),
+        ("learning_rate", np.float64),
+        ("seconds", np.float64),
+        ("validation_loss", np.float64),
+        ("validation_accuracy", np.float64),
+    ]
+)
 
 
-def records(epoch: Any, loss: Any, accuracy: Any) -> np.ndarray:
-    """Records (R,), of dtype RECORD, from numbers or from arrays of R numbers."""
+def records(epoch: Any, loss: Any, accuracy: Any, learning_rate: Any = np.nan) -> np.ndarray:
+    """Records (R,), of dtype RECORD, from numbers or from arrays of R numbers; the other fields are NaN."""
     made = np.zeros(np.size(epoch), RECORD)
-    made["epoch"], made["loss"], made["accuracy"] = epoch, loss, accuracy
+    made["epoch"], made["loss"], made["accuracy"], made["learning_rate"] = epoch, loss, accuracy, learning_rate
+    for name in ("seconds", "validation_loss", "validation_accuracy"):
+        made[name] = np.nan
     return made
 
 

@@ -61,7 +61,8 @@ def training_digest(backend, name, dtype):
     data = problem.spec, result.parameters, problem.x
     evaluated = backend.evaluate(*data, problem.y, **options)
     outputs = backend.outputs(*data, **options), backend.logits(*data, **options)
-    return digest(np.array(result.records), result.parameters, np.array(evaluated), *outputs)
+    recorded = np.array(result.records)[:, :3]  # epoch, loss, accuracy
+    return digest(recorded, result.parameters, np.array(evaluated), *outputs)
 
 
 def map_digest(by_kernel, name, dtype):

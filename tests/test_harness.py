@@ -14,7 +14,7 @@ import test_train
 import test_truth
 from bits import BAND, Guarded, assert_same_bits, nasty
 from cases import CASES, TRAINED, Unregistered, check
-from trainings import Problem, Result, assert_same_result, check_training
+from trainings import FIGURES, Problem, Result, assert_same_result, check_training
 
 import fastmlp
 from fastmlp import cache, definition, native, pairs
@@ -331,6 +331,18 @@ def test_a_training_that_ends_otherwise_is_seen():
     ):  # fmt: skip
         with pytest.raises(AssertionError):
             assert_same_result(result(**changes), result())
+
+
+def test_a_figure_of_validation_that_differs_is_seen():
+    def result(validation_loss):
+        record = dict.fromkeys(FIGURES, np.nan) | {"epoch": 1, "loss": 0.5, "validation_loss": validation_loss}
+        return Result("done", 1, [tuple(record.values())], np.ones(3), 1)
+
+    assert "seconds" not in FIGURES
+    assert_same_result(result(0.25), result(0.25))
+    for other in (0.25 + 2**-54, np.nan):
+        with pytest.raises(AssertionError):
+            assert_same_result(result(other), result(0.25))
 
 
 def planted_update(name, function, dtype, monkeypatch):
