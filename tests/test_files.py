@@ -1,0 +1,669 @@
+"""Files of tensors: exact, whole after any crash, and refused in words for any damage."""
+
+import errno
+import io
+import json
+import os
+import pickle
+import re
+import signal
+import stat
+import subprocess
+import sys
+import time
+import zipfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fastmlp import files
+
+TENSORS = {
+    "weights": np.array([[1.5, -0.0, 5e-324], [np.pi, -1e308, 0.1]]),
+    "w32": np.array([1.5, 0.1, -0.0], np.float32),
+    "rows": np.array(7),
+}
+HEADER = {"layers": [2, 3], "rate": 0.1, "name": "a \u00e9 \ud800"}
+posix = pytest.mark.skipif(os.name != "posix", reason="permissions, links and signals of POSIX")
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "model.safetensors"
+
+
+def bits(array):
+    return array.dtype.name, array.shape, array.tobytes()
+
+
+def same(found, expected=TENSORS):
+    return {name: bits(array) for name, array in found.items()} == {name: bits(a) for name, a in expected.items()}
+
+
+def content(path, tensors=TENSORS, header=HEADER):
+    files.write(path, tensors, header)
+    return path.read_bytes()
+
+
+def refused(path, content):
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=re.escape(str(path))) as caught:
+        files.read(path)
+    return str(caught.value).replace(str(path), "PATH")
+
+
+# What comes back
+
+
+def test_what_was_written_is_read(path):
+    files.write(path, TENSORS, HEADER)
+    tensors, header = files.read(path)
+    assert same(tensors)
+    assert header == HEADER
+    assert list(tensors) == sorted(TENSORS)
+
+
+@pytest.mark.parametrize("dtype", ["f8", "f4", "f2", "i8", "i4", "i2", "i1", "u8", "u4", "u2", "u1", "?", "q", "l"])
+@pytest.mark.parametrize("order", "<>")
+def test_every_dtype_in_both_byte_orders(path, dtype, order):
+    array = np.array([[0, 1, 1], [1, 0, 1]], np.dtype(dtype).newbyteorder(order))
+    files.write(path, {"a": array}, {})
+    found = files.read(path)[0]["a"]
+    assert found.dtype.isnative
+    assert bits(found) == bits(array.astype(dtype))
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.arange(12.0).reshape(3, 4).T,  # safetensors.numpy 0.8.0 writes these three wrongly
+        np.asfortranarray(np.arange(24.0).reshape(2, 3, 4)),
+        np.arange(12.0)[::2],
+        np.arange(12.0)[::-1],
+        np.broadcast_to(np.float32(2), (3, 2)),
+        np.array(2.5),
+        np.empty(0),
+        np.empty((0, 3)),
+        np.empty((2, 0, 4), np.float32),
+        np.array([np.nan, -np.inf, -np.nan, 5e-324]),
+    ],
+)
+def test_every_layout_and_shape(path, array):
+    import safetensors.numpy
+
+    files.write(path, {"a": array, "z": np.ones(1, np.int8)}, {})
+    found = files.read(path)[0]["a"]
+    assert bits(found) == bits(np.array(array, order="C"))
+    assert bits(safetensors.numpy.load_file(path)["a"]) == bits(found)
+
+
+def test_nan_keeps_its_payload(path):
+    array = np.array([0x7FF8000000000123, 0xFFF0000000000001], np.uint64).view(np.float64)
+    files.write(path, {"a": array}, {})
+    assert bits(files.read(path)[0]["a"]) == bits(array)
+
+
+def test_arrays_are_ones_own(path):
+    odd = {"a": np.ones(3, np.int8), "b": np.ones(3, np.float32), "c": np.ones((2, 3)), "d": np.ones(())}
+    files.write(path, odd, {})
+    for array in files.read(path)[0].values():
+        assert array.flags.owndata
+        assert array.flags.writeable
+        assert array.flags.aligned
+        assert array.flags.c_contiguous
+        array[...] = 2
+    assert same(files.read(path)[0], odd)
+
+
+def test_floats_of_the_header_come_back_exactly(path):
+    random = np.random.default_rng(0).integers(0, 2**64, 2000, np.uint64).view(np.float64)
+    values = [*random[np.isfinite(random)].tolist(), 5e-324, -0.0, 0.1, 1 / 3, 1.7976931348623157e308, np.float64(0.1)]
+    header = {"floats": values, "large": 2**128 - 1, "true": True, "none": None}
+    files.write(path, {}, header)
+    found = files.read(path)[1]
+    assert np.array(found["floats"]).tobytes() == np.array(values).tobytes()
+    assert found == header
+    assert found["true"] is True
+
+
+def test_equal_contents_are_equal_files(path):
+    backwards = dict(reversed(TENSORS.items()))
+    assert content(path) == content(path, backwards, dict(reversed(HEADER.items())))
+    code = f"from fastmlp import files\ntensors, header = files.read({str(path)!r})\n"
+    subprocess.run([sys.executable, "-c", f"{code}files.write({str(path)!r}, tensors, header)"], check=True)
+    assert path.read_bytes() == content(path)
+
+
+def test_others_read_it(path):
+    """By the library's own functions, and by the code of docs/files.md."""
+    from safetensors import safe_open
+
+    files.write(path, TENSORS, HEADER)
+    with safe_open(path, framework="np") as file:
+        metadata = file.metadata()
+        assert same({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
+    assert metadata["format"] == "fastmlp"
+    assert metadata["format_version"] == "1"
+    assert json.loads(metadata["header"]) == HEADER
+    text = (Path(__file__).parents[1] / "docs" / "files.md").read_text()
+    names = {}
+    exec(re.search(r"```python\n(.*?)```", text, re.DOTALL).group(1), names)
+    tensors, header = names["read"](path)
+    assert same(tensors)
+    assert header == HEADER
+
+
+def test_writing_needs_no_library_and_nothing_is_imported_early(path):
+    code = f"import sys, fastmlp.files as files\nfiles.write({str(path)!r}, {{}}, {{}})\n"
+    code += "assert 'safetensors' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+# What cannot be stored
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, [[{"a": np.nan}]]])
+def test_a_header_of_numbers_that_json_lacks(path, value):
+    with pytest.raises(ValueError, match="header cannot be stored as JSON"):
+        files.write(path, {}, {"a": value})
+    assert not list(path.parent.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("header", "message"),
+    [
+        ({"a": np.ones(2)}, "header cannot be stored as JSON: Object of type ndarray"),
+        ({"a": np.float32(1)}, "header cannot be stored as JSON: Object of type float32"),
+        ({"a": [({1: 2},)]}, "header has the key 1, a int: use text as keys"),
+        ([1], "header is a list: give a dict"),
+    ],
+)
+def test_headers_of_other_types(path, header, message):
+    with pytest.raises(TypeError, match=re.escape(message)):
+        files.write(path, {}, header)
+
+
+@pytest.mark.parametrize("name", ["", "__metadata__", 'a"', "a\\", "\n", "\u00e9", 3])
+def test_names_that_are_refused(path, name):
+    with pytest.raises(ValueError, match="tensor name"):
+        files.write(path, {name: np.ones(1)}, {})
+
+
+@pytest.mark.parametrize(
+    "array", [np.array([None]), np.array(["a"]), np.ones(2, complex), np.ones(2, "i4,f8"), [1.0], 1.0]
+)
+def test_tensors_that_are_refused(path, array):
+    with pytest.raises(TypeError, match="tensor a is"):
+        files.write(path, {"a": array}, {})
+
+
+def test_a_header_that_safetensors_would_not_read(path, monkeypatch):
+    monkeypatch.setattr(files, "_LARGEST", 1000)
+    with pytest.raises(ValueError, match="1000 can be stored"):
+        files.write(path, {}, {"a": "a" * 1000})
+
+
+# Damage
+
+
+def test_a_file_cut_short_anywhere_is_refused(path):
+    whole = content(path)
+    for size in range(len(whole)):
+        message = refused(path, whole[:size])
+        assert "empty" in message if size == 0 else "cut short" in message
+    refused(path, whole + b"\0")
+
+
+def unnoticed_flips(path, whole):
+    """Which flipped bits raise no ValueError that names the file; any other exception goes through."""
+    unnoticed = []
+    for bit in range(8 * len(whole)):
+        damaged = bytearray(whole)
+        damaged[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(damaged)
+        try:
+            files.read(path)
+        except ValueError as error:
+            if str(path) in str(error):
+                continue
+        unnoticed.append(bit)
+    return unnoticed
+
+
+def test_every_flipped_bit_is_noticed(path):
+    assert unnoticed_flips(path, content(path)) == []
+
+
+def test_without_the_checksum_flips_go_unnoticed(path, monkeypatch):
+    whole = content(path)
+    monkeypatch.setattr(files, "_check_sum", lambda name, metadata, tensors: None)
+    data = 8 * (8 + int.from_bytes(whole[:8], "little"))
+    assert set(range(data, 8 * len(whole))) <= set(unnoticed_flips(path, whole))
+
+
+def rebuilt(whole, change):
+    """whole, with its description as `change` leaves it."""
+    length = int.from_bytes(whole[:8], "little")
+    description = json.loads(whole[8 : 8 + length])
+    change(description)
+    text = json.dumps(description).encode()
+    return len(text).to_bytes(8, "little") + text + whole[8 + length :]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            lambda d: d["__metadata__"].update(format_version="2"),
+            "has format version 2, and this fastmlp reads version 1",
+        ),
+        (lambda d: d["__metadata__"].update(format_version="0"), "its format version is '0'"),
+        (lambda d: d["__metadata__"].update(format_version="one"), "its format version is 'one'"),
+        (lambda d: d["__metadata__"].pop("format_version"), "its format version is ''"),
+        (lambda d: d.update(__metadata__={"format": "fastmlp", "format_version": "12"}), "has format version 12, and"),
+        (lambda d: d["__metadata__"].update(note="x"), "its metadata are 'format, format_version, header, note"),
+        (lambda d: d["__metadata__"].pop("header"), "its metadata are"),
+        (lambda d: d["__metadata__"].update(header="\u00e9"), "its metadata are"),
+        (lambda d: d["__metadata__"].update(header="\ud800"), "its metadata are"),
+        (lambda d: d["__metadata__"].update(header="{}"), "does not fit its checksum"),
+        (lambda d: d["__metadata__"].update(sha256="0" * 64), "does not fit its checksum"),
+        (lambda d: d["__metadata__"].update(sha256=0), "its metadata are no texts"),
+        (
+            lambda d: d["__metadata__"].update(format="pt"),
+            "its metadata say format='pt', 3 tensors (rows, weights, w32)",
+        ),
+        (lambda d: d.pop("__metadata__"), "no fastmlp metadata, 3 tensors"),
+        (lambda d: d["weights"].update(shape=[6]), "does not fit its checksum"),
+        (lambda d: d["weights"].update(dtype="I64"), "does not fit its checksum"),
+        (lambda d: d["weights"].update(dtype="BF16"), "is damaged"),
+        (lambda d: d["weights"].update(shape=[2, 2**62]), "is damaged"),
+        (lambda d: d.update(other=d.pop("weights")), "does not fit its checksum"),
+        (lambda d: d.update(deep=eval("[" * 90 + "]" * 90)), "is damaged"),
+        *((lambda d, odd=odd: d.update(odd=odd), "is damaged") for odd in (3, {}, "x", None, {"data_offsets": "ab"})),
+        *(
+            (lambda d, odd=odd: d["weights"].update(data_offsets=odd), "PATH is ")
+            for odd in (3, [], [8], [8, 56, 60], [0, -1], [56, 8], [8, 56.0], [8, 2**70], [8, "a"], [0, 48], [9, 57])
+        ),
+    ],
+)
+def test_other_descriptions(path, change, message):
+    assert message in refused(path, rebuilt(content(path), change))
+
+
+def sealed(path, tensors, text):
+    """A file whose checksum fits, of a header that `write` refuses."""
+    whole = content(path, tensors, {})
+
+    def change(description):
+        description["__metadata__"].update(header=text, sha256=files._digest(text, tensors))
+
+    return rebuilt(whole, change)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", '{"a":NaN}', "[" * 100_000, "1" * 10_000, '{"a":' * 50_000])
+def test_headers_that_fit_their_checksum_and_are_none(path, text):
+    assert "its header is no JSON" in refused(path, sealed(path, {}, text))
+
+
+def test_bytes_that_are_no_bool(path):
+    whole = content(path, {"a": np.array([True])}, {})
+    assert "neither False nor True" in refused(path, whole[:-1] + b"\2")
+
+
+@pytest.mark.parametrize(
+    "description",
+    [
+        b"{" + b"[" * 200_000,
+        b'{"a":' * 100_000,
+        b"{\xff}",
+        b"{}",
+        b'{"__metadata__":3}',
+        b'{"__metadata__":{"format":3}}',
+        b'{"a":' + b"1" * 10_000 + b"}",
+        "{}".encode("utf-16"),
+    ],
+)
+def test_hostile_descriptions(path, description):
+    refused(path, len(description).to_bytes(8, "little") + description)
+
+
+@pytest.mark.parametrize("length", [0, 1, 99_999_999, 100_000_001, 2**40, 2**63, 2**64 - 1])
+def test_a_hostile_length_takes_no_memory(path, length):
+    import tracemalloc
+
+    tracemalloc.start()
+    try:
+        refused(path, length.to_bytes(8, "little") + b"{}" + b" " * 1000)
+        assert tracemalloc.get_traced_memory()[1] < 5e6
+    finally:
+        tracemalloc.stop()
+
+
+def saved_by(function, *arguments):
+    file = io.BytesIO()
+    function(file, *arguments)
+    return file.getvalue()
+
+
+def zipped(*names):
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        for name in names:
+            archive.writestr(name, "x" * 100)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        *((pickle.dumps({"a": np.ones(3)}, protocol), "a Python pickle") for protocol in range(2, 6)),
+        (saved_by(lambda file: np.savez(file, a=np.ones(3))), "as numpy.savez writes them"),
+        (saved_by(np.save, np.ones(3)), "a NumPy array"),
+        (zipped("archive/data.pkl", "archive/data/0"), "as torch.save writes them"),
+        (zipped("metadata.json", "config.json", "model.weights.h5"), "as Keras writes them"),
+        (zipped("letter.txt"), "a zip archive"),
+        (b"\x89HDF\r\n\x1a\n" + bytes(100), "an HDF5 file"),
+        (b"\x1f\x8b\x08\x00" + bytes(100), "a gzip archive"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "git lfs pull"),
+        (b"<!DOCTYPE html><html>", "a web page"),
+        (b'{"layers": [2, 3]}', "a text"),
+        (b"layers = 2, 3\n" * 9, "no safetensors file"),
+        (bytes(1000), "no safetensors file"),
+        (b"\xff" * 1000, "no safetensors file"),
+    ],
+)
+def test_files_of_other_kinds(path, content, message):
+    assert message in refused(path, content)
+
+
+def test_files_of_other_kinds_are_not_read_whole(path):
+    path.write_bytes(b"PK\x03\x04" + bytes(10_000))
+    os.truncate(path, 2**36)  # a hole
+    with pytest.raises(ValueError, match="a zip archive"):
+        files.read(path)
+
+
+def test_safetensors_of_others(path):
+    import safetensors.numpy
+
+    safetensors.numpy.save_file({"a": np.ones(3)}, path)
+    assert "no fastmlp metadata, 1 tensors (a)" in refused(path, path.read_bytes())
+
+
+def test_the_system_s_errors_stay_its_own(path, tmp_path):
+    with pytest.raises(FileNotFoundError) as caught:
+        files.read(path)
+    assert caught.value.filename == str(path)
+    with pytest.raises(IsADirectoryError) as caught:
+        files.read(tmp_path)
+    assert caught.value.filename == str(tmp_path)
+    with pytest.raises(TypeError):
+        files.read(0)
+
+
+@posix
+def test_a_pipe_is_refused_and_not_waited_for(path):
+    os.mkfifo(path)
+    for work in (lambda: files.read(path), lambda: files.write(path, {}, {})):
+        with pytest.raises(ValueError, match="a device or a pipe"):
+            work()
+    with pytest.raises(ValueError, match="a device or a pipe"):
+        files.write("/dev/null", {}, {})
+
+
+@posix
+def test_a_file_that_may_not_be_read(path, monkeypatch):
+    files.write(path, {}, {})
+    path.chmod(0)
+    if os.access(path, os.R_OK):
+        pytest.skip("the superuser reads it")
+    with pytest.raises(PermissionError) as caught:
+        files.read(path)
+    assert caught.value.filename == str(path)
+
+
+# Where it is written
+
+
+@posix
+@pytest.mark.parametrize("mask", [0o022, 0o077, 0o002])
+def test_permissions_are_those_of_open(path, mask):
+    before = os.umask(mask)
+    try:
+        files.write(path, {}, {})
+        with open(path.with_name("other"), "wb"):
+            pass
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(path.stat().st_mode) == stat.S_IMODE(path.with_name("other").stat().st_mode) == 0o666 & ~mask
+
+
+@posix
+@pytest.mark.parametrize("mode", [0o600, 0o666, 0o640, 0o755])
+def test_a_file_keeps_its_permissions(path, mode, monkeypatch):
+    files.write(path, {}, {})
+    path.chmod(mode)
+    synchronise, modes = os.fsync, []
+
+    def look(descriptor):
+        modes.append(stat.S_IMODE(os.fstat(descriptor).st_mode))
+        synchronise(descriptor)
+
+    monkeypatch.setattr(os, "fsync", look)
+    files.write(path, TENSORS, {})
+    assert stat.S_IMODE(path.stat().st_mode) == mode
+    assert modes[0] & ~mode == 0, "nobody may read the new file before it is in its place who might not read the old"
+    assert same(files.read(path)[0])
+
+
+@posix
+def test_a_read_only_file_is_not_replaced(path, monkeypatch):
+    old = content(path)
+    path.chmod(0o400)
+    monkeypatch.setattr(os, "access", lambda place, what: False)  # as for who is not the superuser
+    with pytest.raises(PermissionError, match="read-only"):
+        files.write(path, {}, {})
+    assert path.read_bytes() == old
+
+
+@posix
+def test_the_target_of_a_link_is_replaced(path, tmp_path):
+    (tmp_path / "deep").mkdir()
+    target = tmp_path / "deep" / "target"
+    path.symlink_to(Path("deep", "target"))
+    for tensors in ({}, TENSORS):  # once where nothing is yet
+        files.write(path, tensors, {})
+        assert path.is_symlink()
+        assert not target.is_symlink()
+        assert same(files.read(target)[0], tensors)
+        assert os.listdir(tmp_path / "deep") == ["target"]
+    loop = tmp_path / "loop"
+    loop.symlink_to("loop")
+    with pytest.raises(OSError, match="leads to itself"):
+        files.write(loop, {}, {})
+    assert loop.is_symlink()
+
+
+def test_every_way_to_name_a_path(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    long = "m" * 255
+    for name in ("model", b"bytes", Path("path"), "a b \u00e9.x", "../" + tmp_path.name + "/up", long):
+        files.write(name, TENSORS, {})
+        assert same(files.read(name)[0])
+    assert len(os.listdir()) == 6
+    with pytest.raises(TypeError):
+        files.write(3, {}, {})
+
+
+def test_places_that_are_refused(tmp_path):
+    with pytest.raises(FileNotFoundError, match="there is no such folder, make it first") as caught:
+        files.write(tmp_path / "none" / "model", {}, {})
+    assert caught.value.filename == str(tmp_path / "none")
+    with pytest.raises(IsADirectoryError, match="this is a folder, give the name of a file"):
+        files.write(tmp_path, {}, {})
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(OSError, match="there is no such folder"):
+        files.write(tmp_path / "file" / "model", {}, {})
+
+
+# Crashes
+
+
+class Full(io.FileIO):
+    """A file on a full disk."""
+
+    def write(self, data):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+FAULTS = {
+    "no space": lambda patch: patch.setattr("builtins.open", lambda descriptor, mode: Full(descriptor, mode)),
+    "fsync": lambda patch: patch.setattr(os, "fsync", raising(OSError(errno.EIO, "input/output error"))),
+    "replace": lambda patch: patch.setattr(os, "replace", raising(PermissionError(errno.EACCES, "in use"))),
+    "interrupt": lambda patch: patch.setattr(os, "fsync", raising(KeyboardInterrupt())),
+    "interrupt late": lambda patch: patch.setattr(os, "replace", raising(KeyboardInterrupt())),
+    "memory": lambda patch: patch.setattr(os, "fsync", raising(MemoryError())),
+}
+
+
+def raising(error):
+    def function(*arguments, **named):
+        raise error
+
+    return function
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("there", [True, False])
+def test_a_fault_leaves_what_was_there(path, fault, there):
+    old = content(path) if there else None
+    with pytest.MonkeyPatch.context() as patch:
+        FAULTS[fault](patch)
+        with pytest.raises((OSError, KeyboardInterrupt, MemoryError)) as caught:
+            files.write(path, {"a": np.ones(100_000)}, {})
+    if isinstance(caught.value, OSError):
+        assert "not saved: " in str(caught.value)
+        assert "what was there is as it was" in str(caught.value)
+        assert caught.value.filename == str(path)
+    assert [name.read_bytes() for name in path.parent.iterdir()] == ([old] if there else [])
+
+
+@posix
+def test_a_disk_without_space(path):
+    """The system's own refusal: a limit on the size of files."""
+    old = content(path)
+    code = f"""if True:
+        import resource, signal
+        import numpy as np
+        from fastmlp import files
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+        try:
+            files.write({str(path)!r}, {{"a": np.ones(100_000)}}, {{}})
+        except OSError as error:
+            print(error)
+    """
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "not saved: File too large; what was there is as it was" in ended.stdout
+    assert path.read_bytes() == old
+    assert os.listdir(path.parent) == [path.name]
+
+
+def test_the_file_is_on_the_disk_before_it_is_in_its_place_and_its_folder_after(path, monkeypatch):
+    steps = []
+    synchronise, replace = os.fsync, os.replace
+
+    def fsync(descriptor):
+        folder = stat.S_ISDIR(os.fstat(descriptor).st_mode)
+        steps.append("folder" if folder else f"file of {os.fstat(descriptor).st_size}")
+        synchronise(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    monkeypatch.setattr(os, "replace", lambda old, new: (steps.append("replace"), replace(old, new)))
+    size = len(content(path))
+    assert steps[:2] == [f"file of {size}", "replace"]
+    assert os.name == "nt" or steps[2:] == ["folder"]
+
+
+def test_a_folder_that_cannot_be_synchronised_is_no_error(path, monkeypatch):
+    synchronise = os.fsync
+
+    def fsync(descriptor):
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, "not for folders")
+        synchronise(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    files.write(path, TENSORS, HEADER)
+    assert same(files.read(path)[0])
+
+
+def numbered(number):
+    return {"a": np.full(20_000, number), "b": np.full((100, 100), number, np.float32)}, {"number": number}
+
+
+def number_of(path):
+    """Which of the numbered files this is, whole."""
+    tensors, header = files.read(path)
+    assert same(tensors, numbered(header["number"])[0])
+    return header["number"]
+
+
+SAVES = """if True:
+    import itertools, sys
+    import numpy as np
+    from fastmlp import files
+    for number in itertools.count(1):
+        tensors = {"a": np.full(20_000, number), "b": np.full((100, 100), number, np.float32)}
+        files.write(sys.argv[1], tensors, {"number": number})
+        if number == 1:
+            print(flush=True)
+"""
+
+
+@posix
+def test_a_killed_writer_leaves_a_whole_file(path):
+    numbers = []
+    for attempt in range(8):
+        with subprocess.Popen([sys.executable, "-c", SAVES, path], stdout=subprocess.PIPE) as child:
+            child.stdout.readline()
+            time.sleep(0.05 + 0.0137 * attempt)
+            child.send_signal(signal.SIGKILL)
+        numbers.append(number_of(path))
+        others = [place for place in path.parent.iterdir() if place != path]
+        assert len(others) <= 1
+        for place in others:
+            assert place.name.startswith(".fastmlp-")
+            place.unlink()
+    assert max(numbers) > 1
+
+
+def test_writers_at_the_same_time_leave_one_whole_file(path):
+    files.write(path, *numbered(0))
+
+    def work(number):
+        for _ in range(20):
+            files.write(path, *numbered(number))
+            assert 0 <= number_of(path) <= 4
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(work, range(1, 5)))
+    assert 1 <= number_of(path) <= 4
+    assert os.listdir(path.parent) == [path.name]
+
+
+def test_tensors_are_copied_before_they_are_hashed(path, monkeypatch):
+    array = np.ones(1000)
+    digest = files._digest
+
+    def meanwhile(text, tensors):
+        result = digest(text, tensors)
+        array[:] = 2  # another thread's training
+        return result
+
+    monkeypatch.setattr(files, "_digest", meanwhile)
+    files.write(path, {"a": array}, {})
+    monkeypatch.undo()
+    assert same(files.read(path)[0], {"a": np.ones(1000)})
