@@ -216,19 +216,26 @@ def test_a_file_cut_short_anywhere_is_refused(path):
     refused(path, whole + b"\0")
 
 
+def is_refused(path):
+    try:
+        files.read(path)
+    except ValueError as error:
+        return str(path) in str(error)
+    return False
+
+
 def unnoticed_flips(path, whole):
     """Which flipped bits raise no ValueError that names the file; any other exception goes through."""
     unnoticed = []
-    for bit in range(8 * len(whole)):
-        damaged = bytearray(whole)
-        damaged[bit // 8] ^= 1 << bit % 8
-        path.write_bytes(damaged)
-        try:
-            files.read(path)
-        except ValueError as error:
-            if str(path) in str(error):
-                continue
-        unnoticed.append(bit)
+    path.write_bytes(whole)
+    with open(path, "r+b", buffering=0) as file:  # in place: a new file for each bit takes some systems 20 times longer
+        for bit in range(8 * len(whole)):
+            place = bit // 8
+            for byte in (whole[place] ^ 1 << bit % 8, whole[place]):
+                file.seek(place)
+                file.write(bytes([byte]))
+                if byte != whole[place] and not is_refused(path):
+                    unnoticed.append(bit)
     return unnoticed
 
 
