@@ -544,6 +544,11 @@ def padded(x):
     return np.append(x, canaries(whole(len(x), register_lanes(x.dtype)) - len(x), x.dtype))
 
 
+def sprinkled(rng, x, numbers):
+    """x with these in a quarter of its places."""
+    return np.where(rng.random(len(x)) < 0.25, rng.choice(numbers, len(x)), x).astype(x.dtype)
+
+
 @case("gradients.scaled", update_sizes)
 def scaled(kernel, dtype, rng, count, kind):
     total, scale = KINDS[kind](rng, count, dtype), np.dtype(dtype).type(rng.choice([1, 1 / 3, 1e-30]))
@@ -554,7 +559,7 @@ def scaled(kernel, dtype, rng, count, kind):
 
 @case("gradients.penalized", update_sizes)
 def penalized(kernel, dtype, rng, count, kind):
-    before, w = KINDS[kind](rng, count, dtype), KINDS[kind](rng, count, dtype)
+    before, w = KINDS[kind](rng, count, dtype), sprinkled(rng, KINDS[kind](rng, count, dtype), [0.0, -0.0, np.nan])
     l2, l1 = (np.dtype(dtype).type(rng.choice([0, 0.1, 3])) for _ in range(2))
     g = Guarded(padded(before), writes=np.arange(len(padded(before))) < count, offset=int(rng.integers(0, 4)))
     run(kernel, dtype, g=g, w=Guarded(padded(w), offset=1), l2=l2, l1=l1, count=count)
@@ -563,14 +568,14 @@ def penalized(kernel, dtype, rng, count, kind):
 
 @case("gradients.clipped_by_value", update_sizes)
 def clipped_by_value(kernel, dtype, rng, count, kind):
-    before = KINDS[kind](rng, count, dtype)
-    limit = np.dtype(dtype).type(rng.choice([0.5, 1.0, 1e-30]))  # some numbers are the limit itself
+    limit = np.dtype(dtype).type(rng.choice([0.5, 1.0, 1e-30]))
+    before = sprinkled(rng, KINDS[kind](rng, count, dtype), [limit, -limit, np.inf, -np.inf, np.nan])
     g = Guarded(padded(before), writes=True)
     run(kernel, dtype, g=g, limit=limit, count=count)
     assert_same_bits(g.array[:count], gradients.clipped_by_value(before, limit), "g")
 
 
-NORMS = ("below", "at", "just above", "above", "far above", "overflow", "underflow")
+NORMS = ("below", "at", "just above", "above", "far above", "overflow", "underflow", "infinity", "nan")
 
 
 def norm_sizes(dtype):
@@ -587,15 +592,16 @@ def clipped_by_norm(kernel, dtype, rng, count, norm, kind):
     before = KINDS[kind](rng, count, dtype)
     before[0] = real(1.5)
     exponent = np.finfo(dtype).maxexp // 2 + 1
+    before[-1] = {"infinity": np.inf, "nan": np.nan}.get(norm, before[-1])
     before = np.ldexp(before, {"overflow": exponent, "underflow": -2 * exponent // 3}.get(norm, 0)).astype(dtype)
     size = np.sqrt(arithmetic.row_products(before[:, None], before[:, None])[0, 0])
     limit = {
         "below": real(2) * size, "at": size, "just above": np.nextafter(size, real(0)), "far above": size * real(1e-9),
     }.get(norm, real(0.7) * size)  # fmt: skip
     limit = real(1) if not np.isfinite(limit) else limit
-    assert (norm == "overflow") == np.isinf(size) or kind != "ordinary"
+    assert (norm in ("overflow", "infinity", "nan")) != np.isfinite(size) or kind != "ordinary"
     clips = bool(np.isfinite(size) and size > limit)
-    assert clips == (norm not in ("below", "at", "overflow")) or kind != "ordinary"
+    assert clips == ("above" in norm or norm == "underflow") or kind != "ordinary"
     levels = ((count + 511) // 512).bit_length()
     scratch = Guarded(canaries(line + levels, dtype), writes=True)
     g = Guarded(padded(before), writes=clips)
