@@ -1,0 +1,115 @@
+"""Learning rates as functions of time, in float64. These functions ARE the definition of their bits.
+
+Imports NumPy only. Both backends call this file; there is no fast twin. t (T,) is the time in epochs since a schedule
+began, 0 or more, with fractions; every other argument is a number. Only + - * /, floor, comparison and selection, and
+`elementary.exp` and `elementary.log`. No fma: it is slow in NumPy, and nothing here needs it.
+"""
+
+import numpy as np
+
+from fastmlp.reference.elementary import exp, log
+
+# (1 - cos(pi g)) / 2 = sum of (-1)^(k+1) pi^(2k) / (2 (2k)!) z^k, z = g^2, k = 1, 2, ...: Taylor's series, from k = 11
+# down to 1, where 2 is taken off: 2 z is added apart. What is left out is below 1e-19, z being 1/4 at most.
+SERIES = (
+    3.850353565300677e-11,
+    -1.8023653987312506e-09,
+    6.939476231106886e-08,
+    -2.1515347935164736e-06,
+    5.231905246242285e-05,
+    -0.0009647871547019616,
+    0.01290344569500703,
+    -0.1176653151794466,
+    0.6676313844272947,
+    -2.0293560632083842,
+    0.46740110027233966,
+)
+TOP_BITS = np.uint64(0xFFFFFFFFF8000000)  # of the 53 bits of a float64 it keeps 26, whose square is exact
+
+
+def step(t, learning_rate, every, factor):
+    """learning_rate * factor^floor(t / every)."""
+    return learning_rate * power(factor, np.floor(t / every))
+
+
+def exponential(t, learning_rate, factor):
+    """learning_rate * factor^t."""
+    return learning_rate * power(factor, t)
+
+
+def inverse_scaling(t, learning_rate, exponent):
+    """learning_rate / (1 + t)^exponent."""
+    return learning_rate / power(1.0 + t, exponent)
+
+
+def cosine(t, learning_rate, epochs, floor):
+    """From learning_rate at 0 to floor at `epochs`, where it stays: half a wave."""
+    return blend(learning_rate, floor, half_cosine(np.minimum(t, epochs) / epochs))
+
+
+def one_cycle(t, peak, epochs, warm_up, start_factor, end_factor):
+    """Half a wave from `start` up to peak at t = `top`, and one down to `end` at t = epochs, where it stays.
+
+    start = peak * start_factor, end = start * end_factor, top = warm_up * epochs.
+    """
+    start = peak * start_factor
+    end = start * end_factor
+    top = warm_up * epochs
+    rises = t < top
+    with np.errstate(all="ignore"):  # of quotients that are not selected
+        f = np.where(rises, t / top, np.where(t < epochs, (t - top) / (epochs - top), 1.0))
+    h = half_cosine(f)
+    return np.where(rises, blend(start, peak, h), blend(peak, end, h))
+
+
+def warm_up(t, epochs, start, learning_rate):
+    """The straight line from start * learning_rate at 0 to learning_rate at `epochs`, for t from 0 to there."""
+    return blend(learning_rate, start * learning_rate, t / epochs)
+
+
+# ---------------------------------------------------------------------------------------------------------
+# What they are made of
+
+
+def blend(a, b, h):
+    """a * h + b * (1 - h): exactly a where h is 1, and b where it is 0."""
+    return a * h + b * (1.0 - h)
+
+
+def power(base, exponent):
+    """base^exponent, base > 0, exponent >= 0, broadcast: by squaring where the exponent is whole, else by logarithm."""
+    base, exponent = np.broadcast_arrays(base, exponent)
+    whole = exponent == np.floor(exponent)
+    with np.errstate(all="ignore"):
+        result = _whole_power(base, np.where(whole, exponent, 0.0))
+        return result if whole.all() else np.where(whole, result, exp(exponent * log(base)))
+
+
+def _whole_power(base, n):
+    """base^n, n >= 0 whole: from 1, times base^(2^i) for every bit of n that is set, the lowest first."""
+    result = np.ones(base.shape)
+    while n.any():
+        half = np.floor(n / 2)
+        result = np.where(n != 2 * half, result * base, result)
+        base = base * base
+        n = half
+    return result
+
+
+def half_cosine(f):
+    """(1 + cos(pi f)) / 2 for f from 0 to 1: exactly 1 at 0, 1/2 at 1/2, 0 at 1, and within 1 ulp anywhere.
+
+    With g = min(f, 1 - f), which is exact, and s = (1 - cos(pi g)) / 2, it is 1 - s up to f = 1/2, and s from there.
+    s = 2 z + z q(z), z = g^2 = square + rest: the square of g's first 26 bits is exact, and what is added to it small.
+    """
+    late = f > 0.5
+    g = np.where(late, 1.0 - f, f)
+    first = (g.view(np.uint64) & TOP_BITS).view(np.float64)
+    square = first * first
+    rest = (g - first) * (g + first)
+    z = square + rest
+    q = SERIES[0]
+    for c in SERIES[1:]:
+        q = q * z + c
+    s = 2.0 * square + (2.0 * rest + z * q)
+    return np.where(late, s, 1.0 - s)

@@ -1,0 +1,122 @@
+"""Early stopping, on sequences of which one can see where they must stop."""
+
+import dataclasses
+import math
+
+import numpy as np
+import pytest
+
+from fastmlp.stopping import METRICS, EarlyStopping, higher_is_better, resolve_metric
+
+NAN, INF = math.nan, math.inf
+
+
+def see(rule, values, first=1, every=1):
+    """What the rule says to each value, as its first letters; it is not asked after "stop". -> (letters, run)."""
+    run, said = rule.start(), ""
+    for i, value in enumerate(values):
+        answer = run.see(first + i * every, value)
+        assert answer in ("better", "worse", "stop")
+        said += answer[0]
+        if answer == "stop":
+            break
+    return said, run
+
+
+@pytest.mark.parametrize(
+    ("rule", "values", "said", "best", "best_epoch"),
+    [
+        (dict(patience=2), [5, 4, 3, 2], "bbbb", 2, 4),
+        (dict(patience=2), [5, 4, 6, 3, 6, 6, 1], "bbwbws", 3, 4),
+        (dict(patience=2), [5, 6, 5, 1], "bws", 5, 1),  # a tie is not better
+        (dict(patience=1), [5, 4, 4, 3], "bbs", 4, 2),
+        (dict(patience=3), [5, 5, 5, 5, 5], "bwws", 5, 1),
+        (dict(patience=3), [1, 9, 8, 7, 6], "bwws", 1, 1),  # falling, but not below the best
+        (dict(patience=2, metric="accuracy"), [0.5, 0.6, 0.6, 0.5, 0.9], "bbws", 0.6, 2),
+        (dict(patience=2, metric="validation_accuracy"), [0.5, 0.4, 0.7, 0.8], "bwbb", 0.8, 4),
+        (dict(patience=2, metric="validation_loss"), [0.5, 0.6, 0.7], "bws", 0.5, 1),
+        (dict(patience=2, min_delta=0.5), [4, 3.5, 3.25, 2], "bwbb", 2, 4),
+        (dict(patience=2, min_delta=0.5), [4, 3.5, 3.5], "bws", 4, 1),  # just min_delta is not more than it
+        (dict(patience=2, min_delta=0.5), [4, math.nextafter(3.5, 0)], "bb", math.nextafter(3.5, 0), 2),
+        (dict(patience=2, min_delta=0.5, metric="accuracy"), [0, 0.5, 0.5], "bws", 0, 1),
+        (dict(patience=2, min_delta=0.25, metric="accuracy"), [0, 0.25, 0.5, 0.75], "bwbw", 0.5, 3),
+        (dict(patience=4, min_delta=1), [9, 8.5, 8.1, 7.9, 7.5], "bwwbw", 7.9, 4),  # from the best, not the last
+        (dict(patience=2), [NAN, 5, NAN, NAN, 1], "wbws", 5, 2),
+        (dict(patience=2), [NAN, NAN], "ws", None, None),
+        (dict(patience=1), [NAN], "s", None, None),
+        (dict(patience=2), [INF, 5, -INF, -INF], "wbws", 5, 2),
+        (dict(patience=2, metric="accuracy"), [NAN, 0.0, INF, NAN], "wbws", 0, 2),
+        (dict(patience=2), [-1, -2, -2, -1.5], "bbws", -2, 2),  # losses may be negative
+        (dict(patience=2), [1e308, -1e308, 0, 0], "bbws", -1e308, 2),  # their difference is infinite
+        (dict(patience=2), [0.0, -0.0, 5e-324, 0], "bws", 0, 1),
+    ],
+)
+def test_sequences(rule, values, said, best, best_epoch):
+    found, run = see(EarlyStopping(**rule), values)
+    assert found == said
+    assert (run.best, run.best_epoch) == (best, best_epoch)
+
+
+def test_patience_counts_recorded_epochs():
+    """Epochs 10, 20, ... are seen: the third that is not better stops, whatever their numbers."""
+    said, run = see(EarlyStopping(patience=3), [3, 2, 2, 2, 2, 2], first=10, every=10)
+    assert said == "bbwws"
+    assert run.best_epoch == 20
+
+
+@pytest.mark.parametrize("patience", [1, 2, 10])
+def test_a_run_without_gain_stops_after_patience(patience):
+    said, _ = see(EarlyStopping(patience=patience), [1.0] * 50)
+    assert said == "b" + "w" * (patience - 1) + "s"
+
+
+def test_runs_are_apart():
+    rule = EarlyStopping(patience=1)
+    one, other = rule.start(), rule.start()
+    assert one.see(1, 3.0) == "better"
+    assert other.best is None
+    assert other.see(1, 4.0) == "better"
+    assert one.see(2, 3.0) == "stop"
+    assert (other.best, other.best_epoch, other.rule) == (4.0, 1, rule)
+
+
+def test_what_is_kept_is_plain():
+    run = EarlyStopping(np.int64(3), min_delta=np.float32(0.5)).start()
+    run.see(np.int64(7), np.float32(0.25))
+    assert [type(value) for value in (run.best, run.best_epoch)] == [float, int]
+    assert [type(value) for value in (run.rule.patience, run.rule.min_delta)] == [int, float]
+    assert EarlyStopping() == EarlyStopping(10, None, 0.0, True)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        run.rule.patience = 4
+
+
+def test_metrics():
+    assert [higher_is_better(name) for name in METRICS] == [False, True, False, True]
+    assert not higher_is_better(None)
+    assert resolve_metric(None, True, True) == "validation_loss"
+    assert resolve_metric(None, False, False) == "loss"
+    for name in METRICS:
+        assert resolve_metric(name, True, True) == name
+    with pytest.raises(ValueError, match=r"metric='validation_loss' needs rows to validate on: .* metric=\"loss\""):
+        resolve_metric("validation_loss", False, True)
+    with pytest.raises(ValueError, match=r"metric='validation_accuracy' needs labels.*metric=\"validation_loss\""):
+        resolve_metric("validation_accuracy", True, False)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "words"),
+    [
+        (dict(patience=0), ValueError, r"patience=0 is not positive: give 1 or more"),
+        (dict(patience=2.0), TypeError, r"patience=2.0 is not a whole number"),
+        (dict(patience=True), TypeError, r"patience=True is not a whole number"),
+        (dict(metric="acc"), ValueError, r"metric='acc' is not known: use \"loss\", .* or None"),
+        (dict(metric=3), TypeError, r"metric=3 is no name: use \"loss\""),
+        (dict(min_delta=-0.1), ValueError, r"min_delta=-0.1 is negative: give 0 or more"),
+        (dict(min_delta=NAN), ValueError, r"min_delta=nan is not a finite number"),
+        (dict(min_delta="0.1"), TypeError, r"min_delta='0.1' is not a number"),
+        (dict(best_weights=1), TypeError, r"best_weights=1 is neither True nor False"),
+    ],
+)
+def test_errors_in_words(arguments, error, words):
+    with pytest.raises(error, match=words):
+        EarlyStopping(**arguments)
