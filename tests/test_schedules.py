@@ -373,6 +373,15 @@ def test_each_schedule_has_a_name():
         assert describe(schedule)["name"].replace("_", "") == type(schedule).__name__.lower()
 
 
+def test_defaults():
+    assert Step(0.1, 3) == Step(0.1, 3, 0.1)
+    assert Cosine(0.1, 3) == Cosine(0.1, 3, 0.0)
+    assert InverseScaling(0.1) == InverseScaling(0.1, 0.5)
+    assert OneCycle(0.1, 3) == OneCycle(0.1, 3, 0.3, 0.04, 1e-4)
+    assert WarmUp(3, 0.1) == WarmUp(3, 0.1, 0.0)
+    assert ReduceOnPlateau(0.1) == ReduceOnPlateau(0.1, 0.1, 10, 1e-4, 0.0, None)
+
+
 def test_numbers_are_stored_as_plain_ones():
     made = ReduceOnPlateau(np.float32(0.5), np.float64(0.5), np.int64(0), np.float32(0.25), np.int64(0))
     assert [type(getattr(made, f.name)) for f in dataclasses.fields(made)][:5] == [float, float, int, float, float]
