@@ -45,6 +45,7 @@ def test_an_info_in_words():
     )
     alone = Info(1, 5, 0.5, None, None, None, None, 0.0, History())
     assert str(alone) == "epoch 1/5, loss 0.5, 0 s"
+    assert "accuracy 0, " in str(dataclasses.replace(alone, accuracy=0.0))
 
 
 @pytest.mark.parametrize(

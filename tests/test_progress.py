@@ -75,6 +75,13 @@ def test_validation_fits_in_the_line(monkeypatch, columns, full):
 
 
 @terminals
+def test_what_does_not_fit_is_cut(monkeypatch):
+    """A line that is too long would go on in the next one, and the bar scroll away."""
+    lines = shown(monkeypatch, 50, lambda: run(3000, True, validation_loss=0.0123456, validation_accuracy=0.876543))
+    assert max(len(line) for line in lines) == 49
+
+
+@terminals
 def test_a_bar_that_nobody_asked_for_waits(monkeypatch):
     assert progress.PATIENCE == 1.0
     monkeypatch.setattr(progress, "PATIENCE", 0.4)
