@@ -392,6 +392,13 @@ def test_files_of_other_kinds_are_not_read_whole(path):
         files.read(path)
 
 
+def test_a_description_larger_than_any_is_not_read(path):
+    path.write_bytes((200_000_000).to_bytes(8, "little") + b"{")
+    os.truncate(path, 2**36)
+    with pytest.raises(ValueError, match="no safetensors file, or one whose beginning is damaged"):
+        files.read(path)
+
+
 def test_safetensors_of_others(path):
     import safetensors.numpy
 
