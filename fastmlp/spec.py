@@ -15,7 +15,7 @@ import numpy as np
 NUMERICS_VERSION = 1  # of docs/arithmetic.md; a change of any bit anywhere is a new version
 
 HIDDEN = (
-    "relu", "leaky_relu", "elu", "selu", "sigmoid", "tanh", "softplus", "gelu", "silu", "identity",
+    "relu", "leaky_relu", "elu", "selu", "sigmoid", "tanh", "softplus", "gelu", "gelu_erf", "silu", "identity",
 )  # fmt: skip
 # output -> the losses that it may have, the default first
 LOSSES = {

@@ -355,7 +355,7 @@ def elementary_map(name):
     return compare
 
 
-for _name in ("exp", "exp_nonpositive", "expm1_nonpositive", "log", "log1p", "sigmoid", "tanh"):
+for _name in ("exp", "exp_nonpositive", "expm1_nonpositive", "log", "log1p", "normal_cdf", "sigmoid", "tanh"):
     case(f"elementary.map_{_name}", map_sizes)(elementary_map(_name))
 
 

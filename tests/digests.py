@@ -24,7 +24,7 @@ from fastmlp.spec import DTYPES, NUMERICS_VERSION, Spec
 from fastmlp.training import Training
 
 GOLDEN = Path(__file__).parent / "golden.json"
-MAPS = ("exp", "exp_nonpositive", "expm1_nonpositive", "log", "log1p", "sigmoid", "tanh")
+MAPS = ("exp", "exp_nonpositive", "expm1_nonpositive", "log", "log1p", "normal_cdf", "sigmoid", "tanh")
 # Every kernel runs; a chunk comes in one tile, in three and in five (whose rows end within a line), the last chunk is
 # short, batches are whole, short, and of one row.
 TRAININGS = {  # name: (layers, hidden, output, loss, rows, batch, shuffled, epochs, schedule)
@@ -43,6 +43,7 @@ TRAININGS = {  # name: (layers, hidden, output, loss, rows, batch, shuffled, epo
         2,
         "streamed",
     ),
+    "gelu_erf": ([3, 9, 2], "gelu_erf", "softmax", None, 20, 1, False, 2, "rowwise"),
     "silu": ([3, 9, 2], "silu", "softmax", None, 20, 1, False, 2, "rowwise"),
     "wide": ([9, 33, 70, 13, 2, 5], "relu", "identity", None, 100, 64, True, 2, "streamed"),
     "one row": ([4, 9, 33, 1], ["sigmoid", "relu"], "sigmoid", "squared_error", 40, 1, True, 2, "rowwise"),

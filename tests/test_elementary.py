@@ -1,15 +1,16 @@
-"""exp, log, log1p, sigmoid and tanh against mpmath: at most 1 ulp off anywhere. `pytest -s` prints the worst of each.
+"""exp, log, log1p, sigmoid and tanh against mpmath: at most 1 ulp off anywhere; normal_cdf and gelu_erf: a few.
 
 float32 results are compared with float64 ones from NumPy's own functions (their error is 2^-28 of a float32 ulp), the
-worst of which mpmath confirms; float64 results with mpmath's.
+worst of which mpmath confirms; float64 results, and the normal distribution's, with mpmath's. `pytest -s` prints the
+worst of each.
 """
 
 import mpmath
 import numpy as np
 import pytest
 
-from fastmlp.reference import elementary
-from fastmlp.reference.constants import SQRT_HALF
+from fastmlp.reference import activations, elementary
+from fastmlp.reference.constants import NORMAL_HIGHEST, SQRT_HALF
 
 DTYPES = (np.float32, np.float64)
 POINTS = {np.float32: 100_000, np.float64: 4_000}  # in each stretch of `arguments`
@@ -22,6 +23,7 @@ SPECIAL = {  # function: pairs of argument and result
     "tanh": [(0.0, 0.0), (-0.0, -0.0), (INF, 1.0), (-INF, -1.0), (1e30, 1.0), (-1e30, -1.0), (20.0, 1.0)],
     "log": [(0.0, -INF), (-0.0, -INF), (1.0, 0.0), (INF, INF), (-INF, NAN), (-1.0, NAN), (-1e-40, NAN)],
     "log1p": [(0.0, 0.0), (INF, INF)],
+    "normal_cdf": [(0.0, 0.5), (-0.0, 0.5), (INF, 1.0), (-INF, 0.0), (1e30, 1.0), (-1e30, 0.0), (1e-40, 0.5)],
 }
 
 
@@ -31,6 +33,11 @@ SPECIAL = {  # function: pairs of argument and result
 
 def mp_sigmoid(x):
     return 1 / (1 + mpmath.exp(-x))
+
+
+def mp_normal_cdf(x):
+    x = max(min(x, 100), -100)  # Phi(-100) is 10^-2173, and mpmath's erfc overflows far behind
+    return mpmath.erfc(-x / mpmath.sqrt(2)) / 2
 
 
 def np_sigmoid(x):
@@ -45,6 +52,9 @@ TRUTH = {
     "tanh": (mpmath.tanh, np.tanh),
     "log": (mpmath.log, np.log),
     "log1p": (mpmath.log1p, np.log1p),
+    "normal_cdf": (mp_normal_cdf, None),
+    "gelu_erf": (lambda x: x * mp_normal_cdf(x), None),
+    "gelu_erf_slope": (lambda x: mp_normal_cdf(x) + x * mpmath.npdf(x), None),
 }
 
 
@@ -176,6 +186,57 @@ def test_special_values(name, dtype):
             np.testing.assert_array_equal(bits(result), bits(np.array([expected], dtype)), err_msg=f"at {argument}")
     nans = np.array([np.nan, -np.nan], dtype)
     assert np.isnan(function(nans)).all()
+
+
+def normal_arguments(dtype, seed=0):
+    """Arguments all over normal_cdf's domain, most of them where something happens."""
+    random = np.random.default_rng(seed)
+    n, end = 4000, float(NORMAL_HIGHEST[dtype])
+    words = np.dtype(f"u{np.dtype(dtype).itemsize}")
+    everything = random.integers(0, np.iinfo(words).max, n, dtype=words, endpoint=True).view(dtype)
+    stretches = [
+        everything[np.isfinite(everything)],
+        random.uniform(-2, 2, n),
+        random.uniform(-1, 0, n),
+        random.uniform(-end, 9, n),
+        random.uniform(-end - 0.1, -end + 1.5, n),  # subnormal results, and 0
+        2.0 ** random.uniform(-30, 3, n) * random.choice([-1, 1], n),
+    ]
+    return np.concatenate([s.astype(dtype) for s in stretches])
+
+
+# In ulps, the whole sample's worst. The slope's are of the larger of it, which has a zero near -0.75, and Phi(-|z|).
+NORMAL_LIMITS = {"normal_cdf": 1.5, "gelu_erf": 2.5, "gelu_erf_slope": 4.0}
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", NORMAL_LIMITS)
+def test_the_normal_distribution_is_a_few_ulps_off(name, dtype):
+    x = normal_arguments(dtype)
+    slope = name == "gelu_erf_slope"
+    y = elementary.normal_cdf(x) if name == "normal_cdf" else activations.gelu_erf_forward(x)[slope]
+    assert y.dtype == dtype
+    high, rest = truth(name, x, use_mpmath=True)
+    error = ulps(y, high, rest)
+    if slope:
+        lower = elementary.normal_cdf(-np.abs(x))
+        error = np.ldexp(error, last_place(high, dtype) - last_place(np.maximum(np.abs(high), lower), dtype))
+    worst = int(np.argmax(error))
+    print(f"\n{name}, {np.dtype(dtype).name}: {error[worst]:.4f} ulp at {x[worst]!r} ({x.size} points)")
+    assert error[worst] <= NORMAL_LIMITS[name]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_gelu_erf_at_its_ends(dtype):
+    info = np.finfo(dtype)
+    z = np.array([0.0, -0.0, INF, -INF, NAN, info.max, -info.max, -NORMAL_HIGHEST[dtype]], dtype)
+    a, slope = activations.gelu_erf_forward(z)
+    expected = np.array([0.0, 0.0, INF, 0.0, NAN, info.max, 0.0, 0.0], dtype)
+    np.testing.assert_array_equal(bits(a[[0, 1, 2, 3, 5, 6, 7]]), bits(expected[[0, 1, 2, 3, 5, 6, 7]]))
+    assert np.isnan(a[4])
+    np.testing.assert_array_equal(slope, np.array([0.5, 0.5, 1.0, 0.0, NAN, 1.0, 0.0, 0.0], dtype))
+    tiny = np.array([info.smallest_subnormal * 2, -info.tiny], dtype)
+    np.testing.assert_array_equal(activations.gelu_erf_forward(tiny)[0], tiny / 2)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

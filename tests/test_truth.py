@@ -317,6 +317,11 @@ def gelu(z):
     return z * (1 + np.tanh(u)) / 2, (1 + np.tanh(u)) / 2 + z * (1 - np.tanh(u) ** 2) * steep / 2
 
 
+def gelu_erf(z):
+    phi = ((1 + np.vectorize(math.erf, otypes=[float])(z / np.sqrt(2))) / 2).astype(z.dtype)
+    return z * phi, phi + z * np.exp(-z * z / 2) / z.dtype.type(np.sqrt(2 * np.pi))
+
+
 SELU, SELU_ALPHA = 1.0507009873554805, 1.6732632423543772
 TEXTBOOK = {  # (f(z), f'(z)) by NumPy's functions
     "relu": lambda z: (np.maximum(z, 0), z > 0),
@@ -330,6 +335,7 @@ TEXTBOOK = {  # (f(z), f'(z)) by NumPy's functions
     "tanh": lambda z: (np.tanh(z), 1 - np.tanh(z) ** 2),
     "softplus": lambda z: (np.log1p(np.exp(z)), s(z)),
     "gelu": gelu,
+    "gelu_erf": gelu_erf,
     "silu": lambda z: (z * s(z), s(z) * (1 + z * (1 - s(z)))),
     "identity": lambda z: (z, 1),
 }

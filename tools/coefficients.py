@@ -1,7 +1,7 @@
 """Computes the constants of `fastmlp/reference/constants.py` that are not plain powers of two. Needs mpmath.
 
     python tools/coefficients.py            prints them, and the error of each polynomial
-    python tools/coefficients.py --check    exits 1 unless constants.py holds the same numbers
+    python tools/coefficients.py --check    exits 1 unless constants.py holds the same numbers; a minute
 
 A polynomial is a minimax fit (Remez's exchange, one point at a time, on a fine grid). Its coefficients are rounded
 one by one, from the constant term up, and the rest is fitted anew after each rounding, so that later ones make up for
@@ -9,6 +9,7 @@ earlier ones: the float32 coefficients are a fit of their own, and not the float
 """
 
 import argparse
+import functools
 import sys
 from pathlib import Path
 
@@ -52,6 +53,7 @@ def numbers():
         "LN2_HI": [[nearest(ln2, dtype)] for dtype in DTYPES],
         "LN2_LO": [[nearest(ln2 - nearest(ln2, dtype), dtype)] for dtype in DTYPES],
         "SQRT_HALF": [[nearest(mpmath.sqrt(0.5), dtype)] for dtype in DTYPES],
+        "NORMAL_DENSITY": [[nearest(1 / mpmath.sqrt(2 * mpmath.pi), dtype)] for dtype in DTYPES],
     }
 
 
@@ -65,31 +67,47 @@ def exp_weight(r):
     return r**2 * (mpmath.exp(-3 * r) if r < 0 else max(mpmath.exp(-4 * r), 0.1 / r))
 
 
+def normal_fit(dtype):
+    """N(u) = (t + NORMAL_SHIFT) e^(t^2/2) Phi(-t), its weight (the error is relative), and where u is."""
+    centre, shift, highest = (
+        mpmath.mpf(float(getattr(constants, f"NORMAL_{name}")[dtype])) for name in ("CENTRE", "SHIFT", "HIGHEST")
+    )
+
+    @functools.cache
+    def product(u):
+        t = centre * (1 + u) / (1 - u)
+        return (t + shift) * mpmath.exp(t**2 / 2) * mpmath.erfc(t / mpmath.sqrt(2)) / 2
+
+    return product, lambda u: 1 / product(u), (mpmath.mpf(-1), (highest - centre) / (highest + centre))
+
+
 def polynomials(verbose):
-    fits = {
+    fits = {  # name: of each dtype, the function, the weight, the interval; the degrees for float32, float64
         # e^r = 1 + r + r^2 q(r)
         "EXP_POLYNOMIAL": (
-            lambda r: (mpmath.expm1(r) - r) / r**2,
-            exp_weight,
-            (-HALF_LN2, HALF_LN2),
-            {np.float32: 4, np.float64: 9},
+            lambda dtype: (lambda r: (mpmath.expm1(r) - r) / r**2, exp_weight, (-HALF_LN2, HALF_LN2)),
+            (4, 9),
         ),
         # log((1 + s) / (1 - s)) = 2s + s z q(z), z = s^2; the error counts relative to the logarithm.
         "LOG_POLYNOMIAL": (
-            lambda z: (2 * mpmath.atanh(mpmath.sqrt(z)) / mpmath.sqrt(z) - 2) / z,
-            lambda z: z * mpmath.sqrt(z) / (2 * mpmath.atanh(mpmath.sqrt(z))),
-            (mpmath.mpf(0), S_MAX**2),
-            {np.float32: 2, np.float64: 6},
+            lambda dtype: (
+                lambda z: (2 * mpmath.atanh(mpmath.sqrt(z)) / mpmath.sqrt(z) - 2) / z,
+                lambda z: z * mpmath.sqrt(z) / (2 * mpmath.atanh(mpmath.sqrt(z))),
+                (mpmath.mpf(0), S_MAX**2),
+            ),
+            (2, 6),
         ),
+        "NORMAL_POLYNOMIAL": (normal_fit, (10, 22)),
     }
     results = {}
-    for name, (function, weight, interval, degrees) in fits.items():
+    for name, (problem, degrees) in fits.items():
         results[name] = []
-        for dtype, degree in degrees.items():
-            coefficients, error = fit(function, weight, interval, degree, dtype)
+        for dtype, degree in zip(DTYPES, degrees, strict=True):
+            coefficients, error = fit(*problem(dtype), degree, dtype)
             results[name].append(coefficients[::-1])
             if verbose:
                 print(f"# {name}, {dtype.__name__}: degree {degree}, error 2^{float(mpmath.log(error, 2)):.2f}")
+    results["NORMAL_MIDDLE"] = [[coefficients.pop()] for coefficients in results["NORMAL_POLYNOMIAL"]]
     return results
 
 

@@ -15,6 +15,8 @@ from fastmlp.reference.constants import (
     GELU_HIGHEST,
     GELU_SCALE,
     LEAK,
+    NORMAL_HIGHEST,
+    SCALE_DOWN,
     SELU_ALPHA_SCALE,
     SELU_SCALE,
     Constant,
@@ -122,3 +124,17 @@ def gelu_forward(a: Floats, slope: Floats, units: Int, rows: Int, stride: Int):
             steepness = fma(square, GELU_CUBE_SLOPE, 1) * GELU_SCALE
             store(slope, n, fma(x * (s * (1 - s)), steepness, s))
             store(a, n, select(equal(s, 0), s, z * s))
+
+
+@kernel(reference.gelu_erf_forward)
+def gelu_erf_forward(a: Floats, slope: Floats, units: Int, rows: Int, stride: Int):
+    """a = max(z, 0) - t Phi(-t), t = |z|; slope = Phi(-t) - t phi(t) where z < 0, else 1 less this."""
+    for start in range(0, units * stride, stride):
+        for n in range(start, start + rows, lanes(a)):
+            z = load(a, n)
+            t = absolute(z)
+            t = select(greater(t, NORMAL_HIGHEST), NORMAL_HIGHEST, t)
+            tail, steepness = elementary.normal_tail(t)
+            steepness = steepness * SCALE_DOWN
+            store(slope, n, select(less(z, 0), steepness, 1 - steepness))
+            store(a, n, select(greater(z, 0), z, 0) - (t * tail) * SCALE_DOWN)

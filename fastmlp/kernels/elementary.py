@@ -1,4 +1,4 @@
-"""exp, log, log1p, sigmoid and tanh of a register: the twin of `fastmlp/reference/elementary.py`, line by line.
+"""exp, log, sigmoid, normal_cdf and so on of a register: the twin of `fastmlp/reference/elementary.py`, line by line.
 
 The functions are copied into the kernels that use them. The kernels here run them over an array, so that tests and
 benchmarks can get at each.
@@ -42,6 +42,12 @@ from fastmlp.reference.constants import (
     MANTISSA_BITS,
     MANTISSA_MASK,
     MIN_NORMAL,
+    NORMAL_CENTRE,
+    NORMAL_DENSITY,
+    NORMAL_HIGHEST,
+    NORMAL_MIDDLE,
+    NORMAL_POLYNOMIAL,
+    NORMAL_SHIFT,
     ONE_BITS,
     SCALE_DOWN,
     SCALE_UP,
@@ -52,6 +58,8 @@ from fastmlp.reference.constants import (
 )
 
 SIGMOID_HIGHEST = Constant(-EXP_LOWEST.float32, -EXP_LOWEST.float64)
+MINUS_DENSITY = Constant(-NORMAL_DENSITY.float32, -NORMAL_DENSITY.float64)
+MINUS_HALF = Constant(-HALF.float32, -HALF.float64)
 EXPM1_LOWEST = Constant(-TANH_HIGHEST.float32, -TANH_HIGHEST.float64)
 # their difference wraps around, as in the reference
 BITS_TO_SQRT_HALF = Constant(ONE_BITS.float32 - SQRT_HALF_BITS.float32, ONE_BITS.float64 - SQRT_HALF_BITS.float64)
@@ -104,13 +112,24 @@ def scaled_exp(x, magic, scale):
 @helper
 def power_and_rest(x, magic):
     """power = 2^k (times what `magic` says), and 1 + r_high + p_low = e^x / 2^k."""
+    power, k, r_high = reduced(x, magic)
+    return power, r_high, rest(r_high, k * LN2_LO)
+
+
+@helper
+def reduced(x, magic):
+    """2^k (times what `magic` says), -k, and r_high = x - k LN2_HI."""
     t = fma(x, LOG2_E, magic)
     power = from_bits(bits(t) << MANTISSA_BITS)
     k = negative(t - magic)
-    r_high = fma(k, LN2_HI, x)
-    r_low = k * LN2_LO
+    return power, k, fma(k, LN2_HI, x)
+
+
+@helper
+def rest(r_high, r_low):
+    """r_low + r^2 q(r), r = r_high + r_low."""
     r = r_high + r_low
-    return power, r_high, fma(r * r, horner(r, EXP_POLYNOMIAL), r_low)
+    return fma(r * r, horner(r, EXP_POLYNOMIAL), r_low)
 
 
 # ---------------------------------------------------------------------------------------------------------
@@ -152,6 +171,42 @@ def tanh(x):
 def reciprocal_error(y, high, low):
     """e with 1 / (high + low) = y (1 + e), nearly, for y = 1 / high."""
     return fma(negative(y), low, fma(negative(y), high, 1))
+
+
+# ---------------------------------------------------------------------------------------------------------
+# The standard normal distribution
+
+
+@helper
+def normal_cdf(x):
+    """Phi(x)."""
+    t = absolute(x)
+    tail, _ = normal_tail(select(greater(t, NORMAL_HIGHEST), NORMAL_HIGHEST, t))
+    tail = tail * SCALE_DOWN
+    return select(less(x, 0), tail, 1 - tail)
+
+
+@helper
+def normal_tail(t):
+    """Phi(-t) and Phi(-t) - t phi(t), both SCALE_UP times as large, for t from 0 to NORMAL_HIGHEST or NaN."""
+    half = t * MINUS_HALF
+    square = half * t
+    power, k, r_high = reduced(square, MAGIC_EXPONENT_UP)
+    p_low = rest(r_high, fma(k, LN2_LO, fma(half, t, negative(square))))
+
+    u = (t - NORMAL_CENTRE) / (t + NORMAL_CENTRE)
+    slant = horner(u, NORMAL_POLYNOMIAL)
+    n = fma(slant, u, NORMAL_MIDDLE)
+    n_low = fma(slant, u, NORMAL_MIDDLE - n)
+    s = t + NORMAL_SHIFT
+    s_low = t - (s - NORMAL_SHIFT)
+    y = 1 / s
+    q = n * y
+    q_low = (fma(negative(q), s_low, fma(negative(q), s, n)) + n_low) * y
+
+    less_density = fma(t, MINUS_DENSITY, q) + q_low
+    tail = q + fma(r_high, q, fma(p_low, q, fma(r_high, q_low, q_low)))
+    return tail * power, fma(r_high + p_low, less_density, less_density) * power
 
 
 # ---------------------------------------------------------------------------------------------------------
@@ -237,6 +292,13 @@ def map_log1p(x: Floats, y: Floats, count: Int):
     """y = log(1 + x) for x >= 0. Writes whole registers."""
     for i in range(0, count, lanes(x)):
         store(y, i, log1p(load(x, i)))
+
+
+@kernel(reference.normal_cdf)
+def map_normal_cdf(x: Floats, y: Floats, count: Int):
+    """y = Phi(x). Writes whole registers."""
+    for i in range(0, count, lanes(x)):
+        store(y, i, normal_cdf(load(x, i)))
 
 
 @kernel(reference.sigmoid)

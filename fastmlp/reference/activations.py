@@ -14,6 +14,8 @@ from fastmlp.reference.constants import (
     GELU_HIGHEST,
     GELU_SCALE,
     LEAK,
+    NORMAL_HIGHEST,
+    SCALE_DOWN,
     SELU_ALPHA_SCALE,
     SELU_SCALE,
 )
@@ -97,6 +99,20 @@ def gelu_forward(z):
     a = np.where(s == 0, s, z * s)  # not -infinity times 0
     steepness = GELU_SCALE[d] * fma(GELU_CUBE_SLOPE[d], square, one)
     return a, fma(x * (s * (1 - s)), steepness, s)
+
+
+def gelu_erf_forward(z):
+    """a = z Phi(z), as max(z, 0) - t Phi(-t) with t = |z|; slope = Phi(z) + z phi(z) (Hendrycks and Gimpel 2016).
+
+    The slope at -t is Phi(-t) - t phi(t), and that at t is 1 less this.
+    """
+    d = z.dtype
+    t = np.abs(z)
+    t = np.where(t > NORMAL_HIGHEST[d], NORMAL_HIGHEST[d], t)
+    tail, slope = elementary.normal_tail(t)
+    positive = np.where(z > 0, z, d.type(0))
+    slope = slope * SCALE_DOWN[d]
+    return positive - (t * tail) * SCALE_DOWN[d], np.where(z < 0, slope, d.type(1) - slope)
 
 
 def identity_forward(z):

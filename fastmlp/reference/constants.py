@@ -125,6 +125,58 @@ LOG_POLYNOMIAL = _polynomial(
 )
 
 # ---------------------------------------------------------------------------------------------------------
+# normal_cdf: Phi(-t) = e^(-t^2/2) N(u) / (t + NORMAL_SHIFT), u = (t - NORMAL_CENTRE) / (t + NORMAL_CENTRE)
+
+NORMAL_HIGHEST = _real(float32=14.625, float64=38.75)  # of t: Phi(-t) and t phi(t) are 0 from here up
+# The shift makes N nearly flat, 0.6 for small t and 0.4 for large, so that an error in u hardly counts; of few bits, it
+# can be taken off t + NORMAL_SHIFT exactly. The centres are those multiples of 1/32, of many that fit equally well, where
+# N(0) and its slope happen to be very nearly numbers of the dtype, so that rounding them costs next to nothing.
+NORMAL_SHIFT = _real(float32=1.25, float64=1.25)
+NORMAL_CENTRE = _real(float32=4.09375, float64=5.03125)
+NORMAL_DENSITY = _real(float32=0.3989422917366028, float64=0.3989422804014327)  # 1 / sqrt(2 pi)
+
+# N(u) = NORMAL_MIDDLE + u q(u)
+NORMAL_MIDDLE = _real(float32=0.4940483868122101, float64=0.48034930186896135)
+NORMAL_POLYNOMIAL = _polynomial(
+    float32=(
+        -7.62144845793955e-05,
+        -0.00014527948223985732,
+        0.0006481116288341582,
+        0.00029606581665575504,
+        -0.00581583334133029,
+        0.016563627868890762,
+        -0.02387501671910286,
+        0.008485352620482445,
+        0.04703477770090103,
+        -0.13823555409908295,
+    ),
+    float64=(
+        4.975180952067689e-10,
+        3.5974195588321995e-09,
+        2.6144605406649556e-09,
+        -2.8365199533102983e-08,
+        -3.576542775122548e-08,
+        1.78057821195171e-07,
+        2.1101378848867378e-07,
+        -1.2205029347220954e-06,
+        -6.546081786337366e-07,
+        8.989914683701465e-06,
+        -5.953802466742321e-06,
+        -5.8788804397971206e-05,
+        0.0001634914925659945,
+        8.852872723131079e-05,
+        -0.0017508193684822291,
+        0.006128316326973397,
+        -0.01308164506858376,
+        0.01861793536178119,
+        -0.014048598545622083,
+        -0.010771165305705361,
+        0.06034583988634474,
+        -0.12704160879279475,
+    ),
+)
+
+# ---------------------------------------------------------------------------------------------------------
 # Activations: factors as their papers and PyTorch have them, rounded to each dtype
 
 HALF = _real(float32=0.5, float64=0.5)
