@@ -1,6 +1,6 @@
 """Checks of everything that a caller hands in: features, targets, and small numbers such as `epochs`.
 
-Imports NumPy and the spec only. It runs once, at the public face; the engine and the kernels trust what comes out.
+Imports NumPy only. It runs once, at the public face; the engine and the kernels trust what comes out.
 Rows and columns in its messages are counted from 0, as in X[row, column].
 """
 
@@ -9,11 +9,12 @@ from __future__ import annotations
 import math
 import numbers
 import operator
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
-from fastmlp.spec import Spec
+if TYPE_CHECKING:
+    from fastmlp.spec import Spec
 
 LIMIT = 2**32 - 1  # of every count: the random numbers' counter holds rows and epochs in 32 bits each
 
@@ -65,10 +66,10 @@ def matrix(X: Any, dtype: np.dtype | str = "float64", name: str = "X") -> np.nda
 def targets(y: Any, rows: int, spec: Spec, name: str = "y") -> np.ndarray:
     """y as the loss wants it, C-contiguous and in the network's dtype: labels (N,) for softmax, else values (N, J).
 
-    softmax takes labels 0..J-1 (N,) or (N, 1), whole numbers of any type, or one-hot rows (N, J). sigmoid and identity
-    take (N, J), and (N,) where J is 1; sigmoid with more outputs also takes labels, and makes them one-hot.
-    binary_cross_entropy wants values from 0 to 1. Raises TypeError and ValueError as `features` does, and ValueError
-    for a label that is not one of 0..J-1 or a number of rows other than `rows`.
+    softmax takes labels 0..J-1 (N,) or (N, 1), whole numbers of any type, or one-hot rows (N, J). The others take
+    (N, J), and (N,) where J is 1; sigmoid with more outputs also takes labels, and makes them one-hot.
+    binary_cross_entropy wants values from 0 to 1, poisson values of 0 or more. Raises TypeError and ValueError as
+    `features` does, and ValueError for a label that is not one of 0..J-1 or a number of rows other than `rows`.
     """
     found = numeric_array(y, name, _encode(spec))
     outputs, kind = spec.outputs, np.dtype(spec.dtype)
@@ -95,6 +96,8 @@ def targets(y: Any, rows: int, spec: Spec, name: str = "y") -> np.ndarray:
     converted = _converted(values, kind, y, name)
     if spec.loss == "binary_cross_entropy":
         _check_probabilities(converted, y, name)
+    if spec.loss == "poisson":
+        _check_counts(converted, y, name)
     return converted
 
 
@@ -307,6 +310,15 @@ def _check_probabilities(values: np.ndarray, source: Any, name: str) -> None:
         raise ValueError(
             f"{name} has {value} in {_place(place, values, source)}: "
             f'loss="binary_cross_entropy" takes values from 0 to 1{signs}'
+        )
+
+
+def _check_counts(values: np.ndarray, source: Any, name: str) -> None:
+    if (values < 0).any():
+        place = int(np.argmax(values < 0))
+        raise ValueError(
+            f"{name} has {values.flat[place]} in {_place(place, values, source)}: "
+            'loss="poisson" takes counts, or other values of 0 or more; for values of both signs, use output="identity"'
         )
 
 

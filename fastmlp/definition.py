@@ -13,12 +13,12 @@ from fastmlp.training import Step, Training, records
 
 
 def outputs(spec: Spec, parameters: np.ndarray, x: np.ndarray) -> np.ndarray:
-    """Probabilities (softmax, sigmoid) or values (identity), (N, J)."""
+    """Probabilities (softmax, sigmoid), values (identity) or means (exponential), (N, J)."""
     return reference.outputs(spec, parameters, x)
 
 
 def logits(spec: Spec, parameters: np.ndarray, x: np.ndarray) -> np.ndarray:
-    """The last layer's sums, (N, J), before softmax or sigmoid."""
+    """The last layer's sums, (N, J), before softmax, sigmoid or e^z."""
     return reference.logits(spec, parameters, x)
 
 

@@ -135,7 +135,14 @@ class Workspace:
         """Readies a pass that sums the loss over up to `rows` rows."""
         plan, spec = self.plan, self.spec
         line = LINE // np.dtype(spec.dtype).itemsize
-        plan[at.LOSS_KERNEL] = self.address(f"losses.{spec.output}_{spec.loss}")
+        plan[at.LOSS_KERNEL] = self.address(f"losses.{spec.loss_kernel}")
+        if spec.loss_parameter is not None:
+            setting = aligned(1, spec.dtype)
+            setting[0] = spec.loss_parameter
+            plan[at.LOSS_PARAMETER] = self.keep(setting)
+        ones = aligned(self.stride, spec.dtype)
+        ones[:] = 1
+        plan[at.ONES] = self.keep(ones)
         plan[at.SUM_BATCH] = self.address("train.sum_batch")
         plan[at.STATISTICS] = self.floats(4 * line)
         self.gradient = aligned(self.size, spec.dtype)
@@ -156,9 +163,6 @@ class Workspace:
         else:
             plan[at.FOLD_ROWS] = self.address("dense.fold_rows")
             plan[at.SUMS] = self.floats(line * self.size)
-        ones = aligned(self.stride, spec.dtype)
-        ones[:] = 1
-        plan[at.ONES] = self.keep(ones)
         if set(spec.hidden) - {"relu", "identity"}:
             plan[at.BACKWARD_KERNEL] = self.address("activations.backward")
 
@@ -194,13 +198,12 @@ def choose_schedule(batch: int) -> str:
 
 
 def outputs(spec: Spec, parameters: np.ndarray, x: np.ndarray, schedule: str | None = None) -> np.ndarray:
-    """Probabilities (softmax, sigmoid) or values (identity), (N, J)."""
-    kernels = {"softmax": "losses.softmax", "sigmoid": "losses.sigmoid_output", "identity": None}
-    return _forward(spec, parameters, x, kernels[spec.output], schedule)
+    """Probabilities (softmax, sigmoid), values (identity) or means (exponential), (N, J)."""
+    return _forward(spec, parameters, x, spec.output_kernel and f"losses.{spec.output_kernel}", schedule)
 
 
 def logits(spec: Spec, parameters: np.ndarray, x: np.ndarray, schedule: str | None = None) -> np.ndarray:
-    """The last layer's sums, (N, J), before softmax or sigmoid."""
+    """The last layer's sums, (N, J), before softmax, sigmoid or e^z."""
     return _forward(spec, parameters, x, None, schedule)
 
 

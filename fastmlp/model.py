@@ -14,9 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from fastmlp import data
+from fastmlp import data, losses
 from fastmlp.errors import DivergenceError
 from fastmlp.history import History
+from fastmlp.losses import Loss
 from fastmlp.pairs import loading
 from fastmlp.progress import bar
 from fastmlp.spec import BACKENDS, NUMERICS_VERSION, Spec
@@ -31,7 +32,10 @@ class Model:
     hidden: "relu", "leaky_relu", "elu", "selu", "sigmoid", "tanh", "softplus", "gelu", "silu" or "identity", one name
         or one for each hidden layer.
     output, loss: "softmax" with "cross_entropy"; "sigmoid" with "binary_cross_entropy" (its default) or
-        "squared_error"; "identity" with "squared_error".
+        "squared_error"; "identity" with "squared_error" (its default), "absolute_error", "huber" or "quantile";
+        "exponential" with "poisson", for counts. One of them is enough ("squared_error" alone is with "identity"), and
+        neither means softmax. CrossEntropy(label_smoothing), Huber(delta) and Quantile(q) of `fastmlp.losses` may
+        stand where a loss's name stands.
     init: "he_normal", "he_uniform", "glorot_normal", "glorot_uniform", or the standard deviation of normal weights.
     seed: a whole number (our own generator: portable bits), or a NumPy Generator or RandomState (their draws).
         It gives the initial weights and, in `fit`, the shuffles.
@@ -54,8 +58,8 @@ class Model:
         layers: Sequence[int],
         *,
         hidden: str | Sequence[str] = "relu",
-        output: str = "softmax",
-        loss: str | None = None,
+        output: str | None = None,
+        loss: str | Loss | None = None,
         init: str | float = "he_normal",
         seed: int | np.random.Generator | np.random.RandomState = 0,
         dtype: Any = "float64",
@@ -73,8 +77,9 @@ class Model:
     def __repr__(self) -> str:
         spec = self.spec
         hidden = list(spec.hidden) if len(set(spec.hidden)) > 1 else (*spec.hidden, "relu")[0]
+        loss = losses.of(spec.loss, spec.loss_parameter)
         return (
-            f"Model({list(spec.layers)}, hidden={hidden!r}, output={spec.output!r}, loss={spec.loss!r}, "
+            f"Model({list(spec.layers)}, hidden={hidden!r}, output={spec.output!r}, loss={loss!r}, "
             f"dtype={spec.dtype!r}, backend={self.backend!r})"
         )
 
@@ -98,7 +103,7 @@ class Model:
         """Trains by gradient descent from the current weights; returns what it recorded.
 
         X (N, K): any array, list or frame of finite numbers. y: labels 0, 1, ... (N,) or one-hot rows (N, J) for
-            softmax; (N, J), or (N,) for one output, else. Neither is changed.
+            softmax; (N, J), or (N,) for one output, else; 0 or more for poisson. Neither is changed.
         epochs: passes over X. learning_rate: w -= learning_rate * (gradient of the mean loss).
         batch_size: rows of a batch (the last may be shorter); None: all.
         shuffle: whether each epoch of mini-batches goes through the rows in a new order; a second call goes on with
@@ -151,33 +156,40 @@ class Model:
         return history
 
     def predict(self, X: Any) -> np.ndarray:
-        """Labels (N,) for softmax; 0 or 1 for sigmoid and values for identity, (N,) for one output, else (N, J).
+        """Labels (N,) for softmax; 0 or 1 for sigmoid, values for identity and means for exponential, (N,) for one
+        output, else (N, J).
 
         A label is that of the first largest logit; a sigmoid's 1 is a logit above 0. Raises ValueError or TypeError for
         an X that does not fit, and ValueError where an output is not finite.
         """
         spec = self.spec
-        z = self._forward("logits", data.features(X, spec))
-        if spec.output == "softmax":
-            return np.argmax(z, axis=1)
-        values = (z > 0).astype(np.int64) if spec.output == "sigmoid" else z
+        x = data.features(X, spec)
+        if not spec.is_classifier:
+            values = self._forward("outputs", x)
+        else:
+            z = self._forward("logits", x)
+            if spec.output == "softmax":
+                return np.argmax(z, axis=1)
+            values = (z > 0).astype(np.int64)
         return values[:, 0] if spec.outputs == 1 else values
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """The probability of each class (softmax) or of each output being 1 (sigmoid), (N, J).
 
-        Raises ValueError for output="identity", and as `predict` does.
+        Raises ValueError for output="identity" and "exponential", and as `predict` does.
         """
         spec = self.spec
         if not spec.is_classifier:
-            raise ValueError('output="identity" has no probabilities: use predict, or output="softmax" or "sigmoid"')
+            raise ValueError(
+                f'output="{spec.output}" has no probabilities: use predict, or output="softmax" or "sigmoid"'
+            )
         return self._forward("outputs", data.features(X, spec))
 
     def evaluate(self, X: Any, y: Any) -> dict[str, float]:
-        """{"loss", "accuracy"}, or {"loss", "r2"} for output="identity" (r2: its mean over outputs).
+        """{"loss", "accuracy"}, or {"loss", "r2"} for output="identity" and "exponential".
 
         The accuracy is the share of rows that `predict` gets right, in every output; NaN where a sigmoid's targets are
-        not all 0 or 1. Raises as `fit` does for X and y.
+        not all 0 or 1. r2 is that of what `predict` gives, its mean over outputs. Raises as `fit` does for X and y.
         """
         spec = self.spec
         x = data.features(X, spec)
@@ -185,7 +197,7 @@ class Model:
         loss, accuracy = self._evaluate(x, targets)
         if spec.is_classifier:
             return {"loss": loss, "accuracy": accuracy if _labelled(spec, targets) else math.nan}
-        return {"loss": loss, "r2": _r2(self._forward("logits", x), targets)}
+        return {"loss": loss, "r2": _r2(self._forward("outputs", x), targets)}
 
     def loss(self, X: Any, y: Any) -> float:
         """The mean loss."""
@@ -217,7 +229,10 @@ class Model:
 
     def digest(self) -> str:
         """SHA-256, in hex, of the network's spec, the numerics version, and the parameters' bits (little-endian)."""
-        words = json.dumps({"numerics": NUMERICS_VERSION, **asdict(self.spec)}, sort_keys=True)
+        fields = asdict(self.spec)
+        if self.spec.loss_parameter is None:
+            del fields["loss_parameter"]  # digests of networks without one are older than it
+        words = json.dumps({"numerics": NUMERICS_VERSION, **fields}, sort_keys=True)
         numbers = self._parameters.astype(self._parameters.dtype.newbyteorder("<")).tobytes()
         return hashlib.sha256(words.encode() + b"\n" + numbers).hexdigest()
 
@@ -291,7 +306,7 @@ class Model:
         if value is None:
             return None
         if not self.spec.is_classifier:
-            raise ValueError('target_accuracy needs labels, and output="identity" has none: use target_loss')
+            raise ValueError(f'target_accuracy needs labels, and output="{self.spec.output}" has none: use target_loss')
         return data.fraction(value, "target_accuracy")
 
 

@@ -17,6 +17,7 @@ PARAMETERS = next(_field)  # how many numbers
 OUTPUTS = next(_field)
 TARGETS = next(_field)  # columns of y
 LOSS_KERNEL = next(_field)  # dz in place of the logits, and the row losses
+LOSS_PARAMETER = next(_field)  # address of the loss's setting, a number; 0 where it has none
 OUTPUT_KERNEL = next(_field)  # probabilities in place of the logits; 0 for identity
 
 # the data
@@ -30,7 +31,7 @@ RESULT = next(_field)  # where outputs go, rows by rows
 # buffers
 X_TILE = next(_field)
 Y_TILE = next(_field)
-ONES = next(_field)  # one unit of a tile, all 1
+ONES = next(_field)  # one unit of a tile, all 1: the bias's input, and weights of rows that nobody weighs
 SUMS = next(_field)  # lines in which row sums gather; lanes of whole vectors in the row schedule
 STATISTICS = next(_field)  # two lines: row losses, right rows
 GRADIENT = next(_field)  # parameters + 1 numbers: a chunk's gradient and its loss

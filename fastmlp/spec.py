@@ -1,6 +1,6 @@
 """What a network is: its layers, activations, loss and dtype, and how its parameters lie in one flat vector.
 
-Imports NumPy only. Everything else in fastmlp is written in terms of `Spec`.
+Imports NumPy and the losses' settings only. Everything else in fastmlp is written in terms of `Spec`.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from fastmlp.losses import SETTABLE, Loss
+
 NUMERICS_VERSION = 1  # of docs/arithmetic.md; a change of any bit anywhere is a new version
 
 HIDDEN = (
@@ -21,8 +23,12 @@ HIDDEN = (
 LOSSES = {
     "softmax": ("cross_entropy",),
     "sigmoid": ("binary_cross_entropy", "squared_error"),
-    "identity": ("squared_error",),
+    "identity": ("squared_error", "absolute_error", "huber", "quantile"),
+    "exponential": ("poisson",),
 }
+OUTPUT_KERNELS = {
+    "softmax": "softmax", "sigmoid": "sigmoid_output", "identity": None, "exponential": "exponential_output",
+}  # fmt: skip
 INITS = ("he_normal", "he_uniform", "glorot_normal", "glorot_uniform")
 DTYPES = ("float64", "float32")
 BACKENDS = ("numba", "reference")
@@ -41,35 +47,33 @@ class Spec:
     output: str
     loss: str
     dtype: str
+    loss_parameter: float | None = None  # label_smoothing where it is not 0, delta or q
 
     @classmethod
     def build(
         cls,
         layers: Sequence[int],
         hidden: str | Sequence[str] = "relu",
-        output: str = "softmax",
-        loss: str | None = None,
+        output: str | None = None,
+        loss: str | Loss | None = None,
         dtype: object = "float64",
     ) -> Spec:
-        """The spec for these arguments of `Model`. Raises ValueError or TypeError naming the one that is wrong."""
+        """The spec for these arguments of `Model`. Raises ValueError or TypeError naming the one that is wrong.
+
+        output=None is the loss's own output ("identity" for squared_error), or softmax where loss is None, too.
+        """
         sizes = _layer_sizes(layers)
         hidden = _hidden_names(hidden, len(sizes) - 2)
-        _known("output", output, tuple(LOSSES))
-        if loss is None:
-            loss = LOSSES[output][0]
-        _known("loss", loss, tuple(sorted({name for names in LOSSES.values() for name in names})))
-        if loss not in LOSSES[output]:
-            fits = [name for name in LOSSES if loss in LOSSES[name]]
-            raise ValueError(
-                f"loss={loss!r} does not go with output={output!r}: "
-                f"use loss={either(LOSSES[output])}, or output={either(fits)}"
-            )
+        output, name, parameter = _output_and_loss(output, loss)
         if output == "softmax" and sizes[-1] < 2:
             raise ValueError(
                 f"layers={list(sizes)} ends in one output, and softmax needs at least 2: "
                 'end in 2, or use output="sigmoid"'
             )
-        return cls(sizes, hidden, output, loss, dtype_name(dtype))
+        dtype = dtype_name(dtype)
+        if parameter is not None:
+            _check_rounded(parameter, name, dtype)
+        return cls(sizes, hidden, output, name, dtype, parameter)
 
     @property
     def inputs(self) -> int:
@@ -100,7 +104,7 @@ class Spec:
     @property
     def is_classifier(self) -> bool:
         """Whether a prediction is a label, so that an accuracy makes sense."""
-        return self.output != "identity"
+        return self.output in ("softmax", "sigmoid")
 
     @property
     def targets(self) -> int:
@@ -116,6 +120,17 @@ class Spec:
     def gradient_factor(self) -> int:
         """The factor that the loss's derivative leaves out of dz: 2 for squares, else 1."""
         return 2 if self.loss == "squared_error" else 1
+
+    @property
+    def loss_kernel(self) -> str:
+        """The name of the loss's function in `reference/losses.py`, and of its kernel."""
+        smooth = "smooth_" if self.loss == "cross_entropy" and self.loss_parameter is not None else ""
+        return f"{self.output}_{smooth}{self.loss}"
+
+    @property
+    def output_kernel(self) -> str | None:
+        """The name of the function that makes outputs of logits; None for identity."""
+        return OUTPUT_KERNELS[self.output]
 
     def views(self, parameters: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
         """[(w (K, J), b (J,)), ...]: views into a flat parameter (or gradient) vector."""
@@ -177,6 +192,41 @@ def _hidden_names(hidden: str | Sequence[str], count: int) -> tuple[str, ...]:
     if len(names) != count:
         raise ValueError(f"hidden={list(names)} has {len(names)} names for {count} hidden layers: give one for each")
     return names
+
+
+def _output_and_loss(output: str | None, loss: str | Loss | None) -> tuple[str, str, float | None]:
+    """The output, the loss's name and its parameter."""
+    if output is not None:
+        _known("output", output, tuple(LOSSES))
+    if loss is None:
+        output = output or "softmax"
+        loss = LOSSES[output][0]
+    if isinstance(loss, type) and issubclass(loss, Loss):
+        raise TypeError(f"loss={loss.__name__} is a class: give an object, {loss.__name__}()")
+    if isinstance(loss, Loss):
+        name, parameter = loss.name, loss.parameter
+    else:
+        _known("loss", loss, tuple(sorted({name for names in LOSSES.values() for name in names})))
+        name = str(loss)
+        parameter = SETTABLE[name]().parameter if name in SETTABLE else None
+    fits = [output for output in LOSSES if name in LOSSES[output]]
+    if output is None:
+        output = "identity" if "identity" in fits else fits[0]
+    if output not in fits:
+        raise ValueError(
+            f"loss={loss!r} does not go with output={output!r}: "
+            f"use loss={either(LOSSES[output])}, or output={either(fits)}"
+        )
+    return str(output), name, parameter
+
+
+def _check_rounded(parameter: float, loss: str, dtype: str) -> None:
+    """Raises ValueError where a loss's parameter is within its range, and no longer so in the dtype."""
+    with np.errstate(all="ignore"):
+        rounded = np.dtype(dtype).type(parameter)
+    if not 0 < rounded < (np.inf if loss == "huber" else 1):
+        given = SETTABLE[loss](parameter)
+        raise ValueError(f"loss={given} has a number that rounds to {rounded} in {dtype}: use another, or float64")
 
 
 def _known(argument: str, name: object, names: Sequence[str]) -> None:

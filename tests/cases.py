@@ -415,12 +415,28 @@ def loss_sizes(dtype):
 
 def some_targets(rng, name, rows, J, dtype):
     """y (N, 1), labels, or (N, J)."""
-    if name == "softmax_cross_entropy":
+    if name.startswith("softmax"):
         return rng.integers(0, J, (rows, 1)).astype(dtype)
     zero_or_one = rng.integers(0, 2, (rows, J)).astype(dtype)
     if name.startswith("sigmoid"):
         return np.where(rng.random((rows, J)) < 0.7, zero_or_one, rng.random((rows, J))).astype(dtype)
     return wild(rng, (rows, J), dtype)
+
+
+def some_weights(rng, rows, dtype):
+    """(N,): all 1, as where nobody weighs; or of all sizes, with zeros of both signs."""
+    if rng.random() < 0.3:
+        return np.ones(rows, dtype)
+    return np.where(rng.random(rows) < 0.5, np.abs(wild(rng, rows, dtype)), rng.choice([0, -0.0, 1], rows)).astype(
+        dtype
+    )
+
+
+SETTINGS = {  # of a loss: the parameter's name, and values, at the ends too
+    "softmax_smooth_cross_entropy": ("smoothing", (0.1, 0.9999, 1e-30)),
+    "identity_huber": ("delta", (1.0, 0.3, 1e30, 1e-30)),
+    "identity_quantile": ("q", (0.5, 0.9, 1e-30)),
+}
 
 
 def loss(name):
@@ -434,9 +450,16 @@ def loss(name):
         real = np.tile(np.arange(line) < rows, 2)
         statistics = Guarded(before, writes=real & bool(record), offset=int(rng.integers(0, 4)))
         z = tile(x, stride, writes=True)
-        run(kernel, dtype, z=z, y=tile(t, stride), statistics=statistics, J=J, rows=rows, stride=stride, record=record)
-        dz, terms, right = getattr(losses, name)(x, t[:, 0] if name == "softmax_cross_entropy" else t)
+        weights = some_weights(rng, rows, dtype)
+        parameter, values = SETTINGS.get(name, (None, (0,)))
+        setting = {parameter: np.dtype(dtype).type(rng.choice(values))} if parameter else {}
+        run(
+            kernel, dtype, z=z, y=tile(t, stride), weights=tile(weights[:, None], stride), statistics=statistics,
+            **setting, J=J, rows=rows, stride=stride, record=record,
+        )  # fmt: skip
+        dz, terms, right = getattr(losses, name)(x, t[:, 0] if name.startswith("softmax") else t, **setting)
         assert_same_bits(rows_of(z, x.shape, stride), dz, "dz")
+        terms = losses.weigh(dz, terms, weights)[1]
         expected = before.copy()
         for n in range(rows * record):
             expected[n % line] += terms[n]
@@ -447,9 +470,26 @@ def loss(name):
 
 
 for _name in (
-    "softmax_cross_entropy", "sigmoid_binary_cross_entropy", "sigmoid_squared_error", "identity_squared_error",
+    "softmax_cross_entropy", "softmax_smooth_cross_entropy", "sigmoid_binary_cross_entropy", "sigmoid_squared_error",
+    "identity_squared_error", "identity_absolute_error", "identity_huber", "identity_quantile", "exponential_poisson",
 ):  # fmt: skip
     case(f"losses.{_name}", loss_sizes)(loss(_name))
+
+
+@case("losses.weigh", loss_sizes)
+def weigh(kernel, dtype, rng, J, rows, record):
+    d, weights = wild(rng, (rows, J), dtype), some_weights(rng, rows, dtype)
+    line = lines(dtype)
+    stride = rng.choice(strides(rows, dtype))
+    before = rng.random(line).astype(dtype)
+    sums = Guarded(before, writes=np.arange(line) < rows, offset=int(rng.integers(0, 4)))
+    dz = tile(d, stride, writes=True)
+    run(kernel, dtype, dz=dz, weights=tile(weights[:, None], stride), sums=sums, J=J, rows=rows, stride=stride)
+    assert_same_bits(rows_of(dz, d.shape, stride), losses.weigh(d, weights, weights)[0], "dz")
+    expected = before.copy()
+    for n in range(rows):
+        expected[n % line] += weights[n]
+    assert_same_bits(sums.array, expected, "sums")
 
 
 def output(reference):
@@ -463,7 +503,7 @@ def output(reference):
     return compare
 
 
-for _name in ("softmax", "sigmoid_output"):
+for _name in ("softmax", "sigmoid_output", "exponential_output"):
     case(f"losses.{_name}", loss_sizes)(output(getattr(losses, _name)))
 
 

@@ -19,7 +19,9 @@ from cases import CASES, check
 from trainings import Problem, finish
 
 from fastmlp import definition, engine, pairs, weights
-from fastmlp.reference import elementary, gradients, optimizers, random
+from fastmlp.losses import CrossEntropy, Huber, Quantile
+from fastmlp.reference import elementary, gradients, losses, optimizers, random
+from fastmlp.reference.arithmetic import lanes
 from fastmlp.spec import DTYPES, NUMERICS_VERSION, Spec
 from fastmlp.training import Training
 
@@ -49,6 +51,11 @@ TRAININGS = {  # name: (layers, hidden, output, loss, rows, batch, shuffled, epo
     "one row": ([4, 9, 33, 1], ["sigmoid", "relu"], "sigmoid", "squared_error", 40, 1, True, 2, "rowwise"),
     "few rows": ([5, 17, 4, 3], ["tanh", "identity"], "softmax", None, 31, 7, False, 2, "rowwise"),
     "few values": ([2, 6, 2], "sigmoid", "identity", None, 25, 25, False, 2, "rowwise"),
+    "smooth labels": ([4, 7, 5], "tanh", "softmax", CrossEntropy(0.1), 130, 50, True, 3, "streamed"),
+    "absolute errors": ([3, 6, 3], "relu", "identity", "absolute_error", 90, 90, False, 3, "streamed"),
+    "huber": ([3, 6, 2], "silu", "identity", Huber(0.3), 90, 32, True, 3, "streamed"),
+    "quantile": ([3, 6, 1], "tanh", "identity", Quantile(0.9), 30, 1, True, 2, "rowwise"),
+    "counts": ([3, 5, 4], "tanh", "exponential", "poisson", 75, 25, True, 3, "streamed"),
 }
 
 
@@ -77,6 +84,23 @@ def map_digest(by_kernel, name, dtype):
     y = np.empty_like(x)  # a multiple of every register
     pairs.PAIRS[f"elementary.map_{name}"](dtype, x, y, len(x))
     return digest(y)
+
+
+def weigh_digest(by_kernel, dtype):
+    """Of 77 rows' derivatives, weighed by 0 to 3, and of the weights' sums in each lane."""
+    rows, J, line = 77, 3, lanes(dtype)
+    dz = (8 * random.uniform(5, 0, 0, rows * J) - 4).astype(dtype).reshape(J, rows)
+    some = np.trunc(8 * random.uniform(5, 1, 0, rows)).astype(dtype) * np.dtype(dtype).type(0.5)
+    if not by_kernel:
+        sums = np.zeros(line, dtype)
+        for n, weight in enumerate(some):
+            sums[n % line] += weight
+        return digest(losses.weigh(dz.T, some, some)[0].T, sums)
+    stride = 96
+    tile, unit = np.zeros((J, stride), dtype), np.zeros(stride, dtype)
+    tile[:, :rows], unit[:rows], sums = dz, some, np.zeros(line, dtype)
+    pairs.PAIRS["losses.weigh"](dtype, tile, unit, sums, J, rows, stride)
+    return digest(tile[:, :rows], sums)
 
 
 def weights_digest(by_kernel, init):
@@ -164,6 +188,7 @@ def jobs():
             every[f"training, {name}, {dtype}"] = lambda k, n=name, d=dtype: training_digest(backend(k), n, d)
         for name in MAPS:
             every[f"{name}, {dtype}"] = lambda k, n=name, d=dtype: map_digest(k, n, d)
+        every[f"weigh, {dtype}"] = lambda k, d=dtype: weigh_digest(k, d)
     for dtype in DTYPES:
         for name in UPDATES:
             every[f"optimizer, {name}, {dtype}"] = lambda k, n=name, d=dtype: optimizer_digest(k, n, d)

@@ -17,6 +17,8 @@ SIGMOID = Spec.build([2, 1], output="sigmoid")
 SIGMOID_SQUARED = Spec.build([2, 1], output="sigmoid", loss="squared_error")
 VALUE = Spec.build([2, 1], output="identity")
 VALUES = Spec.build([2, 3], output="identity")
+COUNT = Spec.build([2, 1], output="exponential")
+COUNTS = Spec.build([2, 3], output="exponential")
 FLOAT32 = Spec.build([2, 3], dtype="float32")
 
 
@@ -217,6 +219,11 @@ def test_several_outputs_take_rows():
     assert data.targets(np.asfortranarray(-y), 2, VALUES).tolist() == (-y).tolist()
 
 
+def test_counts_need_not_be_whole():
+    assert data.targets([0, -0.0, 7, 2.5], 4, COUNT).tolist() == [[0.0], [0.0], [7.0], [2.5]]
+    assert data.targets(np.eye(3, dtype=np.uint8), 3, COUNTS).tolist() == np.eye(3).tolist()
+
+
 def test_squared_error_takes_any_finite_number():
     assert data.targets([-3, 7], 2, SIGMOID_SQUARED).tolist() == [[-3.0], [7.0]]
 
@@ -251,6 +258,11 @@ def test_squared_error_takes_any_finite_number():
         ([0, 1, 2], VALUES, ValueError, ["shape (3,)", "3 outputs", "(3, 3)"]),
         (np.ones((3, 3)), VALUE, ValueError, ["shape (3, 3)", "1 output", "(3,) or (3, 1)"]),
         ([0, 1, np.inf], VALUE, ValueError, "inf in row 2"),
+        ([0, 1, -1], COUNT, ValueError, ["-1.0 in row 2", "counts", "0 or more", 'output="identity"']),
+        ([[0, 1, 2], [0, 0, -0.5], [1, 1, 1]], COUNTS, ValueError, ["-0.5 in row 1, column 2"]),
+        ([0, 1, 2], COUNTS, ValueError, ["shape (3,)", "3 outputs", "(3, 3)"]),
+        ([0, 1, np.nan], COUNT, ValueError, "nan in row 2"),
+        (["a", "b", "a"], COUNT, TypeError, ["give numbers"]),
         (1.0, VALUE, TypeError, "one float"),
     ],
 )

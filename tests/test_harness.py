@@ -213,7 +213,9 @@ def sums_in_order_of_rows(
                 dw[i] = c
 
 
-def padding_counts(z: Floats, y: Floats, statistics: Floats, J: Int, rows: Int, stride: Int, record: Int):
+def padding_counts(
+    z: Floats, y: Floats, weights: Floats, statistics: Floats, J: Int, rows: Int, stride: Int, record: Int
+):
     """Adds whole registers to the statistics, rows or not."""
     for n in range(0, rows, lanes(z)):
         target = load(y, n)
@@ -241,6 +243,22 @@ def padding_counts(z: Floats, y: Floats, statistics: Floats, J: Int, rows: Int, 
             store(z, j * stride + n, load(z, j * stride + n) * r - is_label)
 
 
+def infinite_times_no_weight(dz: Floats, weights: Floats, sums: Floats, J: Int, rows: Int, stride: Int):
+    for n in range(rows):
+        sums[n % line_lanes(sums)] += weights[n]
+        for j in range(J):
+            dz[j * stride + n] *= weights[n]
+
+
+def padding_weighs(dz: Floats, weights: Floats, sums: Floats, J: Int, rows: Int, stride: Int):
+    for n in range(0, rows, lanes(dz)):
+        weight = load(weights, n)
+        store(sums, n % line_lanes(sums), load(sums, n % line_lanes(sums)) + weight)
+        for j in range(J):
+            x = load(dz, j * stride + n)
+            store(dz, j * stride + n, select(equal(weight, 0), 0, x * weight))
+
+
 def rows_off_by_one(tile: Floats, stride: Int, rows: Int, K: Int, x: Floats, first: Int):
     for n in range(rows):
         for k in range(K):
@@ -262,6 +280,8 @@ FAULTS = [
     (lanes_without_rows_left_out, "dense.fold_rows", "differ"),
     (sums_in_order_of_rows, "dense.dense_backward_weights", "differ"),
     (padding_counts, "losses.softmax_cross_entropy", "must not"),
+    (infinite_times_no_weight, "losses.weigh", "differ"),
+    (padding_weighs, "losses.weigh", "must not"),
     (rows_off_by_one, "layout.scatter", "differ"),
 ]
 
@@ -292,7 +312,7 @@ def test_fastmath_is_caught(name, dtype):
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_contraction_is_caught(dtype):
     """What the compiler fuses by itself: a product and a sum that the reference rounds apart."""
-    name = "losses.identity_squared_error"
+    name = "losses.identity_quantile"
     function = pairs.load_all()[name].function
     with pytest.raises(AssertionError, match="differ"):
         check(name, Unregistered(function, fastmath={"contract"}), dtype)

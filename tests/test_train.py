@@ -14,7 +14,7 @@ import pytest
 from bits import assert_same_bits
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from trainings import OUTPUTS, SCHEDULES, Problem, assert_same_result, check_training, draw, finish
+from trainings import OUTPUTS, SCHEDULES, Problem, assert_same_result, check_training, draw, finish, name_of
 
 import fastmlp
 from fastmlp import definition, engine, pairs
@@ -48,7 +48,7 @@ def test_small_networks(layers, rows, batch, hidden, output, dtype, seed):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("output", OUTPUTS, ids="-".join)
+@pytest.mark.parametrize("output", OUTPUTS, ids=name_of)
 @pytest.mark.parametrize("hidden", HIDDEN)
 def test_every_activation_and_output(hidden, output, dtype):
     problem = Problem.make(5, [3, 7, 5, 2], 75, hidden, *output, dtype)
@@ -264,7 +264,7 @@ def test_divergence_of_parameters_alone_leaves_finite_ones(train, every):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("output", OUTPUTS, ids="-".join)
+@pytest.mark.parametrize("output", OUTPUTS, ids=name_of)
 @pytest.mark.parametrize("rows", [1, 9, 130, 1025])
 def test_predictions(rows, output, dtype):
     problem = Problem.make(16, [3, 9, 4, 2], rows, ["tanh", "relu"], *output, dtype)
@@ -278,7 +278,7 @@ def test_predictions(rows, output, dtype):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("output", OUTPUTS, ids="-".join)
+@pytest.mark.parametrize("output", OUTPUTS, ids=name_of)
 def test_a_rows_prediction_is_the_same_in_any_batch(output, dtype):
     problem = Problem.make(17, [4, 11, 5, 3], 1000, ["relu", "sigmoid"], *output, dtype)
     for predict, schedule in itertools.product((engine.outputs, engine.logits), SCHEDULES):

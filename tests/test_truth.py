@@ -3,15 +3,18 @@
 Equality of kernel and reference proves nothing about either; these tests do.
 """
 
+import json
 import math
 from fractions import Fraction
+from pathlib import Path
 
 import mpmath
 import numpy as np
 import pytest
 from bits import as_bits, assert_same_bits, cancelling, lines, nasty, random_bits
 from cases import Unregistered
-from trainings import OUTPUTS, SCHEDULES, Problem, finish
+from sklearn.metrics import mean_pinball_loss
+from trainings import OUTPUTS, SCHEDULES, Problem, finish, name_of
 
 from fastmlp import definition, engine, pairs
 from fastmlp.kernels.simd import fma
@@ -238,7 +241,7 @@ def mean_loss(problem, parameters):
     return reference.evaluate(problem.spec, parameters, problem.x, problem.y)[0]
 
 
-@pytest.mark.parametrize("output", OUTPUTS, ids="-".join)
+@pytest.mark.parametrize("output", OUTPUTS, ids=name_of)
 @pytest.mark.parametrize("hidden", HIDDEN)
 def test_gradients_are_the_slopes_of_the_loss(hidden, output):
     problem = Problem.make(18, [3, 4, 3, 2], 23, hidden, *output)
@@ -303,6 +306,72 @@ def test_squared_errors_are_their_formulas(dtype):
     np.testing.assert_allclose(dz, (p - y) * p * (1 - p), rtol=1e3 * np.finfo(dtype).eps, atol=np.finfo(dtype).eps)
 
 
+TORCH = json.loads((Path(__file__).parent / "losses.json").read_text())  # made by tools/losses.py
+
+
+def check_torch(entry):
+    """The sums over rows of the loss and its gradient, beside PyTorch's."""
+    z, y = np.array(TORCH["z"]), np.array(entry["y"], np.float64)
+    setting = [] if entry["setting"] is None else [np.float64(entry["setting"])]
+    dz, loss, _ = getattr(losses, entry["function"])(z, y, *setting)
+    if entry["weights"] is not None:
+        dz, loss = losses.weigh(dz, loss, np.array(entry["weights"]))
+    np.testing.assert_allclose(loss.sum(), entry["loss"], rtol=1e-12)
+    np.testing.assert_allclose(dz, entry["gradient"], rtol=1e-12, atol=1e-13)
+
+
+@pytest.mark.parametrize("entry", TORCH["losses"], ids=lambda e: f"{e['function']} {e['setting']} {bool(e['weights'])}")
+def test_losses_are_pytorchs(entry):
+    check_torch(entry)
+
+
+@pytest.mark.parametrize("q", [0.1, 0.5, 0.9])
+def test_quantile_loss_is_scikit_learns(q):
+    z, y = np.random.default_rng(6).standard_normal((2, 40, 3))
+    _, loss, _ = losses.identity_quantile(z, y, np.float64(q))
+    assert loss.sum() / z.size == pytest.approx(mean_pinball_loss(y, z, alpha=q), rel=1e-12)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("q", [0.1, 0.5, 0.9])
+def test_the_quantile_loss_is_least_at_the_quantile(q, dtype):
+    y = np.random.default_rng(7).standard_normal(1001).astype(dtype)[:, None]
+    slopes = [losses.identity_quantile(np.full_like(y, v), y, y.dtype.type(q))[0].sum() for v in np.sort(y[:, 0])]
+    assert abs(np.searchsorted(slopes, 0) - 1001 * q) <= 1
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_losses_of_errors_at_their_corners(dtype):
+    """No error, one of exactly delta, infinite and NaN ones; a slope of NaN shows what went wrong."""
+    kind = np.dtype(dtype).type
+    z = np.array([0.0, 2, -2, 3, np.inf, -np.inf, np.nan], dtype)[:, None]
+    y = np.zeros_like(z)
+    expected = {
+        "absolute_error": ([0, 1, -1, 1, 1, -1, np.nan], [0, 2, 2, 3, np.inf, np.inf, np.nan], []),
+        "huber": ([0, 2, -2, 2, 2, -2, np.nan], [0, 2, 2, 4, np.inf, np.inf, np.nan], [kind(2)]),
+        "quantile": (
+            [0, 0.25, -0.75, 0.25, 0.25, -0.75, np.nan],
+            [0, 0.5, 1.5, 0.75, np.inf, np.inf, np.nan],
+            [kind(0.75)],
+        ),
+    }
+    for name, (slopes, terms, setting) in expected.items():
+        dz, loss, right = getattr(losses, f"identity_{name}")(z, y, *setting)
+        assert_same_bits(dz[:, 0], np.array(slopes, dtype), name)
+        assert_same_bits(loss, np.array(terms, dtype), name)
+        assert not right.any()
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_a_weight_of_zero_leaves_nothing_of_a_row(dtype):
+    """Also where its loss is not finite; another weight is a factor."""
+    dz, loss = np.array([[np.nan, -1], [np.inf, 2], [-3, 4]], dtype), np.array([np.inf, np.nan, 5], dtype)
+    with np.errstate(invalid="ignore"):  # infinity times 0, which is not chosen
+        dz, loss = losses.weigh(dz, loss, np.array([0, -0.0, 0.5], dtype))
+    assert_same_bits(dz, np.array([[0, 0], [0, 0], [-1.5, 2]], dtype))
+    assert_same_bits(loss, np.array([0, 0, 2.5], dtype))
+
+
 # ---------------------------------------------------------------------------------------------------------
 # Trajectories, beside a script like the exercises' own
 
@@ -341,11 +410,26 @@ TEXTBOOK = {  # (f(z), f'(z)) by NumPy's functions
 }
 
 
+TEXTBOOK_LOSSES = {  # (terms, slopes) by z, y and the loss's parameter
+    "binary_cross_entropy": lambda z, y, _: (-(y * np.log(s(z)) + (1 - y) * np.log(1 - s(z))), s(z) - y),
+    "absolute_error": lambda z, y, _: (np.abs(z - y), np.sign(z - y)),
+    "huber": lambda z, y, delta: (
+        np.where(np.abs(z - y) <= delta, (z - y) ** 2 / 2, delta * (np.abs(z - y) - delta / 2)),
+        np.clip(z - y, -delta, delta),
+    ),
+    "quantile": lambda z, y, q: (np.maximum(q * (y - z), (q - 1) * (y - z)), np.where(z > y, 1 - q, -q)),
+    "poisson": lambda z, y, _: (np.exp(z) - y * z, np.exp(z) - y),
+}
+
+
 def textbook(problem, epochs, learning_rate, batch):
     """Gradient descent by `@` and NumPy's functions. -> (each epoch's loss before its updates, or mean; parameters)."""
     spec, x = problem.spec, problem.x
     params = [(w.copy(), b.copy()) for w, b in spec.views(problem.parameters)]
-    y = np.eye(spec.outputs, dtype=spec.dtype)[problem.y.astype(int)] if spec.output == "softmax" else problem.y
+    y = problem.y
+    if spec.output == "softmax":
+        smoothing = spec.loss_parameter or 0.0
+        y = ((1 - smoothing) * np.eye(spec.outputs)[y.astype(int)] + smoothing / spec.outputs).astype(spec.dtype)
     recorded = []
     for _ in range(epochs):
         total = 0.0
@@ -363,14 +447,14 @@ def textbook(problem, epochs, learning_rate, batch):
                 p /= p.sum(axis=1, keepdims=True)
                 total += -(target * np.log(p)).sum()
                 dz = (p - target) / n
+            elif spec.loss == "squared_error":
+                p = s(z) if spec.output == "sigmoid" else z
+                total += ((p - target) ** 2).sum() / spec.outputs
+                dz = 2 * (p - target) / target.size * (p * (1 - p) if spec.output == "sigmoid" else 1)
             else:
-                p = 1 / (1 + np.exp(-z)) if spec.output == "sigmoid" else z
-                if spec.loss == "binary_cross_entropy":
-                    total += -(target * np.log(p) + (1 - target) * np.log(1 - p)).sum() / spec.outputs
-                    dz = (p - target) / target.size
-                else:
-                    total += ((p - target) ** 2).sum() / spec.outputs
-                    dz = 2 * (p - target) / target.size * (p * (1 - p) if spec.output == "sigmoid" else 1)
+                terms, slopes_of_terms = TEXTBOOK_LOSSES[spec.loss](z, target, spec.loss_parameter)
+                total += terms.sum() / spec.outputs
+                dz = (slopes_of_terms / target.size).astype(spec.dtype)
             gradients = []
             for layer in reversed(range(len(params))):
                 gradients.insert(0, (a[layer].T @ dz, dz.sum(axis=0)))
@@ -384,8 +468,9 @@ def textbook(problem, epochs, learning_rate, batch):
 
 def check_trajectory(train, hidden, output, batch, dtype):
     problem = Problem.make(19, [3, 6, 5, 2], 57, hidden, *output, dtype)
-    recorded, parameters = textbook(problem, 30, np.dtype(dtype).type(0.1), batch)
-    result = finish(train, problem, Training(30, 0.1, batch, record_every=1))
+    rate = 0.01 if problem.spec.loss == "poisson" else 0.1  # e^z runs away at more
+    recorded, parameters = textbook(problem, 30, np.dtype(dtype).type(rate), batch)
+    result = finish(train, problem, Training(30, rate, batch, record_every=1))
     tolerance = {"float64": 1e-11, "float32": 1e-4}[dtype]
     np.testing.assert_allclose([record[1] for record in result.records], recorded, rtol=tolerance)
     np.testing.assert_allclose(result.parameters, parameters, rtol=tolerance, atol=tolerance)
@@ -394,7 +479,7 @@ def check_trajectory(train, hidden, output, batch, dtype):
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("batch", [57, 20])
-@pytest.mark.parametrize("output", OUTPUTS, ids="-".join)
+@pytest.mark.parametrize("output", OUTPUTS, ids=name_of)
 @pytest.mark.parametrize("hidden", HIDDEN)
 def test_trajectories_are_the_textbooks_within_rounding(hidden, output, batch, dtype):
     check_trajectory(engine.train, hidden, output, batch, dtype)

@@ -6,14 +6,24 @@ import numpy as np
 from bits import assert_same_bits, lines
 
 from fastmlp import definition, engine
+from fastmlp.losses import CrossEntropy, Huber, Quantile
 from fastmlp.reference import random
 from fastmlp.spec import HIDDEN, LOSSES, Spec
 from fastmlp.training import RECORD, Training
 
-OUTPUTS = [(output, loss) for output, losses in LOSSES.items() for loss in losses]
+# every loss by its name, so as it is by default; and those that have a setting with another
+OUTPUTS = [
+    *((output, loss) for output, losses in LOSSES.items() for loss in losses),
+    ("softmax", CrossEntropy(0.125)), ("identity", Huber(0.375)), ("identity", Quantile(0.875)),
+]  # fmt: skip
 INPUTS, TARGETS, BIASES = 101, 102, 103  # streams that the package does not use
 SCHEDULES = ("streamed", "rowwise")
 FIGURES = [name for name in RECORD.names if name != "seconds"]  # of a record: epoch, loss, accuracy and so on
+
+
+def name_of(output):
+    """A test's name for an entry of OUTPUTS."""
+    return "-".join(map(str, output))
 
 
 @dataclass(frozen=True)
@@ -34,7 +44,10 @@ class Problem:
             b[:] = random.uniform(seed, BIASES, layer, len(b)) - 0.5
         x = (4 * random.uniform(seed, INPUTS, 0, rows * spec.inputs) - 2).astype(dtype).reshape(rows, -1)
         u = random.uniform(seed, TARGETS, 0, rows * spec.targets).reshape(rows, -1)
-        y = {"softmax": np.floor(u * spec.outputs)[:, 0], "sigmoid": u > 0.5, "identity": 2 * u - 1}[output]
+        y = {
+            "softmax": np.floor(u * spec.outputs)[:, 0], "sigmoid": u > 0.5, "identity": 2 * u - 1,
+            "exponential": np.floor(4 * u * u),
+        }[spec.output]  # fmt: skip
         return cls(spec, parameters, x, y.astype(dtype))
 
 

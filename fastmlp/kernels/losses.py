@@ -1,14 +1,18 @@
 """Outputs and losses on a tile of rows: the twin of `fastmlp/reference/losses.py`.
 
-A loss writes dz in place of the logits. With `record` it also adds each row's loss to the lanes of statistics' first
-line, and 1 for each right row to those of its second. Only lanes of real rows are added to.
+A loss writes dz in place of the logits. With `record` it also adds each row's loss, times its weight, to the lanes of
+statistics' first line, and 1 for each right row to those of its second. Only lanes of real rows are added to. dz is
+weighed by a kernel of its own, `weigh`, and so only where there are weights.
+
+A loss's sum over j may begin as +0: a first term of -0 would be lost, but the lanes, which begin as +0, do not tell.
 """
 
-from fastmlp.kernels.elementary import exp_nonpositive, log, log1p, sigmoid
+from fastmlp.kernels.elementary import exp, exp_nonpositive, log, log1p, sigmoid
 from fastmlp.kernels.memory import load, store
 from fastmlp.kernels.simd import (
     HALF,
     absolute,
+    always,
     both,
     equal,
     fill,
@@ -24,25 +28,40 @@ from fastmlp.kernels.simd import (
     select,
     spread_number,
 )
-from fastmlp.pairs import Floats, Int, kernel
+from fastmlp.pairs import Float, Floats, Int, kernel
 from fastmlp.reference import losses as reference
 
 
 @helper
-def add_statistics(statistics, n, rows, loss, right):
-    """Adds a register of row losses, and of right rows, to the lanes that they belong to."""
+def real_rows(like, n, rows):
+    """Which lanes of a register that begins with row n are rows, and not padding."""
+    return less(lane_numbers(like), spread_number(like, rows - n))
+
+
+@helper
+def weighed(x, weight):
+    """x weight; +0 where the weight is 0."""
+    return select(equal(weight, 0), 0, x * weight)
+
+
+@helper
+def add_statistics(statistics, weights, n, rows, loss, right):
+    """Adds a register of row losses, weighed, and of right rows, to the lanes that they belong to."""
     line = line_lanes(statistics)
     lane = n % line
-    real = less(lane_numbers(statistics), spread_number(statistics, rows - n))
+    real = real_rows(statistics, n, rows)
     was = load(statistics, lane)
-    store(statistics, lane, select(real, was + loss, was))
+    store(statistics, lane, select(real, was + weighed(loss, load(weights, n)), was))
     count = load(statistics, line + lane)
     store(statistics, line + lane, select(both(real, right), count + 1, count))
 
 
 @helper
 def exponentials(z, J, stride, n):
-    """Replaces a register's logits by e^(z - m). -> m, the largest; s, the sum; the label of the (first) largest."""
+    """Replaces a register's logits by e^(z - m).
+
+    -> m, the largest; s, the sum; the label of the (first) largest; the sum of z - m.
+    """
     m = load(z, n)
     label = fill(z, 0)
     for j in range(1, J):
@@ -50,20 +69,31 @@ def exponentials(z, J, stride, n):
         larger = greater(x, m)
         m = select(larger, x, m)
         label = select(larger, spread_number(z, j), label)
-    s = exp_nonpositive(load(z, n) - m)
+    below = load(z, n) - m
+    s = exp_nonpositive(below)
     store(z, n, s)
     for j in range(1, J):
-        e = exp_nonpositive(load(z, j * stride + n) - m)
+        x = load(z, j * stride + n) - m
+        e = exp_nonpositive(x)
         store(z, j * stride + n, e)
-        s = s + e
-    return m, s, label
+        s, below = s + e, below + x
+    return m, s, label, below
+
+
+@helper
+def logit_of(z, target, J, stride, n):
+    """The logit of each row's label."""
+    chosen = load(z, n)
+    for j in range(1, J):
+        chosen = select(equal(target, spread_number(z, j)), load(z, j * stride + n), chosen)
+    return chosen
 
 
 @kernel(reference.softmax)
 def softmax(z: Floats, J: Int, rows: Int, stride: Int):
     """z = e^(z - m) / s: probabilities in place of logits."""
     for n in range(0, rows, lanes(z)):
-        _m, s, _label = exponentials(z, J, stride, n)
+        _m, s, _label, _below = exponentials(z, J, stride, n)
         r = 1 / s
         for j in range(J):
             store(z, j * stride + n, load(z, j * stride + n) * r)
@@ -77,26 +107,59 @@ def sigmoid_output(z: Floats, J: Int, rows: Int, stride: Int):
             store(z, n, sigmoid(load(z, n)))
 
 
+@kernel(reference.exponential_output)
+def exponential_output(z: Floats, J: Int, rows: Int, stride: Int):
+    """z = e^z: means in place of logits."""
+    for start in range(0, J * stride, stride):
+        for n in range(start, start + rows, lanes(z)):
+            store(z, n, exp(load(z, n)))
+
+
 @kernel(reference.softmax_cross_entropy)
-def softmax_cross_entropy(z: Floats, y: Floats, statistics: Floats, J: Int, rows: Int, stride: Int, record: Int):
+def softmax_cross_entropy(
+    z: Floats, y: Floats, weights: Floats, statistics: Floats, J: Int, rows: Int, stride: Int, record: Int
+):
     """y: one unit, labels. z = e^(z - m) / s - [j = y]; the row's loss is log(s) - (z_y - m)."""
     for n in range(0, rows, lanes(z)):
         target = load(y, n)
-        chosen = load(z, n)
+        chosen = logit_of(z, target, J, stride, n) if record else load(z, n)
+        m, s, label, _below = exponentials(z, J, stride, n)
         if record:
-            for j in range(1, J):
-                chosen = select(equal(target, spread_number(z, j)), load(z, j * stride + n), chosen)
-        m, s, label = exponentials(z, J, stride, n)
-        if record:
-            add_statistics(statistics, n, rows, log(s) - (chosen - m), equal(label, target))
+            add_statistics(statistics, weights, n, rows, log(s) - (chosen - m), equal(label, target))
         r = 1 / s
         for j in range(J):
             is_label = select(equal(target, spread_number(z, j)), fill(z, 1), 0)
             store(z, j * stride + n, load(z, j * stride + n) * r - is_label)
 
 
+@kernel(reference.softmax_smooth_cross_entropy)
+def softmax_smooth_cross_entropy(
+    z: Floats, y: Floats, weights: Floats, statistics: Floats, smoothing: Float,
+    J: Int, rows: Int, stride: Int, record: Int,
+):  # fmt: skip
+    """y: one unit, labels. z = e^(z - m) / s - (on + off where j = y, else off).
+
+    off = smoothing / J, on = 1 - smoothing; the row's loss is log(s) - (off sum_j (z_j - m) + on (z_y - m)).
+    """
+    off = fill(z, smoothing) / spread_number(z, J)
+    on = 1 - fill(z, smoothing)
+    for n in range(0, rows, lanes(z)):
+        target = load(y, n)
+        chosen = logit_of(z, target, J, stride, n) if record else load(z, n)
+        m, s, label, below = exponentials(z, J, stride, n)
+        if record:
+            loss = log(s) - fma(off, below, on * (chosen - m))
+            add_statistics(statistics, weights, n, rows, loss, equal(label, target))
+        r = 1 / s
+        for j in range(J):
+            share = select(equal(target, spread_number(z, j)), on + off, off)
+            store(z, j * stride + n, load(z, j * stride + n) * r - share)
+
+
 @kernel(reference.sigmoid_binary_cross_entropy)
-def sigmoid_binary_cross_entropy(z: Floats, y: Floats, statistics: Floats, J: Int, rows: Int, stride: Int, record: Int):
+def sigmoid_binary_cross_entropy(
+    z: Floats, y: Floats, weights: Floats, statistics: Floats, J: Int, rows: Int, stride: Int, record: Int
+):
     """y: J units in [0, 1]. z = sigmoid(z) - y; a term of the loss is max(z, 0) - z y + log(1 + e^-|z|)."""
     for n in range(0, rows, lanes(z)):
         if record:
@@ -106,7 +169,7 @@ def sigmoid_binary_cross_entropy(z: Floats, y: Floats, statistics: Floats, J: In
                 x, t = load(z, j * stride + n), load(y, j * stride + n)
                 loss = loss + binary_term(x, t)
                 right = both(right, sides_agree(x, t))
-            add_statistics(statistics, n, rows, loss, right)
+            add_statistics(statistics, weights, n, rows, loss, right)
         for i in range(n, n + J * stride, stride):
             store(z, i, sigmoid(load(z, i)) - load(y, i))
 
@@ -123,7 +186,9 @@ def sides_agree(z, y):
 
 
 @kernel(reference.sigmoid_squared_error)
-def sigmoid_squared_error(z: Floats, y: Floats, statistics: Floats, J: Int, rows: Int, stride: Int, record: Int):
+def sigmoid_squared_error(
+    z: Floats, y: Floats, weights: Floats, statistics: Floats, J: Int, rows: Int, stride: Int, record: Int
+):
     """y: J units. With p = sigmoid(z), z = (p - y) (p (1 - p)); a term of the loss is (p - y)^2."""
     for n in range(0, rows, lanes(z)):
         x, t = load(z, n), load(y, n)
@@ -140,11 +205,13 @@ def sigmoid_squared_error(z: Floats, y: Floats, statistics: Floats, J: Int, rows
             right = both(right, sides_agree(x, t))
             store(z, j * stride + n, error * (p * (1 - p)))
         if record:
-            add_statistics(statistics, n, rows, loss, right)
+            add_statistics(statistics, weights, n, rows, loss, right)
 
 
 @kernel(reference.identity_squared_error)
-def identity_squared_error(z: Floats, y: Floats, statistics: Floats, J: Int, rows: Int, stride: Int, record: Int):
+def identity_squared_error(
+    z: Floats, y: Floats, weights: Floats, statistics: Floats, J: Int, rows: Int, stride: Int, record: Int
+):
     """y: J units. z = z - y; a term of the loss is (z - y)^2. No row counts as right."""
     for n in range(0, rows, lanes(z)):
         error = load(z, n) - load(y, n)
@@ -155,4 +222,93 @@ def identity_squared_error(z: Floats, y: Floats, statistics: Floats, J: Int, row
             loss = fma(error, error, loss)
             store(z, j * stride + n, error)
         if record:
-            add_statistics(statistics, n, rows, loss, less(loss, 0))
+            add_statistics(statistics, weights, n, rows, loss, always(z, 0))
+
+
+@kernel(reference.identity_absolute_error)
+def identity_absolute_error(
+    z: Floats, y: Floats, weights: Floats, statistics: Floats, J: Int, rows: Int, stride: Int, record: Int
+):
+    """y: J units. z = 1, -1 or 0, the sign of z - y; a term of the loss is |z - y|. No row counts as right."""
+    for n in range(0, rows, lanes(z)):
+        loss = fill(z, 0)
+        for i in range(n, n + J * stride, stride):
+            error = load(z, i) - load(y, i)
+            loss = loss + absolute(error)
+            store(z, i, select(greater(error, 0), 1, select(less(error, 0), -1, error)))
+        if record:
+            add_statistics(statistics, weights, n, rows, loss, always(z, 0))
+
+
+@kernel(reference.identity_huber)
+def identity_huber(
+    z: Floats, y: Floats, weights: Floats, statistics: Floats, delta: Float,
+    J: Int, rows: Int, stride: Int, record: Int,
+):  # fmt: skip
+    """y: J units. z = c, z - y held between -delta and delta; a term of the loss is c ((z - y) - c / 2).
+
+    No row counts as right.
+    """
+    highest = fill(z, delta)
+    lowest = negative(highest)
+    for n in range(0, rows, lanes(z)):
+        loss = fill(z, 0)
+        for i in range(n, n + J * stride, stride):
+            error = load(z, i) - load(y, i)
+            c = select(greater(error, highest), highest, select(less(error, lowest), lowest, error))
+            loss = fma(c, fma(negative(c), HALF, error), loss)
+            store(z, i, c)
+        if record:
+            add_statistics(statistics, weights, n, rows, loss, always(z, 0))
+
+
+@kernel(reference.identity_quantile)
+def identity_quantile(
+    z: Floats, y: Floats, weights: Floats, statistics: Floats, q: Float,
+    J: Int, rows: Int, stride: Int, record: Int,
+):  # fmt: skip
+    """y: J units. z = 1 - q where z - y > 0, -q where z - y < 0, else 0; a term of the loss is that times z - y.
+
+    No row counts as right.
+    """
+    above, below = 1 - fill(z, q), negative(fill(z, q))
+    for n in range(0, rows, lanes(z)):
+        loss = fill(z, 0)
+        for i in range(n, n + J * stride, stride):
+            error = load(z, i) - load(y, i)
+            slope = select(greater(error, 0), above, select(less(error, 0), below, error))
+            loss = loss + slope * error
+            store(z, i, slope)
+        if record:
+            add_statistics(statistics, weights, n, rows, loss, always(z, 0))
+
+
+@kernel(reference.exponential_poisson)
+def exponential_poisson(
+    z: Floats, y: Floats, weights: Floats, statistics: Floats, J: Int, rows: Int, stride: Int, record: Int
+):
+    """y: J units, 0 or more. z = e^z - y; a term of the loss is e^z - y z. No row counts as right."""
+    for n in range(0, rows, lanes(z)):
+        loss = fill(z, 0)
+        for i in range(n, n + J * stride, stride):
+            x, t = load(z, i), load(y, i)
+            mean = exp(x)
+            loss = loss + fma(negative(t), x, mean)
+            store(z, i, mean - t)
+        if record:
+            add_statistics(statistics, weights, n, rows, loss, always(z, 0))
+
+
+@kernel(reference.weigh)
+def weigh(dz: Floats, weights: Floats, sums: Floats, J: Int, rows: Int, stride: Int):
+    """dz = dz weights[n], +0 where the weight is 0; a row's weight is added to its lane of sums, a line.
+
+    weights: one unit. Only lanes of real rows are added to.
+    """
+    for n in range(0, rows, lanes(dz)):
+        weight = load(weights, n)
+        lane = n % line_lanes(sums)
+        was = load(sums, lane)
+        store(sums, lane, select(real_rows(sums, n, rows), was + weight, was))
+        for i in range(n, n + J * stride, stride):
+            store(dz, i, weighed(load(dz, i), weight))

@@ -35,6 +35,18 @@ def look_for_interrupt(plan, work):
     return interrupted() != 0
 
 
+@helper
+def losses(plan, z, y, statistics, J, rows, stride, mode):
+    """Calls the loss's kernel, with its setting if it has one."""
+    record = int(mode & at.RECORD != 0)
+    ones = pointer(plan[at.ONES], z)
+    if plan[at.LOSS_PARAMETER] != 0:
+        setting = pointer(plan[at.LOSS_PARAMETER], z)[0]
+        call(plan[at.LOSS_KERNEL], (z, y, ones, statistics, setting, J, rows, stride, record))
+    else:
+        call(plan[at.LOSS_KERNEL], (z, y, ones, statistics, J, rows, stride, record))
+
+
 @kernel(None)
 def streamed(plan: Ints, parameters: Floats, first: Int, rows: Int, mode: Int) -> int:
     """A chunk's rows, `first` and on, tile by tile through all layers: a tile and its activations stay in cache.
@@ -91,7 +103,7 @@ def streamed(plan: Ints, parameters: Floats, first: Int, rows: Int, mode: Int) -
                 call(plan[at.OUTPUT_KERNEL], (a, J, n, stride))
             call(plan[at.SCATTER], (a, stride, n, J, pointer(plan[at.RESULT], parameters), first + done))
         else:
-            call(plan[at.LOSS_KERNEL], (a, y, statistics, J, n, stride, int(mode & at.RECORD != 0)))
+            losses(plan, a, y, statistics, J, n, stride, mode)
         # backward: the deltas of a layer take the place of its activations
         if mode & at.BACKWARD:
             dz = a
@@ -173,7 +185,7 @@ def rowwise(plan: Ints, parameters: Floats, first: Int, rows: Int, mode: Int) ->
                 targets[j * stride] = y[j]
             # statistics from this row's lane on: only that lane is written, as a tile of one row has one real lane
             place = advance(statistics, lane)
-            call(plan[at.LOSS_KERNEL], (logits, targets, place, J, 1, stride, int(mode & at.RECORD != 0)))
+            losses(plan, logits, targets, place, J, 1, stride, mode)
             for j in range(J):
                 a[j] = logits[j * stride]
         # backward

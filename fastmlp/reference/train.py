@@ -38,21 +38,20 @@ def forward(spec, parameters, x):
 
 
 def logits(spec, parameters, x):
-    """The last layer's sums, before softmax or sigmoid. -> (N, J)."""
+    """The last layer's sums, before softmax, sigmoid or e^z. -> (N, J)."""
     return forward(spec, parameters, x)[0][-1]
 
 
 def outputs(spec, parameters, x):
-    """Probabilities (softmax, sigmoid) or values (identity). -> (N, J)."""
+    """Probabilities (softmax, sigmoid), values (identity) or means (exponential). -> (N, J)."""
     z = logits(spec, parameters, x)
-    if spec.output == "identity":
-        return z
-    return losses.softmax(z) if spec.output == "softmax" else losses.sigmoid_output(z)
+    return z if spec.output_kernel is None else getattr(losses, spec.output_kernel)(z)
 
 
 def loss_rows(spec, z, y):
     """dz (N, J), loss (N,) and right (N,) of the spec's loss, at logits z."""
-    return getattr(losses, f"{spec.output}_{spec.loss}")(z, y)
+    loss = getattr(losses, spec.loss_kernel)
+    return loss(z, y) if spec.loss_parameter is None else loss(z, y, z.dtype.type(spec.loss_parameter))
 
 
 def loss_and_gradient(spec, parameters, x, y):
