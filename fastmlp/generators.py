@@ -7,7 +7,7 @@ read beyond the buffer's end.
 from __future__ import annotations
 
 import math
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 
@@ -42,14 +42,14 @@ def state_of(seed: Any) -> dict[str, Any]:
     if type(seed) is np.random.RandomState:
         state: Any = seed.get_state(legacy=False)
         if state["bit_generator"] != "MT19937":
-            _refuse(f"a RandomState over {state['bit_generator']}")
+            raise _refusal(f"a RandomState over {state['bit_generator']}")
         return {"kind": "RandomState", **_plain(state)}
     if type(seed) is np.random.Generator:
         name = type(seed.bit_generator).__name__
         if type(seed.bit_generator) is not _BIT_GENERATORS.get(name):
-            _refuse(f"a Generator over {type(seed.bit_generator).__module__}.{name}")
+            raise _refusal(f"a Generator over {type(seed.bit_generator).__module__}.{name}")
         return {"kind": "Generator", **_plain(seed.bit_generator.state)}
-    _refuse(f"of class {type(seed).__module__}.{type(seed).__name__}")
+    raise _refusal(f"of class {type(seed).__module__}.{type(seed).__name__}")
 
 
 def from_state(state: Any) -> Seed:
@@ -83,8 +83,8 @@ def from_state(state: Any) -> Seed:
     return generator
 
 
-def _refuse(what: str) -> NoReturn:
-    raise TypeError(
+def _refusal(what: str) -> TypeError:
+    return TypeError(
         f"seed is {what}, whose state cannot be kept in a file: give a whole number as the seed, or a Generator over "
         f"one of NumPy's {', '.join(_STATES)}"
     )

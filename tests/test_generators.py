@@ -211,6 +211,26 @@ def test_what_is_no_state(state):
         from_state(state)
 
 
+@pytest.mark.parametrize(
+    ("kind", "path", "value"),
+    [
+        ("PCG64", "state.state", 2**128 - 1),
+        ("PCG64DXSM", "state.inc", 2**128 - 1),
+        ("PCG64", "uinteger", 2**32 - 1),
+        ("MT19937", "state.key", [2**32 - 1] * 624),
+        ("MT19937", "state.pos", 624),
+        ("Philox", "state.counter", [2**64 - 1] * 4),
+        ("Philox", "state.key", [2**64 - 1] * 2),
+        ("Philox", "buffer", [2**64 - 1] * 4),
+        ("SFC64", "state.state", [2**64 - 1] * 4),
+        ("RandomState", "gauss", -5e-324),
+    ],
+)
+def test_the_ends_of_every_range_are_kept(kind, path, value, tmp_path):
+    state = changed(state_of(seeded(kind)), path, value)
+    assert state_of(again(state, tmp_path)) == state
+
+
 def test_a_state_says_where_it_is_wrong():
     state = changed(state_of(np.random.RandomState(0)), "state.pos", 700)
     with pytest.raises(ValueError, match=r"^seed's state has a state\.pos that is 700, no whole number from 0 to 624$"):
