@@ -129,8 +129,8 @@ LOG_POLYNOMIAL = _polynomial(
 
 NORMAL_HIGHEST = _real(float32=14.625, float64=38.75)  # of t: Phi(-t) and t phi(t) are 0 from here up
 # The shift makes N nearly flat, 0.6 for small t and 0.4 for large, so that an error in u hardly counts; of few bits, it
-# can be taken off t + NORMAL_SHIFT exactly. The centres are those multiples of 1/32, of many that fit equally well, where
-# N(0) and its slope happen to be very nearly numbers of the dtype, so that rounding them costs next to nothing.
+# can be taken off t + NORMAL_SHIFT exactly. The centres are those multiples of 1/32, of many that fit equally well,
+# where N(0) and its slope happen to be very nearly numbers of the dtype, so that rounding them costs next to nothing.
 NORMAL_SHIFT = _real(float32=1.25, float64=1.25)
 NORMAL_CENTRE = _real(float32=4.09375, float64=5.03125)
 NORMAL_DENSITY = _real(float32=0.3989422917366028, float64=0.3989422804014327)  # 1 / sqrt(2 pi)
