@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import os
 import time
+from typing import Any
 
 import numpy as np
 
@@ -37,19 +38,27 @@ def nothing(x):
 
 
 class Bench:
-    """A training whose plan can be changed between turns; it never records, and learns next to nothing."""
+    """A training whose plan can be changed between turns; it never records, and learns next to nothing.
 
-    def __init__(self, spec: Spec, rows: int, batch: int):
+    options: of the Training, and weighed: whether its rows have weights.
+    """
+
+    def __init__(self, spec: Spec, rows: int, batch: int, weighed: bool = False, **options: Any):
         draws = np.random.default_rng(0)
         x = draws.normal(size=(rows, spec.inputs)).astype(spec.dtype)
-        y = draws.integers(spec.outputs, size=rows).astype(spec.dtype)
+        y = draws.integers(spec.outputs if spec.output == "softmax" else 2, size=(rows, spec.targets))
+        y = np.ascontiguousarray(y.reshape(rows) if spec.output == "softmax" else y, spec.dtype)
         parameters = draws.normal(size=spec.parameters).astype(spec.dtype) / 10
-        training = Training(epochs=2**40, learning_rate=1e-12, batch_size=batch, record_every=2**40)
-        self.workspace = engine.ready(spec, parameters, x, y, training, "streamed")
+        options = {"learning_rate": 1e-12, **options}
+        training = Training(epochs=2**40, batch_size=batch, record_every=2**40, **options)
+        weights = np.ones(rows, spec.dtype) if weighed else None
+        self.workspace = engine.ready(spec, parameters, x, y, training, weights=weights, schedule="streamed")
         self.workspace.plan[at.EPOCH] = 2  # the first epoch is recorded
         self.run = pairs.function("train.train", spec.dtype, engine._TRAIN)
         self.batches = 1
         self.batches = max(1, int(SECONDS / 1e-6 / self.turn()))
+        if self.workspace.plan[at.STEP_NUMBERS]:
+            self.batches = min(self.batches, engine.STEPS)
 
     def turn(self) -> float:
         """Microseconds a batch."""

@@ -1,7 +1,8 @@
 """fastmlp trains small and mid-sized multi-layer perceptrons on a CPU, and every bit of the result is specified.
 
-`Model` is the whole of it for most uses; `fastmlp demo xor` in a shell shows it at work. Names load when first used:
-`import fastmlp` by itself takes no time.
+`Model` is the whole of it for most uses; `fastmlp demo xor` in a shell shows it at work. Optimizers, losses with a
+setting and EarlyStopping are here by name, learning rates that change in `fastmlp.schedules`. Names load when first
+used: `import fastmlp` by itself takes no time.
 """
 
 from __future__ import annotations
@@ -10,26 +11,57 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from fastmlp import losses, optimizers, schedules
+    from fastmlp.callbacks import Info
     from fastmlp.errors import DivergenceError
     from fastmlp.history import History
+    from fastmlp.losses import CrossEntropy, Huber, Quantile
     from fastmlp.model import Model
+    from fastmlp.optimizers import SGD, Adagrad, Adam, AdamW, RMSprop
     from fastmlp.spec import Spec
+    from fastmlp.stopping import EarlyStopping
 
 __version__ = "0.1.0"
-__all__ = ["DivergenceError", "History", "Model", "Spec", "__version__"]
+__all__ = [
+    "SGD",
+    "Adagrad",
+    "Adam",
+    "AdamW",
+    "CrossEntropy",
+    "DivergenceError",
+    "EarlyStopping",
+    "History",
+    "Huber",
+    "Info",
+    "Model",
+    "Quantile",
+    "RMSprop",
+    "Spec",
+    "__version__",
+    "losses",
+    "optimizers",
+    "schedules",
+]
 
 _HOMES = {
-    "DivergenceError": "fastmlp.errors",
-    "History": "fastmlp.history",
-    "Model": "fastmlp.model",
-    "Spec": "fastmlp.spec",
+    **dict.fromkeys(("SGD", "Adagrad", "Adam", "AdamW", "RMSprop"), "optimizers"),
+    **dict.fromkeys(("CrossEntropy", "Huber", "Quantile"), "losses"),
+    "DivergenceError": "errors",
+    "EarlyStopping": "stopping",
+    "History": "history",
+    "Info": "callbacks",
+    "Model": "model",
+    "Spec": "spec",
 }
+_MODULES = ("losses", "optimizers", "schedules")
 
 
 def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return importlib.import_module(f"fastmlp.{name}")
     if name not in _HOMES:
         raise AttributeError(f"module 'fastmlp' has no attribute {name!r}")
-    value = getattr(importlib.import_module(_HOMES[name]), name)
+    value = getattr(importlib.import_module(f"fastmlp.{_HOMES[name]}"), name)
     globals()[name] = value  # the next look-up finds it without coming here
     return value
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import numpy as np
 
 import fastmlp
-from fastmlp import data, demos, tables
+from fastmlp import data, demos, splits, tables
 from fastmlp.errors import DivergenceError
 from fastmlp.history import seconds_of
 from fastmlp.spec import BACKENDS, DTYPES, HIDDEN
@@ -274,7 +274,7 @@ def _prepared(table: tables.Table, args: argparse.Namespace) -> _Job:
         y = table.y.reshape(rows, -1)
         task, outputs, groups = "regress", y.shape[1], np.zeros(rows)
         print(f"{shape}, {'a quantity' if outputs == 1 else f'{outputs} quantities'} to predict")
-    train, held = tables.split(groups, args.held_out, args.seed)
+    train, held = splits.split(groups, args.held_out, args.seed)
     scale = tables.Scale.of(table.x[train], table.names)
     x = scale.forward(table.x)
     if task == "regress":

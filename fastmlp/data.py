@@ -63,7 +63,7 @@ def matrix(X: Any, dtype: np.dtype | str = "float64", name: str = "X") -> np.nda
     return _converted(found, np.dtype(dtype), X, name)
 
 
-def targets(y: Any, rows: int, spec: Spec, name: str = "y") -> np.ndarray:
+def targets(y: Any, rows: int, spec: Spec, name: str = "y", x_name: str = "X") -> np.ndarray:
     """y as the loss wants it, C-contiguous and in the network's dtype: labels (N,) for softmax, else values (N, J).
 
     softmax takes labels 0..J-1 (N,) or (N, 1), whole numbers of any type, or one-hot rows (N, J). The others take
@@ -74,9 +74,11 @@ def targets(y: Any, rows: int, spec: Spec, name: str = "y") -> np.ndarray:
     found = numeric_array(y, name, _encode(spec))
     outputs, kind = spec.outputs, np.dtype(spec.dtype)
     if found.size == 0:
-        raise ValueError(f"{name} is empty: give one target for each of the {_count(rows, 'row')} of X")
+        raise ValueError(f"{name} is empty: give one target for each of the {_count(rows, 'row')} of {x_name}")
     if len(found) != rows:
-        raise ValueError(f"{name} has {_count(len(found), 'row')} and X has {rows}: give one target for each row of X")
+        raise ValueError(
+            f"{name} has {_count(len(found), 'row')} and {x_name} has {rows}: give one target for each row of {x_name}"
+        )
     if found.ndim == 1 or found.shape == (rows, 1):
         column = found.reshape(rows)
         if spec.output == "softmax":
@@ -99,6 +101,11 @@ def targets(y: Any, rows: int, spec: Spec, name: str = "y") -> np.ndarray:
     if spec.loss == "poisson":
         _check_counts(converted, y, name)
     return converted
+
+
+def labelled(spec: Spec, targets: np.ndarray) -> bool:
+    """Whether the targets, as `targets` gives them, are labels, so that a share of right rows makes sense."""
+    return spec.output == "softmax" or (spec.is_classifier and bool(np.isin(targets, (0, 1)).all()))
 
 
 # ---------------------------------------------------------------------------------------------------------
@@ -142,6 +149,13 @@ def fraction(value: Any, name: str) -> float:
     if not 0 <= number <= 1:
         raise ValueError(f"{name}={value} is not a share: give a number from 0 to 1")
     return number
+
+
+def flag(value: Any, name: str) -> bool:
+    """value as a bool. Raises TypeError for anything else, 0 and 1 too."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{name}={value!r} is not True or False")
+    return bool(value)
 
 
 def _int(value: Any, name: str) -> int:

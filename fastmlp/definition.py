@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 
-from fastmlp.reference import random
+from fastmlp.reference import optimizers, random
 from fastmlp.reference import train as reference
 from fastmlp.spec import Spec
-from fastmlp.training import Step, Training, records
+from fastmlp.training import State, Step, Training, records
 
 
 def outputs(spec: Spec, parameters: np.ndarray, x: np.ndarray) -> np.ndarray:
@@ -28,47 +30,124 @@ def evaluate(spec: Spec, parameters: np.ndarray, x: np.ndarray, y: np.ndarray) -
     return float(loss), accuracy
 
 
-def train(spec: Spec, parameters: np.ndarray, x: np.ndarray, y: np.ndarray, training: Training) -> Iterator[Step]:
-    """Trains `parameters` in place, yielding a Step for each epoch."""
+def evaluator(spec: Spec, x: np.ndarray, y: np.ndarray) -> Callable[[np.ndarray], tuple[float, float]]:
+    """A function of the parameters that gives the mean loss and the share of right rows."""
+    return lambda parameters: evaluate(spec, parameters, x, y)
+
+
+def train(
+    spec: Spec,
+    parameters: np.ndarray,
+    x: np.ndarray,
+    y: np.ndarray,
+    training: Training,
+    state: State | None = None,
+    weights: np.ndarray | None = None,
+) -> Iterator[Step]:
+    """Trains `parameters` and `state` in place, yielding a Step for each epoch."""
     whole = training.batch_size >= len(x)
+    state = State.new(training.optimizer, spec.parameters, spec.dtype) if state is None else state
+    vectors = list(state.vectors)
+    kept = parameters.copy()
+    held = Step("more", training.done)
+    for record in _epochs(spec, parameters, vectors, x, y, training, state, weights):
+        # A whole batch's record comes before its update, and so after the one of the epoch before (reference.train).
+        if whole and record.epoch > training.first:
+            yield held
+        name, made = "more", records([], [], [])
+        if training.recorded(record.epoch):
+            rate = training.rates(np.array([record.epoch - 1.0]))
+            made = records(record.epoch, record.loss, record.accuracy, rate)
+            if not np.isfinite(record.loss):
+                name = "diverged"
+            elif _reached(record, training):
+                name = "target"
+        if len(made) and not np.isfinite(parameters).all():
+            # the loss may still be finite: a saturated sigmoid's
+            name, made = "diverged", made[~np.isfinite(made["loss"])]
+        if name == "diverged":
+            parameters[:] = kept
+        elif len(made):
+            kept = record.parameters
+        if name != "more":
+            yield Step(name, record.epoch - 1 if whole else record.epoch, made)
+            return
+        held = Step("more", record.epoch, made)
+        if not whole:
+            yield held
+    if not np.isfinite(parameters).all():
+        parameters[:] = kept
+        yield Step("diverged", training.last, held.records if whole else records([], [], []))
+        return
+    yield Step("done", training.last, held.records if whole else records([], [], []))
+
+
+def _epochs(
+    spec: Spec,
+    parameters: np.ndarray,
+    vectors: list[np.ndarray],
+    x: np.ndarray,
+    y: np.ndarray,
+    training: Training,
+    state: State,
+    weights: np.ndarray | None,
+) -> Iterator[reference.Record]:
+    """`reference.train` for this training."""
+    kind = np.dtype(spec.dtype).type
+    batches = math.ceil(len(x) / training.batch_size)
+    optimizer = training.optimizer
+    function = getattr(optimizers, optimizer.kernel if optimizer else "gradient_descent")
+    settings = [kind(setting) for setting in optimizer.settings] if optimizer else []
+    drops = [random.dropout_numbers(rate) for rate in training.dropout]
 
     def order(epoch: int) -> np.ndarray:
-        if training.order is None or whole:
+        if training.order is None or training.batch_size >= len(x):
             return np.arange(len(x))
-        number = training.epochs_before + epoch
+        number = training.epochs_before - training.done + epoch
         if callable(training.order):
             return training.order(number)
         return random.permutation(training.order, number, len(x))
 
-    kept = parameters.copy()
-    epochs = reference.train(
-        spec, parameters, x, y, epochs=training.epochs, learning_rate=training.learning_rate,
-        batch_size=training.batch_size, order=order,
+    def factors(epoch: int, places: np.ndarray) -> list[np.ndarray | None] | None:
+        if not training.drops:
+            return None
+        number = training.epochs_before - training.done + epoch
+        widths = zip(drops, spec.layers[1:-1], strict=True)
+        return [
+            random.dropout_factors(
+                training.dropout_seed, random.DROPOUT + layer, number, places, units, threshold, kind(kept)
+            )
+            if threshold
+            else None
+            for layer, ((threshold, kept), units) in enumerate(widths)
+        ]
+
+    def update(
+        parameters: np.ndarray, vectors: list[np.ndarray], total: np.ndarray, scale: Any, epoch: int, batch: int
+    ) -> tuple[np.ndarray, list[np.ndarray]]:
+        if training.prepares:
+            limits = {
+                name: None if limit is None else kind(limit)
+                for name, limit in (("clip_value", training.clip_value), ("clip_norm", training.clip_norm))
+            }
+            total = reference.prepare(
+                spec, parameters, total, scale, l2=kind(training.l2), l1=kind(training.l1), **limits
+            )
+            scale = kind(1)
+        steps = training.rates(np.array([(epoch - 1) + batch / batches]))[:, None]
+        if optimizer:
+            steps, powers = optimizer.steps(steps[:, 0], state.powers)
+            state.powers[:] = powers[-1]
+        updated = function(parameters, total, scale, *vectors, *steps[0].astype(kind), *settings)
+        if not vectors:
+            return updated, []
+        state.vectors[:] = updated[1:]
+        return updated[0], list(updated[1:])
+
+    return reference.train(
+        spec, parameters, vectors, x, y, weights, epochs=range(training.first, training.last + 1),
+        batch_size=training.batch_size, order=order, factors=factors, update=update,
     )  # fmt: skip
-    for record in epochs:
-        state, made = "more", records([], [], [])
-        if training.recorded(record.epoch):
-            made = records(record.epoch, record.loss, record.accuracy)
-            if not np.isfinite(record.loss):
-                state = "diverged"
-            elif _reached(record, training):
-                state = "target"
-        if len(made) and not np.isfinite(parameters).all():
-            # the loss may still be finite: a saturated sigmoid's
-            state, made = "diverged", made[~np.isfinite(made["loss"])]
-        if state == "diverged":
-            parameters[:] = kept
-        elif len(made):
-            kept = record.parameters
-        # A record of the whole batch comes before its update (see reference.train).
-        yield Step(state, record.epoch - 1 if whole else record.epoch, made)
-        if state != "more":
-            return
-    if not np.isfinite(parameters).all():
-        parameters[:] = kept
-        yield Step("diverged", training.epochs)
-        return
-    yield Step("done", training.epochs)
 
 
 def _reached(record: reference.Record, training: Training) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
@@ -17,15 +17,17 @@ from fastmlp import pairs
 from fastmlp import plan as at
 from fastmlp.pairs import Floats, Int, Ints
 from fastmlp.reference.arithmetic import CHUNK, LINE
+from fastmlp.reference.random import dropout_numbers
 from fastmlp.spec import Spec
 from fastmlp.target import target
-from fastmlp.training import Step, Training, records
+from fastmlp.training import RateTable, State, Step, Training, records
 
 CALL_SECONDS = 0.05  # between returns to Python: for Ctrl-C, progress and logging
 TILE_BYTES = 24 * 1024  # a tile's activations: most of a 32 KiB L1 cache
 SUMS_BYTES = 128 * 1024  # lanes of row sums kept in memory between tiles; beyond, a tile is a whole chunk
 MOST_BATCHES = 2**40  # in a call, whatever the clock says
 RECORDS = 65536  # a call's records: some 50 ms of the shortest epochs
+STEPS = 16384  # a call's updates, where each has numbers of its own
 
 _TRAIN = (Ints, Floats, Int)
 _SUM_BATCH = _PASS = (Ints, Floats, Int, Int, Int)
@@ -65,8 +67,11 @@ class Workspace:
     epochs: np.ndarray
     losses: np.ndarray
     rights: np.ndarray
+    state: np.ndarray
+    steps: np.ndarray
 
-    def __init__(self, spec: Spec, schedule: str, rows: int):
+    def __init__(self, spec: Spec, schedule: str, rows: int, weighed: bool = False):
+        self.columns = spec.targets + weighed  # of y
         self.spec, self.schedule = spec, schedule
         dtype = spec.dtype
         itemsize = np.dtype(dtype).itemsize
@@ -77,7 +82,8 @@ class Workspace:
         self.several = self.tile < min(CHUNK, rows)  # tiles to a chunk
         # A line between units: with a power of two, all units of a row would fall on the same few sets of the cache.
         self.stride = max(self.tile, lanes) + lanes
-        self.size = (spec.parameters + lanes) // lanes * lanes  # parameters and the loss, in whole lines
+        # parameters, the loss and the sum of weights, in whole lines
+        self.size = (spec.parameters + 1 + lanes) // lanes * lanes
         self._arrays: list[np.ndarray] = []
         self.plan = np.zeros(at.FIELDS + at.LAYER_FIELDS * (len(spec.layers) - 1), np.int64)
         self.parameters = aligned(self.size, dtype)
@@ -104,10 +110,10 @@ class Workspace:
         plan[at.LAYERS] = len(spec.shapes)
         plan[at.PARAMETERS] = spec.parameters
         plan[at.OUTPUTS] = spec.outputs
-        plan[at.TARGETS] = spec.targets
+        plan[at.COLUMNS], plan[at.WEIGHED] = self.columns, self.columns > spec.targets
         plan[at.TILE], plan[at.STRIDE] = self.tile, self.stride
         plan[at.X_TILE] = self.floats(spec.inputs * self.stride)
-        plan[at.Y_TILE] = self.floats((spec.outputs + spec.targets) * self.stride)
+        plan[at.Y_TILE] = self.floats((spec.outputs + self.columns) * self.stride)
         plan[at.PASS_KERNEL] = self.address(f"train.{self.schedule}")
         if streamed:
             plan[at.GATHER] = self.address("layout.gather")
@@ -137,14 +143,14 @@ class Workspace:
         line = LINE // np.dtype(spec.dtype).itemsize
         plan[at.LOSS_KERNEL] = self.address(f"losses.{spec.loss_kernel}")
         if spec.loss_parameter is not None:
-            setting = aligned(1, spec.dtype)
-            setting[0] = spec.loss_parameter
-            plan[at.LOSS_PARAMETER] = self.keep(setting)
+            plan[at.LOSS_PARAMETER] = self.keep(np.array([spec.loss_parameter], spec.dtype))
+        if plan[at.WEIGHED]:
+            plan[at.WEIGH_KERNEL] = self.address("losses.weigh")
         ones = aligned(self.stride, spec.dtype)
         ones[:] = 1
         plan[at.ONES] = self.keep(ones)
         plan[at.SUM_BATCH] = self.address("train.sum_batch")
-        plan[at.STATISTICS] = self.floats(4 * line)
+        plan[at.STATISTICS] = self.floats(5 * line)
         self.gradient = aligned(self.size, spec.dtype)
         plan[at.GRADIENT] = self.keep(self.gradient)
         levels = math.ceil(rows / CHUNK).bit_length()
@@ -164,7 +170,53 @@ class Workspace:
             plan[at.FOLD_ROWS] = self.address("dense.fold_rows")
             plan[at.SUMS] = self.floats(line * self.size)
         if set(spec.hidden) - {"relu", "identity"}:
-            plan[at.BACKWARD_KERNEL] = self.address("activations.backward")
+            plan[at.MULTIPLY] = self.address("activations.multiply")
+
+    def for_dropout(self, training: Training) -> None:
+        """Readies dropout for a pass that sums the gradient."""
+        plan, spec = self.plan, self.spec
+        plan[at.DROPOUT] = self.address("train.dropout")
+        plan[at.DROPOUT_FACTORS] = self.address("random.dropout_factors")
+        plan[at.MULTIPLY] = self.address("activations.multiply")
+        plan[at.DROPOUT_SEED] = np.array(training.dropout_seed, np.uint64).view(np.int64)
+        for layer, rate in enumerate(training.dropout):
+            threshold, kept = dropout_numbers(rate)
+            if threshold:
+                entry = at.FIELDS + layer * at.LAYER_FIELDS
+                plan[entry + at.LAYER_THRESHOLD] = threshold
+                plan[entry + at.LAYER_KEPT] = self.keep(np.array([kept], spec.dtype))
+                plan[entry + at.LAYER_FACTORS] = self.floats(math.ceil(spec.layers[layer + 1] / 4) * 4 * self.stride)
+                if plan[entry + at.LAYER_SLOPE] == 0:
+                    plan[entry + at.LAYER_SLOPE] = plan[entry + at.LAYER_FACTORS]
+
+    def for_update(self, training: Training, state: State) -> None:
+        """Readies what becomes of a gradient: penalties, clipping, and the optimizer's update."""
+        plan, spec = self.plan, self.spec
+        optimizer = training.optimizer
+        plan[at.UPDATE] = self.address(f"optimizers.{optimizer.kernel if optimizer else 'gradient_descent'}")
+        columns = 1
+        if optimizer is not None and optimizer.vectors:
+            self.state = aligned(optimizer.vectors * self.size, spec.dtype).reshape(-1, self.size)
+            self.state[:, : spec.parameters] = state.vectors
+            plan[at.STATE] = self.keep(self.state)
+            plan[at.SETTINGS] = self.keep(np.array(optimizer.settings, spec.dtype))
+            columns = optimizer.steps(np.ones(1), np.ones(2))[0].shape[1]
+        constant = columns == 1 and training.constant
+        self.steps = np.zeros((1 if constant else STEPS, columns), spec.dtype)
+        if constant:
+            self.steps[:] = training.learning_rate
+        plan[at.STEPS], plan[at.STEP_NUMBERS] = self.keep(self.steps), 0 if constant else columns
+        if training.prepares:
+            plan[at.PREPARE] = self.address("train.prepare")
+            plan[at.SCALED] = self.address("gradients.scaled")
+            if training.l2 or training.l1:
+                plan[at.PENALIZED] = self.address("gradients.penalized")
+            if training.clip_value is not None:
+                plan[at.CLIPPED_BY_VALUE] = self.address("gradients.clipped_by_value")
+            if training.clip_norm is not None:
+                plan[at.CLIPPED_BY_NORM] = self.address("gradients.clipped_by_norm")
+                levels = math.ceil(spec.parameters / CHUNK).bit_length()
+                plan[at.SCRATCH] = self.floats(levels + 4 * LINE)
 
     def data(self, x: np.ndarray, y: np.ndarray | None) -> None:
         """Rows by rows, gathered tile by tile as they are needed."""
@@ -178,7 +230,7 @@ class Workspace:
         slots = math.ceil(len(x) / CHUNK) * math.ceil(CHUNK / self.tile)
         for place, rows, columns in (
             (at.X_TILES, x, self.spec.inputs),
-            (at.Y_TILES, y, self.spec.targets),
+            (at.Y_TILES, y, self.columns),
         ):
             tiles = aligned(min(slots, len(starts)) * columns * self.stride, self.spec.dtype)
             self.plan[place] = self.keep(tiles)
@@ -198,12 +250,13 @@ def choose_schedule(batch: int) -> str:
 
 
 def outputs(spec: Spec, parameters: np.ndarray, x: np.ndarray, schedule: str | None = None) -> np.ndarray:
-    """Probabilities (softmax, sigmoid), values (identity) or means (exponential), (N, J)."""
-    return _forward(spec, parameters, x, spec.output_kernel and f"losses.{spec.output_kernel}", schedule)
+    """Probabilities (softmax, sigmoid) or values (identity, exponential), (N, J)."""
+    kernel = spec.output_kernel
+    return _forward(spec, parameters, x, f"losses.{kernel}" if kernel else None, schedule)
 
 
 def logits(spec: Spec, parameters: np.ndarray, x: np.ndarray, schedule: str | None = None) -> np.ndarray:
-    """The last layer's sums, (N, J), before softmax, sigmoid or e^z."""
+    """The last layer's sums, (N, J), before softmax or sigmoid."""
     return _forward(spec, parameters, x, None, schedule)
 
 
@@ -223,20 +276,28 @@ def evaluate(
     spec: Spec, parameters: np.ndarray, x: np.ndarray, y: np.ndarray, schedule: str | None = None
 ) -> tuple[float, float]:
     """The mean loss and the share of right rows."""
+    return evaluator(spec, x, y, schedule)(parameters)
+
+
+def evaluator(
+    spec: Spec, x: np.ndarray, y: np.ndarray, schedule: str | None = None
+) -> Callable[[np.ndarray], tuple[float, float]]:
+    """A function of the parameters that gives the mean loss and the share of right rows, made ready for many calls."""
     workspace = Workspace(spec, schedule or choose_schedule(len(x)), len(x))
-    workspace.parameters[: spec.parameters] = parameters
     workspace.data(x, y)
     workspace.for_loss(len(x))
-    state = at.INTERRUPTED
-    while state == at.INTERRUPTED:
-        state = workspace.call(
-            "train.sum_batch", _SUM_BATCH, workspace.plan.ctypes.data, workspace.parameters.ctypes.data,
-            0, len(x), at.RECORD,
-        )  # fmt: skip
-        if state == at.INTERRUPTED:
+    run = pairs.function("train.sum_batch", spec.dtype, _SUM_BATCH)
+    arguments = workspace.plan.ctypes.data, workspace.parameters.ctypes.data, 0, len(x), at.RECORD
+
+    def evaluated(parameters: np.ndarray) -> tuple[float, float]:
+        workspace.parameters[: spec.parameters] = parameters
+        while run(*arguments) == at.INTERRUPTED:
             signal.raise_signal(signal.SIGINT)
-    total = workspace.gradient[spec.parameters]
-    return float(total / total.dtype.type(len(x) * spec.loss_terms)), int(workspace.plan[at.BATCH_RIGHT]) / len(x)
+        total = workspace.gradient[spec.parameters]
+        loss = float(total / total.dtype.type(len(x) * spec.loss_terms))
+        return loss, int(workspace.plan[at.BATCH_RIGHT]) / len(x)
+
+    return evaluated
 
 
 def _all_rows(workspace: Workspace, kernel: str, rows: int, mode: int) -> None:
@@ -255,17 +316,29 @@ def _all_rows(workspace: Workspace, kernel: str, rows: int, mode: int) -> None:
 
 
 def ready(
-    spec: Spec, parameters: np.ndarray, x: np.ndarray, y: np.ndarray, training: Training, schedule: str | None = None
+    spec: Spec,
+    parameters: np.ndarray,
+    x: np.ndarray,
+    y: np.ndarray,
+    training: Training,
+    state: State | None = None,
+    weights: np.ndarray | None = None,
+    schedule: str | None = None,
 ) -> Workspace:
     """A workspace whose plan is that of a training, at its beginning."""
     rows = len(x)
     kind = np.dtype(spec.dtype).type
     batch = min(training.batch_size, rows)
-    workspace = Workspace(spec, schedule or choose_schedule(batch), batch)
+    workspace = Workspace(spec, schedule or choose_schedule(batch), batch, weights is not None)
     plan = workspace.plan
     workspace.parameters[: spec.parameters] = parameters
     workspace.for_loss(batch)
     workspace.for_gradient()
+    if training.drops:
+        workspace.for_dropout(training)
+    workspace.for_update(training, state or State.new(training.optimizer, spec.parameters, spec.dtype))
+    if weights is not None:
+        y = np.ascontiguousarray(np.column_stack([y, weights]), spec.dtype)
     if batch == rows and workspace.schedule == "streamed":
         workspace.tiled_data(x, y)
     else:
@@ -278,14 +351,16 @@ def ready(
             plan[at.PERMUTATION] = pairs.address("random.permutation", "float64")
 
     numbers = aligned(at.NUMBERS_COUNT, spec.dtype)
-    numbers[at.LEARNING_RATE] = training.learning_rate
     numbers[at.SCALE] = _scale(spec, batch)
     numbers[at.SHORT_SCALE] = _scale(spec, rows % batch or batch)
+    numbers[at.FACTOR], numbers[at.ROW_TERMS] = spec.gradient_factor, spec.loss_terms
     numbers[at.TERMS] = kind(rows * spec.loss_terms)
     numbers[at.TARGET_LOSS] = -np.inf if training.target_loss is None else training.target_loss
+    numbers[at.L2], numbers[at.L1] = training.l2, training.l1
+    numbers[at.CLIP_VALUE], numbers[at.CLIP_NORM] = training.clip_value or 0, training.clip_norm or 0
     plan[at.NUMBERS] = workspace.keep(numbers)
-    plan[at.UPDATE] = workspace.address("optimizers.gradient_descent")
-    plan[at.ROWS], plan[at.BATCH], plan[at.EPOCHS] = rows, batch, training.epochs
+    plan[at.ROWS], plan[at.BATCH] = rows, batch
+    plan[at.FIRST_EPOCH], plan[at.EPOCHS] = training.first, training.last
     plan[at.RECORD_EVERY] = training.record_every
     plan[at.NEEDED] = _needed(training.target_accuracy, rows)
     workspace.snapshots = aligned(2 * workspace.size, spec.dtype)
@@ -294,19 +369,29 @@ def ready(
     workspace.epochs, workspace.rights = np.zeros(RECORDS, np.int64), np.zeros(RECORDS, np.int64)
     workspace.losses = np.zeros(RECORDS, kind)
     plan[at.RECORD_EPOCHS], plan[at.RECORD_LOSSES] = workspace.keep(workspace.epochs), workspace.keep(workspace.losses)
-    plan[at.RECORD_RIGHTS], plan[at.RECORD_CAPACITY] = workspace.keep(workspace.rights), RECORDS
-    plan[at.EPOCH], plan[at.EPOCHS_BEFORE] = 1, training.epochs_before
+    plan[at.RECORD_RIGHTS] = workspace.keep(workspace.rights)
+    plan[at.RECORD_CAPACITY] = 1 if training.watched else RECORDS
+    plan[at.EPOCH], plan[at.EPOCHS_BEFORE] = training.first, training.epochs_before - training.done
     return workspace
 
 
 def train(
-    spec: Spec, parameters: np.ndarray, x: np.ndarray, y: np.ndarray, training: Training, schedule: str | None = None
+    spec: Spec,
+    parameters: np.ndarray,
+    x: np.ndarray,
+    y: np.ndarray,
+    training: Training,
+    state: State | None = None,
+    weights: np.ndarray | None = None,
+    schedule: str | None = None,
 ) -> Iterator[Step]:
-    """Trains `parameters` in place, yielding a Step about every 50 ms, with the parameters as they then are.
+    """Trains `parameters` and `state` in place, yielding a Step about every 50 ms, with both as they then are.
 
-    A step "diverged" comes with the parameters that the last record of a finite loss began with.
+    weights (N,): what each row counts for, or None. A step "diverged" comes with the parameters that the last record of
+    a finite loss began with; the state is then that of an earlier step.
     """
-    workspace = ready(spec, parameters, x, y, training, schedule)
+    state = State.new(training.optimizer, spec.parameters, spec.dtype) if state is None else state
+    workspace = ready(spec, parameters, x, y, training, state, weights, schedule)
     plan = workspace.plan
     rows, batch = int(plan[at.ROWS]), int(plan[at.BATCH])
     drawn = training.order if callable(training.order) and plan[at.ORDER] else None
@@ -314,35 +399,59 @@ def train(
     run = pairs.function("train.train", spec.dtype, _TRAIN)
     addresses = plan.ctypes.data, workspace.parameters.ctypes.data
     an_epoch = math.ceil(rows / batch)
+    of_epochs, of_batches = RateTable(training, 1), RateTable(training, an_epoch)
     batches = max(1, 1_000_000 // (3 * spec.parameters * batch))  # some tenths of a millisecond; then as measured
-    state = at.MORE
-    while state in (at.MORE, at.INTERRUPTED):
+    ended = at.MORE
+    while ended in (at.MORE, at.INTERRUPTED):
         if drawn is not None and drawn_for != plan[at.EPOCH]:
             drawn_for = int(plan[at.EPOCH])
-            workspace.order[:] = drawn(training.epochs_before + drawn_for)
+            workspace.order[:] = drawn(training.epochs_before - training.done + drawn_for)
         left = an_epoch - int(plan[at.START]) // batch
-        asked = min(batches, left) if drawn is not None else batches
+        asked = min(batches, left) if drawn is not None or training.watched else batches
+        powers = None
+        if plan[at.STEP_NUMBERS]:
+            done = (int(plan[at.EPOCH]) - 1) * an_epoch + int(plan[at.START]) // batch
+            asked = min(asked, len(workspace.steps), training.last * an_epoch - done)
+            powers = _steps(workspace, training, state, of_batches.rates(done, asked))
         before = time.perf_counter()
-        state = run(*addresses, asked)
+        ended = run(*addresses, asked)
         seconds = max(time.perf_counter() - before, 1e-9)
         batches = max(1, min(int(asked * CALL_SECONDS / seconds), asked * 16, MOST_BATCHES))
         written = int(plan[at.RECORDS])
-        made = records(workspace.epochs[:written], workspace.losses[:written], workspace.rights[:written] / rows)
+        epochs = workspace.epochs[:written]
+        made = records(epochs, workspace.losses[:written], workspace.rights[:written] / rows)
+        if written:
+            first, last = int(epochs[0]), int(epochs[-1])
+            made["learning_rate"] = of_epochs.rates(first - 1, last - first + 1)[epochs - first]
         # Records look at the parameters; the last update comes after the last record. In between nothing is decided,
         # so that what is told does not depend on when a call returns; but what is not finite is not handed out.
         finite = bool(np.isfinite(workspace.parameters[: spec.parameters]).all())
-        name = {at.DONE: "done", at.REACHED: "target", at.DIVERGED: "diverged"}.get(state, "more")
+        name = {at.DONE: "done", at.REACHED: "target", at.DIVERGED: "diverged"}.get(ended, "more")
+        if powers is not None and plan[at.STEP]:
+            state.powers[:] = powers[int(plan[at.STEP]) - 1]
         if name == "diverged" or (name != "more" and not finite):
             name = "diverged"
             kept = int(plan[at.KEPT]) * workspace.size
             parameters[:] = workspace.snapshots[kept : kept + spec.parameters]
         elif finite:
             parameters[:] = workspace.parameters[: spec.parameters]
+            if plan[at.STATE]:
+                state.vectors[:] = workspace.state[:, : spec.parameters]
         yield Step(name, int(plan[at.EPOCH]) - 1, made)
         if name == "diverged":
             return
-        if state == at.INTERRUPTED:
+        if ended == at.INTERRUPTED:
             signal.raise_signal(signal.SIGINT)
+
+
+def _steps(workspace: Workspace, training: Training, state: State, rates: np.ndarray) -> np.ndarray:
+    """Writes the numbers of the next updates, T in all. -> the optimizer's powers after each, (T, 2)."""
+    if training.optimizer is None:
+        steps, powers = rates[:, None], np.broadcast_to(state.powers, (len(rates), 2))
+    else:
+        steps, powers = training.optimizer.steps(rates, state.powers)
+    workspace.steps[: len(rates)] = steps
+    return powers
 
 
 def _scale(spec: Spec, rows: int) -> np.floating:

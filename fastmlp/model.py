@@ -6,22 +6,23 @@ import copy
 import hashlib
 import json
 import math
-import time
-from collections.abc import Iterable, Sequence
+import os
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 
-from fastmlp import data, losses
-from fastmlp.errors import DivergenceError
+from fastmlp import data, losses, saving
+from fastmlp.callbacks import Info
+from fastmlp.fitting import Fit
 from fastmlp.history import History
 from fastmlp.losses import Loss
-from fastmlp.pairs import loading
-from fastmlp.progress import bar
-from fastmlp.spec import BACKENDS, NUMERICS_VERSION, Spec
-from fastmlp.training import Step, Training
+from fastmlp.network import Network, backend_module, known_backend
+from fastmlp.optimizers import Optimizer
+from fastmlp.schedules import Schedule
+from fastmlp.spec import NUMERICS_VERSION, Spec
+from fastmlp.stopping import EarlyStopping
 from fastmlp.weights import check_init, check_seed, initial_parameters
 
 
@@ -66,12 +67,10 @@ class Model:
         backend: str = "numba",
     ) -> None:
         self.spec = Spec.build(layers, hidden, output, loss, dtype)
-        if backend not in BACKENDS:
-            raise ValueError(f'backend={backend!r} is not known: use "numba" or "reference"')
-        self.backend = backend
-        self._seed = check_seed(seed)
-        self._parameters = initial_parameters(self.spec, check_init(init), self._seed, backend)
-        self._epochs = 0  # of all calls of `fit`: shuffles count on
+        self.backend = known_backend(backend)
+        seed = check_seed(seed)
+        self._network = Network(self.spec, initial_parameters(self.spec, check_init(init), seed, backend), seed)
+        self._fitting = False
         self.history = None
 
     def __repr__(self) -> str:
@@ -92,22 +91,52 @@ class Model:
         y: Any,
         *,
         epochs: int,
-        learning_rate: float = 0.1,
+        learning_rate: float | Schedule | None = None,
         batch_size: int | None = None,
         shuffle: bool = True,
+        optimizer: str | Optimizer | None = None,
+        l2: float = 0.0,
+        l1: float = 0.0,
+        dropout: float | Sequence[float] = 0.0,
+        clip_value: float | None = None,
+        clip_norm: float | None = None,
+        sample_weight: Any = None,
+        class_weight: Any = None,
+        validation: Any = None,
+        early_stopping: EarlyStopping | int | None = None,
+        callback: Callable[[Info], bool | None] | None = None,
+        resume: bool = False,
         record_every: int | None = None,
         target_loss: float | None = None,
         target_accuracy: float | None = None,
         progress: bool | None = None,
     ) -> History:
-        """Trains by gradient descent from the current weights; returns what it recorded.
+        """Trains from the current weights; returns what it recorded.
 
         X (N, K): any array, list or frame of finite numbers. y: labels 0, 1, ... (N,) or one-hot rows (N, J) for
             softmax; (N, J), or (N,) for one output, else; 0 or more for poisson. Neither is changed.
-        epochs: passes over X. learning_rate: w -= learning_rate * (gradient of the mean loss).
+        epochs: passes over X.
+        optimizer: "sgd" (the default), "adam", "adamw", "rmsprop", "adagrad", or one of `fastmlp.optimizers`.
+        learning_rate: of an optimizer that is given by name: a number, or one of `fastmlp.schedules`; None: its default
+            (0.1 for "sgd", 0.001 for "adam").
         batch_size: rows of a batch (the last may be shorter); None: all.
         shuffle: whether each epoch of mini-batches goes through the rows in a new order; a second call goes on with
             the orders where the first one ended.
+        l2, l1: add l2 / 2 times the sum of the weights' squares, and l1 times that of their sizes, to the mean loss
+            that training minimises; biases are left out, and so are both terms from the loss that is recorded.
+        dropout: the share of hidden units that each row of a batch goes without; or a list, one for each hidden layer.
+            What is kept is divided by 1 - dropout. Predictions drop nothing.
+        clip_value, clip_norm: the most that each part of the gradient, or its length over all parameters, may be.
+        sample_weight (N,): what each row counts for. A batch's loss is the sum of weight * loss over that of weights.
+        class_weight: {label: weight}, or "balanced": N / (classes * rows of the class).
+        validation: (X, y), or the share of the rows (stratified by label) to hold out of training, like 0.1. Its loss
+            and accuracy are recorded with each record, as they stand after that epoch.
+        early_stopping: an EarlyStopping, or its patience: ends training when the validation loss (without validation:
+            the loss) has not improved for so many records. However training ends, the weights of the best come back.
+        callback: a function of an Info that is called after each record's epoch; training ends if it returns True.
+        resume: goes on where the last fit ended: with its optimizer's state and learning rate, and its count of epochs,
+            so that 10 epochs and 20 more are 30, bit for bit. The other options have to be given again. Otherwise the
+            optimizer and its learning rate begin anew.
         record_every: records the first epoch, each k-th and the last; None: every epoch, at 56 bytes each.
         target_loss, target_accuracy: a record that reaches either ends the training.
         progress: a bar; None: on a terminal, for runs of more than a second.
@@ -116,43 +145,43 @@ class Model:
         With one batch an epoch, a target leaves the very weights that reached it.
 
         Raises DivergenceError if a recorded loss or a parameter is not finite; the model then holds the weights of the
-        last record that was. KeyboardInterrupt (Ctrl-C) leaves the weights reached so far, and `model.history`.
+        last record that was. KeyboardInterrupt (Ctrl-C), and what a callback raises, leave the weights reached so far,
+        and `model.history`.
         """
-        spec = self.spec
-        x = data.features(X, spec)
-        targets = data.targets(y, len(x), spec)
-        training = Training(
-            epochs=data.positive_int(epochs, "epochs", most=data.LIMIT - self._epochs),
-            learning_rate=self._learning_rate(learning_rate),
-            batch_size=len(x) if batch_size is None else min(data.positive_int(batch_size, "batch_size"), len(x)),
-            record_every=1 if record_every is None else data.positive_int(record_every, "record_every"),
-            order=self._order(len(x)) if _flag(shuffle, "shuffle") else None,
-            target_loss=None if target_loss is None else data.finite_float(target_loss, "target_loss"),
-            target_accuracy=self._target_accuracy(target_accuracy),
-            epochs_before=self._epochs,
+        if self._fitting:
+            raise RuntimeError("fit was called from a callback, while the model trains: call it after fit")
+        fit = Fit(
+            self._network,
+            backend_module(self.backend),
+            X,
+            y,
+            epochs=epochs,
+            learning_rate=learning_rate,
+            batch_size=batch_size,
+            shuffle=shuffle,
+            optimizer=optimizer,
+            l2=l2,
+            l1=l1,
+            dropout=dropout,
+            clip_value=clip_value,
+            clip_norm=clip_norm,
+            sample_weight=sample_weight,
+            class_weight=class_weight,
+            validation=validation,
+            early_stopping=early_stopping,
+            callback=callback,
+            resume=resume,
+            record_every=record_every,
+            target_loss=target_loss,
+            target_accuracy=target_accuracy,
+            progress=progress,
         )
-        if progress is not None:
-            _flag(progress, "progress")
-        labelled = _labelled(spec, targets)
-        if training.target_accuracy is not None and not labelled:
-            raise ValueError("target_accuracy needs labels, and y has values other than 0 and 1: use target_loss")
         history = self.history = History()
-        started = time.perf_counter()
-        loaded = sum(loading)
+        self._fitting = True
         try:
-            # divergence is told by an exception, not by NumPy's warnings on the way to it
-            with np.errstate(all="ignore"), bar(training.epochs, progress) as advance:
-                for step in self._run().train(spec, self._parameters, x, targets, training):
-                    history.seconds = time.perf_counter() - started
-                    self._epochs = training.epochs_before + step.epochs
-                    self._note(history, step, labelled, training)
-                    advance(step.epochs, history)
-        except KeyboardInterrupt:
-            history.stopped = "interrupted"
-            raise
+            fit.go(history)
         finally:
-            history.seconds = time.perf_counter() - started
-            history.loading = sum(loading) - loaded
+            self._fitting = False
         return history
 
     def predict(self, X: Any) -> np.ndarray:
@@ -196,7 +225,7 @@ class Model:
         targets = data.targets(y, len(x), spec)
         loss, accuracy = self._evaluate(x, targets)
         if spec.is_classifier:
-            return {"loss": loss, "accuracy": accuracy if _labelled(spec, targets) else math.nan}
+            return {"loss": loss, "accuracy": accuracy if data.labelled(spec, targets) else math.nan}
         return {"loss": loss, "r2": _r2(self._forward("outputs", x), targets)}
 
     def loss(self, X: Any, y: Any) -> float:
@@ -207,7 +236,7 @@ class Model:
     @property
     def weights(self) -> list[tuple[np.ndarray, np.ndarray]]:
         """[(w (K, J), b (J,)), ...], a layer each: copies; `set_weights` takes such a list back."""
-        return [(w.copy(), b.copy()) for w, b in self.spec.views(self._parameters)]
+        return [(w.copy(), b.copy()) for w, b in self.spec.views(self._network.parameters)]
 
     def set_weights(self, weights: Iterable[tuple[Any, Any]]) -> None:
         """Replaces all parameters by [(w (K, J), b (J,)), ...]. Raises before anything is changed."""
@@ -220,12 +249,40 @@ class Model:
             raise ValueError(
                 f"weights must be {len(shapes)} pairs (w, b), one for each layer: got {len(layers)} entries"
             )
-        parameters = np.empty_like(self._parameters)
+        if self._fitting:
+            raise RuntimeError("set_weights was called from a callback, while the model trains: call it after fit")
+        parameters = np.empty_like(self._network.parameters)
         for number, ((w, b), (inputs, outputs)) in enumerate(zip(layers, shapes, strict=True)):
             places = self.spec.views(parameters)[number]
             for value, place, shape, name in ((w, places[0], (inputs, outputs), "w"), (b, places[1], (outputs,), "b")):
                 place[:] = _weight_array(value, shape, f"weights[{number}] {name}", self.spec.dtype)
-        self._parameters[:] = parameters
+        self._network.parameters[:] = parameters
+        if self._network.run is not None:
+            self._network.run.spoilt = "set_weights has replaced the weights"
+
+    def save(self, path: str | os.PathLike) -> None:
+        """Writes the model to one safetensors file: weights, spec, and all that `fit(..., resume=True)` goes on from.
+
+        The file is written beside its place and moved there when it is whole: after a crash it is the old or the new
+        one. A callback may call it. Raises OSError where it cannot be written.
+        """
+        saving.write(path, self._network, "model")
+
+    @classmethod
+    def load(cls, path: str | os.PathLike, *, backend: str = "numba") -> Model:
+        """The model that `save` wrote, in any process and on any machine: the same bits from there on.
+
+        Raises ValueError, in words, for a file that is damaged, cut short, or not a model of fastmlp's, and OSError
+        where there is none.
+        """
+        return cls._of(saving.read(path, "model")[0], backend)
+
+    @classmethod
+    def _of(cls, network: Network, backend: str) -> Model:
+        model = cls.__new__(cls)
+        model.spec, model.backend, model._network = network.spec, known_backend(backend), network
+        model._fitting, model.history = False, None
+        return model
 
     def digest(self) -> str:
         """SHA-256, in hex, of the network's spec, the numerics version, and the parameters' bits (little-endian)."""
@@ -233,24 +290,15 @@ class Model:
         if self.spec.loss_parameter is None:
             del fields["loss_parameter"]  # digests of networks without one are older than it
         words = json.dumps({"numerics": NUMERICS_VERSION, **fields}, sort_keys=True)
-        numbers = self._parameters.astype(self._parameters.dtype.newbyteorder("<")).tobytes()
+        numbers = self._network.parameters.astype(self._network.parameters.dtype.newbyteorder("<")).tobytes()
         return hashlib.sha256(words.encode() + b"\n" + numbers).hexdigest()
 
     # -----------------------------------------------------------------------------------------------------
 
-    def _run(self) -> ModuleType:
-        if self.backend == "reference":
-            from fastmlp import definition
-
-            return definition
-        from fastmlp import engine
-
-        return engine
-
     def _forward(self, what: str, x: np.ndarray) -> np.ndarray:
         """The logits or the outputs; ValueError where one is not finite, since a label would then be made of NaN."""
         with np.errstate(all="ignore"):
-            found = getattr(self._run(), what)(self.spec, self._parameters, x)
+            found = getattr(backend_module(self.backend), what)(self.spec, self._network.parameters, x)
         if not np.isfinite(found).all():
             row = int(np.argmin(np.isfinite(found).all(axis=1)))
             raise ValueError(f"the outputs of row {row} are beyond the dtype's range: X or the weights are too large")
@@ -258,67 +306,7 @@ class Model:
 
     def _evaluate(self, x: np.ndarray, targets: np.ndarray) -> tuple[float, float]:
         with np.errstate(all="ignore"):
-            return self._run().evaluate(self.spec, self._parameters, x, targets)
-
-    def _note(self, history: History, step: Step, labelled: bool, training: Training) -> None:
-        """Adds a step's records to the history; raises DivergenceError where the step says so."""
-        finite = step.records[np.isfinite(step.records["loss"])]
-        if not labelled:
-            finite["accuracy"] = np.nan
-        finite["seconds"] = history.seconds
-        if len(finite):
-            history.extend(finite)
-        if step.state == "target":
-            epoch, loss, accuracy = (finite[name][-1] for name in ("epoch", "loss", "accuracy"))
-            goal = training.target_loss
-            by_loss = goal is not None and loss <= np.dtype(self.spec.dtype).type(goal)
-            history.stopped = f"loss {loss:.6g}" if by_loss else f"accuracy {accuracy:.6g}"
-            history.stopped += f" reached the target in epoch {epoch}"
-        if step.state == "diverged":
-            history.stopped = "diverged"
-            what = f"a weight was no longer finite by epoch {max(step.epochs, 1)}"
-            if len(finite) < len(step.records):
-                last = step.records[-1]
-                what = f"the loss was {last['loss']} in epoch {last['epoch']}"
-            held = "the weights that this fit began with"
-            if len(history):
-                held = f"the weights of epoch {history.epoch[-1]}, the last whose loss is recorded as finite"
-            raise DivergenceError(
-                f"training diverged: {what}. Try a smaller learning_rate than {training.learning_rate:g}, or scale X. "
-                f"The model holds {held}"
-            )
-
-    def _order(self, rows: int) -> Any:
-        seed = self._seed
-        return seed if isinstance(seed, int) else lambda epoch: seed.permutation(rows)
-
-    def _learning_rate(self, value: Any) -> float:
-        number = data.positive_float(value, "learning_rate")
-        with np.errstate(all="ignore"):
-            rounded = np.dtype(self.spec.dtype).type(number)
-        if not 0 < rounded < np.inf:
-            raise ValueError(
-                f"learning_rate={value!r} rounds to {rounded} in {self.spec.dtype}: use another, or float64"
-            )
-        return number
-
-    def _target_accuracy(self, value: Any) -> float | None:
-        if value is None:
-            return None
-        if not self.spec.is_classifier:
-            raise ValueError(f'target_accuracy needs labels, and output="{self.spec.output}" has none: use target_loss')
-        return data.fraction(value, "target_accuracy")
-
-
-def _labelled(spec: Spec, targets: np.ndarray) -> bool:
-    """Whether the targets are labels, so that a share of right rows makes sense."""
-    return spec.output == "softmax" or (spec.is_classifier and bool(np.isin(targets, (0, 1)).all()))
-
-
-def _flag(value: Any, name: str) -> bool:
-    if not isinstance(value, (bool, np.bool_)):
-        raise TypeError(f"{name}={value!r} is not True or False")
-    return bool(value)
+            return backend_module(self.backend).evaluate(self.spec, self._network.parameters, x, targets)
 
 
 def _weight_array(value: Any, shape: tuple[int, ...], name: str, dtype: str) -> np.ndarray:

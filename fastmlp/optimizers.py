@@ -10,20 +10,14 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
 from fastmlp.data import finite_float, positive_float
 from fastmlp.reference.optimizers import adam_steps
+from fastmlp.schedules import Schedule
 from fastmlp.spec import either
-
-
-class Schedule(Protocol):
-    """A learning rate that changes with time (`fastmlp/schedules.py`)."""
-
-    def rates(self, t: np.ndarray) -> np.ndarray:
-        """The learning rates at times t (T,), in epochs."""
 
 
 class Optimizer:
@@ -322,10 +316,10 @@ def _keep(optimizer: Optimizer, **values: object) -> None:
 
 
 def _rate(value: Any) -> float | Schedule:
+    if isinstance(value, Schedule):
+        return value
     if isinstance(value, type):
         raise TypeError(f"learning_rate={value.__name__} is a class: give an object of it, {value.__name__}(...)")
-    if callable(getattr(value, "rates", None)):
-        return value
     return positive_float(value, "learning_rate")
 
 

@@ -15,9 +15,11 @@ _field = itertools.count()
 LAYERS = next(_field)  # how many: their table follows the fields
 PARAMETERS = next(_field)  # how many numbers
 OUTPUTS = next(_field)
-TARGETS = next(_field)  # columns of y
+COLUMNS = next(_field)  # of y: targets and, behind them, the rows' weights
+WEIGHED = next(_field)  # 1: there are weights
 LOSS_KERNEL = next(_field)  # dz in place of the logits, and the row losses
-LOSS_PARAMETER = next(_field)  # address of the loss's setting, a number; 0 where it has none
+LOSS_PARAMETER = next(_field)  # address of the number that the loss takes; 0: it takes none
+WEIGH_KERNEL = next(_field)
 OUTPUT_KERNEL = next(_field)  # probabilities in place of the logits; 0 for identity
 
 # the data
@@ -31,10 +33,10 @@ RESULT = next(_field)  # where outputs go, rows by rows
 # buffers
 X_TILE = next(_field)
 Y_TILE = next(_field)
-ONES = next(_field)  # one unit of a tile, all 1: the bias's input, and weights of rows that nobody weighs
+ONES = next(_field)  # one unit of a tile, all 1
 SUMS = next(_field)  # lines in which row sums gather; lanes of whole vectors in the row schedule
-STATISTICS = next(_field)  # two lines: row losses, right rows
-GRADIENT = next(_field)  # parameters + 1 numbers: a chunk's gradient and its loss
+STATISTICS = next(_field)  # three lines: row losses, right rows, weights
+GRADIENT = next(_field)  # parameters + 2 numbers: a chunk's gradient, its loss and the sum of its weights
 LEVELS = next(_field)  # the binary tree's waiting partial sums, each as long as the gradient
 TILE = next(_field)  # rows of a tile
 STRIDE = next(_field)  # numbers from one unit of a tile to the next
@@ -48,18 +50,32 @@ DENSE_FORWARD = next(_field)
 DENSE_BACKWARD_INPUT = next(_field)
 DENSE_BACKWARD_WEIGHTS = next(_field)
 FOLD_ROWS = next(_field)  # of the row schedule
-BACKWARD_KERNEL = next(_field)  # of activations with a slope
+MULTIPLY = next(_field)  # of activations with a slope, and for dropout
+DROPOUT = next(_field)  # draws a layer's factors and multiplies by them
+DROPOUT_FACTORS = next(_field)
 PERMUTATION = next(_field)
+PREPARE = next(_field)  # penalties and clipping; 0: none
+SCALED = next(_field)  # the kernels that `prepare` orders; 0: not asked for
+PENALIZED = next(_field)
+CLIPPED_BY_VALUE = next(_field)
+CLIPPED_BY_NORM = next(_field)
 UPDATE = next(_field)
 
 # training
 ROWS = next(_field)
 BATCH = next(_field)
+FIRST_EPOCH = next(_field)  # the first epoch's number: 1, or more where an earlier training goes on
 EPOCHS = next(_field)  # the last epoch's number
 RECORD_EVERY = next(_field)
 SEED = next(_field)
 SHUFFLE = next(_field)
-EPOCHS_BEFORE = next(_field)  # of this training, for shuffles
+DROPOUT_SEED = next(_field)
+EPOCHS_BEFORE = next(_field)  # what to add to an epoch's number for shuffles and dropout
+STATE = next(_field)  # the optimizer's vectors, one behind the other; 0: it has none
+SETTINGS = next(_field)  # the optimizer's numbers
+STEPS = next(_field)  # numbers for each update: the learning rate first
+STEP_NUMBERS = next(_field)  # from one update's to the next; 0: the same for all
+SCRATCH = next(_field)  # for the norm
 NEEDED = next(_field)  # right rows that end training; rows + 1: never
 NUMBERS = next(_field)  # address of NUMBERS
 SNAPSHOTS = next(_field)  # two parameter vectors: a recorded epoch's beginning is kept
@@ -72,6 +88,7 @@ RECORD_CAPACITY = next(_field)
 # the state between calls
 EPOCH = next(_field)
 START = next(_field)  # first row of the next batch
+STEP = next(_field)  # updates that this call has made
 BATCH_RIGHT = next(_field)  # right rows
 EPOCH_RIGHT = next(_field)
 RECORDS = next(_field)  # how many this call wrote
@@ -89,17 +106,26 @@ LAYER_OFFSET = next(_layer_field)  # of w in the parameters; b follows
 LAYER_RELU = next(_layer_field)
 LAYER_A = next(_layer_field)  # the layer's outputs in a tile
 LAYER_FORWARD = next(_layer_field)  # the kernel of another activation; 0 for relu and identity
-LAYER_SLOPE = next(_layer_field)  # its slopes in a tile
+LAYER_SLOPE = next(_layer_field)  # what to multiply its deltas by: slopes, dropout's factors, or both; 0: nothing
+LAYER_FACTORS = next(_layer_field)  # dropout's factors in a tile; 0: no dropout
+LAYER_THRESHOLD = next(_layer_field)  # random words below it are dropped
+LAYER_KEPT = next(_layer_field)  # address of the factor of what is kept
 LAYER_FIELDS = next(_layer_field)
 
 # Numbers of the network's dtype.
 _number = itertools.count()
-LEARNING_RATE = next(_number)
 SCALE = next(_number)  # of a whole batch's gradient: the loss's factor over its number of terms
 SHORT_SCALE = next(_number)  # of the last, shorter batch's
+FACTOR = next(_number)  # for weighted rows, whose scale is FACTOR / (sum of weights * ROW_TERMS)
+ROW_TERMS = next(_number)
 TERMS = next(_number)  # of an epoch's loss
 TARGET_LOSS = next(_number)  # at most this ends training; -infinity: never
 TOTAL = next(_number)  # the epoch's loss so far
+WEIGHT = next(_number)  # the epoch's weights so far
+L2 = next(_number)
+L1 = next(_number)
+CLIP_VALUE = next(_number)
+CLIP_NORM = next(_number)
 NUMBERS_COUNT = next(_number)
 
 # What a call of training returns.

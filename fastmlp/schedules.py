@@ -32,6 +32,8 @@ _set = object.__setattr__  # a frozen dataclass stores what its check made
 class Schedule:
     """What all schedules are."""
 
+    fixed = True  # the rate at a time is always the same
+
     def rates(self, t: Any) -> np.ndarray:
         """The learning rates (T,) at times t (T,): numbers of epochs, 0 or more. Raises ValueError for others."""
         times = np.asarray(t, np.float64)
@@ -237,6 +239,8 @@ class ReduceOnPlateau(Schedule):
 
 class PlateauRun:
     """What one training has shown to a ReduceOnPlateau, and the rate that follows."""
+
+    fixed = False
 
     def __init__(self, rule: ReduceOnPlateau, state: dict[str, Any] | None = None) -> None:
         self.rule = rule

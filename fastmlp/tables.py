@@ -1,6 +1,6 @@
-"""Tables for `fastmlp train`: reading a CSV or .npz, a held-out part, and standardised columns.
+"""Tables for `fastmlp train`: reading a CSV or .npz, and standardised columns.
 
-Imports NumPy, `data` and the reference's random numbers and sums, so that split and scale have the same bits anywhere.
+Imports NumPy, `data` and the reference's sums, so that a scale has the same bits anywhere.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ import numpy as np
 
 from fastmlp import data
 from fastmlp.reference.arithmetic import row_sum
-from fastmlp.reference.random import permutation
 
 MOST_CLASSES = 100  # a column with more different whole numbers is taken for a quantity
 SHOWN = 12  # names in a message, before "..."
@@ -187,32 +186,6 @@ def as_classes(y: np.ndarray) -> np.ndarray | None:
         return None
     different = len(np.unique(y))
     return y if different <= MOST_CLASSES and 2 * different <= max(len(y), 4) else None
-
-
-def split(groups: np.ndarray, share: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Row numbers (training, held out), each ascending; each group gives about `share` of its rows, drawn at random.
-
-    groups (N,): a number for each row. The held-out part has share * N rows, rounded, and at least one if share > 0;
-    what the groups' own roundings leave goes to the largest remainders. Every group keeps a row for training. Raises
-    ValueError where nothing can be held out.
-    """
-    rows = len(groups)
-    order = permutation(seed, 0, rows)  # epoch 0: training shuffles with epochs from 1
-    _, members = np.unique(groups, return_inverse=True)
-    sizes = np.bincount(members)
-    wanted = max(1, int(share * rows + 0.5)) if share > 0 else 0
-    quotas = share * sizes
-    held = np.minimum(np.floor(quotas).astype(int), sizes - 1)
-    for group in np.argsort(np.floor(quotas) - quotas, kind="stable"):
-        if held.sum() < wanted and held[group] < sizes[group] - 1:
-            held[group] += 1
-    if share > 0 and held.sum() == 0:
-        raise ValueError(f"nothing can be held out of {rows} rows that are each a class of their own")
-    shuffled = members[order]
-    taken = [order[shuffled == group][:count] for group, count in enumerate(held)]
-    is_held = np.zeros(rows, bool)
-    is_held[np.concatenate(taken)] = True
-    return np.flatnonzero(~is_held), np.flatnonzero(is_held)
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from fastmlp.optimizers import Optimizer
+    from fastmlp.schedules import PlateauRun
 
 # A record: an epoch, its mean loss, the share of right rows, the learning rate, the seconds since `fit` began at which
 # the record reached Python, and loss and accuracy of the validation rows. NaN where there is none.
@@ -32,27 +36,136 @@ def records(epoch: Any, loss: Any, accuracy: Any, learning_rate: Any = np.nan) -
     return made
 
 
+class Rates(Protocol):
+    """Learning rates that change as time goes on."""
+
+    fixed: bool  # whether a time's rate is always the same; else what has been seen decides
+
+    def rates(self, t: Any) -> np.ndarray:
+        """The rates (T,) in float64 at times t (T,), in epochs."""
+        ...
+
+
 @dataclass(frozen=True)
 class Training:
     """What to train for.
 
+    learning_rate: a number, or an object with rates of times (see `Rates`): a batch's time is the number of epochs
+    before it, with the share of its own epoch that is done. optimizer: None for plain gradient descent.
     `order` says in what order the rows come in an epoch: None, as they are; an int, the seed of `permutation`; or a
-    function of the epoch. The latter two count epochs from `epochs_before` on. Targets end the training at a record
-    that reaches them.
+    function of the epoch. Targets end the training at a record that reaches them.
+
+    Epochs count from `done` + 1 to `done` + `epochs`; `done` of them an earlier training did. `epochs_before` is how
+    many went before over all trainings of the network: shuffles and dropout count on from there.
     """
 
     epochs: int
-    learning_rate: float
+    learning_rate: float | Rates
     batch_size: int
     record_every: int
     order: int | Callable[[int], np.ndarray] | None = None
     target_loss: float | None = None
     target_accuracy: float | None = None
     epochs_before: int = 0
+    done: int = 0
+    optimizer: Optimizer | None = None
+    l2: float = 0.0  # the loss's penalty is l2 / 2 times the weights' squares (not the biases')
+    l1: float = 0.0  # and l1 times their sizes
+    clip_value: float | None = None  # the most that each part of the gradient may be
+    clip_norm: float | None = None  # the most that its length may be
+    dropout: tuple[float, ...] = ()  # a rate for each hidden layer; () for none
+    dropout_seed: int = 0
+    watched: bool = False  # whether each record is a step of its own, so that others can decide between epochs
+
+    @property
+    def first(self) -> int:
+        """The first epoch's number."""
+        return self.done + 1
+
+    @property
+    def last(self) -> int:
+        """The last epoch's number."""
+        return self.done + self.epochs
+
+    @property
+    def drops(self) -> bool:
+        """Whether there is any dropout."""
+        return any(self.dropout)
+
+    @property
+    def prepares(self) -> bool:
+        """Whether the gradient gets penalties or is clipped."""
+        return bool(self.l2 or self.l1) or self.clip_value is not None or self.clip_norm is not None
 
     def recorded(self, epoch: int) -> bool:
         """Whether an epoch is recorded: the first, the last, and every `record_every`-th."""
-        return epoch in (1, self.epochs) or epoch % self.record_every == 0
+        return epoch in (self.first, self.last) or epoch % self.record_every == 0
+
+    @property
+    def constant(self) -> bool:
+        """Whether the learning rate is one number."""
+        return isinstance(self.learning_rate, float)
+
+    def rates(self, times: np.ndarray) -> np.ndarray:
+        """The learning rates (T,) at times (T,), in float64."""
+        if isinstance(self.learning_rate, float):
+            return np.full(len(times), self.learning_rate)
+        return self.learning_rate.rates(times)
+
+
+class RateTable:
+    """A training's learning rates at times 0, 1 / `parts`, 2 / `parts` ... of an epoch.
+
+    Fixed ones are made in blocks: some schedules take a millisecond, be it for one time or for a thousand.
+    """
+
+    BLOCK = 1024
+
+    def __init__(self, training: Training, parts: int) -> None:
+        self._training, self._parts = training, parts
+        self._fixed = training.constant or training.learning_rate.fixed  # type: ignore[union-attr]
+        self._first, self._block = 0, np.zeros(0)
+
+    def rates(self, first: int, count: int) -> np.ndarray:
+        """(count,), from time `first` / parts on."""
+        if not self._fixed:
+            return self._made(first, count)
+        if not self._first <= first <= first + count <= self._first + len(self._block):
+            left = self._training.last * self._parts - first
+            self._first, self._block = first, self._made(first, max(count, min(self.BLOCK, left)))
+        return self._block[first - self._first :][:count]
+
+    def _made(self, first: int, count: int) -> np.ndarray:
+        epochs, places = np.divmod(np.arange(first, first + count), self._parts)
+        return self._training.rates(epochs + places / self._parts)
+
+
+@dataclass
+class State:
+    """What an optimizer carries from one update to the next."""
+
+    vectors: np.ndarray  # (S, P), of the network's dtype
+    powers: np.ndarray  # (2,) float64: what its averages began with still weighs this much (beta_1^t, beta_2^t)
+
+    @classmethod
+    def new(cls, optimizer: Optimizer | None, parameters: int, dtype: str) -> State:
+        """Before the first update of a network of this many parameters."""
+        count, initial = (optimizer.vectors, optimizer.initial) if optimizer else (0, 0.0)
+        return cls(np.full((count, parameters), initial, dtype), np.ones(2))
+
+    def copy(self) -> State:
+        return State(self.vectors.copy(), self.powers.copy())
+
+
+@dataclass
+class Run:
+    """What a later training goes on from: where an optimizer is, after so many epochs."""
+
+    optimizer: Optimizer
+    state: State
+    epochs: int = 0
+    plateau: PlateauRun | None = None  # where the learning rate waits for progress
+    spoilt: str | None = None  # why nothing can go on from here
 
 
 @dataclass(frozen=True)
@@ -60,5 +173,5 @@ class Step:
     """How far training is. `state` is "more", "done", "target" or "diverged"; `records` are new since the last step."""
 
     state: str
-    epochs: int  # completed
+    epochs: int  # the number of the last completed one
     records: np.ndarray = field(default_factory=lambda: np.zeros(0, RECORD))

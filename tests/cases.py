@@ -20,7 +20,7 @@ from fastmlp.spec import HIDDEN
 from fastmlp.target import target
 
 # These order other kernels' work: their pair is the whole training (test_train.py).
-TRAINED = {"train.streamed", "train.rowwise", "train.sum_batch", "train.train"}
+TRAINED = {f"train.{name}" for name in ("streamed", "rowwise", "sum_batch", "prepare", "dropout", "train")}
 CASES = {}  # kernel name: (run(kernel, dtype, rng, **size), sizes(dtype))
 
 
@@ -175,13 +175,13 @@ for _name in HIDDEN:
         )
 
 
-@case("activations.backward", elementwise_sizes)
-def activations_backward(kernel, dtype, rng, units, rows):
+@case("activations.multiply", elementwise_sizes)
+def multiply(kernel, dtype, rng, units, rows):
     d, slopes = wild(rng, (rows, units), dtype), wild(rng, (rows, units), dtype)
     stride = rng.choice(strides(rows, dtype))
-    a, slope = tile(d, stride, writes=True), tile(slopes, stride)
-    run(kernel, dtype, a=a, slope=slope, units=units, rows=rows, stride=stride)
-    assert_same_bits(rows_of(a, d.shape, stride), activations.backward(d, slopes), "dz")
+    a, factors = tile(d, stride, writes=True), tile(slopes, stride)
+    run(kernel, dtype, a=a, factors=factors, units=units, rows=rows, stride=stride)
+    assert_same_bits(rows_of(a, d.shape, stride), activations.multiply(d, slopes), "a")
 
 
 # ---------------------------------------------------------------------------------------------------------
@@ -677,6 +677,29 @@ def permutation(kernel, dtype, rng, seed, epoch, count):
     order = Guarded(np.full(count, -1, np.int64), writes=True)
     run(kernel, dtype, seed=signed(seed), epoch=epoch, count=count, order=order)
     assert_same_bits(order.array, random.permutation(seed, epoch, count), "order")
+
+
+def dropout_sizes(dtype):
+    for units, rows, rate in itertools.product((1, 3, 4, 5, 33), (1, 2, 17, 64), (0.5, 0.1)):
+        yield dict(units=units, rows=rows, rate=rate, seed=units * 2**58 + rows, epoch=2**32 - rows, first=2**32 - 99)
+    yield dict(units=7, rows=9, rate=1 - 2**-40, seed=0, epoch=1, first=0)  # all but all
+    yield dict(units=7, rows=9, rate=2.0**-32, seed=2**64 - 1, epoch=1, first=0)
+
+
+@case("random.dropout_factors", dropout_sizes)
+def dropout_factors(kernel, dtype, rng, units, rows, rate, seed, epoch, first):
+    threshold, kept = random.dropout_numbers(rate)
+    kept = np.dtype(dtype).type(kept)
+    stream = random.DROPOUT + int(rng.integers(0, 5))
+    stride = rng.choice([rows, rows + 3])
+    factors = Guarded(canaries(whole(units, 4) * stride, dtype), writes=True)
+    run(
+        kernel, dtype, factors=factors, seed=signed(seed), stream=stream, epoch=epoch, first=first, units=units,
+        rows=rows, stride=stride, threshold=threshold, kept=kept,
+    )  # fmt: skip
+    expected = random.dropout_factors(seed, stream, epoch, np.arange(first, first + rows), units, threshold, kept)
+    assert expected.dtype == dtype
+    assert_same_bits(factors.array.reshape(-1, stride)[:units, :rows].T, expected, "factors")
 
 
 @case("random.normal_quantile", map_sizes)

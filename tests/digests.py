@@ -20,8 +20,10 @@ from trainings import Problem, finish
 
 from fastmlp import definition, engine, pairs, weights
 from fastmlp.losses import CrossEntropy, Huber, Quantile
+from fastmlp.optimizers import SGD, Adagrad, Adam, AdamW, RMSprop
 from fastmlp.reference import elementary, gradients, losses, optimizers, random
 from fastmlp.reference.arithmetic import lanes
+from fastmlp.schedules import Cosine, Exponential, InverseScaling, OneCycle, Step, WarmUp
 from fastmlp.spec import DTYPES, NUMERICS_VERSION, Spec
 from fastmlp.training import Training
 
@@ -57,19 +59,44 @@ TRAININGS = {  # name: (layers, hidden, output, loss, rows, batch, shuffled, epo
     "quantile": ([3, 6, 1], "tanh", "identity", Quantile(0.9), 30, 1, True, 2, "rowwise"),
     "counts": ([3, 5, 4], "tanh", "exponential", "poisson", 75, 25, True, 3, "streamed"),
 }
+# The same with more of what a training may be asked for: (a name of TRAININGS, fields of the Training, weights?)
+ASKED = {
+    "momentum, l2, l1, dropout": (
+        "mini-batches", {"optimizer": SGD(momentum=0.9), "l2": 0.01, "l1": 0.001, "dropout": (0.5, 0.2)}, True,
+    ),
+    "nesterov, norm, dropout": (
+        "one row", {"optimizer": SGD(momentum=0.5, nesterov=True), "clip_norm": 0.1, "dropout": (0.0, 0.3)}, True,
+    ),
+    "adam, value, one cycle": (
+        "three tiles", {"optimizer": Adam(), "clip_value": 0.01, "learning_rate": OneCycle(0.1, epochs=2)}, False,
+    ),
+    "adamw, warm-up": ("curves", {"optimizer": AdamW(), "learning_rate": WarmUp(1, InverseScaling(0.1))}, False),
+    "rmsprop, exponential": ("smooth labels", {"optimizer": RMSprop(), "learning_rate": Exponential(0.01, 0.5)}, True),
+    "adagrad, step": ("counts", {"optimizer": Adagrad(), "learning_rate": Step(0.1, every=1, factor=0.25)}, True),
+    "cosine": ("few rows", {"learning_rate": Cosine(0.5, epochs=2)}, True),
+}  # fmt: skip
 
 
-def training_digest(backend, name, dtype):
-    """Of a training's records and parameters, and of the trained network's outputs and loss."""
+def training_digest(backend, name, dtype, asked=None, weighed=False):
+    """Of a training's records and parameters, and of the trained network's outputs and loss.
+
+    asked: more fields of the Training, whose learning rates and optimizer's vectors then count, too.
+    """
     layers, hidden, output, loss, rows, batch, shuffled, epochs, schedule = TRAININGS[name]
     problem = Problem.make(1, layers, rows, hidden, output, loss, dtype)
-    training = Training(epochs, learning_rate=0.5, batch_size=batch, record_every=1, order=2 if shuffled else None)
+    order = 2 if shuffled else None
+    plain = {"learning_rate": 0.5, "batch_size": batch, "record_every": 1, "order": order, "dropout_seed": 3}
+    training = Training(epochs, **{**plain, **(asked or {})})
     options = {} if backend is definition else {"schedule": schedule}
-    result = finish(backend.train, problem, training, **options)
+    weights = (4 * random.uniform(6, 0, 0, rows)).astype(dtype) if weighed else None
+    result = finish(backend.train, problem, training, weights, **options)
     data = problem.spec, result.parameters, problem.x
     evaluated = backend.evaluate(*data, problem.y, **options)
     outputs = backend.outputs(*data, **options), backend.logits(*data, **options)
     recorded = np.array(result.records)[:, :3]  # epoch, loss, accuracy
+    if asked:
+        recorded = np.array(result.records)[:, :4]
+        outputs = *outputs, result.optimizer.vectors, result.optimizer.powers
     return digest(recorded, result.parameters, np.array(evaluated), *outputs)
 
 
@@ -186,6 +213,10 @@ def jobs():
     for dtype in DTYPES:
         for name in TRAININGS:
             every[f"training, {name}, {dtype}"] = lambda k, n=name, d=dtype: training_digest(backend(k), n, d)
+        for name, (of, asked, weighed) in ASKED.items():
+            every[f"training, {name}, {dtype}"] = lambda k, n=of, d=dtype, a=asked, w=weighed: training_digest(
+                backend(k), n, d, a, w
+            )
         for name in MAPS:
             every[f"{name}, {dtype}"] = lambda k, n=name, d=dtype: map_digest(k, n, d)
         every[f"weigh, {dtype}"] = lambda k, d=dtype: weigh_digest(k, d)

@@ -122,7 +122,7 @@ def test_the_plan_holds_the_layers():
     spec = Spec.build([3, 4, 5, 2], hidden=["relu", "tanh"])
     workspace = engine.Workspace(spec, "streamed", 100)
     plan = workspace.plan
-    assert (plan[at.LAYERS], plan[at.PARAMETERS], plan[at.OUTPUTS], plan[at.TARGETS]) == (3, spec.parameters, 2, 1)
+    assert (plan[at.LAYERS], plan[at.PARAMETERS], plan[at.OUTPUTS], plan[at.COLUMNS]) == (3, spec.parameters, 2, 1)
     table = plan[at.FIELDS :].reshape(3, at.LAYER_FIELDS)
     assert table[:, at.LAYER_INPUTS].tolist() == [3, 4, 5]
     assert table[:, at.LAYER_OUTPUTS].tolist() == [4, 5, 2]
@@ -191,7 +191,7 @@ def test_kernels_stay_within_their_buffers(layers, output, hidden, dtype, monkey
             for batch in batches:
                 guarded = Guarded()
                 monkeypatch.setattr(engine, "aligned", guarded)
-                end_of(engine.train(spec, parameters.copy(), x, y, training(2, batch, order=1), schedule))
+                end_of(engine.train(spec, parameters.copy(), x, y, training(2, batch, order=1), schedule=schedule))
                 guarded.check()
             for calculate in (engine.outputs, engine.logits):
                 guarded = Guarded()

@@ -19,6 +19,7 @@ from fastmlp.optimizers import OPTIMIZERS, SGD, Adagrad, Adam, AdamW, RMSprop, d
 from fastmlp.pairs import Float, Floats, Int
 from fastmlp.reference import gradients
 from fastmlp.reference import optimizers as reference
+from fastmlp.schedules import Schedule
 from fastmlp.spec import DTYPES
 
 HERE = Path(__file__).parent
@@ -26,10 +27,10 @@ STORED = json.loads((HERE / "trajectories.json").read_text())
 ONE = np.float64(1)
 
 
-class Halving:
+class Halving(Schedule):
     """A schedule."""
 
-    def rates(self, t):
+    def _rates(self, t):
         return 0.5**t
 
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fastmlp import tables
+from fastmlp import splits, tables
 
 
 @pytest.fixture
@@ -181,9 +181,9 @@ def test_a_split_is_a_stratified_partition(groups, share, seed):
     groups = np.array(groups)
     if len(np.unique(groups)) == len(groups):
         with pytest.raises(ValueError, match="nothing can be held out"):
-            tables.split(groups, share, seed)
+            splits.split(groups, share, seed)
         return
-    train, held = tables.split(groups, share, seed)
+    train, held = splits.split(groups, share, seed)
     assert sorted([*train, *held]) == list(range(len(groups)))
     assert list(train) == sorted(train)
     assert len(held) >= 1
@@ -191,19 +191,19 @@ def test_a_split_is_a_stratified_partition(groups, share, seed):
         size, taken = (groups == group).sum(), (groups[held] == group).sum()
         assert taken < size
         assert abs(taken - share * size) <= 1 or taken == size - 1
-    repeated = tables.split(groups, share, seed)
+    repeated = splits.split(groups, share, seed)
     assert np.array_equal(train, repeated[0])
 
 
 def test_a_split_holds_out_the_share():
-    train, held = tables.split(np.repeat([0, 1, 2], [50, 30, 23]), 0.2, seed=3)
+    train, held = splits.split(np.repeat([0, 1, 2], [50, 30, 23]), 0.2, seed=3)
     assert (len(train), len(held)) == (82, 21)
-    assert [len(part) for part in tables.split(np.zeros(10), 0, seed=3)] == [10, 0]
+    assert [len(part) for part in splits.split(np.zeros(10), 0, seed=3)] == [10, 0]
 
 
 def test_a_split_depends_on_the_seed():
     groups = np.zeros(100)
-    assert not np.array_equal(tables.split(groups, 0.2, 1)[1], tables.split(groups, 0.2, 2)[1])
+    assert not np.array_equal(splits.split(groups, 0.2, 1)[1], splits.split(groups, 0.2, 2)[1])
 
 
 def test_a_scale_standardises():

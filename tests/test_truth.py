@@ -246,19 +246,47 @@ def mean_loss(problem, parameters):
 def test_gradients_are_the_slopes_of_the_loss(hidden, output):
     problem = Problem.make(18, [3, 4, 3, 2], 23, hidden, *output)
     spec = problem.spec
-    _, total, _ = reference.loss_and_gradient(spec, problem.parameters, problem.x, problem.y)
-    gradient = total * spec.gradient_factor / (23 * spec.loss_terms)
-    step = 1e-5
-    slopes = []
-    for i in range(spec.parameters):
-        sides = []
-        for side in (step, -step):
-            moved = problem.parameters.copy()
-            moved[i] += side
-            sides.append(mean_loss(problem, moved))
-        slopes.append((sides[0] - sides[1]) / (2 * step))
+    sums = reference.loss_and_gradient(spec, problem.parameters, problem.x, problem.y)
+    gradient = sums.gradient * spec.gradient_factor / (23 * spec.loss_terms)
+    slopes = central_differences(lambda parameters: mean_loss(problem, parameters), problem.parameters)
     np.testing.assert_allclose(gradient, slopes, rtol=1e-6, atol=1e-9)
     assert np.abs(gradient).max() > 1e-3
+
+
+def central_differences(function, at, step=1e-5):
+    """The slopes of a function of a vector along each of its numbers."""
+    slopes = []
+    for i in range(len(at)):
+        sides = []
+        for side in (step, -step):
+            moved = at.copy()
+            moved[i] += side
+            sides.append(function(moved))
+        slopes.append((sides[0] - sides[1]) / (2 * step))
+    return np.array(slopes)
+
+
+@pytest.mark.parametrize("output", OUTPUTS, ids=name_of)
+@pytest.mark.parametrize("hidden", ["relu", "tanh", "identity"])
+def test_gradients_with_weights_dropout_and_penalties(hidden, output):
+    """The whole of what training minimises: a weighted mean under fixed dropout, and penalties on the weights."""
+    problem = Problem.make(20, [3, 4, 3, 2], 11, hidden, *output)
+    spec, x, y = problem.spec, problem.x, problem.y
+    problem.parameters[:] *= 0.5  # e^z of the largest would leave differences no digits
+    weights = np.arange(11) % 4 * 0.5
+    factors = [random.dropout_factors(1, 2 + layer, 1, np.arange(11), n, 2**31, 2.0) for layer, n in enumerate((4, 3))]
+    l2, l1 = 0.3, 0.2
+    scale = 1 / (weights.sum() * spec.loss_terms)
+
+    def objective(parameters):
+        loss = reference.loss_and_gradient(spec, parameters, x, y, weights, factors).loss * scale
+        layers = [w for w, _ in spec.views(parameters)]
+        return loss + sum(l2 / 2 * (w * w).sum() + l1 * np.abs(w).sum() for w in layers)
+
+    sums = reference.loss_and_gradient(spec, problem.parameters, x, y, weights, factors)
+    assert sums.weight == weights.sum()
+    gradient = reference.prepare(spec, problem.parameters, sums.gradient, spec.gradient_factor * scale, l2=l2, l1=l1)
+    np.testing.assert_allclose(gradient, central_differences(objective, problem.parameters), rtol=1e-6, atol=1e-8)
 
 
 LOGITS = [[0.3, -1.2, 2.0], [1000.0, 0.0, -1000.0], [-800.0, -801.5, -800.25], [0.0, 0.0, 0.0], [40.0, -40.0, 1e-3]]

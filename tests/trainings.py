@@ -9,7 +9,7 @@ from fastmlp import definition, engine
 from fastmlp.losses import CrossEntropy, Huber, Quantile
 from fastmlp.reference import random
 from fastmlp.spec import HIDDEN, LOSSES, Spec
-from fastmlp.training import RECORD, Training
+from fastmlp.training import RECORD, State, Training
 
 # every loss by its name, so as it is by default; and those that have a setting with another
 OUTPUTS = [
@@ -60,20 +60,22 @@ class Result:
     records: list
     parameters: np.ndarray
     steps: int
+    optimizer: State
 
 
-def finish(train, problem, training, **options):
-    """Runs `engine.train` or `definition.train` to its end."""
+def finish(train, problem, training, weights=None, state=None, **options):
+    """Runs `engine.train` or `definition.train` to its end, from a copy of the optimizer's state or a new one."""
     parameters = problem.parameters.copy()
+    state = state.copy() if state else State.new(training.optimizer, problem.spec.parameters, problem.spec.dtype)
     before = problem.x.copy(), problem.y.copy()
     records, steps = [], 0
     with np.errstate(all="ignore"):
-        for step in train(problem.spec, parameters, problem.x, problem.y, training, **options):
+        for step in train(problem.spec, parameters, problem.x, problem.y, training, state, weights, **options):
             records += step.records[FIGURES].tolist()
             steps += 1
     assert_same_bits(problem.x, before[0], "x, which training must not change")
     assert_same_bits(problem.y, before[1], "y, which training must not change")
-    return Result(step.state, step.epochs, records, parameters, steps)
+    return Result(step.state, step.epochs, records, parameters, steps, state)
 
 
 def assert_same_result(got, expected):
@@ -82,6 +84,9 @@ def assert_same_result(got, expected):
     a, b = (np.array(result.records, np.float64) for result in (got, expected))
     assert_same_bits(a, b, "records")
     assert_same_bits(got.parameters, expected.parameters, "parameters")
+    if expected.state != "diverged":  # its optimizer is of no use, and in no defined state
+        assert_same_bits(got.optimizer.vectors, expected.optimizer.vectors, "the optimizer's vectors")
+        assert_same_bits(got.optimizer.powers, expected.optimizer.powers, "the optimizer's powers")
 
 
 def cost(spec, rows, batch, epochs):
@@ -119,9 +124,9 @@ def draw(rng, seconds):
     return problem, training
 
 
-def check_training(problem, training, schedules=SCHEDULES):
+def check_training(problem, training, weights=None, state=None, schedules=SCHEDULES):
     """Trains by the definition and by each schedule. Raises AssertionError where they differ in any bit."""
-    expected = finish(definition.train, problem, training)
+    expected = finish(definition.train, problem, training, weights, state)
     for schedule in schedules:
-        assert_same_result(finish(engine.train, problem, training, schedule=schedule), expected)
+        assert_same_result(finish(engine.train, problem, training, weights, state, schedule=schedule), expected)
     return expected

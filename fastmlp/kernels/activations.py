@@ -25,12 +25,12 @@ from fastmlp.reference.constants import (
 GELU_LOWEST = Constant(-GELU_HIGHEST.float32, -GELU_HIGHEST.float64)
 
 
-@kernel(reference.backward)
-def backward(a: Floats, slope: Floats, units: Int, rows: Int, stride: Int):
-    """a = a slope: dz in place of da."""
+@kernel(reference.multiply)
+def multiply(a: Floats, factors: Floats, units: Int, rows: Int, stride: Int):
+    """a = a factors: dz in place of da by the slopes, and dropout."""
     for start in range(0, units * stride, stride):
         for n in range(start, start + rows, lanes(a)):
-            store(a, n, load(a, n) * load(slope, n))
+            store(a, n, load(a, n) * load(factors, n))
 
 
 @kernel(reference.leaky_relu_forward)

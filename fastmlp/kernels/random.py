@@ -4,8 +4,21 @@ import numpy as np
 
 from fastmlp.kernels.elementary import log
 from fastmlp.kernels.memory import load, store
-from fastmlp.kernels.simd import HALF, absolute, at_most, fma, helper, horner, lanes, less, negative, select, sqrt
-from fastmlp.pairs import Floats, Int, Ints, kernel
+from fastmlp.kernels.simd import (
+    HALF,
+    absolute,
+    at_most,
+    fma,
+    helper,
+    horner,
+    lanes,
+    less,
+    negative,
+    number,
+    select,
+    sqrt,
+)
+from fastmlp.pairs import Float, Floats, Int, Ints, kernel
 from fastmlp.reference import random as reference
 from fastmlp.reference.random import FAR_CENTRE, FAR_TAIL, MIDDLE, MIDDLE_CENTRE, MIDDLE_LIMIT, NEAR_CENTRE, NEAR_TAIL
 
@@ -88,3 +101,23 @@ def exchange(order, i, u):
     was = order[i]
     order[i] = order[j]
     order[j] = was
+
+
+@kernel(reference.dropout_factors)
+def dropout_factors(
+    factors: Floats, seed: Int, stream: Int, epoch: Int, first: Int, units: Int, rows: Int, stride: Int,
+    threshold: Int, kept: Float,
+):  # fmt: skip
+    """factors[j, n] = 0 or kept, for the rows at places first, first + 1, ... Writes units in whole fours."""
+    blocks = (units + 3) // 4
+    zero = number(factors, 0)
+    for block in range(blocks):
+        at = block * 4 * stride
+        for n in range(rows):
+            u, v = block_words(
+                np.uint64(seed), np.uint64(stream), np.uint64(epoch), np.uint64((first + n) * blocks + block)
+            )
+            factors[at + n] = zero if np.int64(u & LOW) < threshold else kept
+            factors[at + stride + n] = zero if np.int64(u >> THIRTY_TWO) < threshold else kept
+            factors[at + 2 * stride + n] = zero if np.int64(v & LOW) < threshold else kept
+            factors[at + 3 * stride + n] = zero if np.int64(v >> THIRTY_TWO) < threshold else kept

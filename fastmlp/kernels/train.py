@@ -8,9 +8,10 @@ epoch's mean loss.
 from fastmlp import plan as at
 from fastmlp.kernels.memory import advance, call, fold, interrupted, load, pointer, store
 from fastmlp.kernels.simd import helper, lanes, line_lanes, number
-from fastmlp.pairs import Floats, Int, Ints, kernel
+from fastmlp.pairs import Float, Floats, Int, Ints, kernel
 from fastmlp.reference import train as reference
 from fastmlp.reference.arithmetic import CHUNK
+from fastmlp.reference.random import DROPOUT
 
 INTERRUPT_WORK = 300_000_000  # multiplications between two looks for Ctrl-C: some 10 ms, where a look takes 0.1 us
 
@@ -36,15 +37,40 @@ def look_for_interrupt(plan, work):
 
 
 @helper
-def losses(plan, z, y, statistics, J, rows, stride, mode):
-    """Calls the loss's kernel, with its setting if it has one."""
-    record = int(mode & at.RECORD != 0)
-    ones = pointer(plan[at.ONES], z)
+def loss_rows(plan, z, y, statistics, J, rows, stride, record):
+    """Calls the loss: dz in place of z, times the rows' weights where there are any."""
+    weights = pointer(plan[at.ONES], z)
+    if plan[at.WEIGHED]:
+        weights = advance(y, (plan[at.COLUMNS] - 1) * stride)
     if plan[at.LOSS_PARAMETER] != 0:
-        setting = pointer(plan[at.LOSS_PARAMETER], z)[0]
-        call(plan[at.LOSS_KERNEL], (z, y, ones, statistics, setting, J, rows, stride, record))
+        parameter = pointer(plan[at.LOSS_PARAMETER], z)[0]
+        call(plan[at.LOSS_KERNEL], (z, y, weights, statistics, parameter, J, rows, stride, record))
     else:
-        call(plan[at.LOSS_KERNEL], (z, y, ones, statistics, J, rows, stride, record))
+        call(plan[at.LOSS_KERNEL], (z, y, weights, statistics, J, rows, stride, record))
+    if plan[at.WEIGHED]:
+        call(plan[at.WEIGH_KERNEL], (z, weights, advance(statistics, 2 * line_lanes(z)), J, rows, stride))
+
+
+@kernel(None)
+def dropout(plan: Ints, a: Floats, layer: Int, first: Int, rows: Int, stride: Int):
+    """Draws the factors of a layer's dropout for the epoch's rows `first` and on, and multiplies a and the slopes.
+
+    layer: where its table begins in the plan. A stride of 1 stands for one row, whose units lie side by side.
+    """
+    units = plan[layer + at.LAYER_OUTPUTS]
+    factors = pointer(plan[layer + at.LAYER_FACTORS], a)
+    stream = DROPOUT + (layer - at.FIELDS) // at.LAYER_FIELDS
+    epoch = plan[at.EPOCHS_BEFORE] + plan[at.EPOCH]
+    kept = pointer(plan[layer + at.LAYER_KEPT], a)[0]
+    threshold = plan[layer + at.LAYER_THRESHOLD]
+    call(
+        plan[at.DROPOUT_FACTORS],
+        (factors, plan[at.DROPOUT_SEED], stream, epoch, first, units, rows, stride, threshold, kept),
+    )
+    lines, width = (1, units) if stride == 1 else (units, rows)
+    call(plan[at.MULTIPLY], (a, factors, lines, width, stride))
+    if plan[layer + at.LAYER_SLOPE] != plan[layer + at.LAYER_FACTORS]:
+        call(plan[at.MULTIPLY], (pointer(plan[layer + at.LAYER_SLOPE], a), factors, lines, width, stride))
 
 
 @kernel(None)
@@ -70,7 +96,7 @@ def streamed(plan: Ints, parameters: Floats, first: Int, rows: Int, mode: Int) -
         if plan[at.X_TILES] != 0:
             slot = first // CHUNK * ((CHUNK + tile - 1) // tile) + done // tile
             x = advance(pointer(plan[at.X_TILES], parameters), slot * inputs * stride)
-            y = advance(pointer(plan[at.Y_TILES], parameters), slot * plan[at.TARGETS] * stride)
+            y = advance(pointer(plan[at.Y_TILES], parameters), slot * plan[at.COLUMNS] * stride)
         else:
             x = pointer(plan[at.X_TILE], parameters)
             y = pointer(plan[at.Y_TILE], parameters)
@@ -79,7 +105,7 @@ def streamed(plan: Ints, parameters: Floats, first: Int, rows: Int, mode: Int) -
             call(plan[at.GATHER], (rows_of, order, ordered, first + done, n, inputs, x, stride))
             if mode != at.OUTPUT:
                 rows_of = pointer(plan[at.Y], parameters)
-                call(plan[at.GATHER], (rows_of, order, ordered, first + done, n, plan[at.TARGETS], y, stride))
+                call(plan[at.GATHER], (rows_of, order, ordered, first + done, n, plan[at.COLUMNS], y, stride))
         # forward
         a = x
         layer = at.FIELDS
@@ -91,6 +117,8 @@ def streamed(plan: Ints, parameters: Floats, first: Int, rows: Int, mode: Int) -
             if plan[layer + at.LAYER_FORWARD] != 0:
                 slope = pointer(plan[layer + at.LAYER_SLOPE], parameters)
                 call(plan[layer + at.LAYER_FORWARD], (z, slope, J, n, stride))
+            if plan[layer + at.LAYER_FACTORS] != 0 and mode & at.BACKWARD:
+                call(plan[at.DROPOUT], (plan, z, layer, first + done, n, stride))
             if ragged and mode & at.BACKWARD and layer < last_layer:
                 set_tail(z, J, n, stride, 0.0)
             if look_for_interrupt(plan, n * K * J):
@@ -103,7 +131,7 @@ def streamed(plan: Ints, parameters: Floats, first: Int, rows: Int, mode: Int) -
                 call(plan[at.OUTPUT_KERNEL], (a, J, n, stride))
             call(plan[at.SCATTER], (a, stride, n, J, pointer(plan[at.RESULT], parameters), first + done))
         else:
-            losses(plan, a, y, statistics, J, n, stride, mode)
+            loss_rows(plan, a, y, statistics, J, n, stride, int(mode & at.RECORD != 0))
         # backward: the deltas of a layer take the place of its activations
         if mode & at.BACKWARD:
             dz = a
@@ -123,9 +151,9 @@ def streamed(plan: Ints, parameters: Floats, first: Int, rows: Int, mode: Int) -
                     w = advance(parameters, offset)
                     relu = plan[below + at.LAYER_RELU]
                     call(plan[at.DENSE_BACKWARD_INPUT], (dz, w, a, K, J, n, stride, relu))
-                    if plan[below + at.LAYER_FORWARD] != 0:
+                    if plan[below + at.LAYER_SLOPE] != 0:
                         slope = pointer(plan[below + at.LAYER_SLOPE], parameters)
-                        call(plan[at.BACKWARD_KERNEL], (a, slope, K, n, stride))
+                        call(plan[at.MULTIPLY], (a, slope, K, n, stride))
                 dz = a
                 if look_for_interrupt(plan, 2 * n * K * J):
                     return at.INTERRUPTED
@@ -150,7 +178,7 @@ def rowwise(plan: Ints, parameters: Floats, first: Int, rows: Int, mode: Int) ->
     order = pointer(plan[at.ORDER], plan)
     last_layer = at.FIELDS + (layers - 1) * at.LAYER_FIELDS
     line = line_lanes(parameters)
-    size = (plan[at.PARAMETERS] + line) // line * line
+    size = (plan[at.PARAMETERS] + 1 + line) // line * line
     for n in range(rows):
         row = order[first + n] if plan[at.ORDER] != 0 else first + n
         lane = n % line
@@ -166,6 +194,8 @@ def rowwise(plan: Ints, parameters: Floats, first: Int, rows: Int, mode: Int) ->
             if plan[layer + at.LAYER_FORWARD] != 0:
                 slope = pointer(plan[layer + at.LAYER_SLOPE], parameters)
                 call(plan[layer + at.LAYER_FORWARD], (z, slope, 1, J, stride))
+            if plan[layer + at.LAYER_FACTORS] != 0 and mode & at.BACKWARD:
+                call(plan[at.DROPOUT], (plan, z, layer, first + n, 1, 1))
             if look_for_interrupt(plan, K * J):
                 return at.INTERRUPTED
             a = z
@@ -180,12 +210,12 @@ def rowwise(plan: Ints, parameters: Floats, first: Int, rows: Int, mode: Int) ->
             for j in range(J):
                 result[j] = logits[j * stride]
         else:
-            y = advance(pointer(plan[at.Y], parameters), row * plan[at.TARGETS])
-            for j in range(plan[at.TARGETS]):
+            y = advance(pointer(plan[at.Y], parameters), row * plan[at.COLUMNS])
+            for j in range(plan[at.COLUMNS]):
                 targets[j * stride] = y[j]
             # statistics from this row's lane on: only that lane is written, as a tile of one row has one real lane
             place = advance(statistics, lane)
-            losses(plan, logits, targets, place, J, 1, stride, mode)
+            loss_rows(plan, logits, targets, place, J, 1, stride, int(mode & at.RECORD != 0))
             for j in range(J):
                 a[j] = logits[j * stride]
         # backward
@@ -202,9 +232,9 @@ def rowwise(plan: Ints, parameters: Floats, first: Int, rows: Int, mode: Int) ->
                 if layer > at.FIELDS:
                     w = advance(parameters, offset)
                     call(plan[at.DENSE_BACKWARD_INPUT], (dz, w, a, K, J, plan[below + at.LAYER_RELU]))
-                    if plan[below + at.LAYER_FORWARD] != 0:
+                    if plan[below + at.LAYER_SLOPE] != 0:
                         slope = pointer(plan[below + at.LAYER_SLOPE], parameters)
-                        call(plan[at.BACKWARD_KERNEL], (a, slope, 1, K, stride))
+                        call(plan[at.MULTIPLY], (a, slope, 1, K, stride))
                 dz = a
                 if look_for_interrupt(plan, 2 * K * J):
                     return at.INTERRUPTED
@@ -230,7 +260,7 @@ def copy(to, a, first, count):
 
 @kernel(None)
 def sum_batch(plan: Ints, parameters: Floats, first: Int, rows: Int, mode: Int) -> int:
-    """A batch, `first` and on, chunk by chunk: leaves the gradient with the loss behind it, and BATCH_RIGHT.
+    """A batch, `first` and on, chunk by chunk: leaves the gradient with loss and weight behind it, and BATCH_RIGHT.
 
     The chunks combine in an aligned tree by a binary counter: a sum waits at level i where the count of chunks so far
     has bit i. Returns INTERRUPTED (the batch is then unfinished) or DONE.
@@ -240,14 +270,13 @@ def sum_batch(plan: Ints, parameters: Floats, first: Int, rows: Int, mode: Int) 
     statistics = pointer(plan[at.STATISTICS], parameters)
     line = line_lanes(parameters)
     loss = plan[at.PARAMETERS]
-    size = (loss + line) // line * line
+    size = (loss + 1 + line) // line * line
     begin = 0 if mode & at.BACKWARD else loss // line * line
     plan[at.BATCH_RIGHT] = 0
     chunks = (rows + CHUNK - 1) // CHUNK
     for chunk in range(chunks):
-        if mode & at.RECORD:
-            for i in range(2 * line):
-                statistics[i] = 0
+        for i in range(3 * line):
+            statistics[i] = 0
         start = chunk * CHUNK
         size_here = CHUNK if rows - start > CHUNK else rows - start
         if call(plan[at.PASS_KERNEL], (plan, parameters, first + start, size_here, mode)) != at.DONE:
@@ -256,6 +285,8 @@ def sum_batch(plan: Ints, parameters: Floats, first: Int, rows: Int, mode: Int) 
             gradient[loss] = fold(statistics, 0)
             for i in range(line, 2 * line):
                 plan[at.BATCH_RIGHT] += int(statistics[i])
+        if plan[at.WEIGHED]:
+            gradient[loss + 1] = fold(statistics, 2 * line)
         last = chunk + 1 == chunks
         level, waiting = 0, chunk
         while waiting & 1 or (last and waiting > 0):
@@ -266,6 +297,27 @@ def sum_batch(plan: Ints, parameters: Floats, first: Int, rows: Int, mode: Int) 
         if not last:
             copy(advance(levels, level * size), gradient, begin, size)
     return at.DONE
+
+
+@kernel(None)
+def prepare(plan: Ints, parameters: Floats, scale: Float):
+    """Makes the gradient of a batch's sum, in place: the mean, then penalties on the weights, then clipping."""
+    numbers = pointer(plan[at.NUMBERS], parameters)
+    gradient = pointer(plan[at.GRADIENT], parameters)
+    count = plan[at.PARAMETERS]
+    call(plan[at.SCALED], (gradient, scale, count))
+    if plan[at.PENALIZED] != 0:
+        for number_of in range(plan[at.LAYERS]):
+            layer = at.FIELDS + number_of * at.LAYER_FIELDS
+            weights = plan[layer + at.LAYER_INPUTS] * plan[layer + at.LAYER_OUTPUTS]
+            g = advance(gradient, plan[layer + at.LAYER_OFFSET])
+            w = advance(parameters, plan[layer + at.LAYER_OFFSET])
+            call(plan[at.PENALIZED], (g, w, numbers[at.L2], numbers[at.L1], weights))
+    if plan[at.CLIPPED_BY_VALUE] != 0:
+        call(plan[at.CLIPPED_BY_VALUE], (gradient, numbers[at.CLIP_VALUE], count))
+    if plan[at.CLIPPED_BY_NORM] != 0:
+        scratch = pointer(plan[at.SCRATCH], parameters)
+        call(plan[at.CLIPPED_BY_NORM], (gradient, scratch, numbers[at.CLIP_NORM], count))
 
 
 @helper
@@ -295,6 +347,14 @@ def keep(plan, parameters, numbers, epoch):
     return at.DONE
 
 
+@helper
+def scale_of(plan, numbers, weight, size):
+    """What makes the sum over a batch of `size` rows, which weigh `weight`, the gradient of its mean loss."""
+    if not plan[at.WEIGHED]:
+        return numbers[at.SCALE] if size == plan[at.BATCH] else numbers[at.SHORT_SCALE]
+    return numbers[at.FACTOR] / (weight * numbers[at.ROW_TERMS]) if weight > 0 else weight
+
+
 @kernel(reference.train)
 def train(plan: Ints, parameters: Floats, batches: Int) -> int:
     """Gradient descent from the plan's EPOCH and START on, for at most about this many batches.
@@ -304,12 +364,16 @@ def train(plan: Ints, parameters: Floats, batches: Int) -> int:
     """
     numbers = pointer(plan[at.NUMBERS], parameters)
     gradient = pointer(plan[at.GRADIENT], parameters)
+    state = pointer(plan[at.STATE], parameters)
+    settings = pointer(plan[at.SETTINGS], parameters)
     count, rows = plan[at.PARAMETERS], plan[at.ROWS]
     plan[at.RECORDS] = 0
+    plan[at.STEP] = 0
     whole = plan[at.BATCH] >= rows
     while plan[at.EPOCH] <= plan[at.EPOCHS]:
         epoch = plan[at.EPOCH]
-        record = epoch % plan[at.RECORD_EVERY] == 0 or epoch == 1 or epoch == plan[at.EPOCHS]
+        ends = epoch == plan[at.FIRST_EPOCH] or epoch == plan[at.EPOCHS]
+        record = epoch % plan[at.RECORD_EVERY] == 0 or ends
         if batches <= 0 or plan[at.RECORDS] == plan[at.RECORD_CAPACITY]:
             return at.MORE
         if plan[at.START] == 0:
@@ -321,6 +385,7 @@ def train(plan: Ints, parameters: Floats, batches: Int) -> int:
                 number_of = plan[at.EPOCHS_BEFORE] + epoch
                 call(plan[at.PERMUTATION], (plan[at.SEED], number_of, rows, pointer(plan[at.ORDER], plan)))
             numbers[at.TOTAL] = 0
+            numbers[at.WEIGHT] = 0
             plan[at.EPOCH_RIGHT] = 0
         mode = at.BACKWARD | at.RECORD if record else at.BACKWARD
         while plan[at.START] < rows:
@@ -334,17 +399,28 @@ def train(plan: Ints, parameters: Floats, batches: Int) -> int:
             if record:
                 numbers[at.TOTAL] += gradient[count]
                 plan[at.EPOCH_RIGHT] += plan[at.BATCH_RIGHT]
+                if plan[at.WEIGHED]:
+                    numbers[at.WEIGHT] += gradient[count + 1]
+                    numbers[at.TERMS] = numbers[at.WEIGHT] * numbers[at.ROW_TERMS]
                 if whole:
-                    state = keep(plan, parameters, numbers, epoch)
-                    if state != at.DONE:
-                        return state
-            scale = numbers[at.SCALE] if size == plan[at.BATCH] or whole else numbers[at.SHORT_SCALE]
-            call(plan[at.UPDATE], (parameters, gradient, scale, numbers[at.LEARNING_RATE], count))
+                    ended = keep(plan, parameters, numbers, epoch)
+                    if ended != at.DONE:
+                        return ended
+            scale = scale_of(plan, numbers, gradient[count + 1], size)
+            if plan[at.PREPARE] != 0:
+                call(plan[at.PREPARE], (plan, parameters, scale))
+                scale = number(parameters, 1)
+            step = advance(pointer(plan[at.STEPS], parameters), plan[at.STEP] * plan[at.STEP_NUMBERS])
+            if plan[at.STATE] == 0:
+                call(plan[at.UPDATE], (parameters, gradient, scale, step[0], count))
+            else:
+                call(plan[at.UPDATE], (parameters, gradient, scale, state, step, settings, count))
+            plan[at.STEP] += 1
             plan[at.START] += size
         plan[at.START] = 0
         plan[at.EPOCH] = epoch + 1
         if record and not whole:
-            state = keep(plan, parameters, numbers, epoch)
-            if state != at.DONE:
-                return state
+            ended = keep(plan, parameters, numbers, epoch)
+            if ended != at.DONE:
+                return ended
     return at.DONE

@@ -1,7 +1,8 @@
 """Hidden activations and their slopes. Imports NumPy only; the fast twin is `fastmlp/kernels/activations.py`.
 
-`x_forward(z)` gives a and, where the activation is a curve, its slope f'(z); then `backward(da, slope)` gives dz. relu,
-whose slope is 0 or 1, has a backward of its own in terms of a, and identity has none.
+`x_forward(z)` gives a and, where the activation is a curve, its slope f'(z); then `multiply(da, slope)` gives dz. relu,
+whose slope is 0 or 1, has a backward of its own in terms of a, and identity has none. Dropout multiplies a, and the way
+back, by random factors (`random.dropout_factors`).
 """
 
 import numpy as np
@@ -21,9 +22,9 @@ from fastmlp.reference.constants import (
 )
 
 
-def backward(da, slope):
-    """dz = da slope."""
-    return da * slope
+def multiply(a, factors):
+    """a times factors: da times the slope gives dz, a times dropout's factors the a that goes on."""
+    return a * factors
 
 
 def relu_forward(z):

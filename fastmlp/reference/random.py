@@ -10,7 +10,7 @@ from fastmlp.reference.arithmetic import fma
 from fastmlp.reference.constants import Constant, Polynomial
 from fastmlp.reference.elementary import horner, log
 
-WEIGHTS, SHUFFLE = 0, 1  # streams
+WEIGHTS, SHUFFLE, DROPOUT = 0, 1, 2  # streams; hidden layer l (from 0) drops by stream DROPOUT + l
 
 _LOW = np.uint64(0xFFFFFFFF)
 _32 = np.uint64(32)
@@ -130,6 +130,25 @@ def permutation(seed, epoch, count):
         j = chosen[i]
         order[i], order[j] = order[j], order[i]
     return order
+
+
+def dropout_factors(seed, stream, epoch, places, units, threshold, kept):
+    """What dropout multiplies a layer's activations by: 0, or `kept` (a number of the dtype). -> (N, units).
+
+    places (N,): the rows' places in the epoch's order, from 0. Unit j of the row at place n has word j % 4 (32 bits) of
+    block n ceil(units / 4) + j // 4, and is kept where this word is not below `threshold`.
+    """
+    blocks = (units + 3) // 4
+    block = (np.asarray(places, np.uint64)[:, None] * np.uint64(blocks) + np.arange(blocks, dtype=np.uint64)).ravel()
+    counter = [block & _LOW, block >> _32, np.full_like(block, epoch), np.full_like(block, stream)]
+    key = np.uint64(seed) & _LOW, np.uint64(seed) >> _32
+    word = philox(counter, key).T.reshape(len(places), 4 * blocks)[:, :units]
+    return np.where(word < np.uint64(threshold), type(kept)(0), kept)
+
+
+def dropout_numbers(rate):
+    """(threshold, kept) for a dropout rate: rate 2^32 rounded down, and 1 / (1 - rate) in float64."""
+    return int(rate * 2.0**32), np.float64(1) / (np.float64(1) - np.float64(rate))
 
 
 def initial_weights(seed, layer, fan_in, fan_out, init):

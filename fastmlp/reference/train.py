@@ -7,10 +7,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fastmlp.reference import activations, losses
+from fastmlp.reference import activations, gradients, losses
 from fastmlp.reference.arithmetic import row_sum
 from fastmlp.reference.dense import dense_backward_input, dense_backward_weights, dense_forward
-from fastmlp.reference.optimizers import gradient_descent
+
+
+@dataclass(frozen=True)
+class Sums:
+    """What a batch's rows add up to: the loss, its gradient (P,), the rows' weights, and how many rows are right."""
+
+    loss: np.floating
+    gradient: np.ndarray
+    weight: np.floating | None  # None: no row is weighed
+    right: int
 
 
 @dataclass(frozen=True)
@@ -23,15 +32,23 @@ class Record:
     parameters: np.ndarray
 
 
-def forward(spec, parameters, x):
-    """The activations of every layer, x first, the last being the logits; and the slopes of those that have them."""
+def forward(spec, parameters, x, factors=None):
+    """The activations of every layer, x first, the last being the logits; and what their deltas are multiplied by.
+
+    The latter are slopes, for activations that have them; dropout's factors (a list, one for each hidden layer, None
+    where nothing is dropped); or their product; else None.
+    """
     values, slopes = [x], [None]
-    for (w, b), name in zip(spec.views(parameters), (*spec.hidden, "identity"), strict=True):
+    dropped = [*(factors or [None] * len(spec.hidden)), None]
+    for (w, b), name, factor in zip(spec.views(parameters), (*spec.hidden, "identity"), dropped, strict=True):
         z = dense_forward(values[-1], w, b)
         if name in ("relu", "identity"):
             a, slope = getattr(activations, f"{name}_forward")(z), None
         else:
             a, slope = getattr(activations, f"{name}_forward")(z)
+        if factor is not None:
+            a = activations.multiply(a, factor)
+            slope = factor if slope is None else activations.multiply(slope, factor)
         values.append(a)
         slopes.append(slope)
     return values, slopes
@@ -54,10 +71,12 @@ def loss_rows(spec, z, y):
     return loss(z, y) if spec.loss_parameter is None else loss(z, y, z.dtype.type(spec.loss_parameter))
 
 
-def loss_and_gradient(spec, parameters, x, y):
-    """The sums over rows of the loss and of its gradient, and the number of right rows. No mean is taken here."""
-    values, slopes = forward(spec, parameters, x)
+def loss_and_gradient(spec, parameters, x, y, weights=None, factors=None):
+    """The Sums over the rows of a batch: weights (N,) or None; factors: dropout's, as for `forward`."""
+    values, slopes = forward(spec, parameters, x, factors)
     dz, loss, right = loss_rows(spec, values[-1], y)
+    if weights is not None:
+        dz, loss = losses.weigh(dz, loss, weights)
     gradient = np.zeros_like(parameters)
     layers = list(zip(spec.views(parameters), spec.views(gradient), strict=True))
     for layer in reversed(range(len(layers))):
@@ -68,9 +87,26 @@ def loss_and_gradient(spec, parameters, x, y):
             dz = dense_backward_input(dz, w)
             if spec.hidden[layer - 1] == "relu":
                 dz = activations.relu_backward(a, dz)
-            elif slopes[layer] is not None:
-                dz = activations.backward(dz, slopes[layer])
-    return row_sum(loss), gradient, int(right.sum())
+            if slopes[layer] is not None:
+                dz = activations.multiply(dz, slopes[layer])
+    weight = None if weights is None else row_sum(weights)
+    return Sums(row_sum(loss), gradient, weight, int(right.sum()))
+
+
+def prepare(spec, parameters, total, scale, *, l2=0, l1=0, clip_value=None, clip_norm=None):
+    """The gradient of a batch's mean loss and penalties, from the sum over its rows; clipped.
+
+    The penalty is l2 / 2 times the weights' squares and l1 times their sizes; biases have none.
+    """
+    g = gradients.scaled(total, scale)
+    if l2 or l1:
+        for (w, _), (dw, _) in zip(spec.views(parameters), spec.views(g), strict=True):
+            dw[:] = gradients.penalized(dw, w, l2, l1)
+    if clip_value is not None:
+        g = gradients.clipped_by_value(g, clip_value)
+    if clip_norm is not None:
+        g = gradients.clipped_by_norm(g, clip_norm)
+    return g
 
 
 def evaluate(spec, parameters, x, y):
@@ -79,33 +115,49 @@ def evaluate(spec, parameters, x, y):
     return row_sum(loss) / _terms(spec, len(x)), int(right.sum()) / len(x)
 
 
-def train(spec, parameters, x, y, *, epochs, learning_rate, batch_size, order):
-    """Gradient descent, in place; yields a Record each epoch.
+def train(spec, parameters, state, x, y, weights=None, *, epochs, batch_size, order, factors, update):
+    """Trains parameters (P,) and the optimizer's state (a list of vectors) in place; yields a Record each epoch.
 
-    order(epoch) gives the order of the rows in that epoch, which is cut into batches of batch_size, the last one
-    perhaps shorter. An epoch's loss is the sum over its batches, in their order, divided by the number of terms.
-    With one batch an epoch, the Record comes before the update, so that a caller who stops there keeps the
-    parameters that were measured; with more, it comes when the epoch is done.
+    epochs: their numbers. order(epoch) gives the order of the rows in that epoch, which is cut into batches of
+    batch_size, the last one perhaps shorter. factors(epoch, places) gives dropout's factors for the rows at these
+    places of the order. update(parameters, state, total, scale, epoch, batch) gives the new parameters and state;
+    `scale` makes `total`, the sum over the batch's rows, the gradient of its mean loss.
+
+    An epoch's loss is the sum over its batches, in their order, divided by the number of terms. With one batch an
+    epoch, the Record comes before the update, so that a caller who stops there keeps the parameters that were measured;
+    with more, it comes when the epoch is done.
     """
     kind = parameters.dtype.type
     whole = batch_size >= len(x)
-    for epoch in range(1, epochs + 1):
+    for epoch in epochs:
         start_parameters = parameters.copy()
-        total, right = kind(0), 0
+        total, weight, right = kind(0), None if weights is None else kind(0), 0
         rows = order(epoch)
-        for start in range(0, len(x), batch_size):
+        for number, start in enumerate(range(0, len(x), batch_size)):
             batch = rows[start : start + batch_size]
-            batch_loss, gradient, batch_right = loss_and_gradient(spec, parameters, x[batch], y[batch])
-            total, right = total + batch_loss, right + batch_right
-            record = Record(epoch, total / _terms(spec, len(x)), right / len(x), start_parameters)
+            sums = loss_and_gradient(
+                spec, parameters, x[batch], y[batch], None if weights is None else weights[batch],
+                factors(epoch, np.arange(start, start + len(batch))),
+            )  # fmt: skip
+            total, right = total + sums.loss, right + sums.right
+            weight = None if weights is None else weight + sums.weight
+            record = Record(epoch, total / _terms(spec, len(x), weight), right / len(x), start_parameters)
             if whole:
                 yield record
-            scale = kind(spec.gradient_factor) / _terms(spec, len(batch))
-            parameters[:] = gradient_descent(parameters, gradient, scale, kind(learning_rate))
+            scale = _scale(spec, len(batch), sums.weight)
+            parameters[:], state[:] = update(parameters, state, sums.gradient, scale, epoch, number)
         if not whole:
             yield record
 
 
-def _terms(spec, rows):
-    """The number of terms in the mean, in the network's dtype (rounded once where it is large)."""
-    return np.dtype(spec.dtype).type(rows * spec.loss_terms)
+def _scale(spec, rows, weight):
+    """What makes the sum over a batch's rows the gradient of its mean loss: 0 where all of its weights are 0."""
+    if weight is not None and weight == 0:
+        return weight
+    return np.dtype(spec.dtype).type(spec.gradient_factor) / _terms(spec, rows, weight)
+
+
+def _terms(spec, rows, weight=None):
+    """The number of terms in the mean, in the network's dtype (rounded once where it is large); or their weight."""
+    kind = np.dtype(spec.dtype).type
+    return kind(rows * spec.loss_terms) if weight is None else weight * kind(spec.loss_terms)

@@ -1,0 +1,284 @@
+"""One training of a model, from the arguments of `Model.fit` to its history."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from fastmlp import data, optimizers, options, weighing
+from fastmlp.errors import DivergenceError
+from fastmlp.history import History
+from fastmlp.network import Network
+from fastmlp.pairs import loading
+from fastmlp.progress import bar
+from fastmlp.schedules import ReduceOnPlateau, Schedule
+from fastmlp.stopping import EarlyStopping, resolve_metric
+from fastmlp.training import Rates, Run, State, Step, Training
+from fastmlp.watching import Watch
+
+
+@dataclass(frozen=True)
+class _Moment:
+    """A network as it stood after an epoch."""
+
+    parameters: np.ndarray
+    state: State
+    epochs: int
+    epochs_ever: int
+    plateau: dict[str, Any] | None
+
+
+class Fit:
+    """What `Model.fit` was asked for, checked. Nothing of the network has changed before `go`.
+
+    Takes the arguments of `Model.fit`, which says what they are, and raises what it says.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        backend: ModuleType,
+        X: Any,
+        y: Any,
+        *,
+        epochs: Any,
+        learning_rate: Any,
+        batch_size: Any,
+        shuffle: Any,
+        optimizer: Any,
+        l2: Any,
+        l1: Any,
+        dropout: Any,
+        clip_value: Any,
+        clip_norm: Any,
+        sample_weight: Any,
+        class_weight: Any,
+        validation: Any,
+        early_stopping: Any,
+        callback: Any,
+        resume: Any,
+        record_every: Any,
+        target_loss: Any,
+        target_accuracy: Any,
+        progress: Any,
+    ) -> None:
+        self.network, self.backend = network, backend
+        spec = network.spec
+        x = data.features(X, spec)
+        targets = data.targets(y, len(x), spec)
+        weights = weighing.row_weights(sample_weight, None, targets, spec)
+        rows, self.held = self._validation(validation, x, targets)
+        if rows is not None:
+            x, targets, weights = x[rows], targets[rows], None if weights is None else weights[rows]
+        self.weights = weighing.row_weights(weights, class_weight, targets, spec)
+        self.x, self.targets = x, targets
+        self.labelled = data.labelled(spec, targets)
+        self.run = self._run_of(optimizer, learning_rate, data.flag(resume, "resume"))
+        count = data.positive_int(epochs, "epochs", most=data.LIMIT - network.epochs)
+        self.watch = self._watch(early_stopping, callback, self.run.epochs + count)
+        dropped = options.dropout_rates(dropout, spec)
+        self.training = Training(
+            epochs=count,
+            learning_rate=self._rates(),
+            batch_size=len(x) if batch_size is None else min(data.positive_int(batch_size, "batch_size"), len(x)),
+            record_every=1 if record_every is None else data.positive_int(record_every, "record_every"),
+            order=network.order(len(x)) if data.flag(shuffle, "shuffle") else None,
+            target_loss=None if target_loss is None else data.finite_float(target_loss, "target_loss"),
+            target_accuracy=options.target_accuracy(target_accuracy, spec, self.labelled),
+            epochs_before=network.epochs,
+            done=self.run.epochs,
+            optimizer=None if self.run.optimizer.kernel == "gradient_descent" else self.run.optimizer,
+            l2=options.penalty(l2, "l2", spec.dtype),
+            l1=options.penalty(l1, "l1", spec.dtype),
+            clip_value=options.limit(clip_value, "clip_value", spec.dtype),
+            clip_norm=options.limit(clip_norm, "clip_norm", spec.dtype),
+            dropout=dropped,
+            dropout_seed=network.number_seed() if dropped else 0,
+            watched=self.watch.needed,
+        )
+        if clip_value is not None and clip_norm is not None:
+            raise ValueError("clip_value and clip_norm are both given: clip by one of them")
+        self.progress = None if progress is None else data.flag(progress, "progress")
+        if progress is None and callback is not None:
+            self.progress = False  # what a callback prints would land on the bar's line
+
+    def go(self, history: History) -> None:
+        """Trains, and writes down in `history` what happens."""
+        network, training, run, watch = self.network, self.training, self.run, self.watch
+        started = time.perf_counter()
+        loaded = sum(loading)
+        network.run = run
+        try:
+            with bar(training.epochs, self.progress) as advance:
+                steps = self.backend.train(
+                    network.spec, network.parameters, self.x, self.targets, training, run.state, self.weights
+                )
+                reason = None
+                while reason is None:
+                    with np.errstate(all="ignore"):  # divergence is told by an exception, not by warnings before it
+                        step = next(steps, None)
+                    if step is None:
+                        break
+                    history.seconds = time.perf_counter() - started
+                    network.epochs = training.epochs_before - training.done + step.epochs
+                    run.epochs = step.epochs
+                    for record in self._note(step, history):
+                        reason = watch.see(record, history)
+                    advance(step.epochs - training.done, history)
+                steps.close()
+            history.stopped = history.stopped or reason
+            if watch.best is not None:
+                self._go_back(watch.best)
+        except DivergenceError:
+            run.spoilt = "the last fit diverged"
+            raise
+        except KeyboardInterrupt:
+            history.stopped = "interrupted"
+            raise
+        except BaseException as error:
+            history.stopped = f"{type(error).__name__} was raised"
+            raise
+        finally:
+            history.seconds = time.perf_counter() - started
+            history.loading = sum(loading) - loaded
+
+    # -----------------------------------------------------------------------------------------------------
+    # Before
+
+    def _run_of(self, optimizer: Any, learning_rate: Any, resume: bool) -> Run:
+        """The run that this fit belongs to: a new one, or the last fit's."""
+        spec = self.network.spec
+        last = self.network.run if resume else None
+        found: Any
+        if last is None:
+            found = optimizers.find("sgd" if optimizer is None else optimizer, learning_rate)
+            options.check_settings(found, spec.dtype)
+            return Run(found, State.new(found, spec.parameters, spec.dtype))
+        if last.spoilt:
+            raise ValueError(f"resume=True has nothing to go on from, since {last.spoilt}: leave it out to begin anew")
+        found = last.optimizer
+        if optimizer is not None:
+            found = optimizers.find(optimizer, learning_rate)
+        elif learning_rate is not None:
+            found = dataclasses.replace(found, learning_rate=learning_rate)
+        if found.kernel != last.optimizer.kernel:
+            raise ValueError(
+                f"resume=True goes on with {last.optimizer}, whose state another optimizer cannot use: "
+                "leave optimizer out; or leave resume out, to begin anew"
+            )
+        options.check_settings(found, spec.dtype)
+        same = found.learning_rate == last.optimizer.learning_rate
+        return Run(found, last.state, last.epochs, last.plateau if same else None)
+
+    def _rates(self) -> float | Rates:
+        rate = self.run.optimizer.learning_rate
+        if isinstance(rate, ReduceOnPlateau):
+            assert self.run.plateau is not None
+            return self.run.plateau
+        if isinstance(rate, Schedule):
+            return rate
+        options.check_learning_rate(rate, "learning_rate", self.network.spec.dtype)
+        return rate
+
+    def _validation(
+        self, validation: Any, x: np.ndarray, targets: np.ndarray
+    ) -> tuple[np.ndarray | None, tuple[np.ndarray, np.ndarray] | None]:
+        """(the rows to train on, or None for all; the validation's data or None)."""
+        if validation is None:
+            return None, None
+        spec = self.network.spec
+        share = options.validation_share(validation)
+        if share is not None:
+            rows, others = options.held_out(targets, share, self.network.number_seed(), spec)
+            return rows, (x[others], targets[others])
+        held = options.validation_data(validation, spec)
+        options.check_classes(targets, held[1], spec)
+        return None, held
+
+    def _watch(self, early_stopping: Any, callback: Any, last_epoch: int) -> Watch:
+        """What to do between epochs."""
+        network, run, held = self.network, self.run, self.held
+        watch = Watch(callback=options.function(callback, "callback"), last_epoch=last_epoch)
+        held_labelled = held is not None and data.labelled(network.spec, held[1])
+
+        def metric(name: str | None) -> str:
+            labelled = held_labelled if (name or "").startswith("validation") else self.labelled
+            return resolve_metric(name, held is not None, labelled)
+
+        if held is not None:
+            evaluate = self.backend.evaluator(network.spec, *held)
+
+            def validated() -> tuple[float, float]:
+                loss, accuracy = evaluate(network.parameters)
+                return loss, accuracy if held_labelled else math.nan
+
+            watch.evaluate = validated
+        plateau = run.optimizer.learning_rate
+        if isinstance(plateau, ReduceOnPlateau):
+            watch.plateau_metric = metric(plateau.metric)
+            run.plateau = watch.plateau = run.plateau or plateau.start()
+        if early_stopping is not None:
+            if not isinstance(early_stopping, EarlyStopping):
+                early_stopping = EarlyStopping(patience=data.positive_int(early_stopping, "early_stopping"))
+            watch.stopping_metric = metric(early_stopping.metric)
+            watch.begin(early_stopping)
+            watch.keep = self._moment if early_stopping.best_weights else None
+        return watch
+
+    # -----------------------------------------------------------------------------------------------------
+    # Between epochs
+
+    def _moment(self) -> _Moment:
+        network, run = self.network, self.run
+        plateau = run.plateau.state() if run.plateau else None
+        return _Moment(network.parameters.copy(), run.state.copy(), run.epochs, network.epochs, plateau)
+
+    def _go_back(self, moment: _Moment) -> None:
+        network, run = self.network, self.run
+        network.parameters[:] = moment.parameters
+        run.state, run.epochs, network.epochs = moment.state, moment.epochs, moment.epochs_ever
+        if isinstance(run.optimizer.learning_rate, ReduceOnPlateau):
+            run.plateau = run.optimizer.learning_rate.start(moment.plateau)
+
+    def _note(self, step: Step, history: History) -> Iterable[np.ndarray]:
+        """Adds a step's records to the history; raises DivergenceError where the step says so. -> what to watch."""
+        finite = step.records[np.isfinite(step.records["loss"])]
+        finite["seconds"] = history.seconds
+        if not self.labelled:
+            finite["accuracy"] = np.nan
+        if len(finite):
+            if self.watch.needed:
+                self.watch.validated(finite)
+            history.extend(finite)
+        if step.state == "target":
+            last = finite[-1]
+            goal = self.training.target_loss
+            with np.errstate(all="ignore"):  # a goal beyond float32 is infinity
+                by_loss = goal is not None and last["loss"] <= np.dtype(self.network.spec.dtype).type(goal)
+            history.stopped = f"loss {last['loss']:.6g}" if by_loss else f"accuracy {last['accuracy']:.6g}"
+            history.stopped += f" reached the target in epoch {last['epoch']}"
+        if step.state == "diverged":
+            history.stopped = "diverged"
+            what = f"a weight was no longer finite by epoch {max(step.epochs, 1)}"
+            if len(finite) < len(step.records):
+                last = step.records[-1]
+                what = f"the loss was {last['loss']} in epoch {last['epoch']}"
+            held = "the weights that this fit began with"
+            if len(history):
+                held = f"the weights of epoch {history.epoch[-1]}, the last whose loss is recorded as finite"
+            raise DivergenceError(
+                f"training diverged: {what}. Try a smaller learning_rate than {self._rate_in_words()}, or scale X. "
+                f"The model holds {held}"
+            )
+        return finite if self.watch.needed else ()
+
+    def _rate_in_words(self) -> str:
+        rate = self.run.optimizer.learning_rate
+        return f"{rate:g}" if isinstance(rate, float) else str(rate)

@@ -1,0 +1,141 @@
+"""Checks of what `fit` is asked for beyond its data: penalties, limits, dropout, validation."""
+
+from __future__ import annotations
+
+import numbers
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from fastmlp import data, splits
+from fastmlp.optimizers import Optimizer
+from fastmlp.reference.random import dropout_numbers
+from fastmlp.spec import Spec
+
+
+def penalty(value: Any, name: str, dtype: str) -> float:
+    """value as a number of 0 or more that the dtype can hold. Raises TypeError or ValueError naming the argument."""
+    number = data.finite_float(value, name)
+    if number < 0:
+        raise ValueError(f"{name}={value!r} is negative, which would reward large weights: give 0 or more")
+    _held(number, name, dtype)
+    return number
+
+
+def limit(value: Any, name: str, dtype: str) -> float | None:
+    """value as a positive number that the dtype can hold, or None. Raises TypeError or ValueError."""
+    if value is None:
+        return None
+    number = data.positive_float(value, name)
+    _held(number, name, dtype)
+    return number
+
+
+def check_learning_rate(value: float, name: str, dtype: str) -> None:
+    """Raises ValueError where a learning rate is not a positive number of the dtype."""
+    _held(value, name, dtype)
+
+
+def check_settings(optimizer: Optimizer, dtype: str) -> None:
+    """Raises ValueError where one of an optimizer's numbers loses its meaning in the dtype: 0 or 1 by rounding."""
+    kind = np.dtype(dtype).type
+    for name in ("momentum", "beta_1", "beta_2", "decay", "epsilon"):
+        value = getattr(optimizer, name, None)
+        if value and not 0 < kind(value) < (np.inf if name == "epsilon" else 1):
+            raise ValueError(f'{optimizer}: {name}={value!r} rounds to {kind(value)} in {dtype}: use dtype="float64"')
+
+
+def target_accuracy(value: Any, spec: Spec, labelled: bool) -> float | None:
+    """value as a share of the rows, or None. Raises TypeError or ValueError, also where there are no labels."""
+    if value is None:
+        return None
+    if not spec.is_classifier:
+        raise ValueError(f'target_accuracy needs labels, and output="{spec.output}" has none: use target_loss')
+    share = data.fraction(value, "target_accuracy")
+    if not labelled:
+        raise ValueError("target_accuracy needs labels, and y has values other than 0 and 1: use target_loss")
+    return share
+
+
+def function(value: Any, name: str) -> Any:
+    """value, if it can be called, or None. Raises TypeError."""
+    if value is not None and not callable(value):
+        raise TypeError(f"{name}={value!r} is not a function: give one that takes an Info, or None")
+    return value
+
+
+def dropout_rates(dropout: Any, spec: Spec) -> tuple[float, ...]:
+    """A rate for each hidden layer, or () where nothing is dropped. Raises TypeError or ValueError."""
+    hidden = len(spec.hidden)
+    if isinstance(dropout, (list, tuple, np.ndarray)):
+        if len(dropout) != hidden:
+            raise ValueError(f"dropout has {len(dropout)} rates for {hidden} hidden layers: give one for each")
+        rates = [_share(rate, f"dropout[{layer}]") for layer, rate in enumerate(dropout)]
+    else:
+        rates = [_share(dropout, "dropout")] * hidden
+        if not hidden and dropout:
+            raise ValueError(f"dropout={dropout!r}, and layers={list(spec.layers)} has no hidden layer: leave it out")
+    return tuple(rates) if any(dropout_numbers(rate)[0] for rate in rates) else ()
+
+
+def validation_share(validation: Any) -> float | None:
+    """The share of the rows to hold out, where `validation` is a number; None where it is something else."""
+    if isinstance(validation, (bool, np.bool_)) or not isinstance(validation, numbers.Real):
+        return None
+    share = data.finite_float(validation, "validation")
+    if not 0 < share < 1:
+        raise ValueError(f"validation={validation!r} is no share of the rows: give one between 0 and 1, or (X, y)")
+    return share
+
+
+def validation_data(validation: Any, spec: Spec) -> tuple[np.ndarray, np.ndarray]:
+    """(X, y) as `data.features` and `data.targets` have them. Raises TypeError or ValueError."""
+    if not isinstance(validation, Sequence) or isinstance(validation, (str, bytes)) or len(validation) != 2:
+        raise TypeError("validation is neither a pair (X, y) nor a share of the rows, like 0.1")
+    x = data.features(validation[0], spec, "validation X")
+    return x, data.targets(validation[1], len(x), spec, "validation y", "validation X")
+
+
+def held_out(targets: np.ndarray, share: float, seed: int, spec: Spec) -> tuple[np.ndarray, np.ndarray]:
+    """Row numbers (training, validation): stratified by label, where each row has one. Raises ValueError."""
+    if len(targets) < 2:
+        raise ValueError(f"validation={share:g} of one row leaves nothing to train on: give validation=(X, y)")
+    groups: np.ndarray
+    if not data.labelled(spec, targets):
+        groups = np.zeros(len(targets))
+    elif targets.ndim == 1:
+        groups = targets
+    else:
+        groups = np.unique(targets, axis=0, return_inverse=True)[1].reshape(len(targets))
+    try:
+        return splits.split(groups, share, seed)
+    except ValueError as error:
+        raise ValueError(f"validation={share:g}: {error}; give validation=(X, y)") from None
+
+
+def check_classes(targets: np.ndarray, held: np.ndarray, spec: Spec) -> None:
+    """Raises ValueError where validation has a class that no training row has."""
+    if spec.output != "softmax":
+        return
+    unknown = np.setdiff1d(held, targets)
+    if len(unknown):
+        raise ValueError(
+            f"validation has rows of class {unknown[0]:.0f}, of which there is no row to train on: "
+            "shuffle before you part the data, or hold out a share with validation=0.1, which keeps some of each class"
+        )
+
+
+def _share(value: Any, name: str) -> float:
+    number = data.finite_float(value, name)
+    if not 0 <= number < 1:
+        raise ValueError(f"{name}={value!r} is not a share of units to drop: give 0 or more, and less than 1")
+    return number
+
+
+def _held(number: float, name: str, dtype: str) -> None:
+    """Raises ValueError where the dtype cannot hold a number."""
+    with np.errstate(all="ignore"):
+        rounded = np.dtype(dtype).type(number)
+    if not np.isfinite(rounded) or (number > 0 and rounded == 0):
+        raise ValueError(f"{name}={number!r} rounds to {rounded} in {dtype}: use another, or float64")

@@ -1,0 +1,71 @@
+"""What happens between two epochs of a training: validation, a learning rate that waits for progress, stopping.
+
+A Watch sees each record once, when its epoch is done. It knows the model only through the functions that it is given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fastmlp.callbacks import Info, verdict
+from fastmlp.history import History
+from fastmlp.stopping import higher_is_better
+
+if TYPE_CHECKING:
+    from fastmlp.schedules import PlateauRun
+    from fastmlp.stopping import EarlyStopping
+
+
+@dataclass
+class Watch:
+    """What to do between epochs.
+
+    evaluate: gives (loss, accuracy) on the validation's data. keep: gives a copy of the model as it stands, for `best`.
+    """
+
+    callback: Callable[[Info], Any] | None = None
+    evaluate: Callable[[], tuple[float, float]] | None = None
+    plateau: PlateauRun | None = None
+    plateau_metric: str = "loss"
+    stopping_metric: str = "loss"
+    keep: Callable[[], Any] | None = None
+    last_epoch: int = 0
+    best: Any = None
+    _rule: Any = None
+
+    def begin(self, stopping: EarlyStopping) -> None:
+        """Watches for the best epoch from now on."""
+        self._rule = stopping.start()
+
+    @property
+    def needed(self) -> bool:
+        """Whether anything has to be done between epochs at all."""
+        return any(part is not None for part in (self.callback, self.evaluate, self.plateau, self._rule))
+
+    def validated(self, record: np.ndarray) -> None:
+        """Writes the validation's figures into a record (1,)."""
+        if self.evaluate is not None:
+            record["validation_loss"], record["validation_accuracy"] = self.evaluate()
+
+    def see(self, record: Any, history: History) -> str | None:
+        """Decides after a record that is in the history. -> why training stops here, or None."""
+        reason = None
+        if self.plateau is not None:
+            self.plateau.see(float(record[self.plateau_metric]), higher_is_better(self.plateau_metric))
+        if self._rule is not None:
+            found = self._rule.see(int(record["epoch"]), float(record[self.stopping_metric]))
+            if found == "better" and self.keep is not None:
+                self.best = self.keep()
+            history.best_epoch = self._rule.best_epoch
+            if found == "stop":
+                reason = (
+                    f"{self.stopping_metric.replace('_', ' ')} had its best value, {self._rule.best:.6g}, "
+                    f"in epoch {self._rule.best_epoch}"
+                )
+        if self.callback is not None and verdict(self.callback(Info.of(record, self.last_epoch, history))):
+            reason = reason or f"the callback asked for it in epoch {int(record['epoch'])}"
+        return reason

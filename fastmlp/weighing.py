@@ -1,0 +1,90 @@
+"""What each row counts for in the loss: `sample_weight` and `class_weight`, checked and multiplied."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from fastmlp import data
+from fastmlp.spec import Spec
+
+
+def row_weights(sample_weight: Any, class_weight: Any, targets: np.ndarray, spec: Spec) -> np.ndarray | None:
+    """The rows' weights (N,) in the network's dtype, or None where neither is given.
+
+    sample_weight (N,): finite numbers of 0 or more, not all 0. class_weight: {label: weight}, a label that is not in it
+    counting 1, or "balanced": N / (classes * rows of the class). A row weighs the product of the two. Raises TypeError
+    or ValueError naming the argument.
+    """
+    if sample_weight is None and class_weight is None:
+        return None
+    weights = np.ones(len(targets)) if sample_weight is None else _sample_weights(sample_weight, len(targets))
+    if class_weight is not None:
+        weights = weights * _class_weights(class_weight, targets, spec)[_labels(targets, spec)]
+    with np.errstate(over="ignore", under="ignore"):
+        rounded = weights.astype(spec.dtype)
+        total = rounded.sum(dtype=rounded.dtype)
+    names = " times ".join(
+        name for name, given in (("sample_weight", sample_weight), ("class_weight", class_weight)) if given is not None
+    )
+    if total == 0:
+        raise ValueError(f"{names} is 0 for every row, so that there is nothing to learn from: give some row a weight")
+    if not np.isfinite(total * rounded.dtype.type(spec.outputs)):
+        raise ValueError(f"{names} adds up to more than {spec.dtype} can hold: divide all weights by a number")
+    return rounded
+
+
+def _sample_weights(sample_weight: Any, rows: int) -> np.ndarray:
+    name = "sample_weight"
+    found = data.numeric_array(sample_weight, name, "give numbers")
+    if found.shape == (rows, 1):
+        found = found[:, 0]
+    if found.shape != (rows,):
+        raise ValueError(f"{name} has shape {found.shape}, and X has {rows} rows: give shape ({rows},)")
+    weights = found.astype(np.float64)
+    good = np.isfinite(weights) & (weights >= 0)
+    if not good.all():
+        row = int(np.argmin(good))
+        raise ValueError(f"{name} has {found[row]} in row {row}: a weight is a finite number of 0 or more")
+    return weights
+
+
+def _labels(targets: np.ndarray, spec: Spec) -> np.ndarray:
+    return targets.reshape(len(targets)).astype(np.int64)
+
+
+def _class_weights(class_weight: Any, targets: np.ndarray, spec: Spec) -> np.ndarray:
+    """The weight of each class (C,)."""
+    binary = spec.output == "sigmoid" and spec.outputs == 1 and bool(np.isin(targets, (0, 1)).all())
+    if spec.output != "softmax" and not binary:
+        raise ValueError(
+            f'class_weight needs one label a row, as output="softmax" has, or "sigmoid" with one output and labels 0 '
+            f"and 1: with output={spec.output!r} of {spec.outputs} here, use sample_weight"
+        )
+    classes = 2 if binary else spec.outputs
+    if isinstance(class_weight, str) and class_weight == "balanced":
+        counts = np.bincount(_labels(targets, spec), minlength=classes)
+        if not counts.all():
+            raise ValueError(
+                f'class_weight="balanced" divides by the rows of each class, and class {int(np.argmin(counts))} of '
+                f"0..{classes - 1} has none to train on: give a dict like {{0: 1.0, 1: 5.0}}, or rows of that class"
+            )
+        return len(targets) / (classes * counts)
+    if not isinstance(class_weight, Mapping):
+        raise TypeError(f'class_weight={class_weight!r} is neither "balanced" nor a dict like {{0: 1.0, 1: 5.0}}')
+    weights = np.ones(classes)
+    for label, weight in class_weight.items():
+        try:
+            place = None if isinstance(label, (bool, np.bool_)) else operator.index(label)
+        except TypeError:
+            place = None
+        if place is None or not 0 <= place < classes:
+            raise ValueError(f"class_weight has the label {label!r}: labels are whole numbers from 0 to {classes - 1}")
+        value = data.finite_float(weight, f"class_weight[{label!r}]")
+        if value < 0:
+            raise ValueError(f"class_weight[{label!r}]={weight!r} is negative: give 0 or more")
+        weights[place] = value
+    return weights
