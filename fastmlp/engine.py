@@ -110,11 +110,12 @@ class Workspace:
         plan[at.LAYERS] = len(spec.shapes)
         plan[at.PARAMETERS] = spec.parameters
         plan[at.OUTPUTS] = spec.outputs
-        plan[at.COLUMNS], plan[at.WEIGHED] = self.columns, self.columns > spec.targets
+        plan[at.COLUMNS] = self.columns
+        if self.columns > spec.targets:
+            plan[at.EXTRAS] |= at.WEIGHED
         plan[at.TILE], plan[at.STRIDE] = self.tile, self.stride
         plan[at.X_TILE] = self.floats(spec.inputs * self.stride)
         plan[at.Y_TILE] = self.floats((spec.outputs + self.columns) * self.stride)
-        plan[at.PASS_KERNEL] = self.address(f"train.{self.schedule}")
         if streamed:
             plan[at.GATHER] = self.address("layout.gather")
         plan[at.DENSE_FORWARD] = self.address(f"dense.dense_forward{row}")
@@ -143,8 +144,9 @@ class Workspace:
         line = LINE // np.dtype(spec.dtype).itemsize
         plan[at.LOSS_KERNEL] = self.address(f"losses.{spec.loss_kernel}")
         if spec.loss_parameter is not None:
+            plan[at.EXTRAS] |= at.LOSS_IS_SET
             plan[at.LOSS_PARAMETER] = self.keep(np.array([spec.loss_parameter], spec.dtype))
-        if plan[at.WEIGHED]:
+        if plan[at.EXTRAS] & at.WEIGHED:
             plan[at.WEIGH_KERNEL] = self.address("losses.weigh")
         ones = aligned(self.stride, spec.dtype)
         ones[:] = 1
@@ -172,9 +174,15 @@ class Workspace:
         if set(spec.hidden) - {"relu", "identity"}:
             plan[at.MULTIPLY] = self.address("activations.multiply")
 
+    def for_pass(self) -> None:
+        """Readies the pass itself, once all is known that it is asked for."""
+        options = int(self.plan[at.EXTRAS]) & (at.WEIGHED | at.DROPS | at.LOSS_IS_SET)
+        self.plan[at.PASS_KERNEL] = self.address(f"train.{self.schedule}{'_with_options' if options else ''}")
+
     def for_dropout(self, training: Training) -> None:
         """Readies dropout for a pass that sums the gradient."""
         plan, spec = self.plan, self.spec
+        plan[at.EXTRAS] |= at.DROPS
         plan[at.DROPOUT] = self.address("train.dropout")
         plan[at.DROPOUT_FACTORS] = self.address("random.dropout_factors")
         plan[at.MULTIPLY] = self.address("activations.multiply")
@@ -206,7 +214,10 @@ class Workspace:
         if constant:
             self.steps[:] = training.learning_rate
         plan[at.STEPS], plan[at.STEP_NUMBERS] = self.keep(self.steps), 0 if constant else columns
+        if plan[at.STATE] or not constant:
+            plan[at.EXTRAS] |= at.STEPS_VARY
         if training.prepares:
+            plan[at.EXTRAS] |= at.PREPARES
             plan[at.PREPARE] = self.address("train.prepare")
             plan[at.SCALED] = self.address("gradients.scaled")
             if training.l2 or training.l1:
@@ -286,8 +297,10 @@ def evaluator(
     workspace = Workspace(spec, schedule or choose_schedule(len(x)), len(x))
     workspace.data(x, y)
     workspace.for_loss(len(x))
+    workspace.for_pass()
     run = pairs.function("train.sum_batch", spec.dtype, _SUM_BATCH)
-    arguments = workspace.plan.ctypes.data, workspace.parameters.ctypes.data, 0, len(x), at.RECORD
+    mode = at.RECORD | int(workspace.plan[at.EXTRAS])
+    arguments = workspace.plan.ctypes.data, workspace.parameters.ctypes.data, 0, len(x), mode
 
     def evaluated(parameters: np.ndarray) -> tuple[float, float]:
         workspace.parameters[: spec.parameters] = parameters
@@ -336,6 +349,7 @@ def ready(
     workspace.for_gradient()
     if training.drops:
         workspace.for_dropout(training)
+    workspace.for_pass()
     workspace.for_update(training, state or State.new(training.optimizer, spec.parameters, spec.dtype))
     if weights is not None:
         y = np.ascontiguousarray(np.column_stack([y, weights]), spec.dtype)
@@ -351,6 +365,7 @@ def ready(
             plan[at.PERMUTATION] = pairs.address("random.permutation", "float64")
 
     numbers = aligned(at.NUMBERS_COUNT, spec.dtype)
+    numbers[at.LEARNING_RATE] = workspace.steps[0, 0]
     numbers[at.SCALE] = _scale(spec, batch)
     numbers[at.SHORT_SCALE] = _scale(spec, rows % batch or batch)
     numbers[at.FACTOR], numbers[at.ROW_TERMS] = spec.gradient_factor, spec.loss_terms
@@ -421,8 +436,7 @@ def train(
         epochs = workspace.epochs[:written]
         made = records(epochs, workspace.losses[:written], workspace.rights[:written] / rows)
         if written:
-            first, last = int(epochs[0]), int(epochs[-1])
-            made["learning_rate"] = of_epochs.rates(first - 1, last - first + 1)[epochs - first]
+            made["learning_rate"] = of_epochs.at(epochs - 1)
         # Records look at the parameters; the last update comes after the last record. In between nothing is decided,
         # so that what is told does not depend on when a call returns; but what is not finite is not handed out.
         finite = bool(np.isfinite(workspace.parameters[: spec.parameters]).all())

@@ -6,8 +6,11 @@ kernel's address (0: none). After the fields come LAYER_FIELDS numbers for each 
 
 import itertools
 
-# What a pass over rows does; bits of its `mode`.
+# What a pass over rows does; bits of its `mode`. From WEIGHED on they are the network's and the training's own, in
+# EXTRAS: a bit that is in a register is asked for in less time than a field in memory, which shows in the smallest
+# batches (6 % of a step of one row).
 BACKWARD, RECORD, OUTPUT = 1, 2, 4
+WEIGHED, DROPS, PREPARES, STEPS_VARY, LOSS_IS_SET = 8, 16, 32, 64, 128
 
 _field = itertools.count()
 
@@ -16,9 +19,8 @@ LAYERS = next(_field)  # how many: their table follows the fields
 PARAMETERS = next(_field)  # how many numbers
 OUTPUTS = next(_field)
 COLUMNS = next(_field)  # of y: targets and, behind them, the rows' weights
-WEIGHED = next(_field)  # 1: there are weights
 LOSS_KERNEL = next(_field)  # dz in place of the logits, and the row losses
-LOSS_PARAMETER = next(_field)  # address of the number that the loss takes; 0: it takes none
+LOSS_PARAMETER = next(_field)  # address of the number that the loss takes, where LOSS_IS_SET
 WEIGH_KERNEL = next(_field)
 OUTPUT_KERNEL = next(_field)  # probabilities in place of the logits; 0 for identity
 
@@ -54,7 +56,7 @@ MULTIPLY = next(_field)  # of activations with a slope, and for dropout
 DROPOUT = next(_field)  # draws a layer's factors and multiplies by them
 DROPOUT_FACTORS = next(_field)
 PERMUTATION = next(_field)
-PREPARE = next(_field)  # penalties and clipping; 0: none
+PREPARE = next(_field)  # penalties and clipping, where PREPARES
 SCALED = next(_field)  # the kernels that `prepare` orders; 0: not asked for
 PENALIZED = next(_field)
 CLIPPED_BY_VALUE = next(_field)
@@ -71,11 +73,12 @@ SEED = next(_field)
 SHUFFLE = next(_field)
 DROPOUT_SEED = next(_field)
 EPOCHS_BEFORE = next(_field)  # what to add to an epoch's number for shuffles and dropout
-STATE = next(_field)  # the optimizer's vectors, one behind the other; 0: it has none
+STATE = next(_field)  # the optimizer's vectors, one behind the other; 0: it has none (else STEPS_VARY)
 SETTINGS = next(_field)  # the optimizer's numbers
-STEPS = next(_field)  # numbers for each update: the learning rate first
+STEPS = next(_field)  # numbers for each update, the learning rate first, where STEPS_VARY
 STEP_NUMBERS = next(_field)  # from one update's to the next; 0: the same for all
 SCRATCH = next(_field)  # for the norm
+EXTRAS = next(_field)  # bits of every mode
 NEEDED = next(_field)  # right rows that end training; rows + 1: never
 NUMBERS = next(_field)  # address of NUMBERS
 SNAPSHOTS = next(_field)  # two parameter vectors: a recorded epoch's beginning is kept
@@ -88,7 +91,7 @@ RECORD_CAPACITY = next(_field)
 # the state between calls
 EPOCH = next(_field)
 START = next(_field)  # first row of the next batch
-STEP = next(_field)  # updates that this call has made
+STEP = next(_field)  # updates that this call has made, where STEPS_VARY
 BATCH_RIGHT = next(_field)  # right rows
 EPOCH_RIGHT = next(_field)
 RECORDS = next(_field)  # how many this call wrote
@@ -114,6 +117,7 @@ LAYER_FIELDS = next(_layer_field)
 
 # Numbers of the network's dtype.
 _number = itertools.count()
+LEARNING_RATE = next(_number)  # where not STEPS_VARY
 SCALE = next(_number)  # of a whole batch's gradient: the loss's factor over its number of terms
 SHORT_SCALE = next(_number)  # of the last, shorter batch's
 FACTOR = next(_number)  # for weighted rows, whose scale is FACTOR / (sum of weights * ROW_TERMS)

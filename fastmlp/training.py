@@ -135,6 +135,13 @@ class RateTable:
             self._first, self._block = first, self._made(first, max(count, min(self.BLOCK, left)))
         return self._block[first - self._first :][:count]
 
+    def at(self, places: np.ndarray) -> np.ndarray:
+        """The rates at some times / parts, ascending."""
+        first, count = int(places[0]), int(places[-1] - places[0]) + 1
+        if self._training.constant or count > self.BLOCK:
+            return self._training.rates(places / self._parts)
+        return self.rates(first, count)[places - first]
+
     def _made(self, first: int, count: int) -> np.ndarray:
         epochs, places = np.divmod(np.arange(first, first + count), self._parts)
         return self._training.rates(epochs + places / self._parts)

@@ -20,7 +20,10 @@ from fastmlp.spec import HIDDEN
 from fastmlp.target import target
 
 # These order other kernels' work: their pair is the whole training (test_train.py).
-TRAINED = {f"train.{name}" for name in ("streamed", "rowwise", "sum_batch", "prepare", "dropout", "train")}
+TRAINED = {
+    *(f"train.{name}{more}" for name in ("streamed", "rowwise") for more in ("", "_with_options")),
+    *(f"train.{name}" for name in ("sum_batch", "prepare", "dropout", "train")),
+}
 CASES = {}  # kernel name: (run(kernel, dtype, rng, **size), sizes(dtype))
 
 

@@ -37,18 +37,35 @@ def look_for_interrupt(plan, work):
 
 
 @helper
-def loss_rows(plan, z, y, statistics, J, rows, stride, record):
+def loss_rows(plan, z, y, statistics, J, rows, stride, mode, options):
     """Calls the loss: dz in place of z, times the rows' weights where there are any."""
+    record = int(mode & at.RECORD != 0)
     weights = pointer(plan[at.ONES], z)
-    if plan[at.WEIGHED]:
+    if options and mode & at.WEIGHED:
         weights = advance(y, (plan[at.COLUMNS] - 1) * stride)
-    if plan[at.LOSS_PARAMETER] != 0:
+    if options and mode & at.LOSS_IS_SET:
         parameter = pointer(plan[at.LOSS_PARAMETER], z)[0]
         call(plan[at.LOSS_KERNEL], (z, y, weights, statistics, parameter, J, rows, stride, record))
     else:
         call(plan[at.LOSS_KERNEL], (z, y, weights, statistics, J, rows, stride, record))
-    if plan[at.WEIGHED]:
+    if options and mode & at.WEIGHED:
         call(plan[at.WEIGH_KERNEL], (z, weights, advance(statistics, 2 * line_lanes(z)), J, rows, stride))
+
+
+@helper
+def begin_weights(plan, like):
+    """Empties the lanes in which a chunk's weights gather."""
+    line = line_lanes(like)
+    weights = advance(pointer(plan[at.STATISTICS], like), 2 * line)
+    for i in range(line):
+        weights[i] = 0
+
+
+@helper
+def sum_weights(plan, like):
+    """Leaves the sum of a chunk's weights behind its loss."""
+    gradient = pointer(plan[at.GRADIENT], like)
+    gradient[plan[at.PARAMETERS] + 1] = fold(pointer(plan[at.STATISTICS], like), 2 * line_lanes(like))
 
 
 @kernel(None)
@@ -73,13 +90,9 @@ def dropout(plan: Ints, a: Floats, layer: Int, first: Int, rows: Int, stride: In
         call(plan[at.MULTIPLY], (pointer(plan[layer + at.LAYER_SLOPE], a), factors, lines, width, stride))
 
 
-@kernel(None)
-def streamed(plan: Ints, parameters: Floats, first: Int, rows: Int, mode: Int) -> int:
-    """A chunk's rows, `first` and on, tile by tile through all layers: a tile and its activations stay in cache.
-
-    Does what `mode` says: OUTPUT writes the rows' outputs; RECORD adds to the statistics; BACKWARD leaves the chunk's
-    gradient. Returns INTERRUPTED (the chunk is then unfinished) or DONE.
-    """
+@helper
+def tile_by_tile(plan, parameters, first, rows, mode, options):
+    """The body of `streamed`, and with options that of `streamed_with_options`."""
     layers = plan[at.LAYERS]
     tile, stride = plan[at.TILE], plan[at.STRIDE]
     ones = pointer(plan[at.ONES], parameters)
@@ -89,6 +102,8 @@ def streamed(plan: Ints, parameters: Floats, first: Int, rows: Int, mode: Int) -
     inputs = plan[at.FIELDS + at.LAYER_INPUTS]
     last_layer = at.FIELDS + (layers - 1) * at.LAYER_FIELDS
     group = 2 * lanes(parameters)
+    if options and mode & at.WEIGHED:
+        begin_weights(plan, parameters)
     done = 0
     while done < rows:
         n = tile if tile < rows - done else rows - done
@@ -117,7 +132,7 @@ def streamed(plan: Ints, parameters: Floats, first: Int, rows: Int, mode: Int) -
             if plan[layer + at.LAYER_FORWARD] != 0:
                 slope = pointer(plan[layer + at.LAYER_SLOPE], parameters)
                 call(plan[layer + at.LAYER_FORWARD], (z, slope, J, n, stride))
-            if plan[layer + at.LAYER_FACTORS] != 0 and mode & at.BACKWARD:
+            if options and mode & at.DROPS and plan[layer + at.LAYER_FACTORS] != 0:
                 call(plan[at.DROPOUT], (plan, z, layer, first + done, n, stride))
             if ragged and mode & at.BACKWARD and layer < last_layer:
                 set_tail(z, J, n, stride, 0.0)
@@ -131,7 +146,7 @@ def streamed(plan: Ints, parameters: Floats, first: Int, rows: Int, mode: Int) -
                 call(plan[at.OUTPUT_KERNEL], (a, J, n, stride))
             call(plan[at.SCATTER], (a, stride, n, J, pointer(plan[at.RESULT], parameters), first + done))
         else:
-            loss_rows(plan, a, y, statistics, J, n, stride, int(mode & at.RECORD != 0))
+            loss_rows(plan, a, y, statistics, J, n, stride, mode, options)
         # backward: the deltas of a layer take the place of its activations
         if mode & at.BACKWARD:
             dz = a
@@ -159,15 +174,14 @@ def streamed(plan: Ints, parameters: Floats, first: Int, rows: Int, mode: Int) -
                     return at.INTERRUPTED
                 layer = below
         done += n
+    if options and mode & at.WEIGHED:
+        sum_weights(plan, parameters)
     return at.DONE
 
 
-@kernel(None)
-def rowwise(plan: Ints, parameters: Floats, first: Int, rows: Int, mode: Int) -> int:
-    """A chunk's rows, `first` and on, one by one: lanes are a layer's units. For batches of one row or a few.
-
-    Does what `streamed` does. A row's lane in the sums is a whole vector of parameters; these vectors fold last.
-    """
+@helper
+def row_by_row(plan, parameters, first, rows, mode, options):
+    """The body of `rowwise`, and with options that of `rowwise_with_options`."""
     layers = plan[at.LAYERS]
     stride = plan[at.STRIDE]
     sums = pointer(plan[at.SUMS], parameters)
@@ -179,6 +193,8 @@ def rowwise(plan: Ints, parameters: Floats, first: Int, rows: Int, mode: Int) ->
     last_layer = at.FIELDS + (layers - 1) * at.LAYER_FIELDS
     line = line_lanes(parameters)
     size = (plan[at.PARAMETERS] + 1 + line) // line * line
+    if options and mode & at.WEIGHED:
+        begin_weights(plan, parameters)
     for n in range(rows):
         row = order[first + n] if plan[at.ORDER] != 0 else first + n
         lane = n % line
@@ -194,7 +210,7 @@ def rowwise(plan: Ints, parameters: Floats, first: Int, rows: Int, mode: Int) ->
             if plan[layer + at.LAYER_FORWARD] != 0:
                 slope = pointer(plan[layer + at.LAYER_SLOPE], parameters)
                 call(plan[layer + at.LAYER_FORWARD], (z, slope, 1, J, stride))
-            if plan[layer + at.LAYER_FACTORS] != 0 and mode & at.BACKWARD:
+            if options and mode & at.DROPS and plan[layer + at.LAYER_FACTORS] != 0:
                 call(plan[at.DROPOUT], (plan, z, layer, first + n, 1, 1))
             if look_for_interrupt(plan, K * J):
                 return at.INTERRUPTED
@@ -215,7 +231,7 @@ def rowwise(plan: Ints, parameters: Floats, first: Int, rows: Int, mode: Int) ->
                 targets[j * stride] = y[j]
             # statistics from this row's lane on: only that lane is written, as a tile of one row has one real lane
             place = advance(statistics, lane)
-            loss_rows(plan, logits, targets, place, J, 1, stride, int(mode & at.RECORD != 0))
+            loss_rows(plan, logits, targets, place, J, 1, stride, mode, options)
             for j in range(J):
                 a[j] = logits[j * stride]
         # backward
@@ -241,7 +257,44 @@ def rowwise(plan: Ints, parameters: Floats, first: Int, rows: Int, mode: Int) ->
                 layer = below
     if mode & at.BACKWARD:
         call(plan[at.FOLD_ROWS], (sums, pointer(plan[at.GRADIENT], parameters), plan[at.PARAMETERS], size, rows))
+    if options and mode & at.WEIGHED:
+        sum_weights(plan, parameters)
     return at.DONE
+
+
+# Each pass is two kernels: one knows no weights, dropout and losses with a setting, whose questions alone would cost
+# the smallest batches 4 % of their time.
+
+
+@kernel(None)
+def streamed(plan: Ints, parameters: Floats, first: Int, rows: Int, mode: Int) -> int:
+    """A chunk's rows, `first` and on, tile by tile through all layers: a tile and its activations stay in cache.
+
+    Does what `mode` says: OUTPUT writes the rows' outputs; RECORD adds to the statistics; BACKWARD leaves the chunk's
+    gradient. Returns INTERRUPTED (the chunk is then unfinished) or DONE.
+    """
+    return tile_by_tile(plan, parameters, first, rows, mode, False)
+
+
+@kernel(None)
+def streamed_with_options(plan: Ints, parameters: Floats, first: Int, rows: Int, mode: Int) -> int:
+    """`streamed`, with all that `mode` may ask for."""
+    return tile_by_tile(plan, parameters, first, rows, mode, True)
+
+
+@kernel(None)
+def rowwise(plan: Ints, parameters: Floats, first: Int, rows: Int, mode: Int) -> int:
+    """A chunk's rows, `first` and on, one by one: lanes are a layer's units. For batches of one row or a few.
+
+    Does what `streamed` does. A row's lane in the sums is a whole vector of parameters; these vectors fold last.
+    """
+    return row_by_row(plan, parameters, first, rows, mode, False)
+
+
+@kernel(None)
+def rowwise_with_options(plan: Ints, parameters: Floats, first: Int, rows: Int, mode: Int) -> int:
+    """`rowwise`, with all that `mode` may ask for."""
+    return row_by_row(plan, parameters, first, rows, mode, True)
 
 
 @helper
@@ -275,8 +328,9 @@ def sum_batch(plan: Ints, parameters: Floats, first: Int, rows: Int, mode: Int) 
     plan[at.BATCH_RIGHT] = 0
     chunks = (rows + CHUNK - 1) // CHUNK
     for chunk in range(chunks):
-        for i in range(3 * line):
-            statistics[i] = 0
+        if mode & at.RECORD:
+            for i in range(2 * line):
+                statistics[i] = 0
         start = chunk * CHUNK
         size_here = CHUNK if rows - start > CHUNK else rows - start
         if call(plan[at.PASS_KERNEL], (plan, parameters, first + start, size_here, mode)) != at.DONE:
@@ -285,8 +339,6 @@ def sum_batch(plan: Ints, parameters: Floats, first: Int, rows: Int, mode: Int) 
             gradient[loss] = fold(statistics, 0)
             for i in range(line, 2 * line):
                 plan[at.BATCH_RIGHT] += int(statistics[i])
-        if plan[at.WEIGHED]:
-            gradient[loss + 1] = fold(statistics, 2 * line)
         last = chunk + 1 == chunks
         level, waiting = 0, chunk
         while waiting & 1 or (last and waiting > 0):
@@ -348,10 +400,8 @@ def keep(plan, parameters, numbers, epoch):
 
 
 @helper
-def scale_of(plan, numbers, weight, size):
-    """What makes the sum over a batch of `size` rows, which weigh `weight`, the gradient of its mean loss."""
-    if not plan[at.WEIGHED]:
-        return numbers[at.SCALE] if size == plan[at.BATCH] else numbers[at.SHORT_SCALE]
+def weighed_scale(numbers, weight):
+    """What makes the sum over a batch whose rows weigh `weight` the gradient of its mean loss."""
     return numbers[at.FACTOR] / (weight * numbers[at.ROW_TERMS]) if weight > 0 else weight
 
 
@@ -364,8 +414,6 @@ def train(plan: Ints, parameters: Floats, batches: Int) -> int:
     """
     numbers = pointer(plan[at.NUMBERS], parameters)
     gradient = pointer(plan[at.GRADIENT], parameters)
-    state = pointer(plan[at.STATE], parameters)
-    settings = pointer(plan[at.SETTINGS], parameters)
     count, rows = plan[at.PARAMETERS], plan[at.ROWS]
     plan[at.RECORDS] = 0
     plan[at.STEP] = 0
@@ -387,7 +435,7 @@ def train(plan: Ints, parameters: Floats, batches: Int) -> int:
             numbers[at.TOTAL] = 0
             numbers[at.WEIGHT] = 0
             plan[at.EPOCH_RIGHT] = 0
-        mode = at.BACKWARD | at.RECORD if record else at.BACKWARD
+        mode = plan[at.EXTRAS] | (at.BACKWARD | at.RECORD if record else at.BACKWARD)
         while plan[at.START] < rows:
             if batches <= 0:
                 return at.MORE
@@ -399,23 +447,30 @@ def train(plan: Ints, parameters: Floats, batches: Int) -> int:
             if record:
                 numbers[at.TOTAL] += gradient[count]
                 plan[at.EPOCH_RIGHT] += plan[at.BATCH_RIGHT]
-                if plan[at.WEIGHED]:
+                if mode & at.WEIGHED:
                     numbers[at.WEIGHT] += gradient[count + 1]
                     numbers[at.TERMS] = numbers[at.WEIGHT] * numbers[at.ROW_TERMS]
                 if whole:
                     ended = keep(plan, parameters, numbers, epoch)
                     if ended != at.DONE:
                         return ended
-            scale = scale_of(plan, numbers, gradient[count + 1], size)
-            if plan[at.PREPARE] != 0:
+            scale = numbers[at.SCALE] if size == plan[at.BATCH] else numbers[at.SHORT_SCALE]
+            if mode & at.WEIGHED:
+                scale = weighed_scale(numbers, gradient[count + 1])
+            if mode & at.PREPARES:
                 call(plan[at.PREPARE], (plan, parameters, scale))
                 scale = number(parameters, 1)
-            step = advance(pointer(plan[at.STEPS], parameters), plan[at.STEP] * plan[at.STEP_NUMBERS])
-            if plan[at.STATE] == 0:
-                call(plan[at.UPDATE], (parameters, gradient, scale, step[0], count))
-            else:
+            rate = numbers[at.LEARNING_RATE]
+            step = pointer(plan[at.STEPS], parameters)
+            if mode & at.STEPS_VARY:
+                step = advance(step, plan[at.STEP] * plan[at.STEP_NUMBERS])
+                rate = step[0]
+                plan[at.STEP] += 1
+            if mode & at.STEPS_VARY and plan[at.STATE] != 0:
+                state, settings = pointer(plan[at.STATE], parameters), pointer(plan[at.SETTINGS], parameters)
                 call(plan[at.UPDATE], (parameters, gradient, scale, state, step, settings, count))
-            plan[at.STEP] += 1
+            else:
+                call(plan[at.UPDATE], (parameters, gradient, scale, rate, count))
             plan[at.START] += size
         plan[at.START] = 0
         plan[at.EPOCH] = epoch + 1
