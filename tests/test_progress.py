@@ -1,4 +1,4 @@
-"""The progress bar, on pseudo-terminals of this process's own. How `fit` shows it is in test_model.py."""
+"""The progress bar, on pseudo-terminals of this process's own. How `fit` shows it is in test_model_progress.py."""
 
 import io
 import os
