@@ -7,6 +7,7 @@ import math
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from types import ModuleType
 from typing import Any
 
@@ -19,7 +20,7 @@ from fastmlp.network import Network
 from fastmlp.pairs import loading
 from fastmlp.progress import bar
 from fastmlp.schedules import ReduceOnPlateau, Schedule
-from fastmlp.stopping import EarlyStopping, resolve_metric
+from fastmlp.stopping import resolve_metric
 from fastmlp.training import Rates, Run, State, Step, Training
 from fastmlp.watching import Watch
 
@@ -33,6 +34,11 @@ class _Moment:
     epochs: int
     epochs_ever: int
     plateau: dict[str, Any] | None
+
+    @classmethod
+    def of(cls, network: Network, run: Run) -> _Moment:
+        plateau = run.plateau.state() if run.plateau else None
+        return cls(network.parameters.copy(), run.state.copy(), run.epochs, network.epochs, plateau)
 
 
 class Fit:
@@ -70,18 +76,18 @@ class Fit:
         progress: Any,
     ) -> None:
         self.network, self.backend = network, backend
+        self.numbered = False  # whether it needs the seed as a number
         spec = network.spec
         x = data.features(X, spec)
         targets = data.targets(y, len(x), spec)
-        weights = weighing.row_weights(sample_weight, None, targets, spec)
         rows, self.held = self._validation(validation, x, targets)
+        self.weights = weighing.row_weights(sample_weight, class_weight, targets, spec, rows)
         if rows is not None:
-            x, targets, weights = x[rows], targets[rows], None if weights is None else weights[rows]
-        self.weights = weighing.row_weights(weights, class_weight, targets, spec)
+            x, targets = x[rows], targets[rows]
         self.x, self.targets = x, targets
         self.labelled = data.labelled(spec, targets)
         self.run = self._run_of(optimizer, learning_rate, data.flag(resume, "resume"))
-        count = data.positive_int(epochs, "epochs", most=data.LIMIT - network.epochs)
+        count = self._count(epochs)
         self.watch = self._watch(early_stopping, callback, self.run.epochs + count)
         dropped = options.dropout_rates(dropout, spec)
         self.training = Training(
@@ -100,7 +106,7 @@ class Fit:
             clip_value=options.limit(clip_value, "clip_value", spec.dtype),
             clip_norm=options.limit(clip_norm, "clip_norm", spec.dtype),
             dropout=dropped,
-            dropout_seed=network.number_seed() if dropped else 0,
+            dropout_seed=self._number_seed() if dropped else 0,
             watched=self.watch.needed,
         )
         if clip_value is not None and clip_norm is not None:
@@ -114,6 +120,8 @@ class Fit:
         network, training, run, watch = self.network, self.training, self.run, self.watch
         started = time.perf_counter()
         loaded = sum(loading)
+        if self.numbered:
+            network.draw_seed()
         network.run = run
         try:
             with bar(training.epochs, self.progress) as advance:
@@ -136,14 +144,10 @@ class Fit:
             history.stopped = history.stopped or reason
             if watch.best is not None:
                 self._go_back(watch.best)
-        except DivergenceError:
-            run.spoilt = "the last fit diverged"
-            raise
-        except KeyboardInterrupt:
-            history.stopped = "interrupted"
-            raise
         except BaseException as error:
-            history.stopped = f"{type(error).__name__} was raised"
+            if not run.spoilt:
+                interrupted = isinstance(error, KeyboardInterrupt)
+                history.stopped = "interrupted" if interrupted else f"{type(error).__name__} was raised"
             raise
         finally:
             history.seconds = time.perf_counter() - started
@@ -151,6 +155,20 @@ class Fit:
 
     # -----------------------------------------------------------------------------------------------------
     # Before
+
+    def _count(self, epochs: Any) -> int:
+        """The epochs, where they fit into what counts those of all fits."""
+        count, left = data.positive_int(epochs, "epochs"), data.LIMIT - self.network.epochs
+        if count > left:
+            raise ValueError(
+                f"epochs={epochs!r} after {self.network.epochs} that the model has trained is more than it can count, "
+                f"{data.LIMIT}: " + (f"give {left} or less" if left else "give the weights to a new Model")
+            )
+        return count
+
+    def _number_seed(self) -> int:
+        self.numbered = True
+        return self.network.number_seed()
 
     def _run_of(self, optimizer: Any, learning_rate: Any, resume: bool) -> Run:
         """The run that this fit belongs to: a new one, or the last fit's."""
@@ -164,7 +182,8 @@ class Fit:
         if last.spoilt:
             raise ValueError(f"resume=True has nothing to go on from, since {last.spoilt}: leave it out to begin anew")
         found = last.optimizer
-        if optimizer is not None:
+        named = isinstance(optimizer, str) and type(found) is optimizers.OPTIMIZERS.get(optimizer)
+        if optimizer is not None and not named:
             found = optimizers.find(optimizer, learning_rate)
         elif learning_rate is not None:
             found = dataclasses.replace(found, learning_rate=learning_rate)
@@ -196,7 +215,7 @@ class Fit:
         spec = self.network.spec
         share = options.validation_share(validation)
         if share is not None:
-            rows, others = options.held_out(targets, share, self.network.number_seed(), spec)
+            rows, others = options.held_out(targets, share, self._number_seed(), spec)
             return rows, (x[others], targets[others])
         held = options.validation_data(validation, spec)
         options.check_classes(targets, held[1], spec)
@@ -208,37 +227,35 @@ class Fit:
         watch = Watch(callback=options.function(callback, "callback"), last_epoch=last_epoch)
         held_labelled = held is not None and data.labelled(network.spec, held[1])
 
-        def metric(name: str | None) -> str:
+        def metric(name: str | None, argument: str) -> str:
             labelled = held_labelled if (name or "").startswith("validation") else self.labelled
-            return resolve_metric(name, held is not None, labelled)
+            try:
+                return resolve_metric(name, held is not None, labelled)
+            except ValueError as error:
+                raise ValueError(f"{argument}: {error}") from None
 
         if held is not None:
             evaluate = self.backend.evaluator(network.spec, *held)
 
             def validated() -> tuple[float, float]:
-                loss, accuracy = evaluate(network.parameters)
+                with np.errstate(all="ignore"):
+                    loss, accuracy = evaluate(network.parameters)
                 return loss, accuracy if held_labelled else math.nan
 
             watch.evaluate = validated
         plateau = run.optimizer.learning_rate
         if isinstance(plateau, ReduceOnPlateau):
-            watch.plateau_metric = metric(plateau.metric)
+            watch.plateau_metric = metric(plateau.metric, "learning_rate")
             run.plateau = watch.plateau = run.plateau or plateau.start()
-        if early_stopping is not None:
-            if not isinstance(early_stopping, EarlyStopping):
-                early_stopping = EarlyStopping(patience=data.positive_int(early_stopping, "early_stopping"))
-            watch.stopping_metric = metric(early_stopping.metric)
-            watch.begin(early_stopping)
-            watch.keep = self._moment if early_stopping.best_weights else None
+        rule = options.stopping(early_stopping)
+        if rule is not None:
+            watch.stopping_metric = metric(rule.metric, "early_stopping")
+            watch.begin(rule)
+            watch.keep = partial(_Moment.of, network, run) if rule.best_weights else None
         return watch
 
     # -----------------------------------------------------------------------------------------------------
     # Between epochs
-
-    def _moment(self) -> _Moment:
-        network, run = self.network, self.run
-        plateau = run.plateau.state() if run.plateau else None
-        return _Moment(network.parameters.copy(), run.state.copy(), run.epochs, network.epochs, plateau)
 
     def _go_back(self, moment: _Moment) -> None:
         network, run = self.network, self.run
@@ -265,7 +282,7 @@ class Fit:
             history.stopped = f"loss {last['loss']:.6g}" if by_loss else f"accuracy {last['accuracy']:.6g}"
             history.stopped += f" reached the target in epoch {last['epoch']}"
         if step.state == "diverged":
-            history.stopped = "diverged"
+            history.stopped, self.run.spoilt = "diverged", "the last fit diverged"
             what = f"a weight was no longer finite by epoch {max(step.epochs, 1)}"
             if len(finite) < len(step.records):
                 last = step.records[-1]

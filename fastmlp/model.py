@@ -30,8 +30,8 @@ class Model:
     """A multi-layer perceptron that trains by gradient descent, the same bits on every machine.
 
     layers: sizes from the inputs to the outputs, [2, 8, 8, 2].
-    hidden: "relu", "leaky_relu", "elu", "selu", "sigmoid", "tanh", "softplus", "gelu", "silu" or "identity", one name
-        or one for each hidden layer.
+    hidden: "relu", "leaky_relu", "elu", "selu", "sigmoid", "tanh", "softplus", "gelu", "gelu_erf", "silu" or
+        "identity", one name or one for each hidden layer.
     output, loss: "softmax" with "cross_entropy"; "sigmoid" with "binary_cross_entropy" (its default) or
         "squared_error"; "identity" with "squared_error" (its default), "absolute_error", "huber" or "quantile";
         "exponential" with "poisson", for counts. One of them is enough ("squared_error" alone is with "identity"), and
@@ -39,7 +39,7 @@ class Model:
         stand where a loss's name stands.
     init: "he_normal", "he_uniform", "glorot_normal", "glorot_uniform", or the standard deviation of normal weights.
     seed: a whole number (our own generator: portable bits), or a NumPy Generator or RandomState (their draws).
-        It gives the initial weights and, in `fit`, the shuffles.
+        It gives the initial weights and, in `fit`, the shuffles, dropout, and the rows that a share holds out.
     dtype: "float64" or "float32", of the parameters and of all arithmetic.
     backend: "numba", or "reference": the definition itself, thousands of times slower.
 
@@ -81,6 +81,9 @@ class Model:
             f"Model({list(spec.layers)}, hidden={hidden!r}, output={spec.output!r}, loss={loss!r}, "
             f"dtype={spec.dtype!r}, backend={self.backend!r})"
         )
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_fitting": False}  # a copy that a callback makes is not training
 
     def __copy__(self) -> Model:
         return copy.deepcopy(self)  # not a second name for the same parameters
@@ -126,17 +129,19 @@ class Model:
             that training minimises; biases are left out, and so are both terms from the loss that is recorded.
         dropout: the share of hidden units that each row of a batch goes without; or a list, one for each hidden layer.
             What is kept is divided by 1 - dropout. Predictions drop nothing.
-        clip_value, clip_norm: the most that each part of the gradient, or its length over all parameters, may be.
+        clip_value, clip_norm: the most that each part of the gradient, or its length over all parameters, may be; one
+            of them.
         sample_weight (N,): what each row counts for. A batch's loss is the sum of weight * loss over that of weights.
         class_weight: {label: weight}, or "balanced": N / (classes * rows of the class).
         validation: (X, y), or the share of the rows (stratified by label) to hold out of training, like 0.1. Its loss
-            and accuracy are recorded with each record, as they stand after that epoch.
+            and accuracy, for which all rows count alike, are recorded with each record, as they stand after that epoch.
         early_stopping: an EarlyStopping, or its patience: ends training when the validation loss (without validation:
-            the loss) has not improved for so many records. However training ends, the weights of the best come back.
+            the loss) has not improved for so many records. When training ends, be it by a target, a callback or the
+            last epoch, the weights come back as they stood after the epoch of the best record.
         callback: a function of an Info that is called after each record's epoch; training ends if it returns True.
         resume: goes on where the last fit ended: with its optimizer's state and learning rate, and its count of epochs,
-            so that 10 epochs and 20 more are 30, bit for bit. The other options have to be given again. Otherwise the
-            optimizer and its learning rate begin anew.
+            so that 10 epochs and 20 more are 30, bit for bit. The other options have to be given again; optimizer need
+            not, and by the same name is the same. Otherwise the optimizer and its learning rate begin anew.
         record_every: records the first epoch, each k-th and the last; None: every epoch, at 56 bytes each.
         target_loss, target_accuracy: a record that reaches either ends the training.
         progress: a bar; None: on a terminal, for runs of more than a second.
@@ -149,7 +154,7 @@ class Model:
         and `model.history`.
         """
         if self._fitting:
-            raise RuntimeError("fit was called from a callback, while the model trains: call it after fit")
+            raise RuntimeError("fit was called while the model trains, as from a callback: call it after that fit")
         fit = Fit(
             self._network,
             backend_module(self.backend),
@@ -177,8 +182,8 @@ class Model:
             progress=progress,
         )
         history = self.history = History()
-        self._fitting = True
         try:
+            self._fitting = True
             fit.go(history)
         finally:
             self._fitting = False
@@ -250,7 +255,7 @@ class Model:
                 f"weights must be {len(shapes)} pairs (w, b), one for each layer: got {len(layers)} entries"
             )
         if self._fitting:
-            raise RuntimeError("set_weights was called from a callback, while the model trains: call it after fit")
+            raise RuntimeError("set_weights was called while the model trains, as from a callback: call it after fit")
         parameters = np.empty_like(self._network.parameters)
         for number, ((w, b), (inputs, outputs)) in enumerate(zip(layers, shapes, strict=True)):
             places = self.spec.views(parameters)[number]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import ModuleType
@@ -25,17 +26,24 @@ class Network:
     run: Run | None = None  # the last fit's, to resume
 
     def number_seed(self) -> int:
-        """The seed as a number: one that is drawn, once, where it is a NumPy generator."""
+        """The seed as a number: of a NumPy generator, the one that was drawn, or that `draw_seed` will draw."""
         if isinstance(self.seed, int):
             return self.seed
-        if self.drawn_seed is None:
-            draw = self.seed.integers if isinstance(self.seed, np.random.Generator) else self.seed.randint
-            self.drawn_seed = int(draw(2**31))
-        return self.drawn_seed
+        return _drawn(copy.deepcopy(self.seed)) if self.drawn_seed is None else self.drawn_seed
+
+    def draw_seed(self) -> None:
+        """Draws the number, once, where the seed is a NumPy generator."""
+        if not isinstance(self.seed, int) and self.drawn_seed is None:
+            self.drawn_seed = _drawn(self.seed)
 
     def order(self, rows: int) -> int | Callable[[int], np.ndarray]:
         """How the rows of an epoch are shuffled: `Training.order`."""
         return self.seed if isinstance(self.seed, int) else lambda epoch: self.seed.permutation(rows)
+
+
+def _drawn(generator: np.random.Generator | np.random.RandomState) -> int:
+    draw = generator.integers if isinstance(generator, np.random.Generator) else generator.randint
+    return int(draw(2**31))
 
 
 def known_backend(backend: Any) -> str:

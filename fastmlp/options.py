@@ -12,6 +12,7 @@ from fastmlp import data, splits
 from fastmlp.optimizers import Optimizer
 from fastmlp.reference.random import dropout_numbers
 from fastmlp.spec import Spec
+from fastmlp.stopping import EarlyStopping
 
 
 def penalty(value: Any, name: str, dtype: str) -> float:
@@ -38,12 +39,16 @@ def check_learning_rate(value: float, name: str, dtype: str) -> None:
 
 
 def check_settings(optimizer: Optimizer, dtype: str) -> None:
-    """Raises ValueError where one of an optimizer's numbers loses its meaning in the dtype: 0 or 1 by rounding."""
-    kind = np.dtype(dtype).type
-    for name in ("momentum", "beta_1", "beta_2", "decay", "epsilon"):
+    """Raises ValueError where one of an optimizer's numbers rounds to one without its meaning: 0, 1 or infinity."""
+    ends = {"momentum": 1, "beta_1": 1, "beta_2": 1, "decay": 1, "epsilon": np.inf, "initial_accumulator": np.inf}
+    for name, end in ends.items():
         value = getattr(optimizer, name, None)
-        if value and not 0 < kind(value) < (np.inf if name == "epsilon" else 1):
-            raise ValueError(f'{optimizer}: {name}={value!r} rounds to {kind(value)} in {dtype}: use dtype="float64"')
+        rounded = _rounded(value or 0.0, dtype)
+        if value and not 0 < rounded < end:
+            raise ValueError(
+                f"optimizer={optimizer}: its {name}={value!r} rounds to {rounded} in {dtype}: "
+                'use another, or a Model of dtype="float64"'
+            )
 
 
 def target_accuracy(value: Any, spec: Spec, labelled: bool) -> float | None:
@@ -68,9 +73,12 @@ def function(value: Any, name: str) -> Any:
 def dropout_rates(dropout: Any, spec: Spec) -> tuple[float, ...]:
     """A rate for each hidden layer, or () where nothing is dropped. Raises TypeError or ValueError."""
     hidden = len(spec.hidden)
-    if isinstance(dropout, (list, tuple, np.ndarray)):
+    if isinstance(dropout, (list, tuple)) or (isinstance(dropout, np.ndarray) and dropout.ndim):
         if len(dropout) != hidden:
-            raise ValueError(f"dropout has {len(dropout)} rates for {hidden} hidden layers: give one for each")
+            raise ValueError(
+                f"dropout is a list of {len(dropout)}, and layers={list(spec.layers)} has {hidden} hidden: "
+                "give a rate for each hidden layer, or one number for all"
+            )
         rates = [_share(rate, f"dropout[{layer}]") for layer, rate in enumerate(dropout)]
     else:
         rates = [_share(dropout, "dropout")] * hidden
@@ -91,8 +99,11 @@ def validation_share(validation: Any) -> float | None:
 
 def validation_data(validation: Any, spec: Spec) -> tuple[np.ndarray, np.ndarray]:
     """(X, y) as `data.features` and `data.targets` have them. Raises TypeError or ValueError."""
-    if not isinstance(validation, Sequence) or isinstance(validation, (str, bytes)) or len(validation) != 2:
-        raise TypeError("validation is neither a pair (X, y) nor a share of the rows, like 0.1")
+    several = isinstance(validation, Sequence) and not isinstance(validation, (str, bytes))
+    if not several or len(validation) != 2:
+        kind = type(validation).__name__
+        what = f"is a {kind} of {len(validation)}" if several else f"is a {kind}"
+        raise TypeError(f"validation {what}, neither a pair (X, y) nor a share of the rows, like 0.1")
     x = data.features(validation[0], spec, "validation X")
     return x, data.targets(validation[1], len(x), spec, "validation y", "validation X")
 
@@ -107,11 +118,26 @@ def held_out(targets: np.ndarray, share: float, seed: int, spec: Spec) -> tuple[
     elif targets.ndim == 1:
         groups = targets
     else:
-        groups = np.unique(targets, axis=0, return_inverse=True)[1].reshape(len(targets))
+        # a combination of labels of which there is one row stays with the others like it: most are, of many labels
+        _, groups, counts = np.unique(targets, axis=0, return_inverse=True, return_counts=True)
+        groups = groups.reshape(len(targets))
+        groups = np.where(counts[groups] == 1, -1, groups)
     try:
         return splits.split(groups, share, seed)
     except ValueError as error:
         raise ValueError(f"validation={share:g}: {error}; give validation=(X, y)") from None
+
+
+def stopping(value: Any) -> EarlyStopping | None:
+    """What `early_stopping` means, a number being its patience. Raises TypeError or ValueError."""
+    if value is None or isinstance(value, EarlyStopping):
+        return value
+    if isinstance(value, (type, bool, np.bool_)) or not isinstance(value, numbers.Integral):
+        raise TypeError(
+            f"early_stopping={value!r:.60} is no patience: give a whole number of records, like 10, "
+            "or an object like fastmlp.EarlyStopping(patience=10)"
+        )
+    return EarlyStopping(patience=data.positive_int(value, "early_stopping"))
 
 
 def check_classes(targets: np.ndarray, held: np.ndarray, spec: Spec) -> None:
@@ -135,7 +161,13 @@ def _share(value: Any, name: str) -> float:
 
 def _held(number: float, name: str, dtype: str) -> None:
     """Raises ValueError where the dtype cannot hold a number."""
-    with np.errstate(all="ignore"):
-        rounded = np.dtype(dtype).type(number)
+    rounded = _rounded(number, dtype)
     if not np.isfinite(rounded) or (number > 0 and rounded == 0):
-        raise ValueError(f"{name}={number!r} rounds to {rounded} in {dtype}: use another, or float64")
+        raise ValueError(
+            f'{name}={number!r} rounds to {rounded} in {dtype}: use another, or a Model of dtype="float64"'
+        )
+
+
+def _rounded(number: float, dtype: str) -> Any:
+    with np.errstate(all="ignore"):
+        return np.dtype(dtype).type(number)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from dataclasses import asdict
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import numpy as np
 
 import fastmlp
-from fastmlp import files, generators, losses, optimizers, schedules
+from fastmlp import files, generators, losses, optimizers, options, schedules
 from fastmlp.data import LIMIT
 from fastmlp.network import Network
 from fastmlp.spec import NUMERICS_VERSION, Spec
@@ -67,46 +68,62 @@ def read(path: str | os.PathLike, kind: str) -> tuple[Network, dict[str, Any], d
             f"{NUMERICS_VERSION}, which gives other bits: use fastmlp {header.get('fastmlp')}, which wrote it"
         )
     try:
-        return _model(header, tensors), header, tensors
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
-        raise ValueError(f"{os.fspath(path)} has parts that do not fit together: {error}") from error
+        network = _model(header, tensors)
+        if kind == "model" and tensors:
+            raise ValueError(f"nothing of a model is called {next(iter(tensors))}")
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError) as error:
+        wrong = f"it has no {error}" if isinstance(error, KeyError) else error
+        raise ValueError(f"{os.fspath(path)} has parts that do not fit together: {wrong}") from error
+    return network, header, tensors
 
 
 def _model(header: dict[str, Any], tensors: dict[str, np.ndarray]) -> Network:
     """Takes a model's parts out of the tensors."""
-    parts = dict(header["spec"])
+    of = header["spec"]
     spec = Spec.build(
-        parts["layers"],
-        parts["hidden"],
-        parts["output"],
-        losses.of(parts["loss"], parts["loss_parameter"]),
-        parts["dtype"],
+        of["layers"], of["hidden"], of["output"], losses.of(of["loss"], of["loss_parameter"]), of["dtype"]
     )
-    parameters = np.empty(spec.parameters, spec.dtype)
-    for layer, (w, b) in enumerate(spec.views(parameters)):
-        w[:] = _taken(tensors, f"layers.{layer}.w", w.shape, spec.dtype)
-        b[:] = _taken(tensors, f"layers.{layer}.b", b.shape, spec.dtype)
-    run = None
-    if header["run"] is not None:
-        described = header["run"]
-        rate = described["learning_rate"]
-        optimizer = optimizers.from_description(described["optimizer"])
-        rate = schedules.from_description(rate) if isinstance(rate, dict) else rate
-        optimizer = optimizers.find(type(optimizer)(**{**_fields(optimizer), "learning_rate": rate}), None)
-        state = State.new(optimizer, spec.parameters, spec.dtype)
-        for number in range(len(state.vectors)):
-            state.vectors[number] = _taken(tensors, f"optimizer.{number}", (spec.parameters,), spec.dtype)
-        state.powers[:] = described["powers"]
-        run = Run(optimizer, state, _count(described["epochs"]), spoilt=described["spoilt"])
-        if described["plateau"] is not None:
-            run.plateau = optimizer.learning_rate.start(described["plateau"])  # type: ignore[union-attr]
+    parts = []  # nothing is as large as the header says before a tensor is
+    for layer, (inputs, outputs) in enumerate(spec.shapes):
+        parts.append(_taken(tensors, f"layers.{layer}.w", (inputs, outputs), spec.dtype).reshape(-1))
+        parts.append(_taken(tensors, f"layers.{layer}.b", (outputs,), spec.dtype))
+    parameters = np.concatenate(parts)
+    if not np.isfinite(parameters).all():
+        raise ValueError("a weight is not finite")
+    epochs, drawn = _count(header["epochs"]), header["drawn_seed"]
+    run = None if header["run"] is None else _run(header["run"], tensors, spec, epochs)
     seed = generators.from_state(header["seed"])
-    drawn = header["drawn_seed"]
-    return Network(spec, parameters, seed, None if drawn is None else _count(drawn), _count(header["epochs"]), run)
+    return Network(spec, parameters, seed, None if drawn is None else _count(drawn), epochs, run)
 
 
-def _fields(optimizer: Any) -> dict[str, Any]:
-    return {name: value for name, value in optimizers.describe(optimizer).items() if name != "name"}
+def _run(described: dict[str, Any], tensors: dict[str, np.ndarray], spec: Spec, epochs: int) -> Run:
+    """Takes the last fit's optimizer and its state out of the tensors. epochs: of all fits."""
+    rate = described["learning_rate"]
+    rate = schedules.from_description(rate) if isinstance(rate, dict) else rate
+    optimizer: Any = dataclasses.replace(optimizers.from_description(described["optimizer"]), learning_rate=rate)  # type: ignore[type-var]
+    options.check_settings(optimizer, spec.dtype)
+    state = State.new(optimizer, spec.parameters, spec.dtype)
+    for number in range(len(state.vectors)):
+        state.vectors[number] = _taken(tensors, f"optimizer.{number}", (spec.parameters,), spec.dtype)
+    powers = described["powers"]
+    if (
+        not isinstance(powers, list)
+        or len(powers) != 2
+        or not all(isinstance(n, float) and 0 <= n <= 1 for n in powers)
+    ):
+        raise ValueError(f"the optimizer's powers are {powers!r:.60}, not two numbers from 0 to 1")
+    state.powers[:] = powers
+    done, plateau, spoilt = _count(described["epochs"]), described["plateau"], described["spoilt"]
+    if done > epochs:
+        raise ValueError(f"its last fits have {done} epochs, and all of its fits {epochs}")
+    if spoilt is not None and not isinstance(spoilt, str):
+        raise ValueError(f"spoilt is {spoilt!r:.60}, and no text")
+    run = Run(optimizer, state, done, spoilt=spoilt)
+    if plateau is not None:
+        if not isinstance(rate, schedules.ReduceOnPlateau):
+            raise ValueError(f"learning_rate={rate!r} has no plateau, and one is there")
+        run.plateau = rate.start(plateau)
+    return run
 
 
 def _taken(tensors: dict[str, np.ndarray], name: str, shape: tuple[int, ...], dtype: str) -> np.ndarray:

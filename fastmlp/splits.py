@@ -21,13 +21,13 @@ def split(groups: np.ndarray, share: float, seed: int) -> tuple[np.ndarray, np.n
     wanted = max(1, int(share * rows + 0.5)) if share > 0 else 0
     quotas = share * sizes
     held = np.minimum(np.floor(quotas).astype(int), sizes - 1)
-    for group in np.argsort(np.floor(quotas) - quotas, kind="stable"):
-        if held.sum() < wanted and held[group] < sizes[group] - 1:
-            held[group] += 1
+    by_remainder = np.argsort(np.floor(quotas) - quotas, kind="stable")
+    may_give = by_remainder[held[by_remainder] < sizes[by_remainder] - 1]
+    held[may_give[: max(0, wanted - held.sum())]] += 1
     if share > 0 and held.sum() == 0:
         raise ValueError(f"nothing can be held out of {rows} rows that are each a class of their own")
-    shuffled = members[order]
-    taken = [order[shuffled == group][:count] for group, count in enumerate(held)]
+    by_group = order[np.argsort(members[order], kind="stable")]  # each group's rows as they were drawn
+    places = np.arange(rows) - np.repeat(np.cumsum(sizes) - sizes, sizes)
     is_held = np.zeros(rows, bool)
-    is_held[np.concatenate(taken)] = True
+    is_held[by_group[places < np.repeat(held, sizes)]] = True
     return np.flatnonzero(~is_held), np.flatnonzero(is_held)

@@ -62,10 +62,14 @@ class Watch:
                 self.best = self.keep()
             history.best_epoch = self._rule.best_epoch
             if found == "stop":
-                reason = (
-                    f"{self.stopping_metric.replace('_', ' ')} had its best value, {self._rule.best:.6g}, "
-                    f"in epoch {self._rule.best_epoch}"
-                )
+                reason = self._why()
         if self.callback is not None and verdict(self.callback(Info.of(record, self.last_epoch, history))):
             reason = reason or f"the callback asked for it in epoch {int(record['epoch'])}"
         return reason
+
+    def _why(self) -> str:
+        """Why the rule stops the training."""
+        rule, metric = self._rule, self.stopping_metric.replace("_", " ")
+        if rule.best is None:
+            return f"{metric} was not a finite number in any record"
+        return f"{metric} had its best value, {rule.best:.6g}, in epoch {rule.best_epoch}"

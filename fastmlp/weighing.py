@@ -12,16 +12,20 @@ from fastmlp import data
 from fastmlp.spec import Spec
 
 
-def row_weights(sample_weight: Any, class_weight: Any, targets: np.ndarray, spec: Spec) -> np.ndarray | None:
-    """The rows' weights (N,) in the network's dtype, or None where neither is given.
+def row_weights(
+    sample_weight: Any, class_weight: Any, targets: np.ndarray, spec: Spec, rows: np.ndarray | None = None
+) -> np.ndarray | None:
+    """The weights, in the network's dtype, of the rows that train (all, or those numbered); None where none are given.
 
     sample_weight (N,): finite numbers of 0 or more, not all 0. class_weight: {label: weight}, a label that is not in it
-    counting 1, or "balanced": N / (classes * rows of the class). A row weighs the product of the two. Raises TypeError
-    or ValueError naming the argument.
+    counting 1, or "balanced": N / (classes * rows of the class), of those that train. A row weighs the product of the
+    two. Raises TypeError or ValueError naming the argument.
     """
     if sample_weight is None and class_weight is None:
         return None
     weights = np.ones(len(targets)) if sample_weight is None else _sample_weights(sample_weight, len(targets))
+    if rows is not None:
+        weights, targets = weights[rows], targets[rows]
     if class_weight is not None:
         weights = weights * _class_weights(class_weight, targets, spec)[_labels(targets, spec)]
     with np.errstate(over="ignore", under="ignore"):
@@ -31,9 +35,11 @@ def row_weights(sample_weight: Any, class_weight: Any, targets: np.ndarray, spec
         name for name, given in (("sample_weight", sample_weight), ("class_weight", class_weight)) if given is not None
     )
     if total == 0:
-        raise ValueError(f"{names} is 0 for every row, so that there is nothing to learn from: give some row a weight")
+        every = "every row" if rows is None else "every row that validation leaves to train on"
+        zero = "rounds to 0" if weights.any() else "is 0"
+        raise ValueError(f"{names} {zero} for {every}, so that there is nothing to learn from: give some row a weight")
     if not np.isfinite(total * rounded.dtype.type(spec.outputs)):
-        raise ValueError(f"{names} adds up to more than {spec.dtype} can hold: divide all weights by a number")
+        raise ValueError(f"{names} adds up to more than {spec.dtype} can hold: divide all weights by one number")
     return rounded
 
 
@@ -62,7 +68,7 @@ def _class_weights(class_weight: Any, targets: np.ndarray, spec: Spec) -> np.nda
     if spec.output != "softmax" and not binary:
         raise ValueError(
             f'class_weight needs one label a row, as output="softmax" has, or "sigmoid" with one output and labels 0 '
-            f"and 1: with output={spec.output!r} of {spec.outputs} here, use sample_weight"
+            f"and 1: here it is output={spec.output!r} of layers={list(spec.layers)}, so use sample_weight"
         )
     classes = 2 if binary else spec.outputs
     if isinstance(class_weight, str) and class_weight == "balanced":
@@ -74,7 +80,8 @@ def _class_weights(class_weight: Any, targets: np.ndarray, spec: Spec) -> np.nda
             )
         return len(targets) / (classes * counts)
     if not isinstance(class_weight, Mapping):
-        raise TypeError(f'class_weight={class_weight!r} is neither "balanced" nor a dict like {{0: 1.0, 1: 5.0}}')
+        kind = ValueError if isinstance(class_weight, str) else TypeError
+        raise kind(f'class_weight={class_weight!r:.60} is neither "balanced" nor a dict like {{0: 1.0, 1: 5.0}}')
     weights = np.ones(classes)
     for label, weight in class_weight.items():
         try:
