@@ -214,11 +214,9 @@ class Workspace:
         if constant:
             self.steps[:] = training.learning_rate
         plan[at.STEPS], plan[at.STEP_NUMBERS] = self.keep(self.steps), 0 if constant else columns
-        if plan[at.STATE] or not constant:
-            plan[at.EXTRAS] |= at.STEPS_VARY
+        if plan[at.STATE] or plan[at.EXTRAS] & at.WEIGHED or training.prepares or not constant:
+            plan[at.STEP_KERNEL] = self.address("train.step")
         if training.prepares:
-            plan[at.EXTRAS] |= at.PREPARES
-            plan[at.PREPARE] = self.address("train.prepare")
             plan[at.SCALED] = self.address("gradients.scaled")
             if training.l2 or training.l1:
                 plan[at.PENALIZED] = self.address("gradients.penalized")

@@ -6,11 +6,8 @@ kernel's address (0: none). After the fields come LAYER_FIELDS numbers for each 
 
 import itertools
 
-# What a pass over rows does; bits of its `mode`. From WEIGHED on they are the network's and the training's own, in
-# EXTRAS: a bit that is in a register is asked for in less time than a field in memory, which shows in the smallest
-# batches (6 % of a step of one row).
-BACKWARD, RECORD, OUTPUT = 1, 2, 4
-WEIGHED, DROPS, PREPARES, STEPS_VARY, LOSS_IS_SET = 8, 16, 32, 64, 128
+# What a pass over rows does; bits of its `mode`. The last three are the network's and the training's own, in EXTRAS.
+BACKWARD, RECORD, OUTPUT, WEIGHED, DROPS, LOSS_IS_SET = 1, 2, 4, 8, 16, 32
 
 _field = itertools.count()
 
@@ -56,8 +53,8 @@ MULTIPLY = next(_field)  # of activations with a slope, and for dropout
 DROPOUT = next(_field)  # draws a layer's factors and multiplies by them
 DROPOUT_FACTORS = next(_field)
 PERMUTATION = next(_field)
-PREPARE = next(_field)  # penalties and clipping, where PREPARES
-SCALED = next(_field)  # the kernels that `prepare` orders; 0: not asked for
+STEP_KERNEL = next(_field)  # orders what comes between a batch's sum and the update; 0: nothing does
+SCALED = next(_field)  # where there are penalties or clipping, else 0
 PENALIZED = next(_field)
 CLIPPED_BY_VALUE = next(_field)
 CLIPPED_BY_NORM = next(_field)
@@ -73,9 +70,9 @@ SEED = next(_field)
 SHUFFLE = next(_field)
 DROPOUT_SEED = next(_field)
 EPOCHS_BEFORE = next(_field)  # what to add to an epoch's number for shuffles and dropout
-STATE = next(_field)  # the optimizer's vectors, one behind the other; 0: it has none (else STEPS_VARY)
+STATE = next(_field)  # the optimizer's vectors, one behind the other; 0: it has none
 SETTINGS = next(_field)  # the optimizer's numbers
-STEPS = next(_field)  # numbers for each update, the learning rate first, where STEPS_VARY
+STEPS = next(_field)  # numbers for each update, the learning rate first, for the STEP_KERNEL
 STEP_NUMBERS = next(_field)  # from one update's to the next; 0: the same for all
 SCRATCH = next(_field)  # for the norm
 EXTRAS = next(_field)  # bits of every mode
@@ -91,7 +88,7 @@ RECORD_CAPACITY = next(_field)
 # the state between calls
 EPOCH = next(_field)
 START = next(_field)  # first row of the next batch
-STEP = next(_field)  # updates that this call has made, where STEPS_VARY
+STEP = next(_field)  # how often this call has called the STEP_KERNEL
 BATCH_RIGHT = next(_field)  # right rows
 EPOCH_RIGHT = next(_field)
 RECORDS = next(_field)  # how many this call wrote
@@ -117,7 +114,7 @@ LAYER_FIELDS = next(_layer_field)
 
 # Numbers of the network's dtype.
 _number = itertools.count()
-LEARNING_RATE = next(_number)  # where not STEPS_VARY
+LEARNING_RATE = next(_number)  # where there is no STEP_KERNEL
 SCALE = next(_number)  # of a whole batch's gradient: the loss's factor over its number of terms
 SHORT_SCALE = next(_number)  # of the last, shorter batch's
 FACTOR = next(_number)  # for weighted rows, whose scale is FACTOR / (sum of weights * ROW_TERMS)

@@ -22,7 +22,7 @@ from fastmlp.target import target
 # These order other kernels' work: their pair is the whole training (test_train.py).
 TRAINED = {
     *(f"train.{name}{more}" for name in ("streamed", "rowwise") for more in ("", "_with_options")),
-    *(f"train.{name}" for name in ("sum_batch", "prepare", "dropout", "train")),
+    *(f"train.{name}" for name in ("sum_batch", "step", "dropout", "train")),
 }
 CASES = {}  # kernel name: (run(kernel, dtype, rng, **size), sizes(dtype))
 

@@ -37,18 +37,17 @@ def look_for_interrupt(plan, work):
 
 
 @helper
-def loss_rows(plan, z, y, statistics, J, rows, stride, mode, options):
-    """Calls the loss: dz in place of z, times the rows' weights where there are any."""
-    record = int(mode & at.RECORD != 0)
+def loss_rows(plan, z, y, statistics, J, rows, stride, mode, record):
+    """Calls the loss, with its setting if it has one: dz in place of z, times the rows' weights where there are any."""
     weights = pointer(plan[at.ONES], z)
-    if options and mode & at.WEIGHED:
+    if mode & at.WEIGHED:
         weights = advance(y, (plan[at.COLUMNS] - 1) * stride)
-    if options and mode & at.LOSS_IS_SET:
+    if mode & at.LOSS_IS_SET:
         parameter = pointer(plan[at.LOSS_PARAMETER], z)[0]
         call(plan[at.LOSS_KERNEL], (z, y, weights, statistics, parameter, J, rows, stride, record))
     else:
         call(plan[at.LOSS_KERNEL], (z, y, weights, statistics, J, rows, stride, record))
-    if options and mode & at.WEIGHED:
+    if mode & at.WEIGHED:
         call(plan[at.WEIGH_KERNEL], (z, weights, advance(statistics, 2 * line_lanes(z)), J, rows, stride))
 
 
@@ -90,211 +89,211 @@ def dropout(plan: Ints, a: Floats, layer: Int, first: Int, rows: Int, stride: In
         call(plan[at.MULTIPLY], (pointer(plan[layer + at.LAYER_SLOPE], a), factors, lines, width, stride))
 
 
-@helper
-def tile_by_tile(plan, parameters, first, rows, mode, options):
-    """The body of `streamed`, and with options that of `streamed_with_options`."""
-    layers = plan[at.LAYERS]
-    tile, stride = plan[at.TILE], plan[at.STRIDE]
-    ones = pointer(plan[at.ONES], parameters)
-    sums = pointer(plan[at.SUMS], parameters)
-    gradient = pointer(plan[at.GRADIENT], parameters)
-    statistics = pointer(plan[at.STATISTICS], parameters)
-    inputs = plan[at.FIELDS + at.LAYER_INPUTS]
-    last_layer = at.FIELDS + (layers - 1) * at.LAYER_FIELDS
-    group = 2 * lanes(parameters)
-    if options and mode & at.WEIGHED:
-        begin_weights(plan, parameters)
-    done = 0
-    while done < rows:
-        n = tile if tile < rows - done else rows - done
-        ragged = n % group != 0
-        if plan[at.X_TILES] != 0:
-            slot = first // CHUNK * ((CHUNK + tile - 1) // tile) + done // tile
-            x = advance(pointer(plan[at.X_TILES], parameters), slot * inputs * stride)
-            y = advance(pointer(plan[at.Y_TILES], parameters), slot * plan[at.COLUMNS] * stride)
-        else:
-            x = pointer(plan[at.X_TILE], parameters)
-            y = pointer(plan[at.Y_TILE], parameters)
-            order, ordered = pointer(plan[at.ORDER], plan), int(plan[at.ORDER] != 0)
-            rows_of = pointer(plan[at.X], parameters)
-            call(plan[at.GATHER], (rows_of, order, ordered, first + done, n, inputs, x, stride))
-            if mode != at.OUTPUT:
-                rows_of = pointer(plan[at.Y], parameters)
-                call(plan[at.GATHER], (rows_of, order, ordered, first + done, n, plan[at.COLUMNS], y, stride))
-        # forward
-        a = x
-        layer = at.FIELDS
-        while layer <= last_layer:
-            K, J = plan[layer + at.LAYER_INPUTS], plan[layer + at.LAYER_OUTPUTS]
-            w = advance(parameters, plan[layer + at.LAYER_OFFSET])
-            z = pointer(plan[layer + at.LAYER_A], parameters)
-            call(plan[at.DENSE_FORWARD], (a, w, advance(w, K * J), z, K, J, n, stride, plan[layer + at.LAYER_RELU]))
-            if plan[layer + at.LAYER_FORWARD] != 0:
-                slope = pointer(plan[layer + at.LAYER_SLOPE], parameters)
-                call(plan[layer + at.LAYER_FORWARD], (z, slope, J, n, stride))
-            if options and mode & at.DROPS and plan[layer + at.LAYER_FACTORS] != 0:
-                call(plan[at.DROPOUT], (plan, z, layer, first + done, n, stride))
-            if ragged and mode & at.BACKWARD and layer < last_layer:
-                set_tail(z, J, n, stride, 0.0)
-            if look_for_interrupt(plan, n * K * J):
-                return at.INTERRUPTED
-            a = z
-            layer += at.LAYER_FIELDS
-        J = plan[at.OUTPUTS]
-        if mode & at.OUTPUT:
-            if plan[at.OUTPUT_KERNEL] != 0:
-                call(plan[at.OUTPUT_KERNEL], (a, J, n, stride))
-            call(plan[at.SCATTER], (a, stride, n, J, pointer(plan[at.RESULT], parameters), first + done))
-        else:
-            loss_rows(plan, a, y, statistics, J, n, stride, mode, options)
-        # backward: the deltas of a layer take the place of its activations
-        if mode & at.BACKWARD:
-            dz = a
-            begins, ends = int(done == 0), int(done + n == rows)
-            layer = last_layer
-            while layer >= at.FIELDS:
+# Each pass is made twice: one knows nothing of weights, dropout and losses with a setting, whose questions alone would
+# cost the smallest batches 4 % of their time. `options` is a constant to the compiler.
+
+
+def _streamed(options):
+    def streamed(plan: Ints, parameters: Floats, first: Int, rows: Int, mode: Int) -> int:
+        """A chunk's rows, `first` and on, tile by tile through all layers: a tile and its activations stay in cache.
+
+        Does what `mode` says: OUTPUT writes the rows' outputs; RECORD adds to the statistics; BACKWARD leaves the
+        chunk's gradient. Returns INTERRUPTED (the chunk is then unfinished) or DONE.
+        """
+        layers = plan[at.LAYERS]
+        tile, stride = plan[at.TILE], plan[at.STRIDE]
+        ones = pointer(plan[at.ONES], parameters)
+        sums = pointer(plan[at.SUMS], parameters)
+        gradient = pointer(plan[at.GRADIENT], parameters)
+        statistics = pointer(plan[at.STATISTICS], parameters)
+        inputs = plan[at.FIELDS + at.LAYER_INPUTS]
+        last_layer = at.FIELDS + (layers - 1) * at.LAYER_FIELDS
+        group = 2 * lanes(parameters)
+        if options and mode & at.WEIGHED:
+            begin_weights(plan, parameters)
+        done = 0
+        while done < rows:
+            n = tile if tile < rows - done else rows - done
+            ragged = n % group != 0
+            if plan[at.X_TILES] != 0:
+                slot = first // CHUNK * ((CHUNK + tile - 1) // tile) + done // tile
+                x = advance(pointer(plan[at.X_TILES], parameters), slot * inputs * stride)
+                y = advance(pointer(plan[at.Y_TILES], parameters), slot * plan[at.COLUMNS] * stride)
+            else:
+                x = pointer(plan[at.X_TILE], parameters)
+                y = pointer(plan[at.Y_TILE], parameters)
+                order, ordered = pointer(plan[at.ORDER], plan), int(plan[at.ORDER] != 0)
+                rows_of = pointer(plan[at.X], parameters)
+                call(plan[at.GATHER], (rows_of, order, ordered, first + done, n, inputs, x, stride))
+                if mode != at.OUTPUT:
+                    rows_of = pointer(plan[at.Y], parameters)
+                    call(plan[at.GATHER], (rows_of, order, ordered, first + done, n, plan[at.COLUMNS], y, stride))
+            # forward
+            a = x
+            layer = at.FIELDS
+            while layer <= last_layer:
                 K, J = plan[layer + at.LAYER_INPUTS], plan[layer + at.LAYER_OUTPUTS]
-                offset = plan[layer + at.LAYER_OFFSET]
-                below = layer - at.LAYER_FIELDS
-                a = x if layer == at.FIELDS else pointer(plan[below + at.LAYER_A], parameters)
-                if ragged:
-                    set_tail(dz, J, n, stride, -0.0)  # a sum that takes in -0 stays what it is
-                lines = sums if begins and ends else advance(sums, offset * line_lanes(parameters))
-                to = advance(gradient, offset)
-                call(plan[at.DENSE_BACKWARD_WEIGHTS], (a, ones, dz, lines, to, K, J, n, stride, begins, ends))
-                if layer > at.FIELDS:
-                    w = advance(parameters, offset)
-                    relu = plan[below + at.LAYER_RELU]
-                    call(plan[at.DENSE_BACKWARD_INPUT], (dz, w, a, K, J, n, stride, relu))
-                    if plan[below + at.LAYER_SLOPE] != 0:
-                        slope = pointer(plan[below + at.LAYER_SLOPE], parameters)
-                        call(plan[at.MULTIPLY], (a, slope, K, n, stride))
-                dz = a
-                if look_for_interrupt(plan, 2 * n * K * J):
+                w = advance(parameters, plan[layer + at.LAYER_OFFSET])
+                z = pointer(plan[layer + at.LAYER_A], parameters)
+                call(plan[at.DENSE_FORWARD], (a, w, advance(w, K * J), z, K, J, n, stride, plan[layer + at.LAYER_RELU]))
+                if plan[layer + at.LAYER_FORWARD] != 0:
+                    slope = pointer(plan[layer + at.LAYER_SLOPE], parameters)
+                    call(plan[layer + at.LAYER_FORWARD], (z, slope, J, n, stride))
+                if options and mode & at.DROPS and plan[layer + at.LAYER_FACTORS] != 0:
+                    call(plan[at.DROPOUT], (plan, z, layer, first + done, n, stride))
+                if ragged and mode & at.BACKWARD and layer < last_layer:
+                    set_tail(z, J, n, stride, 0.0)
+                if look_for_interrupt(plan, n * K * J):
                     return at.INTERRUPTED
-                layer = below
-        done += n
-    if options and mode & at.WEIGHED:
-        sum_weights(plan, parameters)
-    return at.DONE
+                a = z
+                layer += at.LAYER_FIELDS
+            J = plan[at.OUTPUTS]
+            if mode & at.OUTPUT:
+                if plan[at.OUTPUT_KERNEL] != 0:
+                    call(plan[at.OUTPUT_KERNEL], (a, J, n, stride))
+                call(plan[at.SCATTER], (a, stride, n, J, pointer(plan[at.RESULT], parameters), first + done))
+            else:
+                record = int(mode & at.RECORD != 0)
+                if options:
+                    loss_rows(plan, a, y, statistics, J, n, stride, mode, record)
+                else:
+                    call(plan[at.LOSS_KERNEL], (a, y, ones, statistics, J, n, stride, record))
+            # backward: the deltas of a layer take the place of its activations
+            if mode & at.BACKWARD:
+                dz = a
+                begins, ends = int(done == 0), int(done + n == rows)
+                layer = last_layer
+                while layer >= at.FIELDS:
+                    K, J = plan[layer + at.LAYER_INPUTS], plan[layer + at.LAYER_OUTPUTS]
+                    offset = plan[layer + at.LAYER_OFFSET]
+                    below = layer - at.LAYER_FIELDS
+                    a = x if layer == at.FIELDS else pointer(plan[below + at.LAYER_A], parameters)
+                    if ragged:
+                        set_tail(dz, J, n, stride, -0.0)  # a sum that takes in -0 stays what it is
+                    lines = sums if begins and ends else advance(sums, offset * line_lanes(parameters))
+                    to = advance(gradient, offset)
+                    call(plan[at.DENSE_BACKWARD_WEIGHTS], (a, ones, dz, lines, to, K, J, n, stride, begins, ends))
+                    if layer > at.FIELDS:
+                        w = advance(parameters, offset)
+                        relu = plan[below + at.LAYER_RELU]
+                        call(plan[at.DENSE_BACKWARD_INPUT], (dz, w, a, K, J, n, stride, relu))
+                        if plan[below + at.LAYER_SLOPE] != 0:
+                            slope = pointer(plan[below + at.LAYER_SLOPE], parameters)
+                            call(plan[at.MULTIPLY], (a, slope, K, n, stride))
+                    dz = a
+                    if look_for_interrupt(plan, 2 * n * K * J):
+                        return at.INTERRUPTED
+                    layer = below
+            done += n
+        if options and mode & at.WEIGHED:
+            sum_weights(plan, parameters)
+        return at.DONE
+
+    return streamed
 
 
-@helper
-def row_by_row(plan, parameters, first, rows, mode, options):
-    """The body of `rowwise`, and with options that of `rowwise_with_options`."""
-    layers = plan[at.LAYERS]
-    stride = plan[at.STRIDE]
-    sums = pointer(plan[at.SUMS], parameters)
-    logits = pointer(plan[at.Y_TILE], parameters)  # the outputs as a tile of one row, for the kernels of losses
-    statistics = pointer(plan[at.STATISTICS], parameters)
-    inputs, J = plan[at.FIELDS + at.LAYER_INPUTS], plan[at.OUTPUTS]
-    targets = advance(logits, J * stride)
-    order = pointer(plan[at.ORDER], plan)
-    last_layer = at.FIELDS + (layers - 1) * at.LAYER_FIELDS
-    line = line_lanes(parameters)
-    size = (plan[at.PARAMETERS] + 1 + line) // line * line
-    if options and mode & at.WEIGHED:
-        begin_weights(plan, parameters)
-    for n in range(rows):
-        row = order[first + n] if plan[at.ORDER] != 0 else first + n
-        lane = n % line
-        x = advance(pointer(plan[at.X], parameters), row * inputs)
-        # forward
-        a = x
-        layer = at.FIELDS
-        while layer <= last_layer:
-            K, J = plan[layer + at.LAYER_INPUTS], plan[layer + at.LAYER_OUTPUTS]
-            w = advance(parameters, plan[layer + at.LAYER_OFFSET])
-            z = pointer(plan[layer + at.LAYER_A], parameters)
-            call(plan[at.DENSE_FORWARD], (a, w, advance(w, K * J), z, K, J, plan[layer + at.LAYER_RELU]))
-            if plan[layer + at.LAYER_FORWARD] != 0:
-                slope = pointer(plan[layer + at.LAYER_SLOPE], parameters)
-                call(plan[layer + at.LAYER_FORWARD], (z, slope, 1, J, stride))
-            if options and mode & at.DROPS and plan[layer + at.LAYER_FACTORS] != 0:
-                call(plan[at.DROPOUT], (plan, z, layer, first + n, 1, 1))
-            if look_for_interrupt(plan, K * J):
-                return at.INTERRUPTED
-            a = z
-            layer += at.LAYER_FIELDS
-        J = plan[at.OUTPUTS]
-        for j in range(J):
-            logits[j * stride] = a[j]
-        if mode & at.OUTPUT:
-            if plan[at.OUTPUT_KERNEL] != 0:
-                call(plan[at.OUTPUT_KERNEL], (logits, J, 1, stride))
-            result = advance(pointer(plan[at.RESULT], parameters), (first + n) * J)
-            for j in range(J):
-                result[j] = logits[j * stride]
-        else:
-            y = advance(pointer(plan[at.Y], parameters), row * plan[at.COLUMNS])
-            for j in range(plan[at.COLUMNS]):
-                targets[j * stride] = y[j]
-            # statistics from this row's lane on: only that lane is written, as a tile of one row has one real lane
-            place = advance(statistics, lane)
-            loss_rows(plan, logits, targets, place, J, 1, stride, mode, options)
-            for j in range(J):
-                a[j] = logits[j * stride]
-        # backward
-        if mode & at.BACKWARD:
-            dz = a
-            layer = last_layer
-            while layer >= at.FIELDS:
+def _rowwise(options):
+    def rowwise(plan: Ints, parameters: Floats, first: Int, rows: Int, mode: Int) -> int:
+        """A chunk's rows, `first` and on, one by one: lanes are a layer's units. For batches of one row or a few.
+
+        Does what `streamed` does. A row's lane in the sums is a whole vector of parameters; these vectors fold last.
+        """
+        layers = plan[at.LAYERS]
+        stride = plan[at.STRIDE]
+        sums = pointer(plan[at.SUMS], parameters)
+        logits = pointer(plan[at.Y_TILE], parameters)  # the outputs as a tile of one row, for the kernels of losses
+        statistics = pointer(plan[at.STATISTICS], parameters)
+        inputs, J = plan[at.FIELDS + at.LAYER_INPUTS], plan[at.OUTPUTS]
+        targets = advance(logits, J * stride)
+        order = pointer(plan[at.ORDER], plan)
+        last_layer = at.FIELDS + (layers - 1) * at.LAYER_FIELDS
+        line = line_lanes(parameters)
+        size = (plan[at.PARAMETERS] + 1 + line) // line * line
+        if options and mode & at.WEIGHED:
+            begin_weights(plan, parameters)
+        for n in range(rows):
+            row = order[first + n] if plan[at.ORDER] != 0 else first + n
+            lane = n % line
+            x = advance(pointer(plan[at.X], parameters), row * inputs)
+            # forward
+            a = x
+            layer = at.FIELDS
+            while layer <= last_layer:
                 K, J = plan[layer + at.LAYER_INPUTS], plan[layer + at.LAYER_OUTPUTS]
-                offset = plan[layer + at.LAYER_OFFSET]
-                below = layer - at.LAYER_FIELDS
-                a = x if layer == at.FIELDS else pointer(plan[below + at.LAYER_A], parameters)
-                to = advance(sums, lane * size + offset)
-                call(plan[at.DENSE_BACKWARD_WEIGHTS], (a, dz, to, K, J, int(n < line)))
-                if layer > at.FIELDS:
-                    w = advance(parameters, offset)
-                    call(plan[at.DENSE_BACKWARD_INPUT], (dz, w, a, K, J, plan[below + at.LAYER_RELU]))
-                    if plan[below + at.LAYER_SLOPE] != 0:
-                        slope = pointer(plan[below + at.LAYER_SLOPE], parameters)
-                        call(plan[at.MULTIPLY], (a, slope, 1, K, stride))
-                dz = a
-                if look_for_interrupt(plan, 2 * K * J):
+                w = advance(parameters, plan[layer + at.LAYER_OFFSET])
+                z = pointer(plan[layer + at.LAYER_A], parameters)
+                call(plan[at.DENSE_FORWARD], (a, w, advance(w, K * J), z, K, J, plan[layer + at.LAYER_RELU]))
+                if plan[layer + at.LAYER_FORWARD] != 0:
+                    slope = pointer(plan[layer + at.LAYER_SLOPE], parameters)
+                    call(plan[layer + at.LAYER_FORWARD], (z, slope, 1, J, stride))
+                if options and mode & at.DROPS and plan[layer + at.LAYER_FACTORS] != 0:
+                    call(plan[at.DROPOUT], (plan, z, layer, first + n, 1, 1))
+                if look_for_interrupt(plan, K * J):
                     return at.INTERRUPTED
-                layer = below
-    if mode & at.BACKWARD:
-        call(plan[at.FOLD_ROWS], (sums, pointer(plan[at.GRADIENT], parameters), plan[at.PARAMETERS], size, rows))
-    if options and mode & at.WEIGHED:
-        sum_weights(plan, parameters)
-    return at.DONE
+                a = z
+                layer += at.LAYER_FIELDS
+            J = plan[at.OUTPUTS]
+            for j in range(J):
+                logits[j * stride] = a[j]
+            if mode & at.OUTPUT:
+                if plan[at.OUTPUT_KERNEL] != 0:
+                    call(plan[at.OUTPUT_KERNEL], (logits, J, 1, stride))
+                result = advance(pointer(plan[at.RESULT], parameters), (first + n) * J)
+                for j in range(J):
+                    result[j] = logits[j * stride]
+            else:
+                y = advance(pointer(plan[at.Y], parameters), row * plan[at.COLUMNS])
+                for j in range(plan[at.COLUMNS]):
+                    targets[j * stride] = y[j]
+                # statistics from this row's lane on: only that lane is written, as a tile of one row has one real lane
+                place = advance(statistics, lane)
+                record = int(mode & at.RECORD != 0)
+                if options:
+                    loss_rows(plan, logits, targets, place, J, 1, stride, mode, record)
+                else:
+                    ones = pointer(plan[at.ONES], parameters)
+                    call(plan[at.LOSS_KERNEL], (logits, targets, ones, place, J, 1, stride, record))
+                for j in range(J):
+                    a[j] = logits[j * stride]
+            # backward
+            if mode & at.BACKWARD:
+                dz = a
+                layer = last_layer
+                while layer >= at.FIELDS:
+                    K, J = plan[layer + at.LAYER_INPUTS], plan[layer + at.LAYER_OUTPUTS]
+                    offset = plan[layer + at.LAYER_OFFSET]
+                    below = layer - at.LAYER_FIELDS
+                    a = x if layer == at.FIELDS else pointer(plan[below + at.LAYER_A], parameters)
+                    to = advance(sums, lane * size + offset)
+                    call(plan[at.DENSE_BACKWARD_WEIGHTS], (a, dz, to, K, J, int(n < line)))
+                    if layer > at.FIELDS:
+                        w = advance(parameters, offset)
+                        call(plan[at.DENSE_BACKWARD_INPUT], (dz, w, a, K, J, plan[below + at.LAYER_RELU]))
+                        if plan[below + at.LAYER_SLOPE] != 0:
+                            slope = pointer(plan[below + at.LAYER_SLOPE], parameters)
+                            call(plan[at.MULTIPLY], (a, slope, 1, K, stride))
+                    dz = a
+                    if look_for_interrupt(plan, 2 * K * J):
+                        return at.INTERRUPTED
+                    layer = below
+        if mode & at.BACKWARD:
+            call(plan[at.FOLD_ROWS], (sums, pointer(plan[at.GRADIENT], parameters), plan[at.PARAMETERS], size, rows))
+        if options and mode & at.WEIGHED:
+            sum_weights(plan, parameters)
+        return at.DONE
+
+    return rowwise
 
 
-# Each pass is two kernels: one knows no weights, dropout and losses with a setting, whose questions alone would cost
-# the smallest batches 4 % of their time.
+def _with_options(function):
+    function.__name__ += "_with_options"
+    return function
 
 
-@kernel(None)
-def streamed(plan: Ints, parameters: Floats, first: Int, rows: Int, mode: Int) -> int:
-    """A chunk's rows, `first` and on, tile by tile through all layers: a tile and its activations stay in cache.
-
-    Does what `mode` says: OUTPUT writes the rows' outputs; RECORD adds to the statistics; BACKWARD leaves the chunk's
-    gradient. Returns INTERRUPTED (the chunk is then unfinished) or DONE.
-    """
-    return tile_by_tile(plan, parameters, first, rows, mode, False)
-
-
-@kernel(None)
-def streamed_with_options(plan: Ints, parameters: Floats, first: Int, rows: Int, mode: Int) -> int:
-    """`streamed`, with all that `mode` may ask for."""
-    return tile_by_tile(plan, parameters, first, rows, mode, True)
-
-
-@kernel(None)
-def rowwise(plan: Ints, parameters: Floats, first: Int, rows: Int, mode: Int) -> int:
-    """A chunk's rows, `first` and on, one by one: lanes are a layer's units. For batches of one row or a few.
-
-    Does what `streamed` does. A row's lane in the sums is a whole vector of parameters; these vectors fold last.
-    """
-    return row_by_row(plan, parameters, first, rows, mode, False)
-
-
-@kernel(None)
-def rowwise_with_options(plan: Ints, parameters: Floats, first: Int, rows: Int, mode: Int) -> int:
-    """`rowwise`, with all that `mode` may ask for."""
-    return row_by_row(plan, parameters, first, rows, mode, True)
+streamed = kernel(None)(_streamed(options=False))
+streamed_with_options = kernel(None)(_with_options(_streamed(options=True)))
+rowwise = kernel(None)(_rowwise(options=False))
+rowwise_with_options = kernel(None)(_with_options(_rowwise(options=True)))
 
 
 @helper
@@ -352,12 +351,21 @@ def sum_batch(plan: Ints, parameters: Floats, first: Int, rows: Int, mode: Int) 
 
 
 @kernel(None)
-def prepare(plan: Ints, parameters: Floats, scale: Float):
-    """Makes the gradient of a batch's sum, in place: the mean, then penalties on the weights, then clipping."""
+def step(plan: Ints, parameters: Floats, scale: Float):
+    """What becomes of a batch's sum where more is asked than plain gradient descent at one rate.
+
+    The gradient of the mean loss; penalties on the weights; clipping; and the optimizer's update, with its own numbers.
+    `scale` is that of rows without weights.
+    """
     numbers = pointer(plan[at.NUMBERS], parameters)
     gradient = pointer(plan[at.GRADIENT], parameters)
     count = plan[at.PARAMETERS]
-    call(plan[at.SCALED], (gradient, scale, count))
+    if plan[at.EXTRAS] & at.WEIGHED:
+        weight = gradient[count + 1]
+        scale = numbers[at.FACTOR] / (weight * numbers[at.ROW_TERMS]) if weight > 0 else weight
+    if plan[at.SCALED] != 0:
+        call(plan[at.SCALED], (gradient, scale, count))
+        scale = number(parameters, 1)
     if plan[at.PENALIZED] != 0:
         for number_of in range(plan[at.LAYERS]):
             layer = at.FIELDS + number_of * at.LAYER_FIELDS
@@ -370,6 +378,13 @@ def prepare(plan: Ints, parameters: Floats, scale: Float):
     if plan[at.CLIPPED_BY_NORM] != 0:
         scratch = pointer(plan[at.SCRATCH], parameters)
         call(plan[at.CLIPPED_BY_NORM], (gradient, scratch, numbers[at.CLIP_NORM], count))
+    own = advance(pointer(plan[at.STEPS], parameters), plan[at.STEP] * plan[at.STEP_NUMBERS])
+    if plan[at.STATE] == 0:
+        call(plan[at.UPDATE], (parameters, gradient, scale, own[0], count))
+    else:
+        state, settings = pointer(plan[at.STATE], parameters), pointer(plan[at.SETTINGS], parameters)
+        call(plan[at.UPDATE], (parameters, gradient, scale, state, own, settings, count))
+    plan[at.STEP] += 1
 
 
 @helper
@@ -397,12 +412,6 @@ def keep(plan, parameters, numbers, epoch):
     if loss <= numbers[at.TARGET_LOSS] or right >= plan[at.NEEDED]:
         return at.REACHED
     return at.DONE
-
-
-@helper
-def weighed_scale(numbers, weight):
-    """What makes the sum over a batch whose rows weigh `weight` the gradient of its mean loss."""
-    return numbers[at.FACTOR] / (weight * numbers[at.ROW_TERMS]) if weight > 0 else weight
 
 
 @kernel(reference.train)
@@ -455,22 +464,10 @@ def train(plan: Ints, parameters: Floats, batches: Int) -> int:
                     if ended != at.DONE:
                         return ended
             scale = numbers[at.SCALE] if size == plan[at.BATCH] else numbers[at.SHORT_SCALE]
-            if mode & at.WEIGHED:
-                scale = weighed_scale(numbers, gradient[count + 1])
-            if mode & at.PREPARES:
-                call(plan[at.PREPARE], (plan, parameters, scale))
-                scale = number(parameters, 1)
-            rate = numbers[at.LEARNING_RATE]
-            step = pointer(plan[at.STEPS], parameters)
-            if mode & at.STEPS_VARY:
-                step = advance(step, plan[at.STEP] * plan[at.STEP_NUMBERS])
-                rate = step[0]
-                plan[at.STEP] += 1
-            if mode & at.STEPS_VARY and plan[at.STATE] != 0:
-                state, settings = pointer(plan[at.STATE], parameters), pointer(plan[at.SETTINGS], parameters)
-                call(plan[at.UPDATE], (parameters, gradient, scale, state, step, settings, count))
+            if plan[at.STEP_KERNEL] != 0:
+                call(plan[at.STEP_KERNEL], (plan, parameters, scale))
             else:
-                call(plan[at.UPDATE], (parameters, gradient, scale, rate, count))
+                call(plan[at.UPDATE], (parameters, gradient, scale, numbers[at.LEARNING_RATE], count))
             plan[at.START] += size
         plan[at.START] = 0
         plan[at.EPOCH] = epoch + 1
