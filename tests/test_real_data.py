@@ -281,7 +281,10 @@ def weighted(seed, **weights):
 
 
 def test_balanced_classes_raise_the_recall_of_the_rare_one():
-    """Recall 0.58 without, 0.80 with, in the mean of SEEDS (20 seeds: 0.40-0.70, 0.60-0.90); of others 0.98, 0.89."""
+    """In the mean of SEEDS: from 0.58 to 0.80, and of the other class from 0.98 to 0.89.
+
+    20 seeds: 0.40 to 0.70 without weights, 0.60 to 0.90 with them.
+    """
     plain = np.mean([weighted(seed)[1:] for seed in SEEDS], axis=0)
     balanced = np.mean([weighted(seed, class_weight="balanced")[1:] for seed in SEEDS], axis=0)
     assert balanced[0] > plain[0] + 0.15
