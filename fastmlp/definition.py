@@ -53,6 +53,10 @@ def train(
     for record in _epochs(spec, parameters, vectors, x, y, training, state, weights):
         # A whole batch's record comes before its update, and so after the one of the epoch before (reference.train).
         if whole and record.epoch > training.first:
+            if training.watched and len(held.records) and not np.isfinite(parameters).all():
+                parameters[:] = kept
+                yield Step("diverged", held.epochs, held.records)
+                return
             yield held
         name, made = "more", records([], [], [])
         if training.recorded(record.epoch):

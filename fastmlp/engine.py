@@ -441,7 +441,8 @@ def train(
         name = {at.DONE: "done", at.REACHED: "target", at.DIVERGED: "diverged"}.get(ended, "more")
         if powers is not None and plan[at.STEP]:
             state.powers[:] = powers[int(plan[at.STEP]) - 1]
-        if name == "diverged" or (name != "more" and not finite):
+        seen = name != "more" or (training.watched and written > 0)  # whoever watches is shown finite parameters only
+        if name == "diverged" or (seen and not finite):
             name = "diverged"
             kept = int(plan[at.KEPT]) * workspace.size
             parameters[:] = workspace.snapshots[kept : kept + spec.parameters]

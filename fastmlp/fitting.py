@@ -271,7 +271,7 @@ class Fit:
         if not self.labelled:
             finite["accuracy"] = np.nan
         if len(finite):
-            if self.watch.needed:
+            if self.watch.needed and step.state != "diverged":  # else the parameters are those of before
                 self.watch.validated(finite)
             history.extend(finite)
         if step.state == "target":
