@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 import fastmlp
-from fastmlp import Model
+from fastmlp import SGD, Adagrad, Adam, AdamW, Model, RMSprop, generators
+from fastmlp.schedules import Cosine, Exponential, InverseScaling, OneCycle, ReduceOnPlateau, Step, WarmUp
 
 BACKENDS = ("numba", "reference")
 HERE = {**os.environ, "PYTHONPATH": str(Path(fastmlp.__file__).parents[1])}  # scripts find the package under test
@@ -72,3 +73,66 @@ def in_another_process(script, *arguments):
 def whole_numbers(count=40):
     x = np.random.default_rng(2).integers(0, 4, (count, 3)).astype(float)
     return x, (x.sum(axis=1) > 5).astype(int)
+
+
+# ---------------------------------------------------------------------------------------------------------
+# What a later fit goes on from
+
+SEEDS = {"int": lambda: 3, "state": lambda: np.random.RandomState(3), "rng": lambda: np.random.default_rng(3)}
+PLATEAU = ReduceOnPlateau(0.5, factor=0.5, patience=0, min_delta=0.1)
+WEIGHTS = np.linspace(0, 2, 23)
+# Options of `fit` for `problem()`: each optimizer, each schedule, and all that a resumed fit has to be given again.
+TRAININGS = {
+    "sgd": {},
+    "momentum": {"optimizer": SGD(0.05, momentum=0.9)},
+    "nesterov": {"optimizer": SGD(0.05, momentum=0.9, nesterov=True)},
+    "adam": {"optimizer": "adam", "learning_rate": 0.02},
+    "adamw": {"optimizer": AdamW(0.02, weight_decay=0.1)},
+    "rmsprop": {"optimizer": RMSprop(0.02)},
+    "adagrad": {"optimizer": Adagrad(0.1, initial_accumulator=0.01)},
+    "step": {"learning_rate": Step(0.5, every=4, factor=0.5)},
+    "exponential": {"learning_rate": Exponential(0.5, 0.9)},
+    "cosine": {"learning_rate": Cosine(0.5, epochs=25)},
+    "inverse": {"learning_rate": InverseScaling(0.5)},
+    "cycle": {"learning_rate": OneCycle(0.5, epochs=28)},
+    "warm-up": {"learning_rate": WarmUp(12.5, Cosine(0.5, epochs=15))},
+    "plateau": {"learning_rate": PLATEAU},
+    "plateau adam": {"optimizer": Adam(ReduceOnPlateau(0.05, patience=0, metric="validation_loss")), "validation": 0.3},
+    "dropout": {"dropout": 0.4},
+    "penalties": {"l2": 0.01, "l1": 0.003, "clip_value": 0.05},
+    "clip": {"clip_norm": 0.1},
+    "weights": {"sample_weight": WEIGHTS, "class_weight": "balanced"},
+    "share": {"validation": 0.25},
+    "everything": {
+        "optimizer": Adam(WarmUp(3, 0.05)), "l2": 0.01, "clip_norm": 1.0, "dropout": [0.3], "sample_weight": WEIGHTS,
+        "class_weight": {1: 2.0}, "validation": 0.25,
+    },
+}  # fmt: skip
+
+
+def problem():
+    """23 rows of two columns in three classes."""
+    x = rows(23, 2, seed=5)
+    return x, labels(x, 3)
+
+
+def learner(seed="int", **arguments):
+    """A model for `problem()`."""
+    return Model([2, 5, 3], **{"hidden": "tanh", "seed": SEEDS[seed](), **arguments})
+
+
+def inside(model):
+    """All that a later fit goes on from, as plain values, compared by ==."""
+    network = model._network
+    run, told = network.run, None
+    if run is not None:
+        plateau = run.plateau and run.plateau.state()
+        state = run.state.vectors.tobytes().hex(), run.state.powers.tolist()
+        told = [repr(run.optimizer), run.epochs, run.spoilt, plateau, *state]
+    return [model.digest(), generators.state_of(network.seed), network.drawn_seed, network.epochs, told]
+
+
+def figures(*histories):
+    """The records of one or more fits, seconds left out, as bits in hex: NaN is NaN."""
+    names = ("epoch", "loss", "accuracy", "learning_rate", "validation_loss", "validation_accuracy")
+    return {name: b"".join(getattr(history, name).tobytes() for history in histories).hex() for name in names}
