@@ -59,7 +59,7 @@ def read(path: str | os.PathLike, kind: str) -> tuple[Network, dict[str, Any], d
         hint = {
             "model": "load it with fastmlp.Model.load",
             "table": "it takes rows of a table, standardised as `fastmlp train` did: use `fastmlp predict`, or "
-            "fastmlp.tables.TableModel.load",
+            "fastmlp.table_models.TableModel.load",
         }.get(str(header.get("kind")), "this version of fastmlp does not know it")
         raise ValueError(f"{os.fspath(path)} holds a {header.get('kind')}, not a {kind}: {hint}")
     if header.get("numerics") != NUMERICS_VERSION:

@@ -1,4 +1,4 @@
-"""Tables for `fastmlp train`: reading a CSV or .npz, and standardised columns.
+"""Tables for `fastmlp train` and `fastmlp predict`: reading a CSV or .npz, and standardised columns.
 
 Imports NumPy, `data` and the reference's sums, so that a scale has the same bits anywhere.
 """
@@ -8,8 +8,8 @@ from __future__ import annotations
 import csv
 import warnings
 import zipfile
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -23,32 +23,105 @@ SHOWN = 12  # names in a message, before "..."
 
 @dataclass(frozen=True)
 class Table:
-    """x (N, K) and y (N,) or (N, J), float64 and finite; names: of the K features; target: the name of y."""
+    """x (N, K) and y (N,) or (N, J), float64 and finite; names: of the K features; target: the name of y.
+
+    weights (N,): the rows' own, where a column or an array of them was named.
+    """
 
     x: np.ndarray
     y: np.ndarray
     names: list[str]
     target: str
+    weights: np.ndarray | None = None
+
+    def arranged(self, names: Sequence[str], where: str | Path) -> Table:
+        """The same table with its features in this order. Raises ValueError where they are not the same."""
+        places = places_of(self.names, names, where)
+        return replace(self, x=np.ascontiguousarray(self.x[:, places]), names=list(names))
 
 
-def read(path: str | Path, target: str | None = None) -> Table:
-    """The table in a file: .npz, or else CSV. target: a column of the CSV, or the array in the .npz that is y.
+def read(path: str | Path, target: str | None = None, weights: str | None = None) -> Table:
+    """The table in a file: .npz, or else CSV.
 
+    target, weights: columns of the CSV, or arrays in the .npz; the target's is y there by default.
     Raises OSError where there is no such file, and ValueError or TypeError for what it holds, naming line and column.
     """
     path = Path(path)
     if path.suffix.lower() == ".npz":
-        return _read_npz(path, target or "y")
+        return _read_npz(path, target or "y", weights)
     if target is None:
-        raise ValueError(f"{path} needs --target NAME: its columns are {_listed(_csv_header(path)[0])}")
-    return _read_csv(path, target)
+        raise ValueError(f"{path} needs --target NAME: its columns are {listed(_csv_header(path)[0])}")
+    return _read_csv(path, target, weights)
+
+
+def read_rows(
+    path: str | Path, names: Sequence[str], target: str, ignored: Collection[str] = ()
+) -> tuple[np.ndarray, np.ndarray | None, str | None]:
+    """(x (N, K), y or None, what is wrong with y or None): rows to predict.
+
+    From a CSV the columns of these names, in whatever order they stand there, and the target's if there is one; others
+    than those and the ignored are refused. From an .npz X by position, and the array of the target's name. A target
+    that cannot be read is no error. Raises as `read` does.
+    """
+    path = Path(path)
+    if path.suffix.lower() == ".npz":
+        return _npz_rows(path, len(names), target)
+    header, lines = _csv_header(path)
+    unread = {target, *ignored}
+    places = places_of(header, names, path, unread)
+    values = _loaded(path, lines, len(header))
+    if values is None:
+        values = _parsed(path, header, unread)
+    if not len(values):
+        raise ValueError(f"{path} has a header and no rows")
+    y = values[:, header.index(target)] if target in header else None
+    wrong = None
+    if y is not None and not np.isfinite(y).all():
+        y, wrong = None, f"column {target!r} is not a number in every row"
+    return np.ascontiguousarray(values[:, places]), y, wrong
+
+
+def places_of(found: Sequence[str], names: Sequence[str], where: str | Path, others: Collection[str] = ()) -> list[int]:
+    """Where each of `names` is in `found`. Raises ValueError for one that is not, and for one that is in no list."""
+    missing = [name for name in names if name not in found]
+    extra = [name for name in found if name not in names and name not in others]
+    if missing or extra:
+        parts = [f"{listed(some)} {word}" for some, word in ((missing, "missing"), (extra, "too many")) if some]
+        raise ValueError(f"{where} does not have the model's columns: {'; '.join(parts)}")
+    return [list(found).index(name) for name in names]
 
 
 # ---------------------------------------------------------------------------------------------------------
 # Files
 
 
-def _read_npz(path: Path, target: str) -> Table:
+def _read_npz(path: Path, target: str, weights: str | None) -> Table:
+    x, arrays = _npz_arrays(path, [target] if weights is None else [target, weights])
+    y = _one_each(arrays[target], target, len(x))
+    w = None
+    if weights is not None:
+        w = _one_each(arrays[weights], weights, len(x))
+        if w.ndim != 1:
+            raise ValueError(f"{weights} has shape {w.shape}: give one weight for each row, ({len(x)},)")
+    return Table(x, y, [str(k) for k in range(x.shape[1])], target, w)
+
+
+def _npz_rows(path: Path, columns: int, target: str) -> tuple[np.ndarray, np.ndarray | None, str | None]:
+    x, arrays = _npz_arrays(path, [], [target])
+    if x.shape[1] != columns:
+        raise ValueError(f"{path}: X has {x.shape[1]} columns, and the model takes {columns}")
+    if target not in arrays:
+        return x, None, None
+    try:
+        return x, _one_each(arrays[target], target, len(x)), None
+    except (ValueError, TypeError) as error:
+        return x, None, str(error)
+
+
+def _npz_arrays(
+    path: Path, needed: list[str], others: Collection[str] = ()
+) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """X, checked, and the arrays that are needed, and of the others those that are there, as they are."""
     try:
         archive = np.load(path, allow_pickle=False)
     except (ValueError, EOFError, zipfile.BadZipFile) as error:
@@ -56,42 +129,51 @@ def _read_npz(path: Path, target: str) -> Table:
     if isinstance(archive, np.ndarray):
         raise ValueError(f"{path} holds one array without a name: save it with numpy.savez({str(path)!r}, X=X, y=y)")
     with archive:
-        for name in ("X", target):
+        for name in ("X", *needed):
             if name not in archive.files:
-                raise ValueError(f"{path} has no array {name!r}: it has {_listed(archive.files)}")
+                raise ValueError(f"{path} has no array {name!r}: it has {listed(archive.files)}")
         try:
-            x, y = archive["X"], archive[target]
+            x = archive["X"]
+            arrays = {name: archive[name] for name in (*needed, *others) if name in archive.files}
         except (ValueError, zipfile.BadZipFile) as error:
             raise ValueError(f"{path} holds arrays that cannot be read as numbers: {error}") from error
-    x = data.matrix(x, name="X")
-    y = data.numeric_array(y, target)
+    return data.matrix(x, name="X"), arrays
+
+
+def _one_each(values: np.ndarray, name: str, rows: int) -> np.ndarray:
+    """values as finite numbers (N,), or (N, J) for J > 1, one for each row of X."""
+    y = data.numeric_array(values, name)
     if y.ndim > 2 or y.shape[1:] == (0,):
-        raise ValueError(f"{target} has shape {y.shape}: give ({len(x)},), or ({len(x)}, J) for J outputs")
-    if len(y) != len(x):
-        raise ValueError(f"{target} has {len(y)} rows and X has {len(x)}: give one target for each row of X")
-    y = data.matrix(y.reshape(len(y), -1), name=target)
-    return Table(x, y[:, 0] if y.shape[1] == 1 else y, [str(k) for k in range(x.shape[1])], target)
+        raise ValueError(f"{name} has shape {y.shape}: give ({rows},), or ({rows}, J) for J outputs")
+    if len(y) != rows:
+        raise ValueError(f"{name} has {len(y)} rows and X has {rows}: give one target for each row of X")
+    y = data.matrix(y.reshape(len(y), -1), name=name)
+    return y[:, 0] if y.shape[1] == 1 else y
 
 
-def _read_csv(path: Path, target: str) -> Table:
+def _read_csv(path: Path, target: str, weights: str | None) -> Table:
     header, lines = _csv_header(path)
-    if target not in header:
-        hint = ""
-        if len(header) == 1 and ";" in header[0]:
-            hint = "; cells are parted by ';' there, and a CSV has commas"
-        elif all(data.reads_as_number(name) for name in header):
-            hint = "; its first line looks like numbers: put a line of names above it"
-        raise ValueError(f"{path} has no column {target!r}: it has {_listed(header)}{hint}")
-    if len(header) == 1:
-        raise ValueError(f"{path} has the one column {target!r}, and no features")
+    for name in (target, weights):
+        if name is not None and name not in header:
+            hint = ""
+            if len(header) == 1 and ";" in header[0]:
+                hint = "; cells are parted by ';' there, and a CSV has commas"
+            elif all(data.reads_as_number(name) for name in header):
+                hint = "; its first line looks like numbers: put a line of names above it"
+            raise ValueError(f"{path} has no column {name!r}: it has {listed(header)}{hint}")
+    apart = [header.index(name) for name in (target, weights) if name is not None]
+    names = [name for column, name in enumerate(header) if column not in apart]
+    if not names:
+        others = f" and {weights!r}" if weights is not None else ""
+        raise ValueError(f"{path} has the one column {target!r}{others}, and no features")
     values = _loaded(path, lines, len(header))
     if values is None:
         values = _parsed(path, header)
     if not len(values):
         raise ValueError(f"{path} has a header and no rows")
-    column = header.index(target)
-    x = np.ascontiguousarray(np.delete(values, column, axis=1))
-    return Table(x, values[:, column].copy(), header[:column] + header[column + 1 :], target)
+    x = np.ascontiguousarray(np.delete(values, apart, axis=1))
+    y, *rest = (values[:, column].copy() for column in apart)
+    return Table(x, y, names, target, rest[0] if rest else None)
 
 
 def _csv_header(path: Path) -> tuple[list[str], int]:
@@ -137,15 +219,26 @@ def _loaded(path: Path, skip: int, columns: int) -> np.ndarray | None:
     return values if values.shape[1] == columns and np.isfinite(values).all() else None
 
 
-def _parsed(path: Path, header: list[str]) -> np.ndarray:
-    """The same numbers, cell by cell: some twenty times slower, and every error has its line and column."""
+def _parsed(path: Path, header: list[str], unread: Collection[str] = ()) -> np.ndarray:
+    """The same numbers, cell by cell: some twenty times slower, and every error has its line and column.
+
+    In the columns whose names are in `unread`, what is no finite number is NaN.
+    """
     rows = []
     lines = _csv_rows(path)
     next(lines)  # the header
     for line, cells in lines:
         if len(cells) != len(header):
             raise ValueError(f"{path}, line {line}: {len(cells)} cells, where the header has {len(header)}")
-        rows.append([_number(cell, path, line, name) for cell, name in zip(cells, header, strict=True)])
+        row = []
+        for cell, name in zip(cells, header, strict=True):
+            try:
+                row.append(_number(cell, path, line, name))
+            except ValueError:
+                if name not in unread:
+                    raise
+                row.append(np.nan)
+        rows.append(row)
     return np.array(rows, np.float64).reshape(-1, len(header))
 
 
@@ -167,7 +260,7 @@ def _number(cell: str, path: Path, line: int, name: str) -> float:
     return number
 
 
-def _listed(names: Iterable[object]) -> str:
+def listed(names: Iterable[object]) -> str:
     texts = [str(name) for name in names]
     more = f", ... ({len(texts)} in all)" if len(texts) > SHOWN else ""
     return (", ".join(texts[:SHOWN]) + more) or "none"
@@ -205,6 +298,10 @@ class Scale:
         if not np.isfinite(deviation).all():
             raise ValueError(f"column {names[int(np.argmin(np.isfinite(deviation)))]!r} is too large to standardise")
         return cls(mean, deviation)
+
+    def backward(self, z: np.ndarray) -> np.ndarray:
+        """What `forward` made z (N, K) of, but for its rounding; float64."""
+        return z.astype(np.float64) * self.deviation + self.mean
 
     def forward(self, x: np.ndarray) -> np.ndarray:
         """x (N, K) in deviations from the mean."""

@@ -1,4 +1,4 @@
-"""The command line: the two exercises to the digit, training on tables, and errors of one line."""
+"""The command line: the two exercises to the digit, training on tables, predicting, and errors of one line."""
 
 import os
 import re
@@ -11,7 +11,26 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_diabetes, load_digits
 
-from fastmlp import cli, demos
+from fastmlp import (
+    SGD,
+    Adagrad,
+    Adam,
+    AdamW,
+    CrossEntropy,
+    EarlyStopping,
+    Huber,
+    Model,
+    Quantile,
+    RMSprop,
+    cli,
+    demos,
+    splits,
+    tables,
+    train_options,
+)
+from fastmlp.files import read as read_file
+from fastmlp.schedules import Cosine, Exponential, InverseScaling, OneCycle, ReduceOnPlateau, Step, WarmUp
+from fastmlp.table_models import TableModel
 
 XOR = """\
 Epoch  500 | loss=0.004159 | acc=1.0000
@@ -241,6 +260,407 @@ def test_train_with_several_outputs(run, tmp_path):
     assert "2 quantities to predict" in out
     assert "network: 4-2-2, relu, identity" in out
     assert "3 classes (0 1 2)" in run("train", tmp_path / "b.npz", *common)[1]
+
+
+# ---------------------------------------------------------------------------------------------------------
+# Options of a training
+
+QUICK = ["--epochs", 3, "--backend", "reference", "--hidden", 3]
+
+
+@pytest.fixture
+def quantity(tmp_path):
+    """A quantity y in units of its own, of two features and a column w of weights."""
+    draws = np.random.default_rng(1)
+    x = draws.normal(2, 3, size=(40, 2))
+    w = draws.integers(0, 4, 40)
+    path = tmp_path / "quantity.csv"
+    columns = np.column_stack([x[:, 0], w, 100 + 20 * x[:, 0] - x[:, 1], x[:, 1]])
+    np.savetxt(path, columns, "%.10g", ",", header="a,w,y,b", comments="")
+    return path
+
+
+def asked(monkeypatch, run, *arguments):
+    """(Model's keywords, fit's keywords, fit's rows) of a `fastmlp train`, which does train."""
+    told = {}
+    build, fit = Model.__init__, Model.fit
+
+    def built(self, layers, **keywords):
+        told["model"] = {"layers": layers, **keywords}
+        build(self, layers, **keywords)
+
+    def fitted(self, x, y, **keywords):
+        told["fit"], told["rows"] = keywords, (x, y)
+        return fit(self, x, y, **keywords)
+
+    monkeypatch.setattr(Model, "__init__", built)
+    monkeypatch.setattr(Model, "fit", fitted)
+    status, _, err = run("train", *arguments)
+    assert (status, err) == (0, "")
+    return told["model"], told["fit"], told["rows"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ([], SGD(0.1)),
+        (["--optimizer", "sgd"], SGD(0.1)),
+        (["--momentum", "0.5"], SGD(0.05, 0.5)),
+        (["--momentum", "0.5", "--nesterov", "--learning-rate", "0.2"], SGD(0.2, 0.5, True)),
+        (["--optimizer", "adam"], Adam()),
+        (
+            ["--optimizer", "adam", "--beta-1", "0.8", "--beta-2", "0.9", "--epsilon", "1e-4"],
+            Adam(0.001, 0.8, 0.9, 1e-4),
+        ),
+        (["--optimizer", "adamw", "--weight-decay", "0"], AdamW(weight_decay=0.0)),
+        (["--optimizer", "rmsprop", "--decay", "0.5"], RMSprop(decay=0.5)),
+        (["--optimizer", "adagrad", "--initial-accumulator", "1"], Adagrad(initial_accumulator=1.0)),
+        (["--schedule", "constant"], SGD(0.1)),
+        (["--schedule", "step", "--every", "2"], SGD(Step(0.1, 2))),
+        (["--schedule", "step", "--every", "2", "--factor", "0.5"], SGD(Step(0.1, 2, 0.5))),
+        (["--schedule", "exponential", "--factor", "0.9"], SGD(Exponential(0.1, 0.9))),
+        (["--schedule", "cosine"], SGD(Cosine(0.1, 3))),
+        (["--schedule", "cosine", "--schedule-epochs", "9", "--floor", "0.01"], SGD(Cosine(0.1, 9, 0.01))),
+        (["--schedule", "inverse_scaling", "--power", "1"], SGD(InverseScaling(0.1, 1))),
+        (["--schedule", "one_cycle"], SGD(OneCycle(0.1, 3))),
+        (
+            ["--schedule", "one_cycle", "--rise", "0.5", "--start-factor", "0.1", "--end-factor", "0"],
+            SGD(OneCycle(0.1, 3, 0.5, 0.1, 0.0)),
+        ),
+        (["--schedule", "reduce_on_plateau"], SGD(ReduceOnPlateau(0.1))),
+        (
+            [
+                *("--schedule", "reduce_on_plateau", "--factor", "0.5", "--patience", "0", "--threshold", "0.1"),
+                *("--floor", "0.01", "--metric", "accuracy"),
+            ],
+            SGD(ReduceOnPlateau(0.1, 0.5, 0, 0.1, 0.01, "accuracy")),
+        ),
+        (["--warm-up", "1"], SGD(WarmUp(1, 0.1))),
+        (
+            ["--warm-up", "1", "--warm-up-start", "0.5", "--schedule", "cosine", "--optimizer", "adam"],
+            Adam(WarmUp(1, Cosine(0.001, 2), 0.5)),
+        ),
+    ],
+)
+def test_train_has_every_optimizer_and_schedule(run, small, monkeypatch, arguments, expected):
+    _, fit, _ = asked(monkeypatch, run, small, "--target", "label", *QUICK, *arguments)
+    assert fit["optimizer"] == expected
+    assert fit["learning_rate"] is None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "output", "loss"),
+    [
+        ([], "identity", "squared_error"),
+        (["--loss", "squared_error"], "identity", "squared_error"),
+        (["--loss", "absolute_error"], "identity", "absolute_error"),
+        (["--loss", "huber"], "identity", Huber()),
+        (["--loss", "huber", "--delta", "2"], "identity", Huber(2)),
+        (["--loss", "quantile"], "identity", Quantile()),
+        (["--loss", "quantile", "--quantile", "0.9"], "identity", Quantile(0.9)),
+        (["--loss", "poisson"], "exponential", "poisson"),
+        (["--loss", "cross_entropy", "--target", "w"], "softmax", "cross_entropy"),
+        (["--label-smoothing", "0.1", "--target", "w"], "softmax", CrossEntropy(0.1)),
+    ],
+)
+def test_train_has_every_loss(run, quantity, monkeypatch, arguments, output, loss):
+    target = [] if "--target" in arguments else ["--target", "y"]
+    model, _, _ = asked(monkeypatch, run, quantity, *target, *QUICK, "--learning-rate", 1e-5, *arguments)
+    assert (model["output"], model["loss"]) == (output, loss)
+
+
+def test_a_loss_says_the_task(run, quantity):
+    assert "4 classes (0 1 2 3)" in run("train", quantity, "--target", "w", *QUICK)[1]
+    out = run("train", quantity, "--target", "w", "--loss", "poisson", *QUICK)[1]
+    assert "a quantity to predict" in out
+    assert "network: 3-3-1, relu, exponential, poisson, float64" in out
+
+
+def test_poisson_counts_are_not_standardised(run, quantity, monkeypatch):
+    _, fit, (_, y) = asked(monkeypatch, run, quantity, "--target", "w", "--loss", "poisson", *QUICK)
+    assert set(np.unique(y)) <= {0.0, 1.0, 2.0, 3.0}
+    assert fit["optimizer"].learning_rate == pytest.approx(0.01 / y.mean())
+
+
+def test_train_has_everything_else_of_model_and_fit(run, small, monkeypatch):
+    model, fit, _ = asked(
+        monkeypatch,
+        run,
+        small,
+        *["--target", "label", "--hidden", "3,4", "--activation", "tanh,gelu", "--init", "0.25", "--dtype", "float32"],
+        *["--epochs", 3, "--backend", "reference", "--batch-size", 7, "--no-shuffle", "--l2", 0.1, "--l1", 0.2],
+        *["--dropout", "0.25,0.5", "--clip-norm", 3, "--class-weight", "-1:2,4:0.5", "--validation", 0.25],
+        *["--early-stopping", 2, "--metric", "validation_accuracy", "--min-delta", 0.01, "--target-loss", 0.001],
+        *["--target-accuracy", 1, "--record-every", 2, "--seed", 3, "--no-progress"],
+    )
+    assert model == {
+        **{"layers": [3, 3, 4, 2], "hidden": ["tanh", "gelu"], "output": "softmax", "loss": "cross_entropy"},
+        **{"init": 0.25, "seed": 3, "dtype": "float32", "backend": "reference"},
+    }
+    x, _ = fit.pop("validation")
+    assert x.shape == (8, 3)
+    assert fit == {
+        **{"epochs": 3, "optimizer": SGD(0.1), "learning_rate": None, "resume": False, "batch_size": 7},
+        **{"shuffle": False, "l2": 0.1, "l1": 0.2, "dropout": [0.25, 0.5], "clip_value": None, "clip_norm": 3.0},
+        **{"sample_weight": None, "class_weight": {0: 2.0, 1: 0.5}, "record_every": 2, "target_loss": 0.001},
+        **{"target_accuracy": 1.0, "progress": False},
+        "early_stopping": EarlyStopping(2, "validation_accuracy", 0.01),
+    }
+
+
+def test_every_argument_of_fit_has_an_option():
+    """A new one is missed here."""
+    import inspect
+
+    options = {action.dest for action in cli._parser()._subparsers._group_actions[0].choices["train"]._actions}
+    others = {"self", "X", "y", "callback", "layers", "output"}
+    asked = {*inspect.signature(Model.fit).parameters, *inspect.signature(Model).parameters} - others
+    assert asked <= options
+
+
+def test_train_by_a_column_of_weights(run, quantity, monkeypatch):
+    model, fit, (x, _) = asked(
+        monkeypatch, run, quantity, "--target", "y", "--sample-weight", "w", "--held-out", 0, *QUICK
+    )
+    table = tables.read(quantity, "w")
+    assert (model["layers"], x.shape) == ([2, 3, 1], (40, 2))
+    assert fit["sample_weight"].tolist() == table.y.tolist()
+
+
+def test_train_trains_validates_and_holds_out_different_rows(run, small, monkeypatch):
+    _, fit, (x, y) = asked(monkeypatch, run, small, "--target", "label", "--validation", 0.25, *QUICK)
+    table = tables.read(small, "label")
+    train, held = splits.split(table.y, 0.2, 0)
+    rest, watched = splits.split(table.y[train], 0.25, 0)
+    scale = tables.Scale.of(table.x[train[rest]], table.names)
+    assert (len(x), len(watched), len(held)) == (24, 8, 8)
+    assert x.tobytes() == scale.forward(table.x[train[rest]]).tobytes()
+    assert fit["validation"][0].tobytes() == scale.forward(table.x[train[watched]]).tobytes()
+
+
+def test_train_tells_what_stopped_it_and_the_best_epoch(run, tmp_path):
+    x = np.random.default_rng(0).normal(size=(60, 4))
+    path = csv_of(tmp_path / "noise.csv", x, np.arange(60) % 2)
+    arguments = ["--early-stopping", 3, "--validation", 0.3, "--epochs", 200, "--backend", "reference"]
+    status, out, _ = run("train", path, "--target", "label", *arguments, "-o", tmp_path / "m")
+    assert status == 0
+    assert "training on 34 rows, validating on 14, 12 held out" in out
+    value, best = re.search(r"^stopped: validation loss had its best value, (\S+), in epoch (\d+)$", out, re.M).groups()
+    assert re.search(rf"^loss: \S+ in epoch {best}, the best of {int(best) + 3}$", out, re.M)
+    assert re.search(rf"^validation loss: {value}, accuracy: 0\.\d{{4}}$", out, re.M)
+    assert TableModel.load(tmp_path / "m").model._network.run.epochs == int(best)
+
+
+def test_train_tells_which_target_was_reached(run, small):
+    out = run("train", small, "--target", "label", *QUICK, "--target-loss", 100)[1]
+    assert re.search(r"^stopped: loss \S+ reached the target in epoch 1$", out, re.M)
+
+
+def test_diverging_is_told_with_what_to_do(run, quantity, tmp_path):
+    arguments = ["train", quantity, "--target", "y", *QUICK, "-o", tmp_path / "m", "--schedule", "cosine"]
+    status, _, err = run(*arguments, "--learning-rate", 1e200)
+    assert status == 2
+    assert err.startswith("fastmlp: training diverged: ")
+    assert err.endswith("; try a smaller --learning-rate than 1e+200, or --clip-norm 1; nothing was saved\n")
+    assert not (tmp_path / "m").exists()
+
+
+# ---------------------------------------------------------------------------------------------------------
+# Saving, going on, predicting
+
+
+def predicted(out):
+    """(header, values) of a CSV."""
+    header, *rows = out.splitlines()
+    return header, np.array([[float(cell) for cell in row.split(",")] for row in rows])
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_predict_gives_what_the_model_gives_for_classes(run, small, tmp_path, dtype):
+    path = tmp_path / "m.safetensors"
+    arguments = ["--optimizer", "adam", "--seed", 5, "--held-out", 0, "--dtype", dtype, *QUICK]
+    status, out, _ = run("train", small, "--target", "label", *arguments, "-o", path)
+    assert status == 0
+    assert out.endswith(f"saved to: {path}\n")
+    table = tables.read(small, "label")
+    x = tables.Scale.of(table.x, table.names).forward(table.x)
+    model = Model([3, 3, 2], seed=5, dtype=dtype, backend="reference")
+    model.fit(x, (table.y == 4).astype(int), epochs=3, batch_size=32, optimizer="adam")
+    assert found(out, "digest") == model.digest()
+    status, out, err = run("predict", path, small, "--backend", "reference")
+    header, values = predicted(out)
+    assert (status, header) == (0, "label")
+    labels = np.array([-1, 4])[model.predict(x)]
+    assert values[:, 0].tolist() == labels.tolist()
+    assert set(out.splitlines()[1:]) <= {"-1", "4"}
+    assert err == f"accuracy: {(labels == table.y).mean():.4f} on 40 rows of small.csv\n"
+    header, values = predicted(run("predict", path, small, "--probabilities", "--backend", "reference")[1])
+    assert header == "p_-1,p_4"
+    assert values.tobytes() == model.predict_proba(x).astype(np.float64).tobytes()
+
+
+@pytest.mark.parametrize("loss", ["squared_error", "huber", "poisson"])
+def test_predict_gives_what_the_model_gives_for_quantities(run, quantity, tmp_path, loss):
+    path = tmp_path / "m"
+    arguments = ["--loss", loss, "--learning-rate", 1e-5, "--sample-weight", "w", "--held-out", 0, *QUICK]
+    assert run("train", quantity, "--target", "y", *arguments, "-o", path)[0] == 0
+    table = tables.read(quantity, "y", "w")
+    x = tables.Scale.of(table.x, table.names).forward(table.x)
+    y, scale = table.y[:, None], tables.Scale.of(table.y[:, None], ["y"])
+    model = Model([2, 3, 1], loss=loss, backend="reference")
+    model.fit(
+        *(x, y if loss == "poisson" else scale.forward(y)),
+        **dict(epochs=3, batch_size=32, learning_rate=1e-5, sample_weight=table.weights),
+    )
+    expected = model.predict(x)
+    if loss != "poisson":
+        expected = expected * scale.deviation + scale.mean
+    status, out, err = run("predict", path, quantity, "--backend", "reference")
+    header, values = predicted(out)
+    assert (status, header) == (0, "y")
+    assert values[:, 0].tobytes() == expected.tobytes()
+    r2 = 1 - ((expected - table.y) ** 2).sum() / ((table.y - table.y.mean()) ** 2).sum()
+    assert err == f"R2: {r2:.4f} on 40 rows of quantity.csv\n"
+
+
+@pytest.fixture
+def trained(run, quantity, tmp_path):
+    """A file of a model of quantity.csv."""
+    path = tmp_path / "trained.safetensors"
+    assert run("train", quantity, "--target", "y", "--sample-weight", "w", *QUICK, "-o", path)[0] == 0
+    return path
+
+
+def test_predict_finds_columns_by_name(run, trained, quantity, tmp_path):
+    table = tables.read(quantity, "y", "w")
+    (tmp_path / "other.csv").write_text("b,a\n" + "".join(f"{b!r},{a!r}\n" for a, b in table.x.tolist()))
+    np.savez(tmp_path / "other.npz", X=table.x)
+    arguments = ["--backend", "reference"]
+    expected = run("predict", trained, quantity, *arguments)[1]
+    assert run("predict", trained, tmp_path / "other.csv", *arguments) == (0, expected, "")
+    assert run("predict", trained, tmp_path / "other.npz", *arguments) == (0, expected, "")
+    assert run("predict", trained, quantity, *arguments, "-o", tmp_path / "out.csv")[:2] == (0, "")
+    assert (tmp_path / "out.csv").read_text() == expected
+
+
+def test_predict_ignores_a_target_that_cannot_be_read(run, trained, tmp_path):
+    (tmp_path / "new.csv").write_text("a,b,y\n1,2,\n3,4,?\n")
+    status, out, err = run("predict", trained, tmp_path / "new.csv", "--backend", "reference")
+    assert (status, len(out.splitlines())) == (0, 3)
+    assert err == "not scored: column 'y' is not a number in every row\n"
+
+
+def test_predict_several_quantities(run, tmp_path):
+    x = np.random.default_rng(0).normal(size=(30, 4))
+    np.savez(tmp_path / "a.npz", X=x, y=x[:, :2] + x[:, 2:])
+    assert run("train", tmp_path / "a.npz", *QUICK, "-o", tmp_path / "m")[0] == 0
+    status, out, err = run("predict", tmp_path / "m", tmp_path / "a.npz", "--backend", "reference")
+    header, values = predicted(out)
+    assert (status, header, values.shape) == (0, "y_0,y_1", (30, 2))
+    assert re.fullmatch(r"R2: -?\d\.\d{4} on 30 rows of a\.npz\n", err)
+
+
+def test_predict_of_one_hot_rows_is_scored(run, tmp_path):
+    x = np.random.default_rng(0).normal(size=(30, 4))
+    np.savez(tmp_path / "a.npz", X=x, y=np.eye(3)[np.arange(30) % 3])
+    assert run("train", tmp_path / "a.npz", *QUICK, "-o", tmp_path / "m")[0] == 0
+    assert "accuracy: " in run("predict", tmp_path / "m", tmp_path / "a.npz", "--backend", "reference")[2]
+
+
+RESUMED = [
+    [],
+    ["--optimizer", "adam", "--schedule", "step", "--every", "4", "--batch-size", "7"],
+    ["--momentum", "0.9", "--dropout", "0.2", "--l1", "0.01", "--no-shuffle", "--class-weight", "balanced"],
+    ["--optimizer", "rmsprop", "--schedule", "reduce_on_plateau", "--patience", "1", "--validation", "0.2"],
+    ["--optimizer", "adagrad", "--warm-up", "15", "--clip-norm", "0.1", "--held-out", "0.4", "--seed", "7"],
+]
+
+
+@pytest.mark.parametrize("options", RESUMED)
+@pytest.mark.parametrize("backend", ["numba", "reference"])
+def test_10_epochs_and_20_more_are_30(run, small, tmp_path, options, backend):
+    common = ["train", small, "--backend", backend]
+    new = [*common, "--target", "label", "--hidden", 3, *options]
+    whole = run(*new, "--epochs", 30)[1]
+    assert run(*new, "--epochs", 10, "-o", tmp_path / "ten")[0] == 0
+    status, out, _ = run(*common, "--resume", tmp_path / "ten", "--epochs", 20, "-o", tmp_path / "thirty")
+    assert status == 0
+    assert f"resuming {tmp_path / 'ten'} after epoch 10" in out
+    for name in ("loss", "training accuracy", "held-out accuracy", "digest"):
+        assert found(out, name) == found(whole, name)
+    assert "in epoch 30" in out
+    assert read_file(tmp_path / "thirty")[1]["table"] == read_file(tmp_path / "ten")[1]["table"]
+
+
+def test_resuming_tells_what_stays_and_takes_new_options(run, small, tmp_path):
+    options = ["--l2", 0.5, "--clip-value", 2, "--no-shuffle", "--epochs", 2, "--backend", "reference"]
+    run("train", small, "--target", "label", "--hidden", 3, *options, "-o", tmp_path / "m")
+    arguments = ["train", small, "--resume", tmp_path / "m", "--epochs", 1, "--backend", "reference"]
+    out = run(*arguments, "-o", tmp_path / "m")[1]
+    assert "after epoch 2, still with --no-shuffle --l2 0.5 --clip-value 2.0\n" in out
+    out = run(*arguments, "--l2", 0, "--shuffle", "--clip-norm", 1, "--learning-rate", 1e-3)[1]
+    assert f"resuming {tmp_path / 'm'} after epoch 3 at a new learning rate\n" in out
+    assert "in epoch 4" in out
+
+
+def test_resuming_with_a_new_schedule_goes_on_from_the_old_rate(run, small, tmp_path, monkeypatch):
+    run("train", small, "--target", "label", *QUICK, "--learning-rate", 0.3, "--warm-up", 2, "-o", tmp_path / "m")
+    told = {}
+    fit = Model.fit
+    monkeypatch.setattr(Model, "fit", lambda self, *rows, **words: (told.update(words), fit(self, *rows, **words))[1])
+    arguments = ["--schedule", "cosine", "--epochs", 4, "--backend", "reference"]
+    assert run("train", small, "--resume", tmp_path / "m", *arguments)[0] == 0
+    assert (told["optimizer"], told["learning_rate"], told["resume"]) == (None, Cosine(0.3, 7), True)
+
+
+def test_resuming_takes_columns_in_any_order(run, small, tmp_path):
+    run("train", small, "--target", "label", *QUICK, "-o", tmp_path / "m")
+    rows = [line.split(",") for line in small.read_text().splitlines()]
+    (tmp_path / "turned.csv").write_text("".join(",".join(row[::-1]) + "\n" for row in rows))
+    arguments = ["--resume", tmp_path / "m", "--epochs", 1, "--backend", "reference"]
+    digests = {found(run("train", table, *arguments)[1], "digest") for table in (small, tmp_path / "turned.csv")}
+    assert len(digests) == 1
+
+
+def test_resuming_by_place_keeps_the_names(run, small, tmp_path):
+    run("train", small, "--target", "label", *QUICK, "-o", tmp_path / "m")
+    table = tables.read(small, "label")
+    np.savez(tmp_path / "a.npz", X=table.x, label=table.y)
+    arguments = ["--resume", tmp_path / "m", "--epochs", 1, "--backend", "reference", "-o", tmp_path / "n"]
+    assert run("train", tmp_path / "a.npz", *arguments)[0] == 0
+    assert TableModel.load(tmp_path / "n").names == ("c0", "c1", "c2")
+
+
+def test_a_reader_that_leaves_does_not_keep_the_model_from_its_file(small, tmp_path):
+    arguments = command("train", small, "--target", "label", *QUICK, "-o", tmp_path / "m")
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        ended = subprocess.run(arguments, stdout=writing, stderr=subprocess.PIPE, text=True, check=False)
+    finally:
+        os.close(writing)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert TableModel.load(tmp_path / "m").names == ("c0", "c1", "c2")
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+def test_a_full_disk_is_one_line(trained, quantity):
+    with open("/dev/full", "w") as full:
+        ended = subprocess.run(
+            command("predict", trained, quantity), stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert (ended.returncode, ended.stderr) == (2, "fastmlp: No space left on device\n")
+
+
+def test_a_file_that_cannot_be_written_after_all_comes_after_the_report(run, small, tmp_path, monkeypatch):
+    def full(self, path):
+        raise OSError(28, "not saved: No space left on device", str(path))
+
+    monkeypatch.setattr(TableModel, "save", full)
+    status, out, err = run("train", small, "--target", "label", *QUICK, "-o", tmp_path / "m")
+    assert (status, err) == (2, f"fastmlp: {tmp_path / 'm'}: not saved: No space left on device\n")
+    assert "digest: " in out
+    assert "saved to" not in out
 
 
 # ---------------------------------------------------------------------------------------------------------

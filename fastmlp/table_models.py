@@ -1,0 +1,149 @@
+"""A network with the columns, labels and scales of the table that it was trained on: what `fastmlp train -o` writes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from fastmlp import data, saving
+from fastmlp.model import Model, _r2
+from fastmlp.tables import Scale, as_classes, listed, places_of
+
+EXACT = 2.0**53  # up to here a float64 holds every whole number
+
+
+@dataclass(frozen=True, eq=False)
+class TableModel:
+    """A model that takes a table's rows as they are in its file, and answers in the file's labels and units.
+
+    names: of the K features, in the order of the network's inputs. target: the name of what is predicted. classes
+    (C,): the labels, ascending; None for quantities. scale: of the features. target_scale: of the quantities, None
+    where they were not standardised. settings: what `fastmlp train --resume` goes on with, as plain values.
+
+    Raises ValueError where these do not fit the network.
+
+    >>> wine = TableModel.load("wine.safetensors")
+    >>> wine.predict([[12.8, 2.4, 107.0]])
+    array([3])
+    """
+
+    model: Model
+    names: tuple[str, ...]
+    target: str
+    classes: np.ndarray | None
+    scale: Scale
+    target_scale: Scale | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        spec = self.model.spec
+        if self.classes is not None and spec.output != "softmax":
+            raise ValueError(f'classes need a network with output="softmax", and not {spec.output!r}')
+        sizes: list[tuple[str, Any, int]] = [
+            ("names", self.names, spec.inputs),
+            ("classes", self.classes, spec.outputs),
+            ("scale", self.scale.mean, spec.inputs),
+            ("scale", self.scale.deviation, spec.inputs),
+        ]
+        if self.target_scale is not None:
+            sizes += [
+                ("target_scale", part, spec.outputs) for part in (self.target_scale.mean, self.target_scale.deviation)
+            ]
+        for name, values, size in sizes:
+            if values is not None and len(values) != size:
+                raise ValueError(f"{name} has {len(values)} entries, and layers={list(spec.layers)} needs {size}")
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Labels (N,), int64; or quantities, (N,) or (N, J) for J of them, float64.
+
+        X (N, K): rows as in the table. A frame's columns go by their names, in any order; an array's by their place.
+        Raises ValueError or TypeError for an X that does not fit.
+        """
+        found = self.model.predict(self._features(X))
+        if self.classes is not None:
+            labels = self.classes.astype(np.int64) if (abs(self.classes) <= EXACT).all() else self.classes
+            return labels[found]
+        values = found.astype(np.float64)
+        if self.target_scale is None:
+            return values
+        return self.target_scale.backward(values.reshape(len(values), -1)).reshape(values.shape)
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """The probability of each of `classes` (N, C). Raises ValueError for quantities, and as `predict` does."""
+        if self.classes is None:
+            raise ValueError(f"{self.target!r} is a quantity, which has no probabilities: use predict")
+        return self.model.predict_proba(self._features(X))
+
+    def score(self, X: Any, y: Any) -> dict[str, float]:
+        """{"accuracy"}, the share of rows whose label is met; or {"r2"}, as `Model.evaluate` has it, in y's own units.
+
+        y: labels (N,) or one-hot rows; quantities (N,) or (N, J). Raises ValueError or TypeError for one that does not
+        fit.
+        """
+        predicted = self.predict(X)
+        y = data.numeric_array(y, "y")
+        if self.classes is not None and y.ndim == 2:
+            y = as_classes(y) if y.shape[1] == len(self.classes) else y
+        if y is None or y.shape != predicted.shape:
+            shape = "(not one-hot)" if y is None else y.shape
+            raise ValueError(f"y has shape {shape}, and there are predictions of shape {predicted.shape}: give as many")
+        if self.classes is not None:
+            return {"accuracy": float((predicted == y).mean())}
+        rows = len(predicted)
+        return {"r2": _r2(predicted.reshape(rows, -1), y.reshape(rows, -1))}
+
+    def save(self, path: str | os.PathLike) -> None:
+        """Writes everything to one file, as `Model.save` does, which says how and what is raised."""
+        scales = {"scale": self.scale, "target_scale": self.target_scale}
+        table = {
+            "names": list(self.names),
+            "target": self.target,
+            "task": "regress" if self.classes is None else "classify",
+            "classes": None if self.classes is None else self.classes.tolist(),
+            **{
+                name: None if scale is None else {"mean": scale.mean.tolist(), "deviation": scale.deviation.tolist()}
+                for name, scale in scales.items()
+            },
+            "settings": dict(self.settings),
+        }
+        saving.write(path, self.model._network, "table", {"table": table})
+
+    @classmethod
+    def load(cls, path: str | os.PathLike, *, backend: str = "numba") -> TableModel:
+        """What `save` or `fastmlp train -o` wrote. Raises as `Model.load` does."""
+        network, header, _ = saving.read(path, "table")
+        model = Model._of(network, backend)
+        try:
+            table = header["table"]
+            classes = table["classes"]
+            return cls(
+                model,
+                tuple(table["names"]),
+                table["target"],
+                None if classes is None else np.array(classes, np.float64),
+                _scale(table["scale"]),
+                None if table["target_scale"] is None else _scale(table["target_scale"]),
+                dict(table["settings"]),
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(f"{os.fspath(path)} has parts that do not fit together: {error}") from error
+
+    def _features(self, X: Any) -> np.ndarray:
+        """X as the network sees it."""
+        x = data.matrix(X)
+        columns = getattr(X, "columns", None)
+        if columns is not None:
+            found = [str(name) for name in columns]
+            x = x[:, places_of(found, self.names, "X")]
+        if x.shape[1] != len(self.names):
+            raise ValueError(f"X has {x.shape[1]} columns, and the model takes {len(self.names)}: {listed(self.names)}")
+        with np.errstate(over="ignore"):
+            return self.scale.forward(x)
+
+
+def _scale(parts: dict[str, list[float]]) -> Scale:
+    return Scale(np.array(parts["mean"], np.float64), np.array(parts["deviation"], np.float64))

@@ -1,0 +1,423 @@
+"""`fastmlp train`: from a table and options to a report, a plot and a file. The options are in `train_options.py`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fastmlp import splits, tables, train_options
+from fastmlp.command_line import check_place, check_plot, help_shape, naming_options, option
+from fastmlp.errors import DivergenceError
+from fastmlp.history import seconds_of
+from fastmlp.tables import Scale, Table
+from fastmlp.train_options import ARGUMENTS, KEPT, OUTPUTS, USUAL, USUAL_FIT
+
+if TYPE_CHECKING:
+    from fastmlp.history import History
+    from fastmlp.model import Model
+    from fastmlp.table_models import TableModel
+
+
+def add(commands: Any) -> None:
+    """Adds the command to the parser's subcommands."""
+    train = commands.add_parser(
+        "train",
+        usage="%(prog)s DATA [--target NAME] [options]",
+        help="train on a table of numbers",
+        description=(
+            "Trains on a table of numbers and reports how well it does on rows held out: accuracy for classes, R2 for "
+            "quantities. Features are standardised by the training rows; so is a quantity to predict, but for poisson, "
+            "so that losses and --delta are in its standard deviations. The last layer is as wide as the target needs."
+        ),
+        formatter_class=help_shape,
+    )
+    train.set_defaults(run=run)
+    train.add_argument("data", type=Path, metavar="DATA", help="a CSV of numbers with a header, or .npz with X and y")
+    train_options.add(train)
+
+
+@dataclass(frozen=True)
+class _Job:
+    """A table made ready, in the units that the network sees: rows to train on, to validate on, and held out."""
+
+    task: str
+    outputs: int
+    classes: np.ndarray | None
+    scale: Scale
+    target_scale: Scale | None
+    train: tuple[np.ndarray, np.ndarray]
+    validation: tuple[np.ndarray, np.ndarray] | None
+    held: tuple[np.ndarray, np.ndarray]
+    weights: np.ndarray | None  # of the training rows
+
+
+def run(args: argparse.Namespace) -> None:
+    train_options.check(args)
+    check_plot(args.plot)
+    check_place("--output", args.output, "model.safetensors", {"the table": args.data})
+    if args.output is not None and args.output == args.plot:
+        raise ValueError(f"--output and --plot are both {args.output}: name two files")
+    before = _loaded(args) if args.resume else None
+    settings = _settings(args, before)
+    target = args.target if before is None else before.target
+    table = tables.read(args.data, target, settings["sample_weight"])
+    if before is not None and not _is_npz(args.data):
+        table = table.arranged(before.names, args.data)
+    say = _Voice(bool(args.output or args.plot))
+    job = _prepared(table, args, settings, before, say)
+    model = _new_model(table, job, args) if before is None else before.model
+    say(f"network: {_in_words(model)}")
+    if before is not None:
+        say(_resumed(args, model, settings))
+    from fastmlp.table_models import TableModel
+
+    interrupt = None
+    try:
+        _fit(model, table, job, args, settings)
+    except KeyboardInterrupt as error:  # what was reached is worth a report, and a file
+        interrupt = error
+    except DivergenceError as error:
+        raise ValueError(_diverged(error, model, args, settings)) from error
+    history = model.history
+    if history is not None and len(history):
+        try:
+            if args.output:
+                names = table.names if before is None else before.names
+                kept = {name: value for name, value in settings.items() if value is not None}
+                made = TableModel(model, tuple(names), table.target, job.classes, job.scale, job.target_scale, kept)
+                made.save(args.output)
+        finally:
+            _report(model, history, job, args, say)
+        if args.output:
+            say(f"saved to: {args.output}")
+        if args.plot:
+            history.plot(args.plot)
+    elif args.output:
+        print("nothing to save: no epoch was done", file=sys.stderr)
+    if interrupt is not None:
+        raise interrupt
+
+
+class _Voice:
+    """Prints lines at once. stubborn: goes on where nobody reads (`| head -1`), since a file is to be written."""
+
+    def __init__(self, stubborn: bool) -> None:
+        self._stubborn = stubborn
+
+    def __call__(self, line: str) -> None:
+        try:
+            print(line, flush=True)
+        except BrokenPipeError:
+            if not self._stubborn:
+                raise
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _is_npz(path: Path) -> bool:
+    return path.suffix.lower() == ".npz"
+
+
+# ---------------------------------------------------------------------------------------------------------
+# Going on
+
+
+def _loaded(args: argparse.Namespace) -> TableModel:
+    """The model to go on with. Raises ValueError where it cannot go on, or not with this."""
+    from fastmlp.table_models import TableModel
+
+    before = TableModel.load(args.resume, backend=args.backend)
+    run = before.model._network.run
+    if run is None:
+        raise ValueError(f"--resume {args.resume}: this model has not been trained, so that nothing goes on there")
+    if run.spoilt:
+        raise ValueError(f"--resume {args.resume}: nothing can go on there, since {run.spoilt}")
+    if args.target not in (None, before.target):
+        raise ValueError(f"--target {args.target}: {args.resume} predicts {before.target!r}; leave --target out")
+    train_options.check_task(args, "regress" if before.classes is None else "classify", before.target)
+    return before
+
+
+def _settings(args: argparse.Namespace, before: TableModel | None) -> dict[str, Any]:
+    """The options that are kept in a file: as given, or else as they were, or else as usual."""
+    kept = {name: getattr(args, name) for name in KEPT}
+    if before is not None:
+        old = dict(before.settings)
+        for pair in (("clip_value", "clip_norm"), ("clip_norm", "clip_value")):
+            if kept[pair[0]] is not None:
+                old.pop(pair[1], None)
+        kept = {name: old.get(name) if value is None else value for name, value in kept.items()}
+    return {name: USUAL_FIT.get(name) if value is None else value for name, value in kept.items()}
+
+
+def _resumed(args: argparse.Namespace, model: Model, settings: dict[str, Any]) -> str:
+    """What goes on, in words."""
+    last = model._network.run
+    assert last is not None
+    old = [
+        option(name) + ("" if value is True else f" {value}") if value is not False else f"--no-{name}"
+        for name, value in settings.items()
+        if getattr(args, name) is None and value is not None and value != USUAL_FIT.get(name)
+    ]
+    rate = (
+        ""
+        if args.learning_rate is None and args.schedule is None and args.warm_up is None
+        else " at a new learning rate"
+    )
+    return f"resuming {args.resume} after epoch {last.epochs}{rate}{', still with ' if old else ''}{' '.join(old)}"
+
+
+# ---------------------------------------------------------------------------------------------------------
+# The table
+
+
+def _prepared(
+    table: Table, args: argparse.Namespace, settings: dict[str, Any], before: TableModel | None, say: _Voice
+) -> _Job:
+    """Splits and standardises a table, and prints what it holds."""
+    rows, columns = table.x.shape
+    if rows < 2:
+        raise ValueError(f"{args.data} has one row: at least 2 are needed")
+    labels = _labels_or_none(table, args, before)
+    classes = None
+    y: np.ndarray
+    groups: np.ndarray
+    shape = f"{args.data.name}: {rows} rows, {columns} features"
+    if labels is not None:
+        classes = np.unique(labels) if before is None else before.classes
+        assert classes is not None
+        if len(classes) < 2:
+            raise ValueError(f"{table.target!r} is {classes[0]:g} in every row: there is nothing to tell apart")
+        unknown = np.setdiff1d(labels, classes)
+        if len(unknown):
+            raise ValueError(
+                f"{table.target!r} holds {unknown[0]:g}, which is none of the classes of {args.resume} "
+                f"({_listed(classes)}): leave out those rows, or --resume, to train a new model"
+            )
+        y = groups = np.searchsorted(classes, labels)
+        task, outputs = "classify", len(classes)
+        say(f"{shape}, {outputs} classes ({_listed(classes)})")
+    else:
+        y = table.y.reshape(rows, -1)
+        task, outputs, groups = "regress", y.shape[1], np.zeros(rows)
+        _check_quantity(table, args, outputs, before)
+        say(f"{shape}, {'a quantity' if outputs == 1 else f'{outputs} quantities'} to predict")
+    if before is not None and columns != len(before.names):
+        raise ValueError(f"{args.data}: X has {columns} columns, and {args.resume} takes {len(before.names)}")
+    train_options.check_task(args, task, table.target)
+    weights = _checked_weights(table, settings)
+    seed = _seed(args, before)
+    train, held = splits.split(groups, settings["held_out"], seed)
+    watched = None
+    if settings["validation"] is not None:
+        rest, chosen = splits.split(groups[train], settings["validation"], seed)
+        train, watched = train[rest], train[chosen]
+    if before is not None:
+        scale, target_scale = before.scale, before.target_scale
+    else:
+        scale, target_scale = Scale.of(table.x[train], table.names), None
+        if task == "regress" and args.loss != "poisson":
+            target_scale = Scale.of(y[train], [table.target] * outputs)
+    x = scale.forward(table.x)
+    if target_scale is not None:
+        y = target_scale.forward(y)  # R2 is the same in either unit
+    parts = [f"training on {len(train)} rows", f"{len(held)} held out"]
+    if watched is not None:
+        parts.insert(1, f"validating on {len(watched)}")
+    say(", ".join(parts))
+    return _Job(
+        task,
+        outputs,
+        classes,
+        scale,
+        target_scale,
+        (x[train], y[train]),
+        None if watched is None else (x[watched], y[watched]),
+        (x[held], y[held]),
+        None if weights is None else weights[train],
+    )
+
+
+def _seed(args: argparse.Namespace, before: TableModel | None) -> int:
+    if before is not None:
+        return before.model._network.number_seed()
+    return USUAL["seed"] if args.seed is None else args.seed
+
+
+def _labels_or_none(table: Table, args: argparse.Namespace, before: TableModel | None) -> np.ndarray | None:
+    """The target's labels (N,), or None where it is a quantity."""
+    task = args.task
+    if before is not None:
+        task = "regress" if before.classes is None else "classify"
+    elif task in (None, "auto") and args.loss is not None:
+        task = train_options.task_of(args.loss)
+    if task == "classify":
+        said = "classes" if before is not None else "--task classify" if args.task == task else f"--loss {args.loss}"
+        return _labels(table, said)
+    return None if task == "regress" else tables.as_classes(table.y)
+
+
+def _labels(table: Table, said: str) -> np.ndarray:
+    """The target as class numbers, whatever they are, where it was said that it holds classes."""
+    if table.y.ndim == 2:
+        labels = tables.as_classes(table.y)
+        if labels is None:
+            raise ValueError(f"{said}: {table.target!r} has {table.y.shape[1]} columns and is not one-hot")
+        return labels
+    whole = table.y == np.floor(table.y)
+    if not whole.all():
+        value = table.y[int(np.argmin(whole))]
+        raise ValueError(f"{said}: {table.target!r} holds {value:g}, and classes are whole numbers")
+    return table.y
+
+
+def _check_quantity(table: Table, args: argparse.Namespace, outputs: int, before: TableModel | None) -> None:
+    poisson = args.loss == "poisson" if before is None else before.model.spec.loss == "poisson"
+    if poisson and (table.y < 0).any():
+        raise ValueError(
+            f"--loss poisson: {table.target!r} holds {table.y.min():g}, and counts are 0 or more; "
+            "use --loss squared_error"
+        )
+    if before is not None and outputs != before.model.spec.outputs:
+        raise ValueError(
+            f"{table.target!r} has {outputs} columns, and {args.resume} predicts {before.model.spec.outputs}"
+        )
+
+
+def _checked_weights(table: Table, settings: dict[str, Any]) -> np.ndarray | None:
+    weights = table.weights
+    if weights is not None and (weights < 0).any():
+        raise ValueError(
+            f"--sample-weight {settings['sample_weight']}: it holds {weights.min():g}, and a weight is 0 or more"
+        )
+    return weights
+
+
+def _listed(classes: np.ndarray) -> str:
+    texts = [f"{value:.0f}" for value in classes]
+    return " ".join(texts if len(texts) <= 20 else [*texts[:10], "...", texts[-1]])
+
+
+# ---------------------------------------------------------------------------------------------------------
+# Training
+
+
+def _new_model(table: Table, job: _Job, args: argparse.Namespace) -> Model:
+    from fastmlp.model import Model
+
+    loss = train_options.loss_of(args, job.task)
+    with naming_options(ARGUMENTS):
+        return Model(
+            [table.x.shape[1], *train_options.sizes(args.hidden or USUAL["hidden"]), job.outputs],
+            hidden=train_options.activations(args),
+            output=OUTPUTS[args.loss] if args.loss else "softmax" if job.task == "classify" else "identity",
+            loss=loss,
+            init=train_options.initial(args),
+            seed=_seed(args, None),
+            dtype=args.dtype or USUAL["dtype"],
+            backend=args.backend,
+        )
+
+
+def _in_words(model: Model) -> str:
+    """'64-128-10, relu, softmax, float64'"""
+    spec = model.spec
+    hidden = spec.hidden if len(set(spec.hidden)) > 1 else spec.hidden[:1]
+    loss = train_options.described_loss(spec.loss, spec.loss_parameter)
+    parts = ["-".join(map(str, spec.layers)), "-".join(hidden), spec.output, loss, spec.dtype]
+    return ", ".join(part for part in parts if part)
+
+
+def _fit(model: Model, table: Table, job: _Job, args: argparse.Namespace, settings: dict[str, Any]) -> None:
+    optimizer, rate = None, None
+    last = model._network.run if args.resume else None
+    if last is None:
+        level = (
+            float(Scale.of(job.train[1], [table.target] * job.outputs).mean.max()) if args.loss == "poisson" else 1.0
+        )
+        optimizer = train_options.optimizer_of(args, job.task, level)
+    else:
+        rate = train_options.rate_on_resuming(args, last.optimizer, last.epochs)
+    class_weight = _class_weight(settings["class_weight"], job)
+    with naming_options(ARGUMENTS):
+        model.fit(
+            *job.train,
+            epochs=args.epochs,
+            optimizer=optimizer,
+            learning_rate=rate,
+            resume=last is not None,
+            batch_size=settings["batch_size"],
+            shuffle=settings["shuffle"],
+            l2=settings["l2"] or 0.0,
+            l1=settings["l1"] or 0.0,
+            dropout=train_options.dropout_rates(settings["dropout"]),
+            clip_value=settings["clip_value"],
+            clip_norm=settings["clip_norm"],
+            sample_weight=job.weights,
+            class_weight=class_weight,
+            validation=job.validation,
+            early_stopping=train_options.stopping_of(args),
+            record_every=args.record_every,
+            target_loss=args.target_loss,
+            target_accuracy=args.target_accuracy,
+            progress=args.progress,
+        )
+
+
+def _diverged(error: DivergenceError, model: Model, args: argparse.Namespace, settings: dict[str, Any]) -> str:
+    run = model._network.run
+    assert run is not None
+    advice = f"try a smaller --learning-rate than {train_options.base_rate(run.optimizer.learning_rate):g}"
+    if settings["clip_norm"] is None and settings["clip_value"] is None:
+        advice += ", or --clip-norm 1"
+    return f"{str(error).partition('. Try')[0]}; {advice}{'; nothing was saved' if args.output else ''}"
+
+
+def _class_weight(text: str | None, job: _Job) -> Any:
+    """--class-weight by the network's labels 0, 1, ..., where it is given by the table's own."""
+    if text is None:
+        return None
+    assert job.classes is not None
+    weights = train_options.class_weights(text)
+    if isinstance(weights, str):
+        missing = np.setdiff1d(np.arange(len(job.classes)), job.train[1])
+        if len(missing):
+            raise ValueError(
+                f"--class-weight balanced: there is no row of class {job.classes[missing[0]]:.0f} to train on; "
+                "give weights like 0:1,1:5"
+            )
+        return weights
+    for label in weights:
+        if label not in job.classes:
+            raise ValueError(f"--class-weight={text}: {label:g} is none of the classes ({_listed(job.classes)})")
+    return {int(np.searchsorted(job.classes, label)): weight for label, weight in weights.items()}
+
+
+def _report(model: Model, history: History, job: _Job, args: argparse.Namespace, say: _Voice) -> None:
+    place = len(history) - 1
+    if history.stopped and history.stopped != "interrupted":
+        say(f"stopped: {history.stopped}")
+    if history.best_epoch is not None and history.stopped != "interrupted":  # whose weights the model has
+        place = int(np.flatnonzero(history.epoch == history.best_epoch)[0])
+    epoch = history.epoch[place]
+    best = f", the best of {history.epoch[-1]}" if epoch != history.epoch[-1] else ""
+    say(f"loss: {history.loss[place]:.6g} in epoch {epoch}{best}")
+    if job.validation is not None:
+        accuracy = history.validation_accuracy[place]
+        text = "" if np.isnan(accuracy) else f", accuracy: {accuracy:.4f}"
+        say(f"validation loss: {history.validation_loss[place]:.6g}{text}")
+    say(f"training {_quality(model, *job.train)}")
+    if len(job.held[0]):
+        say(f"held-out {_quality(model, *job.held)}")
+    say(f"time: {seconds_of(history)} ({args.backend})")
+    say(f"digest: {model.digest()}")
+
+
+def _quality(model: Model, x: np.ndarray, y: np.ndarray) -> str:
+    found = model.evaluate(x, y)
+    return f"accuracy: {found['accuracy']:.4f}" if "accuracy" in found else f"R2: {found['r2']:.4f}"
