@@ -16,6 +16,7 @@ from fastmlp.network import Network
 from fastmlp.optimizers import Adagrad, Adam, RMSprop
 from fastmlp.training import RateTable
 
+pytest.importorskip("sklearn", reason="scikit-learn is not installed: the trainings' digits are missing")
 ROOT = Path(__file__).parents[1]
 STORED = json.loads((ROOT / "tests" / "torch.json").read_text())["runs"]
 # Relative to a loss, or to the root of the sum of a w's or b's squares. The most that was seen is 6e-14 where the norm
