@@ -81,13 +81,13 @@ class TableModel:
     def score(self, X: Any, y: Any) -> dict[str, float]:
         """{"accuracy"}, the share of rows whose label is met; or {"r2"}, as `Model.evaluate` has it, in y's own units.
 
-        y: labels (N,) or one-hot rows; quantities (N,) or (N, J). Raises ValueError or TypeError for one that does not
-        fit.
+        y: labels (N,), or one-hot rows for labels 0, 1, ...; quantities (N,) or (N, J). Raises ValueError or TypeError
+        for one that does not fit.
         """
         predicted = self.predict(X)
         y = data.numeric_array(y, "y")
         if self.classes is not None and y.ndim == 2:
-            y = as_classes(y) if y.shape[1] == len(self.classes) else y
+            y = as_classes(y)
         if y is None or y.shape != predicted.shape:
             shape = "(not one-hot)" if y is None else y.shape
             raise ValueError(f"y has shape {shape}, and there are predictions of shape {predicted.shape}: give as many")

@@ -61,6 +61,8 @@ def run(args: argparse.Namespace) -> None:
     train_options.check(args)
     check_plot(args.plot)
     check_place("--output", args.output, "model.safetensors", {"the table": args.data})
+    if args.output is not None and args.output.exists() and not args.output.is_file():
+        raise ValueError(f"--output {args.output} is a device or a pipe: name a file")
     if args.output is not None and args.output == args.plot:
         raise ValueError(f"--output and --plot are both {args.output}: name two files")
     before = _loaded(args) if args.resume else None

@@ -26,7 +26,6 @@ from fastmlp import (
     demos,
     splits,
     tables,
-    train_options,
 )
 from fastmlp.files import read as read_file
 from fastmlp.schedules import Cosine, Exponential, InverseScaling, OneCycle, ReduceOnPlateau, Step, WarmUp
@@ -275,7 +274,7 @@ def quantity(tmp_path):
     x = draws.normal(2, 3, size=(40, 2))
     w = draws.integers(0, 4, 40)
     path = tmp_path / "quantity.csv"
-    columns = np.column_stack([x[:, 0], w, 100 + 20 * x[:, 0] - x[:, 1], x[:, 1]])
+    columns = np.column_stack([x[:, 0], w, 200 + 20 * x[:, 0] - x[:, 1], x[:, 1]])
     np.savetxt(path, columns, "%.10g", ",", header="a,w,y,b", comments="")
     return path
 
@@ -393,19 +392,18 @@ def test_train_has_everything_else_of_model_and_fit(run, small, monkeypatch):
         *["--early-stopping", 2, "--metric", "validation_accuracy", "--min-delta", 0.01, "--target-loss", 0.001],
         *["--target-accuracy", 1, "--record-every", 2, "--seed", 3, "--no-progress"],
     )
-    assert model == {
-        **{"layers": [3, 3, 4, 2], "hidden": ["tanh", "gelu"], "output": "softmax", "loss": "cross_entropy"},
-        **{"init": 0.25, "seed": 3, "dtype": "float32", "backend": "reference"},
-    }
+    assert model == dict(
+        **dict(layers=[3, 3, 4, 2], hidden=["tanh", "gelu"], output="softmax", loss="cross_entropy"),
+        **dict(init=0.25, seed=3, dtype="float32", backend="reference"),
+    )
     x, _ = fit.pop("validation")
     assert x.shape == (8, 3)
-    assert fit == {
-        **{"epochs": 3, "optimizer": SGD(0.1), "learning_rate": None, "resume": False, "batch_size": 7},
-        **{"shuffle": False, "l2": 0.1, "l1": 0.2, "dropout": [0.25, 0.5], "clip_value": None, "clip_norm": 3.0},
-        **{"sample_weight": None, "class_weight": {0: 2.0, 1: 0.5}, "record_every": 2, "target_loss": 0.001},
-        **{"target_accuracy": 1.0, "progress": False},
-        "early_stopping": EarlyStopping(2, "validation_accuracy", 0.01),
-    }
+    assert fit == dict(
+        **dict(epochs=3, optimizer=SGD(0.1), learning_rate=None, resume=False, batch_size=7, shuffle=False),
+        **dict(l2=0.1, l1=0.2, dropout=[0.25, 0.5], clip_value=None, clip_norm=3.0, sample_weight=None),
+        **dict(class_weight={0: 2.0, 1: 0.5}, record_every=2, target_loss=0.001, target_accuracy=1.0, progress=False),
+        early_stopping=EarlyStopping(2, "validation_accuracy", 0.01),
+    )
 
 
 def test_every_argument_of_fit_has_an_option():
@@ -428,7 +426,7 @@ def test_train_by_a_column_of_weights(run, quantity, monkeypatch):
 
 
 def test_train_trains_validates_and_holds_out_different_rows(run, small, monkeypatch):
-    _, fit, (x, y) = asked(monkeypatch, run, small, "--target", "label", "--validation", 0.25, *QUICK)
+    _, fit, (x, _) = asked(monkeypatch, run, small, "--target", "label", "--validation", 0.25, *QUICK)
     table = tables.read(small, "label")
     train, held = splits.split(table.y, 0.2, 0)
     rest, watched = splits.split(table.y[train], 0.25, 0)
@@ -622,6 +620,29 @@ def test_resuming_takes_columns_in_any_order(run, small, tmp_path):
     assert len(digests) == 1
 
 
+def test_resuming_keeps_the_scales_and_classes(run, quantity, small, tmp_path, monkeypatch):
+    for path, target in ((quantity, "y"), (small, "label")):
+        run("train", path, "--target", target, *QUICK, "-o", tmp_path / "m")
+        before = TableModel.load(tmp_path / "m")
+        lines = path.read_text().splitlines()
+        less = [line for line in lines[1:] if not line.endswith(",4")][:9]  # of one class
+        (tmp_path / "less.csv").write_text("\n".join([lines[0], *less]))
+        told = {}
+        fit = Model.fit
+        keep = lambda self, *rows, into=told, fit=fit, **words: (into.update(x=rows), fit(self, *rows, **words))  # noqa: E731
+        monkeypatch.setattr(Model, "fit", keep)
+        arguments = ["--resume", tmp_path / "m", "--held-out", 0, "--epochs", 1, "--backend", "reference"]
+        assert run("train", tmp_path / "less.csv", *arguments)[0] == 0
+        monkeypatch.undo()
+        table = tables.read(tmp_path / "less.csv", target)
+        x, y = told["x"]
+        assert x.tobytes() == before.scale.forward(table.x).tobytes()
+        if target == "y":
+            assert y.tobytes() == before.target_scale.forward(table.y[:, None]).tobytes()
+        else:
+            assert y.tolist() == [0] * 9
+
+
 def test_resuming_by_place_keeps_the_names(run, small, tmp_path):
     run("train", small, "--target", "label", *QUICK, "-o", tmp_path / "m")
     table = tables.read(small, "label")
@@ -722,6 +743,286 @@ def test_errors_of_users(run, tmp_path, monkeypatch, arguments, words):
         assert word in lines[0]
 
 
+QUANTITY = ["--target", "y", "--epochs", "2", "--backend", "reference"]
+WEIGHTS = ["--target", "w", "--epochs", "2", "--backend", "reference"]  # four classes
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (
+            ["--momentum", "0.9", "--optimizer", "adam"],
+            "--momentum goes with --optimizer sgd, and not with adam: give that, or leave --momentum out",
+        ),
+        (
+            ["--nesterov", "--optimizer", "rmsprop"],
+            "--nesterov goes with --optimizer sgd, and not with rmsprop: give that, or leave --nesterov out",
+        ),
+        (["--nesterov"], "--nesterov needs a momentum: give --momentum, like 0.9"),
+        (
+            ["--beta-1", "0.9"],
+            "--beta-1 goes with --optimizer adam or adamw, and not with sgd: give that, or leave --beta-1 out",
+        ),
+        (
+            ["--epsilon", "1"],
+            "--epsilon goes with --optimizer adam, adamw, rmsprop or adagrad, and not with sgd: give that, or leave "
+            "--epsilon out",
+        ),
+        (
+            ["--weight-decay", "0.1", "--optimizer", "adam"],
+            "--weight-decay goes with --optimizer adamw, and not with adam: give that, or leave --weight-decay out",
+        ),
+        (
+            ["--decay", "0.1"],
+            "--decay goes with --optimizer rmsprop, and not with sgd: give that, or leave --decay out",
+        ),
+        (["--momentum", "1"], "--momentum=1.0 is out of range: give a number from 0 to less than 1, like 0.9"),
+        (["--delta", "1"], "--delta goes with --loss huber: give that, or leave --delta out"),
+        (
+            ["--quantile", "0.5", "--loss", "huber"],
+            "--quantile goes with --loss quantile, and not with huber: give that, or leave --quantile out",
+        ),
+        (
+            ["--quantile", "2", "--loss", "quantile"],
+            "--quantile=2.0 is no quantile: give a number above 0 and below 1, as 0.9",
+        ),
+        (["--delta", "0", "--loss", "huber"], "--delta=0.0 is not positive: give a number above 0"),
+        (
+            ["--label-smoothing", "0.1", "--loss", "huber"],
+            "--label-smoothing goes with --loss cross_entropy, and not with huber: give that, or leave "
+            "--label-smoothing out",
+        ),
+        (
+            ["--label-smoothing", "0.1"],
+            "--label-smoothing needs classes, and 'y' is a quantity: leave it out, or say --task classify",
+        ),
+        (
+            ["--loss", "huber", "--task", "classify"],
+            "--loss huber does not go with --task classify: use cross_entropy",
+        ),
+        (
+            ["--loss", "cross_entropy", "--task", "regress"],
+            "--loss cross_entropy does not go with --task regress: use squared_error, absolute_error, huber, quantile "
+            "or poisson",
+        ),
+        (["--loss", "cross_entropy"], "--loss cross_entropy: 'y' holds "),
+        (["--every", "3"], "--every goes with --schedule step: give that, or leave --every out"),
+        (
+            ["--factor", "0.1", "--schedule", "cosine"],
+            "--factor goes with --schedule step, exponential or reduce_on_plateau, and not with cosine: give that, or "
+            "leave --factor out",
+        ),
+        (["--power", "1"], "--power goes with --schedule inverse_scaling: give that, or leave --power out"),
+        (["--patience", "1"], "--patience goes with --schedule reduce_on_plateau: give that, or leave --patience out"),
+        (["--rise", "1"], "--rise goes with --schedule one_cycle: give that, or leave --rise out"),
+        (
+            ["--rise", "1", "--schedule", "one_cycle"],
+            "--rise=1.0 leaves no rise or no fall: give a share above 0 and below 1",
+        ),
+        (["--schedule", "step"], "--schedule step needs --every: give it, like --every 30"),
+        (["--schedule", "exponential"], "--schedule exponential needs --factor: give it, like --factor 0.95"),
+        (
+            ["--schedule", "cosine", "--floor", "1"],
+            "--floor=1.0 is above --learning-rate=0.005: give a number from 0 up to that",
+        ),
+        (
+            ["--schedule", "one_cycle", "--warm-up", "1"],
+            "--warm-up does not go with --schedule one_cycle, which rises by itself: use --rise SHARE",
+        ),
+        (
+            ["--schedule", "reduce_on_plateau", "--warm-up", "1"],
+            "--warm-up does not go with --schedule reduce_on_plateau, which would count it as no progress: leave one "
+            "of them out",
+        ),
+        (
+            ["--schedule", "cosine", "--warm-up", "2"],
+            "--warm-up 2 leaves no epochs of 2 for the cosine: give fewer",
+        ),
+        (["--warm-up", "0"], "--warm-up=0.0 is not positive: give a number above 0"),
+        (
+            ["--warm-up-start", "1"],
+            "--warm-up-start is of --warm-up EPOCHS: give that, or leave --warm-up-start out",
+        ),
+        (
+            ["--metric", "loss"],
+            "--metric is what --early-stopping or --schedule reduce_on_plateau watches: give one, or leave --metric "
+            "out",
+        ),
+        (
+            ["--metric", "validation_loss", "--early-stopping", "1"],
+            "--metric validation_loss needs --validation SHARE: give that, or another metric",
+        ),
+        (
+            ["--metric", "accuracy", "--early-stopping", "1"],
+            "--metric accuracy needs classes, and 'y' is a quantity: use --metric loss",
+        ),
+        (["--min-delta", "1"], "--min-delta is of --early-stopping PATIENCE: give that, or leave --min-delta out"),
+        (["--early-stopping", "0"], "--early-stopping=0 is not positive: give 1 or more"),
+        (
+            ["--early-stopping", "1", "--min-delta", "-1"],
+            "--min-delta=-1.0 is negative: give 0 or more",
+        ),
+        (
+            ["--target-accuracy", "1"],
+            "--target-accuracy needs classes, and 'y' is a quantity: use --target-loss",
+        ),
+        (["--class-weight", "0:1"], "--class-weight needs classes, and 'y' is a quantity: use --sample-weight COLUMN"),
+        (
+            [*WEIGHTS, "--class-weight", "0:1,7:2"],
+            "--class-weight=0:1,7:2: 7 is none of the classes (0 1 2 3)",
+        ),
+        (
+            [*WEIGHTS, "--class-weight", "0:1,0.0:2"],
+            "--class-weight=0:1,0.0:2 has the label 0.0 twice: give it one weight",
+        ),
+        ([*WEIGHTS, "--class-weight", "0:-1"], "--class-weight=0:-1 has a negative weight: give 0 or more"),
+        (
+            [*WEIGHTS, "--class-weight", "heavy"],
+            '--class-weight=heavy is neither "balanced" nor labels and weights like 0:1,1:5',
+        ),
+        ([*WEIGHTS, "--target-accuracy", "2"], "--target-accuracy=2.0 is not a share: give a number from 0 to 1"),
+        (
+            [*WEIGHTS, "--loss", "squared_error", "--class-weight", "balanced"],
+            "--class-weight needs classes, and 'w' is",
+        ),
+        (["--target", "a", "--loss", "poisson"], "--loss poisson: 'a' holds -"),
+        (["--sample-weight", "a"], "--sample-weight a: it holds -"),
+        (["--sample-weight", "v"], "quantity.csv has no column 'v': it has a, w, y, b"),
+        (["--validation", "1"], "--validation=1.0 is not a share of the rows: give one between 0 and 1"),
+        (["--activation", "swish"], "--activation=swish is not known: use relu, "),
+        (
+            ["--activation", "relu,tanh", "--hidden", "8"],
+            "--activation=relu,tanh has 2 names, and there is one hidden layer: give one name, or one for each",
+        ),
+        (
+            ["--activation", "tanh", "--hidden", "none"],
+            "--activation is of hidden layers, and --hidden none has no such layer: leave it out",
+        ),
+        (
+            ["--dropout", "0.5", "--hidden", "none"],
+            "--dropout is of hidden layers, and --hidden none has no such layer: leave it out",
+        ),
+        (
+            ["--dropout", "0.5,0.5", "--hidden", "8"],
+            "--dropout has 2 rates for 1 hidden layers: give one for each",
+        ),
+        (["--dropout", "half"], "--dropout=half is not a share of the units, like 0.2, or a list, like 0.2,0.5"),
+        (["--dropout", "1"], "--dropout=1.0 is not a share of units to drop: give 0 or more, and less than 1"),
+        (["--init", "he"], "--init='he' is not known: use \"he_normal\", "),
+        (["--l2", "-1"], "--l2=-1.0 is negative, which would reward large weights: give 0 or more"),
+        (["--clip-norm", "0"], "--clip-norm=0.0 is not positive: give a number above 0"),
+        (
+            ["--clip-norm", "1", "--clip-value", "1"],
+            "--clip-value and --clip-norm are both given: clip by one of them",
+        ),
+        (["--record-every", "0"], "--record-every=0 is not positive: give 1 or more"),
+        (["--dtype", "float32", "--learning-rate", "1e-60"], "--learning-rate=1e-60 rounds to 0.0 in float32: use"),
+        (
+            ["--dtype", "float32", "--momentum", "0.999999999999"],
+            "--momentum=0.999999999999 rounds to 1.0 in float32: use --dtype float64",
+        ),
+        (["-o", "nowhere/m"], "--output nowhere/m: there is no folder nowhere"),
+        (["-o", os.devnull], f"--output {os.devnull} is a device or a pipe: name a file"),
+        (["-o", "."], "--output . is a folder: name a file in it, like model.safetensors"),
+        (["-o", "quantity.csv"], "--output quantity.csv is the table, and would be overwritten: name another file"),
+        (["-o", "a.png", "--plot", "a.png"], "--output and --plot are both a.png: name two files"),
+        (["--resume", "missing"], "missing: No such file or directory"),
+        (["--resume", "quantity.csv"], "quantity.csv is no safetensors file"),
+        (
+            ["--resume", "trained.safetensors", "--hidden", "3", "--optimizer", "adam"],
+            "--hidden, --optimizer beside --resume: trained.safetensors has its network, loss, optimizer and seed; "
+            "leave them out, or --resume, to train a new one",
+        ),
+        (
+            ["--resume", "trained.safetensors", "--target", "b"],
+            "--target b: trained.safetensors predicts 'y'; leave --target out",
+        ),
+        (
+            ["--resume", "trained.safetensors", "--class-weight", "balanced"],
+            "--class-weight needs classes, and 'y' is a quantity: use --sample-weight COLUMN",
+        ),
+    ],
+)
+def test_what_does_not_go_together_is_refused(run, trained, quantity, monkeypatch, arguments, line):
+    monkeypatch.chdir(quantity.parent)
+    status, _, err = run("train", "quantity.csv", *QUANTITY, *arguments)
+    assert (status, err.count("\n")) == (2, 1)
+    assert err.startswith(f"fastmlp: {line}")
+    if not line.endswith((" ", "-", "is", "use", "file")):
+        assert err == f"fastmlp: {line}\n"
+    assert "Error" not in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["missing", "quantity.csv"], "missing: No such file or directory"),
+        (["trained.safetensors", "missing.csv"], "missing.csv: No such file or directory"),
+        (["quantity.csv", "quantity.csv"], "quantity.csv is no safetensors file"),
+        (["cut", "quantity.csv"], "cut is cut short: it has "),
+        (["plain", "quantity.csv"], "plain holds a model, not a table: load it with fastmlp.Model.load"),
+        (
+            ["trained.safetensors", "other.csv"],
+            "other.csv does not have the model's columns: b missing; c, d too many",
+        ),
+        (["trained.safetensors", "less.csv"], "less.csv does not have the model's columns: b missing"),
+        (["trained.safetensors", "wide.npz"], "wide.npz: X has 3 columns, and the model takes 2"),
+        (["trained.safetensors", "text.csv"], "text.csv, line 2, column 'b': 'x' is not a number; "),
+        (["trained.safetensors", "empty.csv"], "empty.csv has a header and no rows"),
+        (
+            ["trained.safetensors", "quantity.csv", "--probabilities"],
+            "--probabilities needs classes, and 'y' is a quantity: leave it out",
+        ),
+        (
+            ["trained.safetensors", "quantity.csv", "-o", "trained.safetensors"],
+            "--output trained.safetensors is the model, and would be overwritten: name another file",
+        ),
+        (["trained.safetensors", "quantity.csv", "-o", "no/a.csv"], "--output no/a.csv: there is no folder no"),
+    ],
+)
+def test_predict_is_refused(run, trained, quantity, monkeypatch, arguments, line):
+    monkeypatch.chdir(quantity.parent)
+    with open("cut", "wb") as file:
+        file.write(trained.read_bytes()[:1000])
+    Model([2, 1], output="identity").save("plain")
+    for name, text in {"other": "c,a,d\n1,2,3\n", "less": "a\n1\n", "text": "a,b\n1,x\n", "empty": "a,b\n"}.items():
+        with open(f"{name}.csv", "w") as file:
+            file.write(text)
+    np.savez("wide.npz", X=np.eye(3))
+    status, out, err = run("predict", *arguments, "--backend", "reference")
+    assert (status, out, err.count("\n")) == (2, "", 1)
+    assert err.startswith(f"fastmlp: {line}")
+
+
+def test_classes_that_the_model_does_not_know_are_refused(run, small, tmp_path):
+    run("train", small, "--target", "label", *QUICK, "-o", tmp_path / "m")
+    (tmp_path / "new.csv").write_text(small.read_text().replace(",4\n", ",7\n"))
+    status, _, err = run("train", tmp_path / "new.csv", "--resume", tmp_path / "m", "--backend", "reference")
+    assert status == 2
+    assert err.startswith(f"fastmlp: 'label' holds 7, which is none of the classes of {tmp_path / 'm'} (-1 4): ")
+
+
+def test_weights_of_classes_without_a_row_are_refused(run, small, tmp_path):
+    run("train", small, "--target", "label", *QUICK, "-o", tmp_path / "m")
+    (tmp_path / "new.csv").write_text(small.read_text().replace(",4\n", ",-1\n"))
+    arguments = ["--resume", tmp_path / "m", "--class-weight", "balanced", "--backend", "reference"]
+    err = run("train", tmp_path / "new.csv", *arguments)[2]
+    assert err == (
+        "fastmlp: --class-weight balanced: there is no row of class 4 to train on; give weights like 0:1,1:5\n"
+    )
+
+
+def test_what_cannot_go_on_is_refused(run, small, tmp_path):
+    run("train", small, "--target", "label", *QUICK, "-o", tmp_path / "m")
+    made = TableModel.load(tmp_path / "m")
+    made.model.set_weights(made.model.weights)
+    made.save(tmp_path / "set")
+    err = run("train", small, "--resume", tmp_path / "set", "--backend", "reference")[2]
+    assert err == (
+        f"fastmlp: --resume {tmp_path / 'set'}: nothing can go on there, since set_weights has replaced the weights\n"
+    )
+
+
 def test_without_matplotlib_a_plot_is_refused_before_training(run, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     status, out, err = run("demo", "xor", "--plot", "a.png")
@@ -761,6 +1062,8 @@ def test_ctrl_c_ends_with_130_and_a_line(tmp_path, backend):
             str(10**9),
             "--backend",
             backend,
+            "-o",
+            tmp_path / "m",
         ],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -771,12 +1074,26 @@ def test_ctrl_c_ends_with_130_and_a_line(tmp_path, backend):
             assert process.poll() is None
         time.sleep(1.0 if backend == "reference" else 6.0)  # numba may compile first
         process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=20)
+        out, err = process.communicate(timeout=20)
     finally:
         process.kill()
     assert process.returncode == 130
     assert err.splitlines()[-1] == "fastmlp: stopped by Ctrl-C"
     assert "Traceback" not in err
+    assert out.endswith(f"saved to: {tmp_path / 'm'}\n")
+    made = TableModel.load(tmp_path / "m")
+    assert found(out, "digest") == made.model.digest()
+    assert f" in epoch {made.model._network.run.epochs}\n" in out
+
+
+def test_ctrl_c_before_the_first_epoch_saves_nothing(run, small, tmp_path, monkeypatch):
+    def stop(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Model, "fit", stop)
+    status, _, err = run("train", small, "--target", "label", *QUICK, "-o", tmp_path / "m")
+    assert (status, err) == (130, "nothing to save: no epoch was done\nfastmlp: stopped by Ctrl-C\n")
+    assert not (tmp_path / "m").exists()
 
 
 def test_a_reader_that_leaves_is_no_error():
@@ -796,17 +1113,36 @@ def test_a_reader_that_leaves_is_no_error():
 # Help
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["demo", "--help"], ["train", "--help"]])
-def test_help(run, arguments):
-    status, out, err = run(*arguments)
+@pytest.mark.parametrize("command", [[], ["demo"], ["train"], ["predict"]])
+@pytest.mark.parametrize("columns", [60, 100, 300])
+def test_help(run, monkeypatch, command, columns):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    status, out, err = run(*command, "--help")
     assert (status, err) == (0, "")
     assert out.startswith("usage: fastmlp")
+    assert columns == 60 or max(map(len, out.splitlines())) <= 100
 
 
-def test_help_shows_every_default(run):
-    out = " ".join(run("train", "--help")[1].split())
-    for option in ("task", "hidden", "activation", "epochs", "batch-size", "learning-rate", "held-out", "seed"):
-        assert re.search(rf"--{option} .*?\(default: ", out), option
+def test_every_option_has_a_help():
+    for name, parser in cli._parser()._subparsers._group_actions[0].choices.items():
+        for action in parser._actions:
+            assert action.help, (name, action.dest)
+
+
+def test_help_shows_every_default():
+    none = {"help", "data", "sample_weight", "nesterov", "every", "warm_up", "clip_value", "clip_norm"}
+    none |= {"validation", "early_stopping", "target_loss", "target_accuracy", "output", "resume", "plot"}
+    for action in cli._parser()._subparsers._group_actions[0].choices["train"]._actions:
+        assert ("default: " in action.help) == (action.dest not in none), action.dest
+
+
+def test_help_imports_nothing_heavy():
+    script = (
+        "import sys, fastmlp.cli\nfor words in ([], ['train'], ['predict']): fastmlp.cli.main([*words, '--help'])\n"
+    )
+    script += "sys.exit(', '.join({'numba', 'llvmlite', 'matplotlib', 'safetensors', 'tqdm'} & {*sys.modules}))"
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert ended.stderr == "\n"
 
 
 def test_version(run):

@@ -220,3 +220,96 @@ def test_a_scale_standardises():
 def test_a_scale_refuses_what_overflows():
     with pytest.raises(ValueError, match="column 'b' is too large"):
         tables.Scale.of(np.array([[1, 1e300], [2, -1e300]]), ["a", "b"])
+
+
+def test_a_scale_goes_back():
+    x = np.random.default_rng(0).normal(5, 3, (70, 3))
+    x[:, 1] = 7
+    scale = tables.Scale.of(x, list("abc"))
+    assert np.allclose(scale.backward(scale.forward(x)), x, rtol=1e-14)
+    assert (scale.backward(np.ones((1, 3)))[:, 1] == 7).all(), "a constant column stays what it was"
+    assert scale.backward(np.ones((1, 3), np.float32)).dtype == np.float64
+
+
+# ---------------------------------------------------------------------------------------------------------
+# Weights, and rows to predict
+
+
+def test_a_column_of_weights_is_no_feature(write):
+    table = tables.read(write("a,w,y,b\n1,2,3,4\n5,6,7,8\n"), "y", "w")
+    assert (table.x.tolist(), table.y.tolist(), table.names) == ([[1, 4], [5, 8]], [3, 7], ["a", "b"])
+    assert table.weights.tolist() == [2, 6]
+    assert tables.read(write("a,w,y,b\n1,2,3,4\n"), "y").weights is None
+
+
+def test_an_array_of_weights_is_read(tmp_path):
+    path = tmp_path / "table.npz"
+    np.savez(path, X=np.eye(2), y=np.zeros(2), w=np.array([[1], [2]]), wide=np.eye(2), short=np.ones(1))
+    assert tables.read(path, weights="w").weights.tolist() == [1, 2]
+    for name, words in (("wide", "give one weight for each row"), ("short", "short has 1 rows"), ("v", "no array 'v'")):
+        with pytest.raises(ValueError, match=words):
+            tables.read(path, weights=name)
+
+
+def test_weights_that_are_missing_are_refused(write):
+    with pytest.raises(ValueError, match="no column 'w': it has a, y"):
+        tables.read(write("a,y\n1,2\n"), "y", "w")
+    with pytest.raises(ValueError, match="the one column 'y' and 'w', and no features"):
+        tables.read(write("w,y\n1,2\n"), "y", "w")
+
+
+@pytest.mark.parametrize("text", ["y,b,w,a\n3,4,2,1\n7,8,6,5\n", 'y,b,w,a\n3,4,2,1\n7,"8",,5\n'], ids=["fast", "slow"])
+def test_rows_to_predict_are_found_by_name(write, text):
+    x, y, wrong = tables.read_rows(write(text), ["a", "b"], "y", ["w"])
+    assert (x.tolist(), y.tolist(), wrong) == ([[1, 4], [5, 8]], [3, 7], None)
+    assert x.flags.c_contiguous
+
+
+def test_rows_to_predict_need_no_target(write):
+    x, y, wrong = tables.read_rows(write("b,a\n4,1\n"), ["a", "b"], "y")
+    assert (x.tolist(), y, wrong) == ([[1, 4]], None, None)
+
+
+@pytest.mark.parametrize("cell", ["", "?", "nan", "1e999"])
+def test_a_target_that_cannot_be_read_is_told(write, cell):
+    x, y, wrong = tables.read_rows(write(f"a,y\n1,2\n3,{cell}\n"), ["a"], "y")
+    assert (x.tolist(), y, wrong) == ([[1], [3]], None, "column 'y' is not a number in every row")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("a,c\n1,2\n", ["table.csv does not have the model's columns: b missing; c too many"]),
+        ("a\n1\n", ["b missing"]),
+        ("a,b,w\n1,2,3\n", ["columns: w too many"]),
+        ("a,b,y\n1,,3\n", ["line 2, column 'b': nothing there"]),
+        ("a,b\n", ["a header and no rows"]),
+        ("a,b,b\n1,2,3\n", ["two columns 'b'"]),
+    ],
+)
+def test_rows_to_predict_are_refused(write, text, words):
+    with pytest.raises(ValueError, match=r"table\.csv") as caught:
+        tables.read_rows(write(text), ["a", "b"], "y")
+    for word in words:
+        assert word in str(caught.value)
+
+
+def test_rows_of_an_npz_go_by_place(tmp_path):
+    path = tmp_path / "table.npz"
+    np.savez(path, X=np.eye(2), y=np.arange(2), short=np.ones(1), other=np.ones(7))
+    x, y, wrong = tables.read_rows(path, ["a", "b"], "y")
+    assert (x.tolist(), y.tolist(), wrong) == ([[1, 0], [0, 1]], [0, 1], None)
+    assert tables.read_rows(path, ["a", "b"], "z")[1:] == (None, None)
+    _, y, wrong = tables.read_rows(path, ["a", "b"], "short")
+    assert y is None
+    assert "short has 1 rows" in wrong
+    with pytest.raises(ValueError, match="X has 2 columns, and the model takes 3"):
+        tables.read_rows(path, ["a", "b", "c"], "y")
+
+
+def test_a_table_is_arranged(write):
+    table = tables.read(write("b,a,y\n2,1,3\n"), "y")
+    arranged = table.arranged(("a", "b"), "table.csv")
+    assert (arranged.x.tolist(), arranged.names, arranged.y.tolist()) == ([[1, 2]], ["a", "b"], [3])
+    with pytest.raises(ValueError, match="a missing; b too many"):
+        tables.read(write("b,y\n2,3\n"), "y").arranged(("a",), "table.csv")
