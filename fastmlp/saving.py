@@ -79,7 +79,7 @@ def read(path: str | os.PathLike, kind: str) -> tuple[Network, dict[str, Any], d
 
 def _model(header: dict[str, Any], tensors: dict[str, np.ndarray]) -> Network:
     """Takes a model's parts out of the tensors."""
-    of = header["spec"]
+    of = _part(header, "spec")
     spec = Spec.build(
         of["layers"], of["hidden"], of["output"], losses.of(of["loss"], of["loss_parameter"]), of["dtype"]
     )
@@ -91,7 +91,7 @@ def _model(header: dict[str, Any], tensors: dict[str, np.ndarray]) -> Network:
     if not np.isfinite(parameters).all():
         raise ValueError("a weight is not finite")
     epochs, drawn = _count(header["epochs"]), header["drawn_seed"]
-    run = None if header["run"] is None else _run(header["run"], tensors, spec, epochs)
+    run = None if header["run"] is None else _run(_part(header, "run"), tensors, spec, epochs)
     seed = generators.from_state(header["seed"])
     return Network(spec, parameters, seed, None if drawn is None else _count(drawn), epochs, run)
 
@@ -100,7 +100,7 @@ def _run(described: dict[str, Any], tensors: dict[str, np.ndarray], spec: Spec, 
     """Takes the last fit's optimizer and its state out of the tensors. epochs: of all fits."""
     rate = described["learning_rate"]
     rate = schedules.from_description(rate) if isinstance(rate, dict) else rate
-    optimizer: Any = dataclasses.replace(optimizers.from_description(described["optimizer"]), learning_rate=rate)  # type: ignore[type-var]
+    optimizer: Any = dataclasses.replace(optimizers.from_description(_part(described, "optimizer")), learning_rate=rate)  # type: ignore[type-var]
     options.check_settings(optimizer, spec.dtype)
     state = State.new(optimizer, spec.parameters, spec.dtype)
     for number in range(len(state.vectors)):
@@ -124,6 +124,13 @@ def _run(described: dict[str, Any], tensors: dict[str, np.ndarray], spec: Spec, 
             raise ValueError(f"learning_rate={rate!r} has no plateau, and one is there")
         run.plateau = rate.start(plateau)
     return run
+
+
+def _part(of: dict[str, Any], name: str) -> dict[str, Any]:
+    part = of[name]
+    if not isinstance(part, dict):
+        raise ValueError(f"its {name} is {part!r:.40}, and no dict")
+    return part
 
 
 def _taken(tensors: dict[str, np.ndarray], name: str, shape: tuple[int, ...], dtype: str) -> np.ndarray:
