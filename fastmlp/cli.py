@@ -35,7 +35,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except OSError as error:
-        _drop_what_cannot_be_written()
         named = f"{error.filename}: " if error.filename else ""
         return _fail(f"{named}{error.strerror or error}")
     except DivergenceError as error:  # the model that it speaks of is gone
@@ -43,14 +42,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (ValueError, TypeError, ImportError, MemoryError) as error:
         return _fail(str(error))
     return 0
-
-
-def _drop_what_cannot_be_written() -> None:
-    """Where standard output is full, Python would try again as it ends, and print a traceback."""
-    try:
-        sys.stdout.flush()
-    except OSError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _fail(message: str, status: int = 2) -> int:

@@ -47,8 +47,13 @@ def read(path: str | Path, target: str | None = None, weights: str | None = None
     Raises OSError where there is no such file, and ValueError or TypeError for what it holds, naming line and column.
     """
     path = Path(path)
-    if path.suffix.lower() == ".npz":
-        return _read_npz(path, target or "y", weights)
+    npz = path.suffix.lower() == ".npz"
+    target = target or ("y" if npz else None)
+    if weights is not None and weights == target:
+        raise ValueError(f"--sample-weight and --target are both {target!r}: name two columns")
+    if npz:
+        assert target is not None
+        return _read_npz(path, target, weights)
     if target is None:
         raise ValueError(f"{path} needs --target NAME: its columns are {listed(_csv_header(path)[0])}")
     return _read_csv(path, target, weights)

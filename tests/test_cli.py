@@ -280,8 +280,8 @@ def quantity(tmp_path):
 
 
 def asked(monkeypatch, run, *arguments):
-    """(Model's keywords, fit's keywords, fit's rows) of a `fastmlp train`, which does train."""
-    told = {}
+    """(Model's keywords, fit's keywords, fit's rows) of a `fastmlp train`, which does train; no Model's of --resume."""
+    told = {"model": None}
     build, fit = Model.__init__, Model.fit
 
     def built(self, layers, **keywords):
@@ -292,9 +292,10 @@ def asked(monkeypatch, run, *arguments):
         told["fit"], told["rows"] = keywords, (x, y)
         return fit(self, x, y, **keywords)
 
-    monkeypatch.setattr(Model, "__init__", built)
-    monkeypatch.setattr(Model, "fit", fitted)
-    status, _, err = run("train", *arguments)
+    with monkeypatch.context() as patched:
+        patched.setattr(Model, "__init__", built)
+        patched.setattr(Model, "fit", fitted)
+        status, _, err = run("train", *arguments)
     assert (status, err) == (0, "")
     return told["model"], told["fit"], told["rows"]
 
@@ -420,9 +421,12 @@ def test_train_by_a_column_of_weights(run, quantity, monkeypatch):
     model, fit, (x, _) = asked(
         monkeypatch, run, quantity, "--target", "y", "--sample-weight", "w", "--held-out", 0, *QUICK
     )
-    table = tables.read(quantity, "w")
+    table = tables.read(quantity, "y", "w")
     assert (model["layers"], x.shape) == ([2, 3, 1], (40, 2))
-    assert fit["sample_weight"].tolist() == table.y.tolist()
+    assert fit["sample_weight"].tolist() == table.weights.tolist()
+    _, fit, (x, _) = asked(monkeypatch, run, quantity, "--target", "y", "--sample-weight", "w", *QUICK)
+    rows = splits.split(np.zeros(40), 0.2, 0)[0]
+    assert fit["sample_weight"].tolist() == table.weights[rows].tolist()
 
 
 def test_train_trains_validates_and_holds_out_different_rows(run, small, monkeypatch):
@@ -603,12 +607,9 @@ def test_resuming_tells_what_stays_and_takes_new_options(run, small, tmp_path):
 
 def test_resuming_with_a_new_schedule_goes_on_from_the_old_rate(run, small, tmp_path, monkeypatch):
     run("train", small, "--target", "label", *QUICK, "--learning-rate", 0.3, "--warm-up", 2, "-o", tmp_path / "m")
-    told = {}
-    fit = Model.fit
-    monkeypatch.setattr(Model, "fit", lambda self, *rows, **words: (told.update(words), fit(self, *rows, **words))[1])
     arguments = ["--schedule", "cosine", "--epochs", 4, "--backend", "reference"]
-    assert run("train", small, "--resume", tmp_path / "m", *arguments)[0] == 0
-    assert (told["optimizer"], told["learning_rate"], told["resume"]) == (None, Cosine(0.3, 7), True)
+    _, fit, _ = asked(monkeypatch, run, small, "--resume", tmp_path / "m", *arguments)
+    assert (fit["optimizer"], fit["learning_rate"], fit["resume"]) == (None, Cosine(0.3, 7), True)
 
 
 def test_resuming_takes_columns_in_any_order(run, small, tmp_path):
@@ -627,15 +628,9 @@ def test_resuming_keeps_the_scales_and_classes(run, quantity, small, tmp_path, m
         lines = path.read_text().splitlines()
         less = [line for line in lines[1:] if not line.endswith(",4")][:9]  # of one class
         (tmp_path / "less.csv").write_text("\n".join([lines[0], *less]))
-        told = {}
-        fit = Model.fit
-        keep = lambda self, *rows, into=told, fit=fit, **words: (into.update(x=rows), fit(self, *rows, **words))  # noqa: E731
-        monkeypatch.setattr(Model, "fit", keep)
         arguments = ["--resume", tmp_path / "m", "--held-out", 0, "--epochs", 1, "--backend", "reference"]
-        assert run("train", tmp_path / "less.csv", *arguments)[0] == 0
-        monkeypatch.undo()
+        _, _, (x, y) = asked(monkeypatch, run, tmp_path / "less.csv", *arguments)
         table = tables.read(tmp_path / "less.csv", target)
-        x, y = told["x"]
         assert x.tobytes() == before.scale.forward(table.x).tobytes()
         if target == "y":
             assert y.tobytes() == before.target_scale.forward(table.y[:, None]).tobytes()
@@ -887,6 +882,7 @@ WEIGHTS = ["--target", "w", "--epochs", "2", "--backend", "reference"]  # four c
         ),
         (["--target", "a", "--loss", "poisson"], "--loss poisson: 'a' holds -"),
         (["--sample-weight", "a"], "--sample-weight a: it holds -"),
+        (["--sample-weight", "y"], "--sample-weight and --target are both 'y': name two columns"),
         (["--sample-weight", "v"], "quantity.csv has no column 'v': it has a, w, y, b"),
         (["--validation", "1"], "--validation=1.0 is not a share of the rows: give one between 0 and 1"),
         (["--activation", "swish"], "--activation=swish is not known: use relu, "),
