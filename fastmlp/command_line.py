@@ -99,8 +99,8 @@ def in_options(message: str, names: Mapping[str, str]) -> str:
 
     A name with an underscore is replaced wherever it stands, a plain word only at the start and before "=" or "[".
     """
-    message = re.sub(r"^\w+\([^)]*\): ", "", message)  # an optimizer as Python writes it, whose number comes next
-    message = message.replace("resume=True", "--resume").replace('dtype="float64"', "--dtype float64")
+    message = re.sub(r" of optimizer=\w+\(\)", "", message)
+    message = message.replace("resume=True", "--resume").replace('a Model of dtype="float64"', "--dtype float64")
     for name, text in names.items():
         ends = r"\b" if "_" in name else r"(?=[=\[])"
         message = re.sub(rf"(?<![\w(\-'\"]){name}{ends}", text, message)

@@ -46,7 +46,7 @@ def check_settings(optimizer: Optimizer, dtype: str) -> None:
         rounded = _rounded(value or 0.0, dtype)
         if value and not 0 < rounded < end:
             raise ValueError(
-                f"optimizer={optimizer}: its {name}={value!r} rounds to {rounded} in {dtype}: "
+                f"{name}={value!r} of optimizer={type(optimizer).__name__}() rounds to {rounded} in {dtype}: "
                 'use another, or a Model of dtype="float64"'
             )
 

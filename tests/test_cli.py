@@ -900,7 +900,8 @@ WEIGHTS = ["--target", "w", "--epochs", "2", "--backend", "reference"]  # four c
         ),
         (
             ["--dropout", "0.5,0.5", "--hidden", "8"],
-            "--dropout has 2 rates for 1 hidden layers: give one for each",
+            "--dropout is a list of 2, and layers=[3, 8, 1] has 1 hidden: "
+            "give a rate for each hidden layer, or one number for all",
         ),
         (["--dropout", "half"], "--dropout=half is not a share of the units, like 0.2, or a list, like 0.2,0.5"),
         (["--dropout", "1"], "--dropout=1.0 is not a share of units to drop: give 0 or more, and less than 1"),
@@ -915,7 +916,7 @@ WEIGHTS = ["--target", "w", "--epochs", "2", "--backend", "reference"]  # four c
         (["--dtype", "float32", "--learning-rate", "1e-60"], "--learning-rate=1e-60 rounds to 0.0 in float32: use"),
         (
             ["--dtype", "float32", "--momentum", "0.999999999999"],
-            "--momentum=0.999999999999 rounds to 1.0 in float32: use --dtype float64",
+            "--momentum=0.999999999999 rounds to 1.0 in float32: use another, or --dtype float64",
         ),
         (["-o", "nowhere/m"], "--output nowhere/m: there is no folder nowhere"),
         (["-o", os.devnull], f"--output {os.devnull} is a device or a pipe: name a file"),
