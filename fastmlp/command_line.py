@@ -91,7 +91,8 @@ def naming_options(names: Mapping[str, str]) -> Iterator[None]:
     try:
         yield
     except (ValueError, TypeError) as error:
-        raise type(error)(in_options(str(error), names)) from error
+        kind = TypeError if isinstance(error, TypeError) else ValueError  # others may not take a text
+        raise kind(in_options(str(error), names)) from error
 
 
 def in_options(message: str, names: Mapping[str, str]) -> str:
