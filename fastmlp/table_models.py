@@ -115,9 +115,11 @@ class TableModel:
     @classmethod
     def load(cls, path: str | os.PathLike, *, backend: str = "numba") -> TableModel:
         """What `save` or `fastmlp train -o` wrote. Raises as `Model.load` does."""
-        network, header, _ = saving.read(path, "table")
+        network, header, tensors = saving.read(path, "table")
         model = Model._of(network, backend)
         try:
+            if tensors:
+                raise ValueError(f"nothing of a table's model is called {next(iter(tensors))}")
             table = header["table"]
             classes = table["classes"]
             return cls(
@@ -130,7 +132,8 @@ class TableModel:
                 dict(table["settings"]),
             )
         except (KeyError, TypeError, ValueError) as error:
-            raise ValueError(f"{os.fspath(path)} has parts that do not fit together: {error}") from error
+            wrong = f"it has no {error}" if isinstance(error, KeyError) else error
+            raise ValueError(f"{os.fspath(path)} has parts that do not fit together: {wrong}") from error
 
     def _features(self, X: Any) -> np.ndarray:
         """X as the network sees it."""

@@ -175,7 +175,17 @@ def test_a_file_without_a_part_is_refused(tmp_path, part):
     tensors, header = files.read(tmp_path / "m")
     del header["table"][part]
     files.write(tmp_path / "m", tensors, header)
-    with pytest.raises(ValueError, match="m has parts that do not fit together"):
+    with pytest.raises(ValueError, match=f"m has parts that do not fit together: it has no '{part}'"):
+        TableModel.load(tmp_path / "m")
+
+
+def test_a_file_with_a_tensor_too_many_is_refused(tmp_path):
+    made().save(tmp_path / "m")
+    tensors, header = files.read(tmp_path / "m")
+    files.write(tmp_path / "m", {**tensors, "more": np.ones(1)}, header)
+    with pytest.raises(
+        ValueError, match="m has parts that do not fit together: nothing of a table's model is called more"
+    ):
         TableModel.load(tmp_path / "m")
 
 
