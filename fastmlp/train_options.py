@@ -289,12 +289,16 @@ def _check_network(args: argparse.Namespace) -> None:
                 raise ValueError(
                     f"{option(name)} is of hidden layers, and --hidden none has no such layer: leave it out"
                 )
+    layers = "there is one hidden layer" if len(hidden) == 1 else f"there are {len(hidden)} hidden layers"
     activation = activations(args)
     if isinstance(activation, list) and len(activation) != len(hidden):
         raise ValueError(
-            f"--activation={args.activation} has {len(activation)} names, and there "
-            f"{'is one hidden layer' if len(hidden) == 1 else f'are {len(hidden)} hidden layers'}: "
-            "give one name, or one for each"
+            f"--activation={args.activation} has {len(activation)} names, and {layers}: give one name, or one for each"
+        )
+    rates = dropout_rates(args.dropout)
+    if isinstance(rates, list) and len(rates) != len(hidden):
+        raise ValueError(
+            f"--dropout={args.dropout} has {len(rates)} rates, and {layers}: give one rate, or one for each"
         )
     if args.loss is not None and args.task in RATES and args.task != task_of(args.loss):
         fits = [name for name in OUTPUTS if task_of(name) == args.task]

@@ -900,8 +900,7 @@ WEIGHTS = ["--target", "w", "--epochs", "2", "--backend", "reference"]  # four c
         ),
         (
             ["--dropout", "0.5,0.5", "--hidden", "8"],
-            "--dropout is a list of 2, and layers=[3, 8, 1] has 1 hidden: "
-            "give a rate for each hidden layer, or one number for all",
+            "--dropout=0.5,0.5 has 2 rates, and there is one hidden layer: give one rate, or one for each",
         ),
         (["--dropout", "half"], "--dropout=half is not a share of the units, like 0.2, or a list, like 0.2,0.5"),
         (["--dropout", "1"], "--dropout=1.0 is not a share of units to drop: give 0 or more, and less than 1"),
@@ -913,7 +912,10 @@ WEIGHTS = ["--target", "w", "--epochs", "2", "--backend", "reference"]  # four c
             "--clip-value and --clip-norm are both given: clip by one of them",
         ),
         (["--record-every", "0"], "--record-every=0 is not positive: give 1 or more"),
-        (["--dtype", "float32", "--learning-rate", "1e-60"], "--learning-rate=1e-60 rounds to 0.0 in float32: use"),
+        (
+            ["--dtype", "float32", "--learning-rate", "1e-60"],
+            "--learning-rate=1e-60 rounds to 0.0 in float32: use another, or --dtype float64",
+        ),
         (
             ["--dtype", "float32", "--momentum", "0.999999999999"],
             "--momentum=0.999999999999 rounds to 1.0 in float32: use another, or --dtype float64",
