@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from fastmlp import data, optimizers, options, weighing
+from fastmlp import data, optimizers, options, schedules, weighing
 from fastmlp.errors import DivergenceError
 from fastmlp.history import History
 from fastmlp.network import Network
@@ -198,10 +198,15 @@ class Fit:
 
     def _rates(self) -> float | Rates:
         rate = self.run.optimizer.learning_rate
-        if isinstance(rate, ReduceOnPlateau):
+        if type(rate) is ReduceOnPlateau:
             assert self.run.plateau is not None
             return self.run.plateau
         if isinstance(rate, Schedule):
+            try:
+                schedules.describe(rate)  # one of our own, all the way down: others could not be saved
+            except TypeError:
+                words = "give a number, or one of fastmlp.schedules"
+                raise TypeError(f"learning_rate={rate!r:.60} is no schedule of fastmlp's: {words}") from None
             return rate
         options.check_learning_rate(rate, "learning_rate", self.network.spec.dtype)
         return rate

@@ -151,7 +151,7 @@ class Model:
 
         Raises DivergenceError if a recorded loss or a parameter is not finite; the model then holds the weights of the
         last record that was. KeyboardInterrupt (Ctrl-C), and what a callback raises, leave the weights reached so far,
-        and `model.history`.
+        and `model.history`; resume then begins an epoch that was cut short anew.
         """
         if self._fitting:
             raise RuntimeError("fit was called while the model trains, as from a callback: call it after that fit")

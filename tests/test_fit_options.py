@@ -16,6 +16,15 @@ from fastmlp.schedules import Cosine, OneCycle, ReduceOnPlateau, Step, WarmUp
 NAN, INF = float("nan"), float("inf")
 
 
+class Own(schedules.Schedule):
+    def _rates(self, t):
+        return np.full(t.shape, 0.1)
+
+
+class OwnPlateau(ReduceOnPlateau):
+    pass
+
+
 def named(value):
     """A test's name for options: those that are given."""
     return " ".join(value) or "none" if isinstance(value, dict) else None
@@ -71,6 +80,10 @@ NUMBERS = ("l2", "l1", "clip_value", "clip_norm")
         ({"learning_rate": "0.1"}, TypeError, ["learning_rate='0.1'"]),
         ({"learning_rate": lambda t: 0.1}, TypeError, ["learning_rate=<function"]),
         ({"learning_rate": Adam()}, TypeError, ["learning_rate=Adam("]),
+        *[
+            ({"learning_rate": rate}, TypeError, ["learning_rate=", "no schedule of fastmlp's", "fastmlp.schedules"])
+            for rate in (schedules.Schedule(), Own(), OwnPlateau(0.1), WarmUp(3, Own()))
+        ],
         ({"learning_rate": 0.1, "optimizer": "adm"}, ValueError, ["optimizer='adm'"]),
         *[
             ({"resume": value, **more}, TypeError, [f"resume={value!r}", "True or False"])
