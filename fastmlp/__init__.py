@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from fastmlp.optimizers import SGD, Adagrad, Adam, AdamW, RMSprop
     from fastmlp.spec import Spec
     from fastmlp.stopping import EarlyStopping
+    from fastmlp.table_models import TableModel
 
 __version__ = "0.1.0"
 __all__ = [
@@ -37,6 +38,7 @@ __all__ = [
     "Quantile",
     "RMSprop",
     "Spec",
+    "TableModel",
     "__version__",
     "losses",
     "optimizers",
@@ -52,6 +54,7 @@ _HOMES = {
     "Info": "callbacks",
     "Model": "model",
     "Spec": "spec",
+    "TableModel": "table_models",
 }
 _MODULES = ("losses", "optimizers", "schedules")
 
