@@ -143,6 +143,14 @@ def positive_float(value: Any, name: str) -> float:
     return number
 
 
+def nonnegative_float(value: Any, name: str) -> float:
+    """value as a float of 0 or more; errors as in `finite_float`, and ValueError below 0."""
+    number = finite_float(value, name)
+    if number < 0:
+        raise ValueError(f"{name}={value} is negative: give 0 or more")
+    return number
+
+
 def fraction(value: Any, name: str) -> float:
     """value as a float from 0 to 1; errors as in `finite_float`, and ValueError outside."""
     number = finite_float(value, name)

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from fastmlp.data import finite_float, positive_float
+from fastmlp.data import finite_float, nonnegative_float, positive_float
 from fastmlp.reference.optimizers import adam_steps
 from fastmlp.schedules import Schedule
 from fastmlp.spec import either
@@ -138,7 +138,7 @@ class Adam(Optimizer):
 
 
 @dataclass(frozen=True)
-class AdamW(Optimizer):
+class AdamW(Adam):
     """Adam, with every parameter first shrunk by a share of itself, which the gradient has no part in.
 
         p = (1 - learning_rate weight_decay) p, and then as Adam
@@ -148,28 +148,11 @@ class AdamW(Optimizer):
     Loshchilov and Hutter, "Decoupled weight decay regularization", ICLR 2019.
     """
 
-    learning_rate: float | Schedule = 0.001
-    beta_1: float = 0.9
-    beta_2: float = 0.999
-    epsilon: float = 1e-8
     weight_decay: float = 0.01
 
-    kernel = "adam"
-    vectors = 2
-
     def __post_init__(self) -> None:
-        _keep(
-            self,
-            learning_rate=_rate(self.learning_rate),
-            beta_1=_below_one(self.beta_1, "beta_1"),
-            beta_2=_below_one(self.beta_2, "beta_2"),
-            epsilon=positive_float(self.epsilon, "epsilon"),
-            weight_decay=_not_negative(self.weight_decay, "weight_decay"),
-        )
-
-    @property
-    def settings(self) -> tuple[float, ...]:
-        return self.beta_1, 1 - self.beta_1, self.beta_2, 1 - self.beta_2, self.epsilon
+        super().__post_init__()
+        _keep(self, weight_decay=nonnegative_float(self.weight_decay, "weight_decay"))
 
     def steps(self, rates: np.ndarray, powers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return adam_steps(np.asarray(rates, np.float64), powers, self.beta_1, self.beta_2, self.weight_decay)
@@ -229,7 +212,7 @@ class Adagrad(Optimizer):
         _keep(
             self,
             learning_rate=_rate(self.learning_rate),
-            initial_accumulator=_not_negative(self.initial_accumulator, "initial_accumulator"),
+            initial_accumulator=nonnegative_float(self.initial_accumulator, "initial_accumulator"),
             epsilon=positive_float(self.epsilon, "epsilon"),
         )
 
@@ -327,11 +310,4 @@ def _below_one(value: Any, name: str) -> float:
     number = finite_float(value, name)
     if not 0 <= number < 1:
         raise ValueError(f"{name}={value} is out of range: give a number from 0 to less than 1, like 0.9")
-    return number
-
-
-def _not_negative(value: Any, name: str) -> float:
-    number = finite_float(value, name)
-    if number < 0:
-        raise ValueError(f"{name}={value} is negative: give 0 or more")
     return number

@@ -21,10 +21,10 @@ from typing import Any
 
 import numpy as np
 
-from fastmlp.data import finite_float, fraction, positive_float, positive_int
+from fastmlp.data import finite_float, fraction, nonnegative_float, positive_float, positive_int
 from fastmlp.reference import schedules as reference
 from fastmlp.spec import either
-from fastmlp.stopping import metric_name, nonnegative_float
+from fastmlp.stopping import metric_name
 
 _set = object.__setattr__  # a frozen dataclass stores what its check made
 

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from fastmlp.data import finite_float, positive_int
+from fastmlp.data import nonnegative_float, positive_int
 from fastmlp.spec import either
 
 METRICS = ("loss", "accuracy", "validation_loss", "validation_accuracy")
@@ -101,11 +101,3 @@ def resolve_metric(metric: str | None, validates: bool, has_accuracy: bool) -> s
         other = metric.replace("accuracy", "loss")
         raise ValueError(f'metric={metric!r} needs labels, and this network predicts values: use metric="{other}"')
     return metric
-
-
-def nonnegative_float(value: Any, name: str) -> float:
-    """value as a float of 0 or more. Raises TypeError for what is no number, ValueError for any other."""
-    number = finite_float(value, name)
-    if number < 0:
-        raise ValueError(f"{name}={value} is negative: give 0 or more")
-    return number
