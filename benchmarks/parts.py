@@ -54,6 +54,8 @@ class Bench:
         weights = np.ones(rows, spec.dtype) if weighed else None
         self.workspace = engine.ready(spec, parameters, x, y, training, weights=weights, schedule="streamed")
         self.workspace.plan[at.EPOCH] = 2  # the first epoch is recorded
+        self.workspace.steps[:] = 1  # Adam's corrections; the engine fills them in as it goes
+        self.workspace.steps[:, 0] = 1e-12
         self.run = pairs.function("train.train", spec.dtype, engine._TRAIN)
         self.batches = 1
         self.batches = max(1, int(SECONDS / 1e-6 / self.turn()))
