@@ -404,6 +404,26 @@ def test_a_callback_stops_the_training(answer, batch_size, backend):
     assert inside(model) == inside(fresh)
 
 
+def test_the_first_reason_is_told():
+    """Of a target, a rule and a callback that end a training in the same epoch."""
+    x, y = problem()
+    options = {"learning_rate": 2.0, "validation": apart()}
+    stops = learner().fit(x, y, epochs=60, early_stopping=2, **options)
+    last, asked = int(stops.epoch[-1]), []
+
+    def callback(info):
+        asked.append(info.epoch)
+        return info.epoch == last
+
+    both = learner().fit(x, y, epochs=60, early_stopping=2, callback=callback, **options)
+    assert both.stopped == stops.stopped
+    assert asked == list(range(1, last + 1))  # it sees the last one, too
+    goal = float(stops.loss[last - 1])
+    first = int(np.argmax(stops.loss <= goal)) + 1
+    history = learner().fit(x, y, epochs=60, target_loss=goal, callback=lambda info: info.epoch == first, **options)
+    assert history.stopped.endswith(f"reached the target in epoch {first}")
+
+
 def test_a_callback_is_asked_at_records():
     seen = []
     learner().fit(*problem(), epochs=7, record_every=3, callback=lambda info: seen.append(info.epoch))
