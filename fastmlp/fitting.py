@@ -123,6 +123,8 @@ class Fit:
         if self.numbered:
             network.draw_seed()
         network.run = run
+        if watch.plateau is not None:
+            watch.plateau.watch(watch.plateau_metric)
         try:
             with bar(training.epochs, self.progress) as advance:
                 steps = self.backend.train(

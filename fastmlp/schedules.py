@@ -247,8 +247,10 @@ class PlateauRun:
         self.rate = rule.learning_rate
         self.best: float | None = None  # of the values so far, once one was finite
         self.waited = 0  # recorded epochs since the best one, or since the rate fell
+        self.metric: str | None = None  # of which figure `best` is
         if state is not None:
-            _check_fields(state, "state", ("rate", "best", "waited"))
+            _check_fields(state, "state", ("rate", "best", "waited", "metric"))
+            self.metric = metric_name(state["metric"])
             self.rate = nonnegative_float(state["rate"], "rate")
             self.best = None if state["best"] is None else finite_float(state["best"], "best")
             self.waited = _nonnegative_int(state["waited"], "waited")
@@ -256,6 +258,11 @@ class PlateauRun:
     def rates(self, t: Any) -> np.ndarray:
         """The rate as it is now, for each time in t (T,)."""
         return np.full(np.shape(t), self.rate)
+
+    def watch(self, metric: str) -> None:
+        """Says which figure comes next; the best value of another one is forgotten, and the rate stays."""
+        if self.metric != metric:
+            self.metric, self.best, self.waited = metric, None, 0
 
     def see(self, value: float, higher_is_better: bool) -> None:
         """Takes in a recorded epoch's metric; the rate may fall."""
@@ -269,7 +276,7 @@ class PlateauRun:
 
     def state(self) -> dict[str, Any]:
         """Plain numbers, from which `ReduceOnPlateau.start` goes on exactly as this run would."""
-        return {"rate": self.rate, "best": self.best, "waited": self.waited}
+        return {"rate": self.rate, "best": self.best, "waited": self.waited, "metric": self.metric}
 
     def _is_better(self, value: float, higher_is_better: bool) -> bool:
         if self.best is None or not math.isfinite(value):

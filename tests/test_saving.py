@@ -256,7 +256,10 @@ HEADERS = [
     (("run", "optimizer"), None, ""),
     (("run", "optimizer", "beta_1"), 1.5, "beta_1"),
     (("run", "optimizer", "beta_3"), 0.5, "beta_3"),
-    *[(("run", "plateau"), value, "") for value in ({}, [], 3, {"rate": -1, "best": None, "waited": 0})],
+    *[
+        (("run", "plateau"), value, "")
+        for value in ({}, [], 3, {"rate": -1, "best": None, "waited": 0, "metric": None})
+    ],
     (("run", "plateau", "rate"), "x", "rate"),
     (("run", "plateau", "waited"), -1, "waited"),
     (("run", "spoilt"), 3, "spoilt"),

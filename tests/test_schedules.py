@@ -453,12 +453,12 @@ def test_numbers_are_stored_as_plain_ones():
         (lambda: ReduceOnPlateau(0.1).start([]), TypeError, r"state=\[\] is no dict"),
         (lambda: ReduceOnPlateau(0.1).start({"rate": 0.1}), ValueError, r"state has no 'best': give it"),
         (
-            lambda: ReduceOnPlateau(0.1).start({"rate": -1.0, "best": None, "waited": 0}),
+            lambda: ReduceOnPlateau(0.1).start({"rate": -1.0, "best": None, "waited": 0, "metric": None}),
             ValueError,
             r"rate=-1.0 is negative",
         ),
         (
-            lambda: ReduceOnPlateau(0.1).start({"rate": 1.0, "best": None, "waited": 0.5}),
+            lambda: ReduceOnPlateau(0.1).start({"rate": 1.0, "best": None, "waited": 0.5, "metric": None}),
             TypeError,
             r"waited=0.5 is not a whole number",
         ),

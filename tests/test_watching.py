@@ -341,12 +341,26 @@ def test_the_rate_falls_where_the_record_says(record_every, metric, batch_size, 
     )
     run, rates = rule.start(), []
     name = metric or "validation_loss"
+    run.watch(name)
     for value in getattr(history, name):
         rates.append(run.rate)
         run.see(value, "accuracy" in name)
     assert history.learning_rate.tolist() == rates
     assert len(set(rates)) > 1
     assert inside(model)[4][3] == run.state()
+
+
+def test_another_figure_is_not_measured_by_the_best_of_the_last_one():
+    """Resumed without validation: the loss is watched, and validation's best value says nothing of it."""
+    x, y = problem()
+    rule = ReduceOnPlateau(0.1, factor=0.5, patience=3)
+    model = learner()
+    model.fit(x, y, epochs=3, learning_rate=rule, validation=apart())
+    before = inside(model)[4][3]
+    assert before["metric"] == "validation_loss"
+    history = model.fit(x, y, epochs=1, resume=True)
+    after = inside(model)[4][3]
+    assert after == {"rate": before["rate"], "best": history.loss[0], "waited": 0, "metric": "loss"}
 
 
 # ---------------------------------------------------------------------------------------------------------
