@@ -420,7 +420,7 @@ def train(
             drawn_for = int(plan[at.EPOCH])
             workspace.order[:] = drawn(training.epochs_before - training.done + drawn_for)
         left = an_epoch - int(plan[at.START]) // batch
-        asked = min(batches, left) if drawn is not None or training.watched else batches
+        asked = min(batches, left) if drawn is not None else batches
         powers = None
         if plan[at.STEP_NUMBERS]:
             done = (int(plan[at.EPOCH]) - 1) * an_epoch + int(plan[at.START]) // batch

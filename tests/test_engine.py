@@ -14,7 +14,9 @@ from hypothesis import strategies as st
 
 from fastmlp import definition, engine
 from fastmlp import plan as at
+from fastmlp.optimizers import SGD, Adam
 from fastmlp.reference.arithmetic import LINE
+from fastmlp.schedules import Cosine
 from fastmlp.spec import DTYPES, Spec
 from fastmlp.training import Training
 
@@ -202,6 +204,32 @@ def test_kernels_stay_within_their_buffers(layers, output, hidden, dtype, monkey
             monkeypatch.setattr(engine, "aligned", guarded)
             engine.evaluate(spec, parameters, x, y, schedule)
             guarded.check()
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"optimizer": SGD(momentum=0.9), "clip_norm": 0.1, "l2": 0.01},
+        {"optimizer": Adam(), "clip_value": 0.1, "l1": 0.01, "learning_rate": Cosine(0.1, epochs=3)},
+    ],
+    ids=["norm", "value"],
+)
+@pytest.mark.parametrize(("layers", "output"), [*NETWORKS, ([30, 40, 2], "softmax"), ([70, 130, 3], "softmax")])
+def test_kernels_stay_within_their_buffers_with_all_options(layers, output, more, dtype, monkeypatch):
+    spec = Spec.build(layers, hidden="tanh", output=output, dtype=dtype)
+    dropout = (0.5,) * len(spec.hidden)
+    for rows, batches in ((1, (1,)), (37, (1, 5, 37)), (600, (600, 64))):
+        x, y = random_data(spec, rows)
+        weights = (np.arange(rows) % 3 + 1).astype(dtype)
+        for schedule in SCHEDULES if rows < 100 else (None,):
+            for batch in batches:
+                guarded = Guarded()
+                monkeypatch.setattr(engine, "aligned", guarded)
+                asked = training(2, batch, order=1, dropout=dropout, **more)
+                parameters = random_parameters(spec)
+                end_of(engine.train(spec, parameters, x, y, asked, weights=weights, schedule=schedule))
+                guarded.check()
 
 
 def test_the_guards_see_a_write():

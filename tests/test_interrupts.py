@@ -155,12 +155,14 @@ def test_a_handler_that_does_not_raise_lets_training_go_on():
 import json, os, signal, sys, threading, time
 import numpy as np
 from fastmlp import Model
+from fastmlp.schedules import Cosine
 draws = np.random.default_rng(0)
 x = draws.normal(size=(1500, 64))
 y = (x[:, 0] > 0).astype(int)
 calls, sent = [], []
 signal.signal(signal.SIGINT, lambda *_: calls.append(1))
-def train(seed, batch_size, disturbed):
+OPTIONS = {"optimizer": "adam", "learning_rate": Cosine(0.01, epochs=20), "dropout": 0.2, "sample_weight": x[:, 1] ** 2}
+def train(seed, batch_size, disturbed, **options):
     model = Model([64, 256, 256, 2], seed=seed)
     over = threading.Event()
     def press():
@@ -170,7 +172,7 @@ def train(seed, batch_size, disturbed):
     thread = threading.Thread(target=press)
     if disturbed:
         thread.start()
-    history = model.fit(x, y, epochs=20, batch_size=batch_size)
+    history = model.fit(x, y, epochs=20, batch_size=batch_size, **options)
     loss, labels = model.loss(x, y), model.predict(np.tile(x, (5, 1))).sum()
     over.set()
     if disturbed:
@@ -180,6 +182,7 @@ told = {}
 for name, seed in (("int", lambda: 3), ("state", lambda: np.random.RandomState(3))):
     for batch_size in (None, 1499, 300):
         told[f"{name} {batch_size}"] = train(seed(), batch_size, False) == train(seed(), batch_size, True)
+told["options"] = train(3, 300, False, **OPTIONS) == train(3, 300, True, **OPTIONS)
 told["handled"] = 0 < len(calls) <= len(sent)
 print(json.dumps(told))
 """

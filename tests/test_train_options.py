@@ -208,6 +208,37 @@ def test_ten_epochs_and_twenty_are_thirty(optimizer, batch, backend):
     assert_same_bits(np.array(first.records + rest.records), np.array(whole.records))
 
 
+@pytest.mark.parametrize("backend", [definition, engine], ids=["definition", "engine"])
+def test_drawn_orders_go_on(backend):
+    """Orders that a caller draws for each epoch's number, over all trainings."""
+    problem = problem_of(30)
+    asked = dataclasses.replace(
+        training(30, 8, "momentum", epochs=5),
+        order=lambda epoch: np.random.RandomState(epoch).permutation(30),
+        epochs_before=4,
+    )
+    whole = finish(backend.train, problem, asked)
+    first = finish(backend.train, problem, dataclasses.replace(asked, epochs=2))
+    rest = finish(
+        backend.train, dataclasses.replace(problem, parameters=first.parameters),
+        dataclasses.replace(asked, epochs=3, done=2, epochs_before=6), state=first.optimizer,
+    )  # fmt: skip
+    assert_same_bits(rest.parameters, whole.parameters)
+
+
+@pytest.mark.parametrize("batch", [20, 6])
+def test_calls_that_end_before_their_last_update(monkeypatch, batch):
+    """At a full table of records, and at a target: the optimizer's powers are those of the updates that were made."""
+    problem = problem_of(20)
+    asked = training(20, batch, "adam", "cosine", epochs=9)
+    free = check_training(problem, asked)
+    middle = free.records[4]
+    check_training(problem, dataclasses.replace(asked, target_loss=middle[1]))
+    monkeypatch.setattr(engine, "RECORDS", 2)
+    check_training(problem, asked)
+    check_training(problem, dataclasses.replace(asked, watched=True))
+
+
 @pytest.mark.parametrize("schedule", SCHEDULES)
 @pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adam"])
 def test_returning_to_python_changes_no_bits(monkeypatch, optimizer, schedule):
@@ -245,6 +276,38 @@ def test_a_watched_training_shows_each_epoch_as_it_stands_after_it(batch):
             assert_same_bits(got, wanted)
     alone = finish(engine.train, problem, dataclasses.replace(asked, epochs=2))
     assert_same_bits(seen[engine][1][2], alone.parameters)
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "momentum"])
+def test_nothing_that_is_not_finite_is_handed_out(monkeypatch, optimizer):
+    """Between records, too, where a step may find parameters that are on their way to infinity."""
+    problem = Problem.make(24, [1, 1], 5, output="identity")
+    problem.x[:] = 1  # at a rate of 3 the error grows by a factor of 5 or more: infinite after some 440 updates
+    rate = schedules.Constant(3.0)
+    asked = dataclasses.replace(training(5, 1, optimizer, epochs=400), learning_rate=rate, record_every=400)
+    monkeypatch.setattr(engine, "STEPS", 50)  # to a call
+    parameters, steps = problem.parameters.copy(), []
+    state = State.new(asked.optimizer, len(parameters), "float64")
+    with np.errstate(all="ignore"):
+        for step in engine.train(problem.spec, parameters, problem.x, problem.y, asked, state):
+            assert np.isfinite(parameters).all(), step
+            assert np.isfinite(state.vectors).all(), step
+            steps.append(step)
+    assert steps[-1].state == "diverged"
+    assert len(steps) > 10
+
+
+@pytest.mark.parametrize("dropout", [(), (0.5, 0.5)])
+def test_padding_that_overflows_is_not_seen(dropout):
+    """Rows that a tile lacks are rows of zeros, whose activations may be infinite where no real row's are."""
+    problem = Problem.make(23, [1, 1, 1, 2], 5, "identity", "identity")
+    problem.x[:] = 1
+    problem.parameters[:4] = -1e200, 1e200, 1e200, 1  # z = 0 at x = 1; at x = 0 it is 1e200, and then infinite
+    assert np.isfinite(definition.logits(problem.spec, problem.parameters, problem.x)).all()
+    asked = dataclasses.replace(training(5, 5), learning_rate=1e-300, dropout=dropout)
+    expected = finish(definition.train, problem, asked)
+    assert np.isfinite(expected.parameters).all()
+    check_training(problem, asked)
 
 
 # ---------------------------------------------------------------------------------------------------------
