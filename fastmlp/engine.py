@@ -414,7 +414,7 @@ def train(
     an_epoch = math.ceil(rows / batch)
     of_epochs, of_batches = RateTable(training, 1), RateTable(training, an_epoch)
     batches = max(1, 1_000_000 // (3 * spec.parameters * batch))  # some tenths of a millisecond; then as measured
-    ended = at.MORE
+    ended, reached = at.MORE, training.done
     while ended in (at.MORE, at.INTERRUPTED):
         if drawn is not None and drawn_for != plan[at.EPOCH]:
             drawn_for = int(plan[at.EPOCH])
@@ -439,8 +439,6 @@ def train(
         # so that what is told does not depend on when a call returns; but what is not finite is not handed out.
         finite = bool(np.isfinite(workspace.parameters[: spec.parameters]).all())
         name = {at.DONE: "done", at.REACHED: "target", at.DIVERGED: "diverged"}.get(ended, "more")
-        if powers is not None and plan[at.STEP]:
-            state.powers[:] = powers[int(plan[at.STEP]) - 1]
         seen = name != "more" or (training.watched and written > 0)  # whoever watches is shown finite parameters only
         if name == "diverged" or (seen and not finite):
             name = "diverged"
@@ -450,7 +448,11 @@ def train(
             parameters[:] = workspace.parameters[: spec.parameters]
             if plan[at.STATE]:
                 state.vectors[:] = workspace.state[:, : spec.parameters]
-        yield Step(name, int(plan[at.EPOCH]) - 1, made)
+            if powers is not None and plan[at.STEP]:
+                state.powers[:] = powers[int(plan[at.STEP]) - 1]
+        if finite or name == "diverged":
+            reached = int(plan[at.EPOCH]) - 1  # else what is handed out is of an earlier step
+        yield Step(name, reached, made)
         if name == "diverged":
             return
         if ended == at.INTERRUPTED:

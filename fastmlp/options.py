@@ -156,6 +156,8 @@ def _share(value: Any, name: str) -> float:
     number = data.finite_float(value, name)
     if not 0 <= number < 1:
         raise ValueError(f"{name}={value!r} is not a share of units to drop: give 0 or more, and less than 1")
+    if number > 1 - 2.0**-32:  # what is kept is told by words of 32 bits
+        raise ValueError(f"{name}={value!r} keeps less than one unit in 2**32: give less")
     return number
 
 

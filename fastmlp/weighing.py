@@ -38,6 +38,11 @@ def row_weights(
         every = "every row" if rows is None else "every row that validation leaves to train on"
         zero = "rounds to 0" if weights.any() else "is 0"
         raise ValueError(f"{names} {zero} for {every}, so that there is nothing to learn from: give some row a weight")
+    least = rounded[rounded > 0].min()
+    if least < np.finfo(spec.dtype).tiny:  # a batch of such rows would be divided by it
+        raise ValueError(
+            f"{names} is as small as {least:g}, too near to 0 for {spec.dtype}: multiply all by one number"
+        )
     if not np.isfinite(total * rounded.dtype.type(spec.outputs)):
         raise ValueError(f"{names} adds up to more than {spec.dtype} can hold: divide all weights by one number")
     return rounded

@@ -165,7 +165,7 @@ def test_weights_of_one_change_no_bit():
 
 
 def test_rows_of_weight_zero_teach_nothing():
-    """Whatever they hold: training on the other rows alone gives the same loss, to rounding."""
+    """Whatever they hold that does not overflow: training on the other rows alone gives the same loss, to rounding."""
     problem = problem_of(60)
     kept = np.arange(60) % 3 > 0
     other = dataclasses.replace(problem, x=problem.x[kept], y=problem.y[kept])
