@@ -46,7 +46,7 @@ def read(path: str | Path, target: str | None = None, weights: str | None = None
     target, weights: columns of the CSV, or arrays in the .npz; the target's is y there by default.
     Raises OSError where there is no such file, and ValueError or TypeError for what it holds, naming line and column.
     """
-    path = Path(path)
+    path = _file(path)
     npz = path.suffix.lower() == ".npz"
     target = target or ("y" if npz else None)
     if weights is not None and weights == target:
@@ -68,7 +68,7 @@ def read_rows(
     than those and the ignored are refused. From an .npz X by position, and the array of the target's name. A target
     that cannot be read is no error. Raises as `read` does.
     """
-    path = Path(path)
+    path = _file(path)
     if path.suffix.lower() == ".npz":
         return _npz_rows(path, len(names), target)
     header, lines = _csv_header(path)
@@ -179,6 +179,14 @@ def _read_csv(path: Path, target: str, weights: str | None) -> Table:
     x = np.ascontiguousarray(np.delete(values, apart, axis=1))
     y, *rest = (values[:, column].copy() for column in apart)
     return Table(x, y, names, target, rest[0] if rest else None)
+
+
+def _file(path: str | Path) -> Path:
+    """The path, unless it is a device or a pipe: a table is read more than once, which would lose rows of those."""
+    path = Path(path)
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise ValueError(f"{path} is a device or a pipe, not a file: copy its content to a file first")
+    return path
 
 
 def _csv_header(path: Path) -> tuple[list[str], int]:

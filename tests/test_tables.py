@@ -1,5 +1,7 @@
 """Tables: what is read from files, what is refused with which line and column, the split, and the scale."""
 
+import os
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -313,3 +315,13 @@ def test_a_table_is_arranged(write):
     assert (arranged.x.tolist(), arranged.names, arranged.y.tolist()) == ([[1, 2]], ["a", "b"], [3])
     with pytest.raises(ValueError, match="a missing; b too many"):
         tables.read(write("b,y\n2,3\n"), "y").arranged(("a",), "table.csv")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_pipes_are_refused(tmp_path):
+    """A table is read twice, and the second time a pipe would have lost its first rows."""
+    pipe = tmp_path / "pipe.csv"
+    os.mkfifo(pipe)
+    for read in (lambda: tables.read(pipe, "y"), lambda: tables.read_rows(pipe, ["a"], "y")):
+        with pytest.raises(ValueError, match=r"pipe\.csv is a device or a pipe, not a file: copy"):
+            read()
