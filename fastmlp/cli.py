@@ -22,6 +22,9 @@ from fastmlp.spec import DTYPES
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command with these arguments, by default the process's own. Returns the exit status."""
+    for name in ("stdout", "stderr"):  # closed, as by `>&-`: a file opened later would take its place
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115
     parser = _parser()
     try:
         args = parser.parse_args(arguments)

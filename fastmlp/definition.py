@@ -60,7 +60,7 @@ def train(
             yield held
         name, made = "more", records([], [], [])
         if training.recorded(record.epoch):
-            rate = training.rates(np.array([record.epoch - 1.0]))
+            rate = training.rates(np.array([record.epoch - 1]))
             made = records(record.epoch, record.loss, record.accuracy, rate)
             if not np.isfinite(record.loss):
                 name = "diverged"
@@ -138,7 +138,7 @@ def _epochs(
                 spec, parameters, total, scale, l2=kind(training.l2), l1=kind(training.l1), **limits
             )
             scale = kind(1)
-        steps = training.rates(np.array([(epoch - 1) + batch / batches]))[:, None]
+        steps = training.rates(np.array([epoch - 1]), batch / batches)[:, None]
         if optimizer:
             steps, powers = optimizer.steps(steps[:, 0], state.powers)
             state.powers[:] = powers[-1]

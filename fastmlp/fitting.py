@@ -80,13 +80,14 @@ class Fit:
         spec = network.spec
         x = data.features(X, spec)
         targets = data.targets(y, len(x), spec)
-        rows, self.held = self._validation(validation, x, targets)
+        share, rows, self.held = self._validation(validation, x, targets)
         self.weights = weighing.row_weights(sample_weight, class_weight, targets, spec, rows)
         if rows is not None:
             x, targets = x[rows], targets[rows]
         self.x, self.targets = x, targets
         self.labelled = data.labelled(spec, targets)
         self.run = self._run_of(optimizer, learning_rate, data.flag(resume, "resume"))
+        self._check_share(share)
         count = self._count(epochs)
         self.watch = self._watch(early_stopping, callback, self.run.epochs + count)
         dropped = options.dropout_rates(dropout, spec)
@@ -100,6 +101,7 @@ class Fit:
             target_accuracy=options.target_accuracy(target_accuracy, spec, self.labelled),
             epochs_before=network.epochs,
             done=self.run.epochs,
+            rate_begins=self.run.rate_begins,
             optimizer=None if self.run.optimizer.kernel == "gradient_descent" else self.run.optimizer,
             l2=options.penalty(l2, "l2", spec.dtype),
             l1=options.penalty(l1, "l1", spec.dtype),
@@ -109,6 +111,7 @@ class Fit:
             dropout_seed=self._number_seed() if dropped else 0,
             watched=self.watch.needed,
         )
+        self.watch.plateau_every = self.training.record_every
         if clip_value is not None and clip_norm is not None:
             raise ValueError("clip_value and clip_norm are both given: clip by one of them")
         self.progress = None if progress is None else data.flag(progress, "progress")
@@ -126,6 +129,8 @@ class Fit:
         if watch.plateau is not None:
             watch.plateau.watch(watch.plateau_metric)
         try:
+            if run.epochs:
+                watch.see_start(run.epochs)
             with bar(training.epochs, self.progress) as advance:
                 steps = self.backend.train(
                     network.spec, network.parameters, self.x, self.targets, training, run.state, self.weights
@@ -196,7 +201,8 @@ class Fit:
             )
         options.check_settings(found, spec.dtype)
         same = found.learning_rate == last.optimizer.learning_rate
-        return Run(found, last.state, last.epochs, last.plateau if same else None)
+        plateau, begins = (last.plateau, last.rate_begins) if same else (None, last.epochs)
+        return Run(found, last.state, last.epochs, plateau, begins, last.held_out)
 
     def _rates(self) -> float | Rates:
         rate = self.run.optimizer.learning_rate
@@ -215,18 +221,31 @@ class Fit:
 
     def _validation(
         self, validation: Any, x: np.ndarray, targets: np.ndarray
-    ) -> tuple[np.ndarray | None, tuple[np.ndarray, np.ndarray] | None]:
-        """(the rows to train on, or None for all; the validation's data or None)."""
+    ) -> tuple[float | None, np.ndarray | None, tuple[np.ndarray, np.ndarray] | None]:
+        """(the share held out, or None; the rows to train on, or None for all; the validation's data or None)."""
         if validation is None:
-            return None, None
+            return None, None, None
         spec = self.network.spec
         share = options.validation_share(validation)
         if share is not None:
             rows, others = options.held_out(targets, share, self._number_seed(), spec)
-            return rows, (x[others], targets[others])
+            return share, rows, (x[others], targets[others])
         held = options.validation_data(validation, spec)
         options.check_classes(targets, held[1], spec)
-        return None, held
+        return None, None, held
+
+    def _check_share(self, share: float | None) -> None:
+        """Raises ValueError where a resumed run would hold out rows that it has trained on."""
+        run = self.run
+        if share is not None and run.epochs and share != run.held_out:
+            before, again = "no share", ""
+            if run.held_out:
+                before, again = f"{run.held_out:g}", f"validation={run.held_out:g}, or "
+            raise ValueError(
+                f"validation={share:g} with resume=True would hold out rows that the run has trained on, as it held "
+                f"out {before}: give {again}validation=(X, y) of other rows"
+            )
+        run.held_out = share
 
     def _watch(self, early_stopping: Any, callback: Any, last_epoch: int) -> Watch:
         """What to do between epochs."""

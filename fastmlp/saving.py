@@ -44,6 +44,8 @@ def write(path: str | os.PathLike, network: Network, kind: str, more: dict[str, 
             "powers": run.state.powers.tolist(),
             "epochs": run.epochs,
             "plateau": run.plateau.state() if run.plateau else None,
+            "rate_begins": run.rate_begins,
+            "held_out": run.held_out,
             "spoilt": run.spoilt,
         }
     files.write(path, tensors, header)
@@ -118,7 +120,12 @@ def _run(described: dict[str, Any], tensors: dict[str, np.ndarray], spec: Spec, 
         raise ValueError(f"its last fits have {done} epochs, and all of its fits {epochs}")
     if spoilt is not None and not isinstance(spoilt, str):
         raise ValueError(f"spoilt is {spoilt!r:.60}, and no text")
-    run = Run(optimizer, state, done, spoilt=spoilt)
+    begins, held_out = _count(described["rate_begins"]), described["held_out"]
+    if begins > done:
+        raise ValueError(f"its learning rate begins after {begins} epochs of {done}")
+    if held_out is not None and not (isinstance(held_out, float) and 0 < held_out < 1):
+        raise ValueError(f"held_out is {held_out!r:.60}, and no share")
+    run = Run(optimizer, state, done, None, begins, held_out, spoilt)
     if plateau is not None:
         if not isinstance(rate, schedules.ReduceOnPlateau):
             raise ValueError(f"learning_rate={rate!r} has no plateau, and one is there")

@@ -18,6 +18,8 @@ from fastmlp.history import seconds_of
 from fastmlp.tables import Scale, Table
 from fastmlp.train_options import ARGUMENTS, KEPT, OUTPUTS, USUAL, USUAL_FIT
 
+MANY = 20  # classes: so many are listed, and more may be a quantity
+
 if TYPE_CHECKING:
     from fastmlp.history import History
     from fastmlp.model import Model
@@ -92,6 +94,7 @@ def run(args: argparse.Namespace) -> None:
             if args.output:
                 names = table.names if before is None else before.names
                 kept = {name: value for name, value in settings.items() if value is not None}
+                kept["table"] = table.fingerprint()
                 made = TableModel(model, tuple(names), table.target, job.classes, job.scale, job.target_scale, kept)
                 made.save(args.output)
         finally:
@@ -150,11 +153,25 @@ def _settings(args: argparse.Namespace, before: TableModel | None) -> dict[str, 
     kept = {name: getattr(args, name) for name in KEPT}
     if before is not None:
         old = dict(before.settings)
+        _check_shares(args, old)
         for pair in (("clip_value", "clip_norm"), ("clip_norm", "clip_value")):
             if kept[pair[0]] is not None:
                 old.pop(pair[1], None)
         kept = {name: old.get(name) if value is None else value for name, value in kept.items()}
     return {name: USUAL_FIT.get(name) if value is None else value for name, value in kept.items()}
+
+
+def _check_shares(args: argparse.Namespace, old: dict[str, Any]) -> None:
+    """Raises ValueError where rows that the model has trained on would pass for others. Training on all is fine."""
+    for name in ("held_out", "validation"):
+        was, asked = old.get(name, USUAL_FIT.get(name)), getattr(args, name)
+        if asked in (None, was) or (name == "held_out" and not asked and old.get("validation") is None):
+            continue
+        kept = f"{was:g} of the rows" if was else "no rows"
+        raise ValueError(
+            f"{option(name)} {asked:g}: {args.resume} was trained with {kept} kept apart, and rows that it has learned "
+            f"would pass for new ones; leave {option(name)} out"
+        )
 
 
 def _resumed(args: argparse.Namespace, model: Model, settings: dict[str, Any]) -> str:
@@ -204,6 +221,8 @@ def _prepared(
         y = groups = np.searchsorted(classes, labels)
         task, outputs = "classify", len(classes)
         say(f"{shape}, {outputs} classes ({_listed(classes)})")
+        if before is None and outputs > MANY and args.task in (None, "auto") and args.loss is None:
+            say("note: whole numbers are taken for classes; --task regress takes them for a quantity")
     else:
         y = table.y.reshape(rows, -1)
         task, outputs, groups = "regress", y.shape[1], np.zeros(rows)
@@ -232,6 +251,10 @@ def _prepared(
     if watched is not None:
         parts.insert(1, f"validating on {len(watched)}")
     say(", ".join(parts))
+    if before is not None and (len(held) or watched is not None):
+        own = table.fingerprint()
+        if before.settings.get("table", own) != own:
+            say(f"note: {args.resume} was trained on another table; rows of both may be among those kept apart here")
     return _Job(
         task,
         outputs,
@@ -302,7 +325,7 @@ def _checked_weights(table: Table, settings: dict[str, Any]) -> np.ndarray | Non
 
 def _listed(classes: np.ndarray) -> str:
     texts = [f"{value:.0f}" for value in classes]
-    return " ".join(texts if len(texts) <= 20 else [*texts[:10], "...", texts[-1]])
+    return " ".join(texts if len(texts) <= MANY else [*texts[:10], "...", texts[-1]])
 
 
 # ---------------------------------------------------------------------------------------------------------
@@ -344,7 +367,7 @@ def _fit(model: Model, table: Table, job: _Job, args: argparse.Namespace, settin
         )
         optimizer = train_options.optimizer_of(args, job.task, level)
     else:
-        rate = train_options.rate_on_resuming(args, last.optimizer, last.epochs)
+        rate = train_options.rate_on_resuming(args, last.optimizer)
     class_weight = _class_weight(settings["class_weight"], job)
     with naming_options(ARGUMENTS):
         model.fit(
@@ -405,7 +428,10 @@ def _report(model: Model, history: History, job: _Job, args: argparse.Namespace,
     if history.stopped and history.stopped != "interrupted":
         say(f"stopped: {history.stopped}")
     if history.best_epoch is not None and history.stopped != "interrupted":  # whose weights the model has
-        place = int(np.flatnonzero(history.epoch == history.best_epoch)[0])
+        places = np.flatnonzero(history.epoch == history.best_epoch)
+        if not len(places):
+            say(f"no better epoch: the weights are those of epoch {history.best_epoch}, as in {args.resume}")
+        place = int(places[0]) if len(places) else place
     epoch = history.epoch[place]
     best = f", the best of {history.epoch[-1]}" if epoch != history.epoch[-1] else ""
     say(f"loss: {history.loss[place]:.6g} in epoch {epoch}{best}")
@@ -416,6 +442,7 @@ def _report(model: Model, history: History, job: _Job, args: argparse.Namespace,
     say(f"training {_quality(model, *job.train)}")
     if len(job.held[0]):
         say(f"held-out {_quality(model, *job.held)}")
+        say(f"held-out loss: {model.loss(*job.held):.6g}")
     say(f"time: {seconds_of(history)} ({args.backend})")
     say(f"digest: {model.digest()}")
 

@@ -478,12 +478,12 @@ def optimizer_of(args: argparse.Namespace, task: str, level: float) -> Optimizer
     return dataclasses.replace(made, learning_rate=schedule_of(args, rate, args.epochs))
 
 
-def rate_on_resuming(args: argparse.Namespace, last: Optimizer, done: int) -> float | Schedule | None:
+def rate_on_resuming(args: argparse.Namespace, last: Optimizer) -> float | Schedule | None:
     """`fit`'s learning_rate for --resume: None where nothing is asked for, to go on with the last one."""
     if args.schedule is None and args.warm_up is None:
         return args.learning_rate
     rate = base_rate(last.learning_rate) if args.learning_rate is None else args.learning_rate
-    return schedule_of(args, rate, done + args.epochs)
+    return schedule_of(args, rate, args.epochs)
 
 
 def base_rate(rate: Any) -> float:

@@ -68,6 +68,7 @@ class Training:
     target_accuracy: float | None = None
     epochs_before: int = 0
     done: int = 0
+    rate_begins: int = 0  # after so many epochs of the run is a learning rate's time 0
     optimizer: Optimizer | None = None
     l2: float = 0.0  # the loss's penalty is l2 / 2 times the weights' squares (not the biases')
     l1: float = 0.0  # and l1 times their sizes
@@ -106,11 +107,11 @@ class Training:
         """Whether the learning rate is one number."""
         return isinstance(self.learning_rate, float)
 
-    def rates(self, times: np.ndarray) -> np.ndarray:
-        """The learning rates (T,) at times (T,), in float64."""
+    def rates(self, epochs: np.ndarray, parts: np.ndarray | float = 0.0) -> np.ndarray:
+        """The learning rates (T,) after so many epochs of the run (T,) and parts of one, in float64."""
         if isinstance(self.learning_rate, float):
-            return np.full(len(times), self.learning_rate)
-        return self.learning_rate.rates(times)
+            return np.full(len(epochs), self.learning_rate)
+        return self.learning_rate.rates((epochs - self.rate_begins) + parts)
 
 
 class RateTable:
@@ -129,22 +130,23 @@ class RateTable:
     def rates(self, first: int, count: int) -> np.ndarray:
         """(count,), from time `first` / parts on."""
         if not self._fixed:
-            return self._made(first, count)
+            return self._made(np.arange(first, first + count))
         if not self._first <= first <= first + count <= self._first + len(self._block):
             left = self._training.last * self._parts - first
-            self._first, self._block = first, self._made(first, max(count, min(self.BLOCK, left)))
+            self._first = first
+            self._block = self._made(np.arange(first, first + max(count, min(self.BLOCK, left))))
         return self._block[first - self._first :][:count]
 
     def at(self, places: np.ndarray) -> np.ndarray:
         """The rates at some times / parts, ascending."""
         first, count = int(places[0]), int(places[-1] - places[0]) + 1
         if self._training.constant or count > self.BLOCK:
-            return self._training.rates(places / self._parts)
+            return self._made(places)
         return self.rates(first, count)[places - first]
 
-    def _made(self, first: int, count: int) -> np.ndarray:
-        epochs, places = np.divmod(np.arange(first, first + count), self._parts)
-        return self._training.rates(epochs + places / self._parts)
+    def _made(self, places: np.ndarray) -> np.ndarray:
+        epochs, batches = np.divmod(places, self._parts)
+        return self._training.rates(epochs, batches / self._parts)
 
 
 @dataclass
@@ -172,6 +174,8 @@ class Run:
     state: State
     epochs: int = 0
     plateau: PlateauRun | None = None  # where the learning rate waits for progress
+    rate_begins: int = 0  # the learning rate's time 0, in epochs of the run
+    held_out: float | None = None  # the share of the rows that validation has held out
     spoilt: str | None = None  # why nothing can go on from here
 
 

@@ -31,6 +31,7 @@ class Watch:
     evaluate: Callable[[], tuple[float, float]] | None = None
     plateau: PlateauRun | None = None
     plateau_metric: str = "loss"
+    plateau_every: int = 1  # a plateau sees epoch 1 and multiples of this, not where a training happens to begin or end
     stopping_metric: str = "loss"
     keep: Callable[[], Any] | None = None
     last_epoch: int = 0
@@ -40,6 +41,14 @@ class Watch:
     def begin(self, stopping: EarlyStopping) -> None:
         """Watches for the best epoch from now on."""
         self._rule = stopping.start()
+
+    def see_start(self, epoch: int) -> None:
+        """Where a run is resumed: what it begins with, after `epoch`, is the first to be better than."""
+        if self._rule is not None and self.keep is not None and self.stopping_metric.startswith("validation"):
+            assert self.evaluate is not None
+            value = dict(zip(("validation_loss", "validation_accuracy"), self.evaluate(), strict=True))
+            if self._rule.see(epoch, value[self.stopping_metric]) == "better":
+                self.best = self.keep()
 
     @property
     def needed(self) -> bool:
@@ -54,17 +63,18 @@ class Watch:
     def see(self, record: Any, history: History) -> str | None:
         """Decides after a record that is in the history. -> why training stops here, or None."""
         reason = None
-        if self.plateau is not None:
+        epoch = int(record["epoch"])
+        if self.plateau is not None and (epoch == 1 or epoch % self.plateau_every == 0):
             self.plateau.see(float(record[self.plateau_metric]), higher_is_better(self.plateau_metric))
         if self._rule is not None:
-            found = self._rule.see(int(record["epoch"]), float(record[self.stopping_metric]))
+            found = self._rule.see(epoch, float(record[self.stopping_metric]))
             if found == "better" and self.keep is not None:
                 self.best = self.keep()
             history.best_epoch = self._rule.best_epoch
             if found == "stop":
                 reason = self._why()
         if self.callback is not None and verdict(self.callback(Info.of(record, self.last_epoch, history))):
-            reason = reason or f"the callback asked for it in epoch {int(record['epoch'])}"
+            reason = reason or f"the callback asked for it in epoch {epoch}"
         return reason
 
     def _why(self) -> str:

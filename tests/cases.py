@@ -687,13 +687,23 @@ def dropout_sizes(dtype):
         yield dict(units=units, rows=rows, rate=rate, seed=units * 2**58 + rows, epoch=2**32 - rows, first=2**32 - 99)
     yield dict(units=7, rows=9, rate=1 - 2**-40, seed=0, epoch=1, first=0)  # all but all
     yield dict(units=7, rows=9, rate=2.0**-32, seed=2**64 - 1, epoch=1, first=0)
+    # a threshold that is itself a unit's word, which is not below it
+    for unit in range(5):
+        yield dict(units=5, rows=3, rate=_drawn(unit) * 2.0**-32, seed=9, epoch=1, first=0, stream=random.DROPOUT)
+
+
+def _drawn(unit):
+    """A unit's 32 bits of the row at place 1, where rows have 5 units."""
+    block, word = 2 + unit // 4, unit % 4
+    return int(random.philox([np.array([part], np.uint64) for part in (block, 0, 1, random.DROPOUT)], (9, 0))[word][0])
 
 
 @case("random.dropout_factors", dropout_sizes)
-def dropout_factors(kernel, dtype, rng, units, rows, rate, seed, epoch, first):
+def dropout_factors(kernel, dtype, rng, units, rows, rate, seed, epoch, first, stream=None):
     threshold, kept = random.dropout_numbers(rate)
     kept = np.dtype(dtype).type(kept)
-    stream = random.DROPOUT + int(rng.integers(0, 5))
+    if stream is None:
+        stream = random.DROPOUT + int(rng.integers(0, 5))
     stride = rng.choice([rows, rows + 3])
     factors = Guarded(canaries(whole(units, 4) * stride, dtype), writes=True)
     run(

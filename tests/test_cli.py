@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -29,6 +30,7 @@ from fastmlp import (
 )
 from fastmlp.files import read as read_file
 from fastmlp.schedules import Cosine, Exponential, InverseScaling, OneCycle, ReduceOnPlateau, Step, WarmUp
+from fastmlp.splits import split
 from fastmlp.table_models import TableModel
 
 XOR = """\
@@ -609,7 +611,77 @@ def test_resuming_with_a_new_schedule_goes_on_from_the_old_rate(run, small, tmp_
     run("train", small, "--target", "label", *QUICK, "--learning-rate", 0.3, "--warm-up", 2, "-o", tmp_path / "m")
     arguments = ["--schedule", "cosine", "--epochs", 4, "--backend", "reference"]
     _, fit, _ = asked(monkeypatch, run, small, "--resume", tmp_path / "m", *arguments)
-    assert (fit["optimizer"], fit["learning_rate"], fit["resume"]) == (None, Cosine(0.3, 7), True)
+    assert (fit["optimizer"], fit["learning_rate"], fit["resume"]) == (None, Cosine(0.3, 4), True)
+
+
+@pytest.mark.parametrize(
+    ("trained_with", "refused"),
+    [
+        ([], ["--held-out", 0.3]),
+        ([], ["--validation", 0.1]),
+        (["--held-out", 0], ["--held-out", 0.2]),
+        (["--held-out", 0], ["--validation", 0.2]),
+        (["--validation", 0.25], ["--validation", 0.1]),
+        (["--validation", 0.25], ["--held-out", 0]),  # which would shift the rows to validate on
+    ],
+)
+def test_resuming_keeps_apart_what_was_kept_apart(trained_with, refused, run, small, tmp_path):
+    """No row that the model has learned is held out, or validated on."""
+    run("train", small, "--target", "label", *QUICK, *trained_with, "-o", tmp_path / "m")
+    before = (tmp_path / "m").read_bytes()
+    arguments = ["--resume", tmp_path / "m", "--epochs", 1, "--backend", "reference", "-o", tmp_path / "m"]
+    status, out, err = run("train", small, *arguments, *refused)
+    assert (status, out) == (2, "")
+    for word in (str(refused[0]), str(refused[1]), "kept apart", f"leave {refused[0]} out"):
+        assert word in err
+    assert (tmp_path / "m").read_bytes() == before
+    for same in ([], trained_with):
+        assert run("train", small, *arguments, *same)[0] == 0
+
+
+def test_resuming_may_train_on_all_rows(run, small, tmp_path):
+    """And then nothing is left to be held out."""
+    run("train", small, "--target", "label", *QUICK, "-o", tmp_path / "m")
+    arguments = ["--resume", tmp_path / "m", "--epochs", 1, "--backend", "reference", "-o", tmp_path / "m"]
+    status, out, _ = run("train", small, *arguments, "--held-out", 0)
+    assert status == 0
+    assert "training on 40 rows, 0 held out" in out
+    assert "held-out accuracy" not in out
+    assert run("train", small, *arguments)[0] == 0
+    status, _, err = run("train", small, *arguments, "--held-out", 0.2)
+    assert status == 2
+    assert "no rows kept apart" in err
+
+
+def test_resuming_on_another_table_says_so(run, small, tmp_path):
+    run("train", small, "--target", "label", *QUICK, "-o", tmp_path / "m")
+    lines = small.read_text().splitlines(keepends=True)
+    (tmp_path / "more.csv").write_text("".join([*lines, *lines[5:9]]))
+    arguments = ["--resume", tmp_path / "m", "--epochs", 1, "--backend", "reference"]
+    note = "was trained on another table"
+    assert note in run("train", tmp_path / "more.csv", *arguments)[1]
+    assert note not in run("train", tmp_path / "more.csv", *arguments, "--held-out", 0)[1]
+    assert note not in run("train", small, *arguments)[1]
+
+
+@pytest.mark.parametrize(("count", "said"), [(20, False), (21, True)])
+def test_many_classes_may_be_a_quantity(count, said, run, tmp_path):
+    x = np.random.default_rng(0).normal(size=(5 * count, 2))
+    path = csv_of(tmp_path / "many.csv", x, np.arange(5 * count) % count)
+    note = "--task regress takes them for a quantity"
+    assert (note in run("train", path, "--target", "label", *QUICK)[1]) is said
+    assert note not in run("train", path, "--target", "label", *QUICK, "--task", "classify")[1]
+
+
+def test_the_held_out_loss_is_the_models(run, quantity, tmp_path):
+    """R2 says little of quantiles: what they minimise does."""
+    arguments = ["--target", "y", "--loss", "quantile", *QUICK, "-o", tmp_path / "m"]
+    _, out, _ = run("train", quantity, *arguments)
+    table, made = tables.read(quantity, "y"), TableModel.load(tmp_path / "m")
+    _, held = split(np.zeros(40), 0.2, 0)
+    y = made.target_scale.forward(table.y[:, None])
+    loss = made.model.loss(made.scale.forward(table.x)[held], y[held])
+    assert found(out, "held-out loss") == f"{loss:.6g}"
 
 
 def test_resuming_takes_columns_in_any_order(run, small, tmp_path):
@@ -645,6 +717,16 @@ def test_resuming_by_place_keeps_the_names(run, small, tmp_path):
     arguments = ["--resume", tmp_path / "m", "--epochs", 1, "--backend", "reference", "-o", tmp_path / "n"]
     assert run("train", tmp_path / "a.npz", *arguments)[0] == 0
     assert TableModel.load(tmp_path / "n").names == ("c0", "c1", "c2")
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"])
+def test_closed_outputs_are_no_outputs(closed, small, tmp_path):
+    line = shlex.join(
+        [str(word) for word in command("train", small, "--target", "label", *QUICK, "-o", tmp_path / "m")]
+    )
+    ended = subprocess.run(f"{line} {closed}", shell=True, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert TableModel.load(tmp_path / "m").names == ("c0", "c1", "c2")
 
 
 def test_a_reader_that_leaves_does_not_keep_the_model_from_its_file(small, tmp_path):

@@ -193,14 +193,97 @@ def test_another_learning_rate_goes_on_with_the_state():
     assert anew.digest() != model.digest()
 
 
-def test_a_schedule_goes_on_in_time():
+@pytest.mark.parametrize("batch_size", [None, 7])
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_another_schedule_begins_at_its_own_time(backend, batch_size, tmp_path):
+    """The batches' rates too: with plain gradient descent, it is as if the run began there."""
+    x, y = problem()
+    schedule = Cosine(0.5, epochs=8)
+    model, anew = learner(backend=backend), learner(backend=backend)
+    for each in (model, anew):
+        each.fit(x, y, epochs=3, batch_size=batch_size)
+    again = {"epochs": 2, "batch_size": batch_size, "learning_rate": schedule}
+    resumed, fresh = model.fit(x, y, resume=True, **again), anew.fit(x, y, **again)
+    assert resumed.learning_rate.tolist() == schedule.rates([0, 1]).tolist()
+    assert resumed.epoch.tolist() == [4, 5]
+    assert resumed.loss.tolist() == fresh.loss.tolist()
+    assert model.digest() == anew.digest()
+    model.save(tmp_path / "model")  # and that time goes on, in every copy
+    for each in (copy.deepcopy(model), Model.load(tmp_path / "model", backend=backend), model):
+        history = each.fit(x, y, epochs=2, batch_size=batch_size, resume=True, learning_rate=schedule)
+        assert history.learning_rate.tolist() == schedule.rates([2, 3]).tolist()
+    assert model.fit(x, y, epochs=1, resume=True, learning_rate=0.1).learning_rate.tolist() == [0.1]
+    assert model.fit(x, y, epochs=1, resume=True, learning_rate=schedule).learning_rate.tolist() == [0.5]
+
+
+def test_after_early_stopping_another_schedule_begins_there():
     x, y = problem()
     model = learner()
-    model.fit(x, y, epochs=3)
-    schedule = Cosine(0.5, epochs=8)
-    assert model.fit(x, y, epochs=2, resume=True, learning_rate=schedule).learning_rate.tolist() == (
-        schedule.rates([3, 4]).tolist()
-    )
+    history = model.fit(x, y, epochs=30, early_stopping=EarlyStopping(4, metric="loss", min_delta=0.02))
+    assert history.best_epoch < history.epoch[-1]
+    again = model.fit(x, y, epochs=1, resume=True, learning_rate=Cosine(0.5, epochs=8))
+    assert (again.epoch.tolist(), again.learning_rate.tolist()) == ([history.best_epoch + 1], [0.5])
+
+
+@pytest.mark.parametrize("first", [None, 0.25])
+def test_other_rows_cannot_be_held_out_later(first, tmp_path):
+    """Those of another share have been trained on."""
+    x, y = problem()
+    model = learner()
+    assert len(model.fit(x, y, epochs=2, validation=first)) == 2
+    before = inside(model), model.history
+    message = said(ValueError, model.fit, x, y, epochs=2, validation=0.5, resume=True)
+    for word in ("validation=0.5", "trained on", "(X, y)", "no share" if first is None else "validation=0.25"):
+        assert word in message
+    assert (inside(model), model.history) == before
+    twin = copy.deepcopy(model)
+    model.save(tmp_path / "model")
+    for each in (twin, Model.load(tmp_path / "model")):
+        assert said(ValueError, each.fit, x, y, epochs=2, validation=0.5, resume=True) == message
+    if first is not None:
+        assert len(model.fit(x, y, epochs=2, validation=first, resume=True)) == 2
+    held = x[:5], y[:5]
+    assert len(model.fit(x, y, epochs=2, validation=held, resume=True)) == 2
+    if first is not None:  # that one has trained on all rows
+        assert "no share" in said(ValueError, model.fit, x, y, epochs=2, validation=first, resume=True)
+    assert len(model.fit(x, y, epochs=2, validation=0.5)) == 2  # anew: whoever asks for it has been told
+
+
+@pytest.mark.parametrize("metric", ["validation_loss", "validation_accuracy"])
+@pytest.mark.parametrize("name", ["sgd", "adam", "plateau"])
+def test_early_stopping_never_ends_worse_than_it_began(name, metric):
+    """Resumed on labels that ruin it, a model ends as it was."""
+    x, y = problem()
+    held, wrong = (x, y), (y + 1) % 3
+    model = learner()
+    options = {"validation": held, **TRAININGS[name]}
+    history = model.fit(x, y, epochs=200, early_stopping=EarlyStopping(9, metric=metric), **options)
+    before, best = model.digest(), history.best_epoch
+    for _ in range(2):
+        rule = EarlyStopping(3, metric=metric)
+        found = model.fit(x, wrong, epochs=30, resume=True, validation=held, early_stopping=rule)
+        assert (model.digest(), found.best_epoch) == (before, best)
+        assert found.epoch.tolist() == [best + 1, best + 2, best + 3]
+        assert f"in epoch {best}" in found.stopped
+    rule = EarlyStopping(3, metric=metric, best_weights=False)  # whose owner wants the last ones
+    found = model.fit(x, wrong, epochs=30, resume=True, validation=held, early_stopping=rule)
+    assert model.digest() != before
+    assert found.best_epoch > best
+
+
+@pytest.mark.parametrize("batch_size", [None, 7])
+@pytest.mark.parametrize("parts", [(6, 34), (5, 35), (1, 1, 38), (20, 20)])
+@pytest.mark.parametrize("record_every", [3, 7])
+def test_a_plateau_does_not_see_where_a_fit_ends(record_every, parts, batch_size):
+    """Its first and last epochs are recorded, and are no reason for another rate."""
+    rule = ReduceOnPlateau(0.5, factor=0.5, patience=1, min_delta=0.05)
+    options = {"batch_size": batch_size, "learning_rate": rule, "record_every": record_every}
+    once, many = learner(), learner()
+    whole, found = fits(once, [40], **options), fits(many, parts, **options)
+    assert inside(many) == inside(once)
+    assert whole[0].learning_rate[-1] < 0.5
+    rates = {epoch: rate for each in found for epoch, rate in zip(each.epoch, each.learning_rate, strict=True)}
+    assert [rates[epoch] for epoch in whole[0].epoch] == whole[0].learning_rate.tolist()
 
 
 def test_a_plateau_is_forgotten_with_its_schedule():

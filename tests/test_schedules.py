@@ -32,6 +32,7 @@ from fastmlp.schedules import (
     find,
     from_description,
 )
+from fastmlp.training import RateTable, Training
 
 ROOT = Path(__file__).parents[1]
 STORED = json.loads((ROOT / "tests" / "schedules.json").read_text())
@@ -478,3 +479,30 @@ def test_the_example_in_the_docstring():
     import doctest
 
     assert doctest.testmod(schedules) == (0, 1)
+
+
+@pytest.mark.parametrize("begins", [0, 7])
+@pytest.mark.parametrize("parts", [1, 13])
+def test_the_rates_of_any_updates(parts, begins):
+    """RateTable makes them by the thousand; whatever is asked for, within a block or across its end, is the same."""
+    schedule = Cosine(0.5, 150)
+    training = Training(200, schedule, 2, 1, done=begins, rate_begins=begins)
+    epochs, batches = np.divmod(np.arange(200 * parts), parts)
+    expected = schedule.rates(epochs + batches / parts)
+    table, start, total = RateTable(training, parts), begins * parts, len(expected)
+    for first, count in (
+        (0, 5),
+        (0, 9),
+        (3, 1),
+        (150, 50),
+        (total // 2, total // 2),
+        (1020, 9),
+        (1, 0),
+        (total - 1, 1),
+    ):
+        if first + count <= total:
+            assert table.rates(start + first, count).tolist() == expected[first : first + count].tolist()
+    for first in range(0, total - 60, 60):
+        assert table.rates(start + first, 60).tolist() == expected[first : first + 60].tolist()
+    for places in ([0], [3, 9, 40], [1, total - 1], [total - 60, total - 2]):
+        assert table.at(start + np.array(places)).tolist() == expected[places].tolist()

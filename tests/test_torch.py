@@ -143,7 +143,7 @@ def decay_of_the_gradient(monkeypatch):
 
 def a_batch_late(monkeypatch):
     made = RateTable._made
-    monkeypatch.setattr(RateTable, "_made", lambda table, first, count: made(table, first + 1, count))
+    monkeypatch.setattr(RateTable, "_made", lambda table, places: made(table, places + 1))
 
 
 def another_order(monkeypatch):

@@ -342,12 +342,31 @@ def test_the_rate_falls_where_the_record_says(record_every, metric, batch_size, 
     run, rates = rule.start(), []
     name = metric or "validation_loss"
     run.watch(name)
-    for value in getattr(history, name):
+    for epoch, value in zip(history.epoch, getattr(history, name), strict=True):
         rates.append(run.rate)
-        run.see(value, "accuracy" in name)
+        if epoch == 1 or epoch % record_every == 0:  # and not where the training happens to end
+            run.see(value, "accuracy" in name)
     assert history.learning_rate.tolist() == rates
     assert len(set(rates)) > 1
     assert inside(model)[4][3] == run.state()
+
+
+@MODES
+def test_the_best_moment_has_its_own_count_of_waiting(batch_size):
+    """A plateau that was waiting when the best epoch came goes on waiting from there."""
+    x, y = problem()
+    rule = ReduceOnPlateau(0.9, factor=0.5, patience=99, min_delta=0.5)
+    options = {"learning_rate": rule, "batch_size": batch_size}
+    stop = EarlyStopping(9, metric="validation_accuracy")
+    model, fresh = learner(), learner()
+    history = model.fit(x, y, epochs=60, early_stopping=stop, validation=apart(), **options)
+    fresh.fit(x, y, epochs=history.best_epoch, validation=apart(), **options)
+    assert 1 < history.best_epoch < history.epoch[-1]
+    assert inside(fresh)[4][3]["waited"] > 0
+    for _ in range(2):
+        assert inside(model) == inside(fresh)
+        for each in (model, fresh):
+            each.fit(x, y, epochs=5, resume=True, validation=apart(), **options)
 
 
 def test_another_figure_is_not_measured_by_the_best_of_the_last_one():
