@@ -1,0 +1,45 @@
+"""fastmlp itself, by `Model.fit` as its users call it."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fastmlp import Model
+
+from . import SEED, Base, now, version_of
+
+
+def available() -> str | None:
+    return None
+
+
+def versions() -> dict[str, str]:
+    return version_of("numba", "llvmlite")
+
+
+class Contestant(Base):
+    note = "fit's checks of the data and its set-up are in each turn; the first and the last epoch's loss are recorded"
+
+    def build(self) -> None:
+        if self.threads > 1:
+            self.note = f"one thread; {Contestant.note}"
+
+    def reset(self) -> None:
+        w = self.workload
+        self.model = Model(w.layers, hidden=w.hidden, output=w.output, loss=w.loss, seed=SEED, dtype=self.dtype)
+        self.options = {
+            "batch_size": w.batch,
+            "shuffle": w.shuffle,
+            "optimizer": w.optimizer,
+            "learning_rate": w.learning_rate,
+        }
+
+    def run(self, epochs: int, given: bool) -> float:
+        start = now()
+        self.model.fit(
+            self.x, self.y, epochs=epochs, record_every=epochs, resume=self.epoch > 0, progress=False, **self.options
+        )
+        return now() - start
+
+    def weights(self) -> list[tuple[np.ndarray, np.ndarray]]:
+        return self.model.weights

@@ -1,0 +1,92 @@
+"""scikit-learn's MLPClassifier and MLPRegressor, by `fit` with warm_start."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+
+from . import BETA_1, BETA_2, EPSILON, Base, Unable, missing, now, version_of
+
+
+def available() -> str | None:
+    return missing("sklearn")
+
+
+def versions() -> dict[str, str]:
+    return version_of("scikit-learn")
+
+
+class Contestant(Base):
+    note = "its own shuffles, and fit's checks of the data, are in each turn"
+
+    def build(self) -> None:
+        from sklearn.exceptions import ConvergenceWarning
+
+        w = self.workload
+        if w.output == "sigmoid":
+            raise Unable("scikit-learn has no sigmoid output with squared error")
+        warnings.simplefilter("ignore", ConvergenceWarning)  # it warns that max_iter is reached
+        # Its loss is half the sum of squares over a row's outputs, ours their mean. Adam takes no notice of a factor
+        # but in epsilon.
+        self.factor = 1.0 if w.output == "softmax" else 2 / w.layers[-1]
+        self.extra = w.output == "softmax" and w.layers[-1] == 2
+        if self.extra:
+            self.note = f"a third class that never occurs, as it gives two only one logistic output; {Contestant.note}"
+        if w.optimizer == "adam":
+            # It adds epsilon before the correction of the averages, the others after it, which is some thousandths of
+            # the first steps where gradients are small.
+            self.tolerance = 1e6 if self.dtype == "float64" else 30.0
+            self.note += "; its Adam adds epsilon in another place"
+
+    def reset(self) -> None:
+        from sklearn.neural_network import MLPClassifier, MLPRegressor
+
+        w = self.workload
+        activation = {"sigmoid": "logistic"}.get(w.hidden, w.hidden)
+        rate = w.learning_rate * (self.factor if w.optimizer == "sgd" else 1)
+        kind = MLPClassifier if w.output == "softmax" else MLPRegressor
+        self.model: Any = kind(
+            hidden_layer_sizes=w.layers[1:-1], activation=activation, solver=w.optimizer, alpha=0.0, batch_size=w.batch_rows,
+            learning_rate_init=rate, shuffle=w.shuffle, momentum=0.0, nesterovs_momentum=False, beta_1=BETA_1,
+            beta_2=BETA_2, epsilon=EPSILON / self.factor, random_state=0, max_iter=1,
+            n_iter_no_change=2**31, tol=0.0,
+        )  # fmt: skip
+        # One epoch makes the weights, which are then overwritten in place. The classes are told here, and what fit takes
+        # for all of them is what there is: it refuses to go on where one never occurs.
+        if kind is MLPClassifier:
+            self.target = self.y
+            self.model.partial_fit(self.x, self.target, classes=np.arange(w.layers[-1] + self.extra))
+            self.model.classes_ = np.unique(self.target)
+        else:
+            self.target = self.y[:, 0] if w.layers[-1] == 1 else self.y
+            self.model.partial_fit(self.x, self.target)
+        self.model.warm_start = True
+        for own, (given, _) in zip(self.model.coefs_, self.initial(), strict=True):
+            own[...] = 0
+            own[:, : given.shape[1]] = given
+        for own in self.model.intercepts_:
+            own[...] = 0
+        if self.extra:
+            self.model.intercepts_[-1][2] = -1e30  # a probability of exactly 0, and no gradient
+        del self.model._optimizer  # partial_fit makes a new one
+
+    def run(self, epochs: int, given: bool) -> float:
+        if given:
+            self.model.shuffle = False
+            for order in self.orders(epochs):
+                some = slice(None) if order is None else order
+                self.model.partial_fit(self.x[some], self.target[some])
+            self.model.shuffle = self.workload.shuffle
+            return 0.0
+        self.model.max_iter = epochs
+        start = now()
+        self.model.fit(self.x, self.target)
+        return now() - start
+
+    def weights(self) -> list[tuple[np.ndarray, np.ndarray]]:
+        outputs = self.workload.layers[-1]
+        pairs = [(w.copy(), b.copy()) for w, b in zip(self.model.coefs_, self.model.intercepts_, strict=True)]
+        w, b = pairs[-1]
+        return [*pairs[:-1], (w[:, :outputs], b[:outputs])]
