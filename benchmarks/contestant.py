@@ -16,6 +16,7 @@ whoever starts this sets the variables of `cores.environment`, and pins it.
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import sys
@@ -34,6 +35,8 @@ def start(name: str, workload: Workload, dtype: str, threads: int) -> tuple[Any,
     why = module.available()
     if why is not None:
         return None, {"missing": why}
+    for library in module.IMPORTS:  # what that takes is Python's and the disk's, not its way of training
+        importlib.import_module(library)
     try:
         contestant = module.Contestant(workload, dtype, threads)
         started = time.perf_counter()

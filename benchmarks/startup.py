@@ -1,4 +1,4 @@
-"""From nothing to a trained network: a fresh process that trains XOR, with an empty and with a filled cache of kernels."""
+"""From nothing to a trained network: a fresh process that trains XOR, its cache of kernels empty, and warm."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Those who train the same networks: a file each, with `available()` and a `Contestant`.
+"""Those who train the same networks: a file each, with `available()`, `versions()`, IMPORTS and a `Contestant`.
 
 Every one begins with the weights that `fastmlp.Model(seed=1)` begins with, on the same rows, with the same update; it
-differs in how it computes. `training.py` runs one in a process of its own.
+differs in how it computes. `contestant.py` runs one in a process of its own.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Base:
     """What contestants share. One that subclasses it has `build`, `reset`, `run` and `weights`."""
 
     note = ""  # what is not the same as in the others, for the report
-    tolerance = 1.0  # how many times the usual difference of losses is to be expected of it
+    tolerance = 0.0  # the relative difference of its loss that is to be expected, where it is more than rounding
 
     def __init__(self, workload: Workload, dtype: str, threads: int):
         self.workload, self.dtype, self.threads = workload, dtype, threads

@@ -8,6 +8,8 @@ from fastmlp import Model
 
 from . import SEED, Base, now, version_of
 
+IMPORTS = ()
+
 
 def available() -> str | None:
     return None

@@ -9,6 +9,8 @@ import numpy as np
 
 from . import BETA_1, BETA_2, EPSILON, Base, missing, now, numbers, version_of
 
+IMPORTS = ("jax",)
+
 
 def available() -> str | None:
     return missing("jax", "jaxlib")

@@ -6,6 +6,8 @@ import numpy as np
 
 from . import BETA_1, BETA_2, EPSILON, Base, forward, now, sigmoid, version_of
 
+IMPORTS = ()
+
 
 def available() -> str | None:
     return None

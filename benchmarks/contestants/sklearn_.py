@@ -9,6 +9,8 @@ import numpy as np
 
 from . import BETA_1, BETA_2, EPSILON, Base, Unable, missing, now, version_of
 
+IMPORTS = ("sklearn.neural_network",)
+
 
 def available() -> str | None:
     return missing("sklearn")
@@ -35,9 +37,9 @@ class Contestant(Base):
         if self.extra:
             self.note = f"a third class that never occurs, as it gives two only one logistic output; {Contestant.note}"
         if w.optimizer == "adam":
-            # It adds epsilon before the correction of the averages, the others after it, which is some thousandths of
-            # the first steps where gradients are small.
-            self.tolerance = 1e6 if self.dtype == "float64" else 30.0
+            # It adds epsilon before the averages are corrected, the others after: at the first steps its is 30 times
+            # theirs, which shows where gradients are small.
+            self.tolerance = 1e-4
             self.note += "; its Adam adds epsilon in another place"
 
     def reset(self) -> None:
@@ -48,13 +50,13 @@ class Contestant(Base):
         rate = w.learning_rate * (self.factor if w.optimizer == "sgd" else 1)
         kind = MLPClassifier if w.output == "softmax" else MLPRegressor
         self.model: Any = kind(
-            hidden_layer_sizes=w.layers[1:-1], activation=activation, solver=w.optimizer, alpha=0.0, batch_size=w.batch_rows,
-            learning_rate_init=rate, shuffle=w.shuffle, momentum=0.0, nesterovs_momentum=False, beta_1=BETA_1,
-            beta_2=BETA_2, epsilon=EPSILON / self.factor, random_state=0, max_iter=1,
-            n_iter_no_change=2**31, tol=0.0,
+            hidden_layer_sizes=w.layers[1:-1], activation=activation, solver=w.optimizer, alpha=0.0,
+            batch_size=w.batch_rows, learning_rate_init=rate, shuffle=w.shuffle, momentum=0.0,
+            nesterovs_momentum=False, beta_1=BETA_1, beta_2=BETA_2, epsilon=EPSILON / self.factor,
+            random_state=0, max_iter=1, n_iter_no_change=2**31, tol=0.0,
         )  # fmt: skip
-        # One epoch makes the weights, which are then overwritten in place. The classes are told here, and what fit takes
-        # for all of them is what there is: it refuses to go on where one never occurs.
+        # One epoch makes the weights, which are then overwritten in place. All classes are told here; those that fit
+        # looks for are the ones that there are, as it refuses to go on where one never occurs.
         if kind is MLPClassifier:
             self.target = self.y
             self.model.partial_fit(self.x, self.target, classes=np.arange(w.layers[-1] + self.extra))

@@ -11,6 +11,7 @@ import numpy as np
 from . import BETA_1, BETA_2, EPSILON, missing, numbers
 from . import torch_eager as eager
 
+IMPORTS = ("torch", "torch._dynamo")
 versions = eager.versions
 
 
@@ -46,6 +47,7 @@ class Contestant(eager.Contestant):
             p = {name: p[name] - size * m[name] / (v[name].sqrt() / correction + EPSILON) for name in p}
             return p, (m, v, power_1, power_2)
 
+        torch._dynamo.reset()  # of another contestant in this process
         self.compiled = torch.compile(sgd if w.optimizer == "sgd" else adam, fullgraph=True, dynamic=False)
 
     def reset(self) -> None:

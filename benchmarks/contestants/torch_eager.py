@@ -8,6 +8,8 @@ import numpy as np
 
 from . import BETA_1, BETA_2, EPSILON, Base, missing, now, numbers, version_of
 
+IMPORTS = ("torch",)
+
 
 def available() -> str | None:
     return missing("torch")
