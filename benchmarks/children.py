@@ -105,6 +105,7 @@ class Child:
             self.end()
             raise Failed(f"no answer to {what} in {seconds:g} s") from None
         if not line:
+            self._lines.put("")  # for whoever asks again
             self._process.wait()
             raise Failed(f"ended in {what} with code {self._process.returncode}: {self._last_words()}")
         try:

@@ -63,7 +63,7 @@ def answer(contestant: Any, command: str) -> dict[str, Any]:
             return {}
         if word == "loss":
             return {"loss": float(contestant.loss())}
-    raise ValueError(f"command={command!r} is not known: use train, given, again, loss or quit")
+    raise ValueError(f"command={command.strip()!r} is not known: use train, given, again, loss or quit")
 
 
 def main(arguments: list[str]) -> None:
