@@ -41,6 +41,7 @@ FORMAT = 1
 QUICK = ("xor", "digits", "tab", "mnist")  # the workloads of --quick
 TURNS = {False: 11, True: 5}  # by quick
 TURN_SECONDS = {False: 0.1, True: 0.03}
+FEWEST_TURNS, ROUND_SECONDS = 5, 3.0  # as few turns, where a round of all contestants takes longer than this
 STARTS = {False: 5, True: 1}
 # Relative to the judge's loss, of losses in float64 of the weights after CHECK_STEPS steps. The most that was seen of
 # contestants that do the same is 1e-14 and 4e-7; a contestant may ask for more, and says why in its note.
@@ -218,7 +219,9 @@ class Group:
         target, count = TURN_SECONDS[self.quick], TURNS[self.quick]
         epochs: dict[str, int] = {}
         times: dict[str, list[float]] = {name: [] for name in self.children}
-        for turn in range(count + 1):
+        turn = 0
+        while turn <= count:  # turn 0 warms up
+            started = time.perf_counter()
             for name in rotated(list(times), turn):
                 if name not in self.children:
                     continue
@@ -231,6 +234,9 @@ class Group:
                     continue
                 if turn:
                     times[name].append(seconds / epochs[name])
+            if turn and time.perf_counter() - started > ROUND_SECONDS:
+                count = min(count, FEWEST_TURNS)
+            turn += 1
         return {name: seconds for name, seconds in times.items() if name in self.children}
 
     def train(self, name: str, epochs: int) -> float:

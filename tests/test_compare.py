@@ -138,6 +138,26 @@ def test_compiled_contestants_train_the_same(name):
             assert theirs.loss() < ours.loss()
 
 
+@pytest.mark.parametrize("name", SAME)
+def test_squares_by_gradient_descent_are_the_same(name):
+    """No workload has it, and libraries differ in the factor of the loss."""
+    workload = replace(WORKLOADS["matexp"].with_rows(40, 15), optimizer="sgd", learning_rate=0.05, shuffle=True)
+    losses = []
+    for contestant in ("numpy", name):
+        if contestants.module(contestant).available():
+            pytest.skip(contestants.module(contestant).available())
+        found, _ = start(contestant, workload, "float64", 1)
+        found.given(5)
+        losses.append(found.loss())
+    assert figures.agrees(losses[1], losses[0], compare.TOLERANCE["float64"])
+
+
+def test_slow_rounds_are_fewer(planted, monkeypatch):
+    monkeypatch.setattr(compare, "ROUND_SECONDS", 0.0)
+    result = compare.run(["xor@20"], [], ["float32"], [1])
+    assert [row["turns"] for row in result["rows"]] == [compare.FEWEST_TURNS]
+
+
 def test_shuffles_are_those_of_fastmlp():
     """Another order is another training: the check would notice."""
     ours, theirs = made("numpy", "digits@430"), made("fastmlp", "digits@430")

@@ -192,4 +192,4 @@ def missing(*packages: str) -> str | None:
 
 def numbers(array: Any) -> np.ndarray:
     """A framework's array as NumPy's, copied."""
-    return np.array(array)
+    return np.asarray(array).copy()
