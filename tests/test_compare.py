@@ -158,6 +158,27 @@ def test_slow_rounds_are_fewer(planted, monkeypatch):
     assert [row["turns"] for row in result["rows"]] == [compare.FEWEST_TURNS]
 
 
+def test_set_up_is_taken_out(monkeypatch):
+    clock, asked = [0.0], []
+
+    def fit(epochs):
+        asked.append(epochs)
+        clock[0] += 5.0 + 0.25 * epochs
+
+    monkeypatch.setattr(contestants, "now", lambda: clock[0])
+    assert contestants.without_setup(fit, 8) == 0.25 * 8
+    assert asked == [1, 9]
+
+
+def test_fits_of_fastmlp_go_on_where_the_last_one_ended():
+    """A fit for each epoch, and one for all: Adam's state and the orders go on."""
+    several, at_once = made("fastmlp", "digits@430"), made("fastmlp", "digits@430")
+    for _ in range(3):
+        several.given(1)
+    at_once.given(3)
+    assert several.loss() == at_once.loss()
+
+
 def test_shuffles_are_those_of_fastmlp():
     """Another order is another training: the check would notice."""
     ours, theirs = made("numpy", "digits@430"), made("fastmlp", "digits@430")
