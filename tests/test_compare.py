@@ -158,6 +158,13 @@ def test_slow_rounds_are_fewer(planted, monkeypatch):
     assert [row["turns"] for row in result["rows"]] == [compare.FEWEST_TURNS]
 
 
+def test_the_tolerance_grows_with_rows_in_float32():
+    assert compare.tolerance(WORKLOADS["xor"], "float32") == compare.TOLERANCE["float32"]
+    assert compare.tolerance(WORKLOADS["xor-200000"], "float32") == 20 * compare.TOLERANCE["float32"]
+    assert compare.tolerance(WORKLOADS["xor-200000"], "float64") == compare.TOLERANCE["float64"]
+    assert compare.tolerance(WORKLOADS["xor"], "float64", 1e-4) == 1e-4
+
+
 def test_set_up_is_taken_out(monkeypatch):
     clock, asked = [0.0], []
 
@@ -200,7 +207,7 @@ def test_the_check_sees_a_wrong_learning_rate(name):
         contestant, _ = start("numpy", changed, "float64", 1)
         contestant.given(max(1, compare.FEWER_STEPS // changed.steps_epoch))
         losses.append(contestant.loss())
-    assert not figures.agrees(losses[1], losses[0], compare.TOLERANCE["float32"])
+    assert not figures.agrees(losses[1], losses[0], compare.tolerance(WORKLOADS[name], "float32"))
 
 
 def test_scikit_learn_says_what_it_cannot():
