@@ -44,7 +44,7 @@ TURN_SECONDS = {False: 0.1, True: 0.03}
 FEWEST_TURNS, ROUND_SECONDS = 5, 3.0  # as few turns, where a round of all contestants takes longer than this
 STARTS = {False: 5, True: 1}
 # Relative to the judge's loss, of losses in float64 of the weights after CHECK_STEPS steps. The most that was seen of
-# contestants that do the same is 1e-14 and 4e-7; a contestant may ask for more, and says why in its note.
+# contestants that do the same is 1e-12 and 2e-7; a contestant may ask for more, and says why in its note.
 TOLERANCE = {"float64": 1e-10, "float32": 1e-5}
 # In float32, of batches of more rows than MANY, in proportion to them: NumPy and its like add rows up one by one, which
 # at 200,000 rows leaves a loss 5e-5 off (fastmlp's tree: 4e-8).
