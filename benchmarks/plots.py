@@ -1,11 +1,12 @@
 """The pictures of a result, as SVG. `benchmarks.report` writes and checks them.
 
 Each is made in two steps: `shows` picks what a picture holds, as plain numbers, and `draw` draws that with matplotlib.
-Drawing is deterministic, but another matplotlib or font library moves a line by a hair. So an SVG ends with a stamp of two
-digests: of what it shows and of this file, and of the drawing itself. Whether a picture is stale, or was changed by hand,
-is told by the stamp, without drawing it again.
+Drawing is deterministic, but another matplotlib or font library moves a line by a hair. So an SVG ends with a stamp of
+two digests: of what it shows and of this file, and of the drawing itself. Whether a picture is stale, or was changed by
+hand, is told by the stamp, without drawing it again.
 
-Colours differ in lightness as well as in hue, and no two curves have the same marker and dashes: all is told apart in grey.
+Colours differ in lightness as well as in hue, and no two curves have the same marker and dashes: all is told apart in
+grey.
 """
 
 from __future__ import annotations

@@ -4,9 +4,9 @@
     python -m benchmarks.report FILE          of this one, beside it
     python -m benchmarks.report [FILE] --check    writes nothing; a line for each stale file, and status 1
 
-Of NAME.json are made NAME.md and the pictures NAME-ratios.svg, NAME-rows.svg, NAME-peak.svg and NAME-startup.svg, each as
-far as the result has something to show. README.md's table is made from the result that has the most rows; of equals, from
-the newest. Pictures need matplotlib; checking them does not.
+Of NAME.json are made NAME.md and the pictures NAME-ratios.svg, NAME-rows.svg, NAME-peak.svg and NAME-startup.svg, each
+as far as the result has something to show. README.md's table is made from the result that has the most rows; of equals,
+from the newest. Pictures need matplotlib; checking them does not.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ LABELS = {
     "torch_compiled": "torch.compile",
     "jax": "JAX",
 }
-NONE = "–"
+NONE = "-"
 OFF = "†"
 
 # Why a workload is lost, where that is known; docs/performance.md has the figures

@@ -1,4 +1,4 @@
-"""The command `fastmlp`: the two exercises, training on a table, predicting, measuring. `python -m fastmlp` is the same.
+"""The command `fastmlp`: the two exercises, training on a table, predicting, measuring; also `python -m fastmlp`.
 
 Exit status: 0; 2 for what the user can put right, with one line on standard error; 130 for Ctrl-C. Numba and
 matplotlib are imported by what uses them, so that `fastmlp --help` is quick.
