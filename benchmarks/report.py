@@ -39,8 +39,8 @@ OFF = "†"
 
 # Why a workload is lost, where that is known; docs/performance.md has the figures
 REASONS = {
-    "wide": "the kernel of wide layers reads weights along rows and columns and packs none, as BLAS does",
-    "mnist-wide": "the kernel of wide layers reads weights along rows and columns and packs none, as BLAS does",
+    "wide": "the kernels read the weights of wide layers along rows and columns; BLAS packs them first",
+    "mnist-wide": "the kernels read the weights of wide layers along rows and columns; BLAS packs them first",
 }
 ONE_THREAD = "fastmlp trains on one thread"  # where that one is not lost to the peers' one thread
 UNKNOWN = "no reason known yet"
@@ -138,7 +138,7 @@ def lines(result: Mapping[str, Any]) -> dict[tuple[str, int], list[Line]]:
                 threads,
                 of.get(OURS),
                 {name: row for name, row in of.items() if name != OURS},
-                workload in alone and not alone[workload].lost,
+                workload in alone and (alone[workload].lead or 0) >= 1,
             )
             for workload, of in rows[dtype, threads].items()
         ]
@@ -221,9 +221,9 @@ def aligned(markdown: str) -> str:
 # Tables
 
 
-def speed_table(of: Sequence[Line], peers: Sequence[str]) -> str:
+def speed_table(of: Sequence[Line], peers: Sequence[str], reasons: bool = True) -> str:
     """A row for each workload. Ratios are times slower than fastmlp; those below 1 are bold: there we lose."""
-    lost = any(line.lost for line in of)
+    lost = reasons and any(line.lost for line in of)
     header = ["workload", "us a step", "quartiles", *map(label, peers)]
     header += ["best peer", "of peak"] if peers else ["of peak"]
     rows = []
@@ -236,11 +236,19 @@ def speed_table(of: Sequence[Line], peers: Sequence[str]) -> str:
             row += [f"{micro(ours['us_step'])}{_mark(ours)}", f"{micro(ours['low'])} to {micro(ours['high'])}"]
         row += [f"{_bold(line.ratio(peer))}{_mark(line.peers.get(peer))}" for peer in peers]
         if peers:
-            row.append(_bold(line.lead))
+            row.append(_best(line))
         row.append(percent(None if ours is None else ours.get("share_of_peak")))
         rows.append([*row, line.reason] if lost else row)
     left = {0, len(header)} if lost else {0}
     return table([*header, "why lost"] if lost else header, rows, left)
+
+
+def _best(line: Line) -> str:
+    """The best peer and its ratio, like 'JAX 5.39'."""
+    if line.best is None or line.lead is None:
+        return NONE
+    text = f"{label(line.best)}{_mark(line.peers[line.best])} {times(line.lead)}"
+    return f"**{text}**" if line.lost else text
 
 
 def _bold(ratio: float | None) -> str:
@@ -384,9 +392,7 @@ def readme_table(result: Mapping[str, Any], name: str) -> str:
             if line is None or ours is None:
                 row += [NONE] * 3
                 continue
-            best = NONE if line.best is None else f"{label(line.best)}{_mark(line.peers[line.best])} {times(line.lead)}"
-            row += [f"{micro(ours['us_step'])} us{_mark(ours)}", percent(ours.get("share_of_peak"))]
-            row.append(f"**{best}**" if line.lost else best)
+            row += [f"{micro(ours['us_step'])} us{_mark(ours)}", percent(ours.get("share_of_peak")), _best(line)]
         rows.append(row)
     parts = [table(header, rows)]
     reasons: dict[tuple[str, str], list[str]] = {}
@@ -412,7 +418,8 @@ def terminal(result: Mapping[str, Any]) -> str:
     peers = peers_of(result)
     parts = []
     for (dtype, threads), of in lines(result).items():
-        parts += [f"{dtype}, {cores(threads)}\n{aligned(speed_table(of, peers))}", standing(of)]
+        parts += [f"{dtype}, {cores(threads)}\n{aligned(speed_table(of, peers, reasons=False))}", standing(of)]
+        parts.append("\n".join(f"- {line.workload}: {line.reason}" for line in of if line.lost))
     parts.append(legend([line for of in lines(result).values() for line in of], peers).replace("**", ""))
     if result.get("startup"):
         parts.append(f"From the start of a process to a trained xor\n{aligned(startup_table(result))}")

@@ -108,8 +108,7 @@ def _bar() -> Iterator[Callable[[int, int, str], None]]:
     with tqdm(total=1, disable=None, leave=False, ncols=size.columns, nrows=size.lines, bar_format=shape) as shown:
 
         def progress(done: int, total: int, text: str) -> None:
-            shown.total = total
-            shown.set_description_str(text, refresh=False)
-            shown.update(done - shown.n)
+            shown.n, shown.total = done, total
+            shown.set_description_str(text)  # and draws: a turn is long
 
         yield progress
