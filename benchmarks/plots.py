@@ -215,7 +215,7 @@ def draw_peaks(panels: Sequence[Mapping[str, Any]]) -> Any:
         marks = [(100 * panel["workloads"][w][d]["best"], y) for y, _, w, d in bars if panel["workloads"][w][d]["best"]]
         if marks:
             where, at = zip(*marks, strict=True)
-            style = {"marker": "D", "s": 26, "facecolor": "#f2b35e", "edgecolor": "black", "linewidth": 0.8}
+            style = {"marker": "D", "s": 26, "facecolor": "white", "edgecolor": "black", "linewidth": 0.8}
             axes.scatter(where, at, label="the best peer", zorder=3, clip_on=False, **style)
         axes.set_xlim(0, max(108, 108 * most_share))
         axes.set_title(_cores(panel["threads"]))
@@ -272,7 +272,7 @@ def draw_startup(panels: Sequence[Mapping[str, Any]]) -> Any:
             more = {"hatch": "////", "edgecolor": "#777777", "linewidth": 0} if rest else {"edgecolor": "white"}
             handles[name] = axes.barh(0, seconds, left=left, height=0.8, color=colour, **more)
             if seconds > 0.07 * panel["seconds"] and not rest:
-                ink = "white" if sum(int(colour[k : k + 2], 16) for k in (1, 3, 5)) < 380 else "black"
+                ink = "white" if sum(int(colour[k : k + 2], 16) for k in (1, 3, 5)) < 400 else "black"
                 axes.text(left + seconds / 2, 0, f"{seconds:.2f}", ha="center", va="center", color=ink, fontsize=9)
             left += seconds
         axes.text(1.01 * left, 0, f"{panel['seconds']:.2f} s", va="center", fontweight="bold")
@@ -287,6 +287,8 @@ def draw_startup(panels: Sequence[Mapping[str, Any]]) -> Any:
 
 def _legend(figure: Any, axes: Any) -> None:
     handles, labels = axes.get_legend_handles_labels()
+    last = sorted(range(len(labels)), key=lambda at: labels[at].startswith("the "))  # the peer after the dtypes
+    handles, labels = [handles[at] for at in last], [labels[at] for at in last]
     figure.legend(handles, labels, loc="outside upper center", ncols=len(labels), frameon=False)
 
 

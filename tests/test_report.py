@@ -4,6 +4,7 @@ import copy
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -31,12 +32,16 @@ def plots(report):
 
 @pytest.fixture
 def checkout(tmp_path):
-    """A folder with a README.md that has the markers, and a result."""
-    (tmp_path / "README.md").write_text("Before.\n\n<!-- bench -->\n<!-- /bench -->\n\nAfter.\n")
-    (tmp_path / "bench_results").mkdir()
-    (tmp_path / "bench_results" / "README.md").write_text("How.\n")
-    save(tmp_path / "bench_results" / "mine.json", result())
-    return tmp_path
+    return lay_out(tmp_path)
+
+
+def lay_out(folder):
+    """A README.md that has the markers, and a result."""
+    (folder / "README.md").write_text("Before.\n\n<!-- bench -->\n<!-- /bench -->\n\nAfter.\n")
+    (folder / "bench_results").mkdir()
+    (folder / "bench_results" / "README.md").write_text("How.\n")
+    save(folder / "bench_results" / "mine.json", result())
+    return folder
 
 
 def save(path, made):
@@ -283,12 +288,21 @@ def test_shares_above_the_peak_stay_in_the_picture(plots):
 # Files
 
 
-@pytest.fixture
-def written(report, checkout, capsys):
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory):
+    """What is written of a result, made once."""
     pytest.importorskip("matplotlib", reason="pictures need matplotlib")
-    assert report.main([], root=checkout) == 0
-    assert capsys.readouterr().out.count("wrote ") == 6
-    return checkout
+    folder = lay_out(tmp_path_factory.mktemp("drawn"))
+    script = "import sys; from pathlib import Path; from benchmarks import report\n"
+    script += f"sys.exit(report.main([], root=Path({str(folder)!r})))"
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert ended.stdout.count("wrote ") == 6
+    return folder
+
+
+@pytest.fixture
+def written(drawn, tmp_path):
+    return Path(shutil.copytree(drawn, tmp_path / "checkout"))
 
 
 def check(report, root, capsys, *arguments):
