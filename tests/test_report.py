@@ -241,7 +241,7 @@ def test_a_picture_with_nothing_to_show_is_not_made(report, plots):
 def test_a_picture_is_the_same_in_another_process(plots, kind, tmp_path):
     pytest.importorskip("matplotlib", reason="pictures need matplotlib")
     path = save(tmp_path / "r.json", result())
-    (tmp_path / "matplotlibrc").write_text("font.size: 20\nsvg.fonttype: none\n")
+    (tmp_path / "matplotlibrc").write_text("font.size: 20\nsvg.fonttype: none\naxes.linewidth: 5\n")
     script = "import json, sys; from benchmarks import plots\n"
     script += f"sys.stdout.buffer.write(plots.svg({kind!r}, json.load(open({str(path)!r}))).encode())"
     env = {**os.environ, "PYTHONPATH": str(ROOT), "MATPLOTLIBRC": str(tmp_path), "PYTHONHASHSEED": "7"}
