@@ -267,7 +267,7 @@ def legend(of: Iterable[Line], peers: Sequence[str]) -> str:
         text += "Under a peer: its time over fastmlp's, so that above 1 fastmlp is faster; **below 1 it is slower**. "
     text += "Of peak: the share of the fma peak measured beside it."
     if any(_mark(row) for line in every for row in [line.ours, *line.peers.values()]):
-        text += f" {OFF}: its loss after the same epochs is another than most others'."
+        text += f" {OFF}: its loss after the same steps is not the NumPy script's."
     return text
 
 
@@ -345,10 +345,11 @@ def _and(names: Sequence[str]) -> str:
 def made_by(result: Mapping[str, Any]) -> str:
     made, machine = result["made"], result["made"]["machine"]
     memory = f", {machine['memory_gb']:.0f} GB" if machine.get("memory_gb") else ""
+    at = f" at commit `{made['commit']}`" if made["commit"] else ""
     versions = ", ".join(f"{name} {version}" for name, version in made["versions"].items())
     return (
-        f"{machine['cpu']}, {cores(machine['cores'])}{memory}, {machine['os']}. Made {made['when']} at commit "
-        f"`{made['commit']}` by `{made['command']}`, with {versions}."
+        f"{machine['cpu']}, {cores(machine['cores'])}{memory}, {machine['os']}. Made {made['when']}{at} by "
+        f"`{made['command']}`, with {versions}."
     )
 
 
@@ -404,7 +405,7 @@ def readme_table(result: Mapping[str, Any], name: str) -> str:
         told = [f"- {workload}, {_and(of)}: {reason}" for (workload, reason), of in reasons.items()]
         parts.append("Lost there, in bold above:\n\n" + "\n".join(told))
     if any(OFF in text for row in rows for text in row):
-        parts.append(f"{OFF}: its loss after the same epochs is another than most others'.")
+        parts.append(f"{OFF}: its loss after the same steps is not the NumPy script's.")
     machine = result["made"]["machine"]
     made = f"{machine['cpu']}, {result['made']['when'][:10]}; [the whole result](bench_results/{name}.md)."
     if "ratios" in plots.shown(result):

@@ -10,6 +10,7 @@ import argparse
 import importlib
 import importlib.util
 import json
+import shlex
 import shutil
 import sys
 from collections.abc import Callable, Iterator
@@ -19,7 +20,7 @@ from types import ModuleType
 from typing import Any
 
 import fastmlp
-from fastmlp.command_line import check_place, default, either, help_shape
+from fastmlp.command_line import check_place, default, help_shape, naming_options, option
 from fastmlp.spec import DTYPES
 
 BESIDE = Path(fastmlp.__file__).resolve().parents[1]  # a checkout's root
@@ -39,10 +40,13 @@ def add(commands: Any) -> None:
     )
     bench.set_defaults(run=run)
     bench.add_argument(
-        "--workload", nargs="+", metavar="NAME", help="xor, digits, mnist, ...; a wrong one lists all (default: all)"
+        "--workload",
+        nargs="+",
+        metavar="NAME",
+        help="xor, digits, mnist, ...; a wrong one lists them (default: all, and a few with --quick)",
     )
     bench.add_argument("--peers", action="store_true", help="measure NumPy, scikit-learn, PyTorch and JAX, too")
-    bench.add_argument("--quick", action="store_true", help="fewer and shorter turns: sooner done, less exact")
+    bench.add_argument("--quick", action="store_true", help="few workloads, and fewer and shorter turns")
     bench.add_argument(
         "--dtype", nargs="+", choices=DTYPES, default=list(DTYPES), help=default("precisions", " ".join(DTYPES))
     )
@@ -51,23 +55,34 @@ def add(commands: Any) -> None:
 
 def run(args: argparse.Namespace) -> None:
     check_place("--output", args.output, "result.json", {})
-    with _missing_in_words():
-        workloads, compare, report = (_module(name) for name in ("workloads", "compare", "report"))
-        unknown = [name for name in args.workload or () if name not in workloads.WORKLOADS]
-        if unknown:
-            raise ValueError(f"--workload {unknown[0]!r} is unknown: use {either(list(workloads.WORKLOADS))}")
+
+    def keep(result: dict[str, Any]) -> None:
+        """Writes what is measured so far: a run may take long, and be stopped."""
+        if args.output is not None:
+            args.output.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+
+    with _missing_in_words(), naming_options({"workload": "--workload"}):
+        compare, report = _module("compare"), _module("report")
         with _bar() as progress:
             result = compare.run(
-                workloads=None if args.workload is None else list(dict.fromkeys(args.workload)),
-                peers=None if args.peers else [],
-                dtypes=list(dict.fromkeys(args.dtype)),
-                threads=[1],
-                quick=args.quick,
-                progress=progress,
+                None if args.workload is None else list(dict.fromkeys(args.workload)),
+                None if args.peers else [],
+                list(dict.fromkeys(args.dtype)),
+                [1],  # thread
+                args.quick,
+                progress,
+                keep=keep,
+                command=_command(args),
             )
-    if args.output is not None:  # before the table, whose reader may leave
-        args.output.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    keep(result)
     print(report.terminal(result))
+
+
+def _command(args: argparse.Namespace) -> str:
+    """The command line, for the result to say how it was made."""
+    words = ["fastmlp", "bench", *(["--workload", *args.workload] if args.workload else [])]
+    words += [option(name) for name in ("peers", "quick") if getattr(args, name)]
+    return shlex.join([*words, *(["--dtype", *args.dtype] if args.dtype != list(DTYPES) else [])])
 
 
 def _module(name: str) -> ModuleType:

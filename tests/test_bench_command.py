@@ -18,8 +18,12 @@ ROOT = Path(__file__).parents[1]
 COMPARE = """
 asked = []
 
-def run(workloads, peers, dtypes, threads, quick, progress):
-    asked.append((workloads, peers, dtypes, threads, quick))
+def run(workloads, peers, dtypes, threads, quick, progress, keep, command):
+    for name in workloads or ():
+        if name not in ("xor", "wide"):
+            raise ValueError(f"workload={name!r} is not known: use one of xor, wide")
+    asked.append((workloads, peers, dtypes, threads, quick, command))
+    keep({**made, "rows": []})
     for done in range(4):
         progress(done, 3, f"turn {done}")
     return made
@@ -36,13 +40,12 @@ def run(capsys):
     return run
 
 
-def fake(folder, made, workloads=("xor", "wide")):
+def fake(folder, made):
     """The package `benchmarks` in a folder, with a compare that returns a result."""
     package = folder / "benchmarks"
     package.mkdir()
     for name in ("__init__.py", "report.py", "plots.py"):
         shutil.copy(ROOT / "benchmarks" / name, package / name)
-    (package / "workloads.py").write_text(f"WORKLOADS = dict.fromkeys({list(workloads)})\n")
     (package / "compare.py").write_text(f"made = {made!r}\n{COMPARE}")
 
 
@@ -67,13 +70,13 @@ BOTH = ["float64", "float32"]
     [
         ([], (None, [], BOTH, [1], False)),
         (["--peers"], (None, None, BOTH, [1], False)),
-        (["--quick", "--workload", "wide", "xor", "wide"], (["wide", "xor"], [], BOTH, [1], True)),
+        (["--workload", "wide", "xor", "wide", "--quick"], (["wide", "xor"], [], BOTH, [1], True)),
         (["--dtype", "float32"], (None, [], ["float32"], [1], False)),
     ],
 )
 def test_what_is_asked_of_compare(run, compare, arguments, asked):
     assert run(*arguments)[0] == 0
-    assert compare.asked == [asked]
+    assert compare.asked == [(*asked, " ".join(["fastmlp bench", *arguments]))]
 
 
 def test_it_prints_the_report_s_tables(run, compare):
@@ -109,7 +112,7 @@ def test_a_terminal_sees_a_bar(compare, monkeypatch, capsys, columns):
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
-        (["--workload", "xor", "xro"], "--workload 'xro' is unknown: use xor or wide"),
+        (["--workload", "xor", "xro"], "--workload='xro' is not known: use one of xor, wide"),
         (["--dtype", "float16"], "argument --dtype: invalid choice: 'float16'"),
         (["-o", "no/mine.json"], "--output no/mine.json: there is no folder no"),
         (["-o", "."], "--output . is a folder: name a file in it, like result.json"),
@@ -142,7 +145,7 @@ def test_without_the_benchmarks_a_checkout_is_asked_for(run, monkeypatch, tmp_pa
     ],
 )
 def test_a_library_that_is_missing_is_named(run, compare, monkeypatch, module, line):
-    def fails(**_):
+    def fails(*_, **__):
         raise ModuleNotFoundError(f"No module named {module!r}", name=module)
 
     monkeypatch.setattr(compare, "run", fails)
@@ -150,20 +153,21 @@ def test_a_library_that_is_missing_is_named(run, compare, monkeypatch, module, l
 
 
 def test_an_error_of_compare_keeps_its_words(run, compare, monkeypatch):
-    def fails(**_):
+    def fails(*_, **__):
         raise ValueError("no contestant could do it")
 
     monkeypatch.setattr(compare, "run", fails)
     assert run() == (2, "", "fastmlp: no contestant could do it\n")
 
 
-def test_ctrl_c_ends_with_130(run, compare, monkeypatch, tmp_path):
-    def stopped(**_):
+def test_ctrl_c_ends_with_130_and_keeps_what_was_measured(run, compare, monkeypatch, tmp_path):
+    def stopped(*_, keep, **__):
+        keep({"so": "far"})
         raise KeyboardInterrupt
 
     monkeypatch.setattr(compare, "run", stopped)
     assert run("-o", tmp_path / "mine.json") == (130, "", "fastmlp: stopped by Ctrl-C\n")
-    assert not (tmp_path / "mine.json").exists()
+    assert json.loads((tmp_path / "mine.json").read_text()) == {"so": "far"}
 
 
 # ---------------------------------------------------------------------------------------------------------

@@ -93,7 +93,7 @@ def test_the_table_of_a_dtype_to_the_letter(report):
         "| pinn | not measured | - | - | - | - | - |  |",
     ]
     assert report.standing(lines) == "Faster than every peer on 2 of 4 workloads; lost: wide, policy."
-    assert report.legend(lines, ["jax"]).endswith(" †: its loss after the same epochs is another than most others'.")
+    assert report.legend(lines, ["jax"]).endswith(" †: its loss after the same steps is not the NumPy script's.")
     assert "†" not in report.legend(lines[1:], ["jax"])
 
 
@@ -164,6 +164,7 @@ def test_the_page_to_its_parts(report):
         assert part in page
     assert re.findall(r"\]\((.*?)\)", page) == [f"mine-{kind}.svg" for kind in KINDS]
     assert "## Notes" not in page
+    assert "+00:00 by `python" in report.page(result(made={**MADE, "commit": ""}), "mine")  # of an installed package
 
 
 def test_notes_and_what_is_missing_are_told_once(report):
