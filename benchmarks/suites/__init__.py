@@ -1,0 +1,1 @@
+"""Suites for pytest-benchmark (`bench_*.py`), and the table of kernels that they share with `benchmarks/asv/`."""

@@ -1,0 +1,883 @@
+"""A row for each registered kernel: its arguments at a typical size, the reference's same work, and NumPy's.
+
+`ROWS` has an entry for every kernel, or `unmeasured` names it. `Bench` calls one: it checks the bits before anybody
+times it, and puts back what a call has overwritten before the next. NumPy's entries are the textbook's formulas with
+`@` (its BLAS) and temporaries, on rows by rows; a kernel has none where NumPy has no such operation (erf, quantiles).
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from fastmlp import definition, engine, pairs
+from fastmlp import plan as at
+from fastmlp.optimizers import Adam
+from fastmlp.reference import activations, optimizers, random
+from fastmlp.reference import train as reference_train
+from fastmlp.reference.arithmetic import LINE
+from fastmlp.spec import Spec
+from fastmlp.target import target
+from fastmlp.training import Training
+
+from .. import exercise
+
+
+@dataclass(frozen=True)
+class Size:
+    """rows x inputs -> outputs of a layer, classes of a loss, and numbers of a vector."""
+
+    rows: int
+    K: int
+    J: int
+    classes: int
+    count: int
+
+
+TYPICAL = Size(rows=256, K=64, J=32, classes=10, count=10_000)
+SMALL = Size(rows=19, K=5, J=3, classes=3, count=37)  # with padding everywhere; for --smoke
+
+
+@dataclass
+class Row:
+    """What to call a kernel with, and what should come of it.
+
+    reference takes the kernel's reference and gives what `results` reads off the arguments after a call. numpy does the
+    same work; where it gives arrays, they are the first of these results but for rounding. buffers: arrays that the
+    kernel reaches by addresses and may overwrite.
+    """
+
+    arguments: dict[str, Any]
+    reference: Callable[[Any], tuple[np.ndarray, ...]]
+    results: Callable[[], tuple[np.ndarray, ...]]
+    numpy: Callable[[], tuple[np.ndarray, ...]] | None = None
+    buffers: tuple[np.ndarray, ...] = ()
+
+
+ROWS: dict[str, Callable[[str, Size], Row]] = {}
+
+
+def row(name: str) -> Callable[[Callable[[str, Size], Row]], Callable[[str, Size], Row]]:
+    def register(make: Callable[[str, Size], Row]) -> Callable[[str, Size], Row]:
+        ROWS[name] = make
+        return make
+
+    return register
+
+
+def unmeasured(registered: Mapping[str, Any], rows: Mapping[str, Any]) -> set[str]:
+    """The names of kernels that have no row here."""
+    return set(registered) - set(rows)
+
+
+class Bench:
+    """A kernel, ready to be timed: `restore`, then `kernel`, `reference` or `numpy`, and again."""
+
+    def __init__(self, name: str, dtype: str, size: Size = TYPICAL):
+        """Raises KeyError without a row, and ValueError where the kernel has other parameters than its row knows."""
+        pair = pairs.load_all()[name]
+        self.name, self.dtype, self.row = name, dtype, ROWS[name](dtype, size)
+        names = pair.function.__code__.co_varnames[: pair.function.__code__.co_argcount]
+        if set(names) != set(self.row.arguments):
+            given = list(self.row.arguments)
+            raise ValueError(f"{name} takes {list(names)}, and its row in benchmarks/suites/kernels.py gives {given}")
+        self._values = [pairs._plain(self.row.arguments[n]) for n in names]
+        self._function = pairs.function(name, dtype, pair.arguments)
+        self._definition = pair.reference
+        arrays = [value for value in self.row.arguments.values() if isinstance(value, np.ndarray)]
+        self._before = [(array, array.copy()) for array in (*arrays, *self.row.buffers)]
+        self._expected = self.row.reference(self._definition)
+        self.kernel()
+        got = self.row.results()
+        self._overwritten = [(a, was) for a, was in self._before if not np.array_equal(_bits(a), _bits(was))]
+        assert_same(self._expected, got, f"{name} {dtype}")
+        self.restore()
+
+    def restore(self) -> None:
+        for array, was in self._overwritten:
+            array[...] = was
+
+    def kernel(self) -> None:
+        self._function(*self._values)
+
+    def reference(self) -> None:
+        self.row.reference(self._definition)
+
+    @property
+    def numpy(self) -> Callable[[], tuple[np.ndarray, ...]] | None:
+        return self.row.numpy
+
+    def check_numpy(self) -> None:
+        """Raises AssertionError where NumPy does other work."""
+        close = dict(rtol=2e-4, atol=2e-5) if self.dtype == "float32" else dict(rtol=1e-9, atol=1e-11)
+        assert self.row.numpy
+        for expected, got in zip(self._expected, self.row.numpy(), strict=False):
+            np.testing.assert_allclose(got, expected, **close, err_msg=f"{self.name} {self.dtype}: NumPy's")
+
+
+def _bits(x: np.ndarray) -> np.ndarray:
+    return np.ascontiguousarray(x).view(f"u{x.dtype.itemsize}")
+
+
+def assert_same(expected: tuple[np.ndarray, ...], got: tuple[np.ndarray, ...], what: str) -> None:
+    """Raises AssertionError unless they are the same arrays, bit for bit."""
+    assert len(expected) == len(got), what
+    for number, (a, b) in enumerate(zip(expected, got, strict=True)):
+        assert a.dtype == b.dtype and a.shape == b.shape, f"{what}: {b.dtype} {b.shape}, expected {a.dtype} {a.shape}"
+        wrong = int((_bits(a) != _bits(b)).sum())
+        assert not wrong, f"{what}: {wrong} of {a.size} numbers of result {number} are not the reference's"
+
+
+# ---------------------------------------------------------------------------------------------------------
+# Tiles and numbers. Unit k of row n is tile[k * stride + n]
+
+
+def normal(shape: int | tuple[int, ...], dtype: str, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).standard_normal(shape).astype(dtype)
+
+
+def vector(values: np.ndarray) -> np.ndarray:
+    """A copy on a line's boundary, behind which kernels may write."""
+    made = engine.aligned(values.size, values.dtype.name)
+    made[:] = values.ravel()
+    return made
+
+
+class Tile:
+    """x (N, K) as a tile."""
+
+    def __init__(self, x: np.ndarray, padding: float = 0.0):
+        self.rows, self.units = x.shape
+        line = LINE // x.itemsize
+        group = max(2 * target().register // x.itemsize, line)
+        self.stride = -(-self.rows // group) * group + line
+        self.array = engine.aligned(self.units * self.stride, x.dtype.name)
+        self._units = self.array.reshape(self.units, self.stride)
+        self._units[:, self.rows :] = padding
+        self._units[:, : self.rows] = x.T
+
+    def x(self) -> np.ndarray:
+        return self._units[:, : self.rows].T
+
+    def sizes(self, units: str) -> dict[str, int]:
+        return {units: self.units, "rows": self.rows, "stride": self.stride}
+
+
+# ---------------------------------------------------------------------------------------------------------
+# activations.py
+
+
+def logistic(z: np.ndarray) -> np.ndarray:
+    return 1 / (1 + np.exp(-z))
+
+
+def numpy_elu(z: np.ndarray, scale: float = 1.0, alpha: float = 1.0) -> tuple[np.ndarray, ...]:
+    curve = scale * alpha * np.expm1(np.minimum(z, 0))
+    return np.where(z < 0, curve, scale * z), np.where(z < 0, curve + scale * alpha, z.dtype.type(scale))
+
+
+
+def numpy_silu(z: np.ndarray) -> tuple[np.ndarray, ...]:
+    s = logistic(z)
+    a = z * s
+    return a, s + a * (1 - s)
+
+
+def numpy_gelu(z: np.ndarray) -> tuple[np.ndarray, ...]:
+    c = 0.7978845608028654
+    t = np.tanh(c * (z + 0.044715 * z * z * z))
+    return z * (1 + t) / 2, (1 + t) / 2 + z * (1 - t * t) * c * (1 + 3 * 0.044715 * z * z) / 2
+
+
+def numpy_sigmoid(z: np.ndarray) -> tuple[np.ndarray, ...]:
+    a = logistic(z)
+    return a, a * (1 - a)
+
+
+def numpy_tanh(z: np.ndarray) -> tuple[np.ndarray, ...]:
+    a = np.tanh(z)
+    return a, 1 - a * a
+
+
+NUMPY_ACTIVATIONS: dict[str, Callable[[np.ndarray], tuple[np.ndarray, ...]] | None] = {
+    "leaky_relu": lambda z: (np.where(z < 0, z / 100, z), np.where(z < 0, z.dtype.type(0.01), z.dtype.type(1))),
+    "elu": numpy_elu,
+    "selu": lambda z: numpy_elu(z, 1.0507009873554805, 1.6732632423543772),
+    "sigmoid": numpy_sigmoid,
+    "tanh": numpy_tanh,
+    "softplus": lambda z: (np.logaddexp(0, z), logistic(z)),
+    "silu": numpy_silu,
+    "gelu": numpy_gelu,
+    "gelu_erf": None,
+}
+
+
+def activation(name: str) -> Callable[[str, Size], Row]:
+    def make(dtype: str, size: Size) -> Row:
+        z = normal((size.rows, size.K), dtype)
+        a, slope = Tile(z), Tile(np.zeros_like(z))
+        with_numpy = NUMPY_ACTIVATIONS[name]
+        return Row(
+            dict(a=a.array, slope=slope.array, **a.sizes("units")),
+            lambda forward: forward(z),
+            lambda: (a.x(), slope.x()),
+            (lambda: with_numpy(z)) if with_numpy else None,
+        )
+
+    return make
+
+
+for _name in NUMPY_ACTIVATIONS:
+    ROWS[f"activations.{_name}_forward"] = activation(_name)
+
+
+@row("activations.multiply")
+def multiply(dtype: str, size: Size) -> Row:
+    d, slopes = normal((size.rows, size.K), dtype), normal((size.rows, size.K), dtype, 1)
+    a, factors = Tile(d), Tile(slopes)
+    return Row(
+        dict(a=a.array, factors=factors.array, **a.sizes("units")),
+        lambda times: (times(d, slopes),),
+        lambda: (a.x(),),
+        lambda: (d * slopes,),
+    )
+
+
+# ---------------------------------------------------------------------------------------------------------
+# dense.py
+
+
+class Layer:
+    """x (N, K), w (K, J), b (J,) and dz (N, J)."""
+
+    def __init__(self, dtype: str, size: Size, rows: int):
+        self.x, self.dz = normal((rows, size.K), dtype), normal((rows, size.J), dtype, 1)
+        self.w, self.b = normal((size.K, size.J), dtype, 2), normal(size.J, dtype, 3)
+        self.sizes = dict(K=size.K, J=size.J)
+
+    def forward(self, layer: Any) -> tuple[np.ndarray]:
+        return (activations.relu_forward(layer(self.x, self.w, self.b)),)
+
+    def backward_input(self, layer: Any) -> tuple[np.ndarray]:
+        return (activations.relu_backward(self.x, layer(self.dz, self.w)),)
+
+    def backward_weights(self, layer: Any) -> tuple[np.ndarray, ...]:
+        return layer(self.x, self.dz)
+
+    def numpy_forward(self) -> tuple[np.ndarray]:
+        return (np.maximum(0, self.x @ self.w + self.b),)
+
+    def numpy_backward_input(self) -> tuple[np.ndarray]:
+        return ((self.dz @ self.w.T) * (self.x > 0),)
+
+    def numpy_backward_weights(self) -> tuple[np.ndarray, ...]:
+        return self.x.T @ self.dz, self.dz.sum(axis=0)
+
+
+@row("dense.dense_forward")
+def dense_forward(dtype: str, size: Size) -> Row:
+    layer = Layer(dtype, size, size.rows)
+    a, z = Tile(layer.x), Tile(np.zeros_like(layer.dz))
+    arguments = dict(a=a.array, w=vector(layer.w), b=vector(layer.b), z=z.array, **a.sizes("K"), J=size.J, relu=1)
+    return Row(arguments, layer.forward, lambda: (z.x(),), layer.numpy_forward)
+
+
+@row("dense.dense_backward_input")
+def dense_backward_input(dtype: str, size: Size) -> Row:
+    layer = Layer(dtype, size, size.rows)
+    a, dz = Tile(layer.x), Tile(layer.dz)
+    arguments = dict(dz=dz.array, w=vector(layer.w), a=a.array, **a.sizes("K"), J=size.J, relu=1)
+    return Row(arguments, layer.backward_input, lambda: (a.x(),), layer.numpy_backward_input)
+
+
+@row("dense.dense_backward_weights")
+def dense_backward_weights(dtype: str, size: Size) -> Row:
+    layer = Layer(dtype, size, size.rows)
+    a, dz = Tile(layer.x), Tile(layer.dz, padding=-0.0)  # as train.streamed leaves it: what it adds to a sum is -0
+    dw = vector(np.zeros((size.K + 1) * size.J, dtype))
+    ones, sums = vector(np.ones(a.stride, dtype)), vector(np.zeros(12 * LINE // dz.array.itemsize, dtype))
+    found = dw.reshape(-1, size.J)
+    return Row(
+        dict(a=a.array, ones=ones, dz=dz.array, sums=sums, dw=dw, **a.sizes("K"), J=size.J, first=1, last=1),
+        layer.backward_weights,
+        lambda: (found[:-1], found[-1]),
+        layer.numpy_backward_weights,
+    )
+
+
+@row("dense.dense_forward_row")
+def dense_forward_row(dtype: str, size: Size) -> Row:
+    layer = Layer(dtype, size, 1)
+    z = vector(np.zeros(size.J, dtype))
+    arguments = dict(a=vector(layer.x), w=vector(layer.w), b=vector(layer.b), z=z, **layer.sizes, relu=1)
+    return Row(arguments, layer.forward, lambda: (z[None],), layer.numpy_forward)
+
+
+@row("dense.dense_backward_input_row")
+def dense_backward_input_row(dtype: str, size: Size) -> Row:
+    layer = Layer(dtype, size, 1)
+    a = vector(layer.x)
+    arguments = dict(dz=vector(layer.dz), w=vector(layer.w), a=a, **layer.sizes, relu=1)
+    return Row(arguments, layer.backward_input, lambda: (a[None],), layer.numpy_backward_input)
+
+
+@row("dense.dense_backward_weights_row")
+def dense_backward_weights_row(dtype: str, size: Size) -> Row:
+    layer = Layer(dtype, size, 1)
+    sums = vector(np.zeros((size.K + 1) * size.J, dtype))
+    found = sums.reshape(-1, size.J)
+    return Row(
+        dict(a=vector(layer.x), dz=vector(layer.dz), sums=sums, **layer.sizes, first=1),
+        layer.backward_weights,
+        lambda: (found[:-1], found[-1]),
+        layer.numpy_backward_weights,
+    )
+
+
+@row("dense.fold_rows")
+def fold_rows(dtype: str, size: Size) -> Row:
+    line = LINE // np.dtype(dtype).itemsize
+    lanes_size = (size.count + line) // line * line
+    lanes = normal((line, lanes_size), dtype)
+    total = vector(np.zeros(size.count, dtype))
+    return Row(
+        dict(sums=vector(lanes), total=total, count=size.count, size=lanes_size, rows=line),
+        lambda fold: (fold(lanes[:, : size.count]),),
+        lambda: (total,),
+        lambda: (lanes[:, : size.count].sum(axis=0),),
+    )
+
+
+# ---------------------------------------------------------------------------------------------------------
+# elementary.py
+
+ELEMENTARY: dict[str, tuple[Callable[[np.ndarray], np.ndarray], Callable[[np.ndarray], np.ndarray] | None]] = {
+    "exp": (lambda x: x, np.exp),
+    "exp_nonpositive": (lambda x: -np.abs(x), np.exp),
+    "expm1_nonpositive": (lambda x: -np.abs(x), np.expm1),
+    "log": (np.abs, np.log),
+    "log1p": (np.abs, np.log1p),
+    "normal_cdf": (lambda x: x, None),
+    "sigmoid": (lambda x: x, logistic),
+    "tanh": (lambda x: x, np.tanh),
+}
+
+
+def elementary_map(name: str) -> Callable[[str, Size], Row]:
+    def make(dtype: str, size: Size) -> Row:
+        domain, with_numpy = ELEMENTARY[name]
+        x = domain(normal(size.count, dtype))
+        y = vector(np.zeros_like(x))
+        return Row(
+            dict(x=vector(x), y=y, count=size.count),
+            lambda function: (function(x),),
+            lambda: (y,),
+            (lambda: (with_numpy(x),)) if with_numpy else None,
+        )
+
+    return make
+
+
+for _name in ELEMENTARY:
+    ROWS[f"elementary.map_{_name}"] = elementary_map(_name)
+
+
+# ---------------------------------------------------------------------------------------------------------
+# layout.py
+
+
+@row("layout.gather")
+def gather(dtype: str, size: Size) -> Row:
+    x = normal((4 * size.rows, size.K), dtype)
+    order = np.random.default_rng(1).permutation(len(x))
+    tile = Tile(np.zeros((size.rows, size.K), dtype))
+    chosen = order[: size.rows]
+    return Row(
+        dict(
+            x=vector(x), order=order, ordered=1, first=0, rows=size.rows, K=size.K, tile=tile.array, stride=tile.stride
+        ),
+        lambda gather: (gather(x, chosen),),
+        lambda: (tile.x().T,),
+        lambda: (np.ascontiguousarray(x[chosen].T),),
+    )
+
+
+@row("layout.scatter")
+def scatter(dtype: str, size: Size) -> Row:
+    tile = Tile(normal((size.rows, size.K), dtype))
+    x = vector(np.zeros(size.rows * size.K, dtype))
+    units = np.ascontiguousarray(tile.x().T)
+    return Row(
+        dict(tile=tile.array, x=x, first=0, **tile.sizes("K")),
+        lambda scatter: (scatter(units),),
+        lambda: (x.reshape(-1, size.K),),
+        lambda: (np.ascontiguousarray(units.T),),
+    )
+
+
+# ---------------------------------------------------------------------------------------------------------
+# losses.py. NumPy's give dz; they make the rows' losses, too
+
+
+def numpy_softmax(z: np.ndarray) -> np.ndarray:
+    e = np.exp(z - np.max(z, axis=1, keepdims=True))
+    return e / np.sum(e, axis=1, keepdims=True)
+
+
+def numpy_cross_entropy(z: np.ndarray, y: np.ndarray, smoothing: float = 0.0) -> tuple[np.ndarray]:
+    p = numpy_softmax(z)
+    wanted = np.where(np.arange(z.shape[1]) == y[:, None], z.dtype.type(1 - smoothing), z.dtype.type(0))
+    wanted += z.dtype.type(smoothing / z.shape[1])
+    np.sum(-wanted * np.log(p), axis=1)
+    return (p - wanted,)
+
+
+def numpy_binary(z: np.ndarray, y: np.ndarray) -> tuple[np.ndarray]:
+    np.sum(np.logaddexp(0, z) - z * y, axis=1)
+    return (logistic(z) - y,)
+
+
+def numpy_sigmoid_squared(z: np.ndarray, y: np.ndarray) -> tuple[np.ndarray]:
+    p = logistic(z)
+    error = p - y
+    np.sum(error * error, axis=1)
+    return (error * p * (1 - p),)
+
+
+def numpy_squared(z: np.ndarray, y: np.ndarray) -> tuple[np.ndarray]:
+    error = z - y
+    np.sum(error * error, axis=1)
+    return (error,)
+
+
+def numpy_absolute(z: np.ndarray, y: np.ndarray) -> tuple[np.ndarray]:
+    error = z - y
+    np.sum(np.abs(error), axis=1)
+    return (np.sign(error),)
+
+
+def numpy_huber(z: np.ndarray, y: np.ndarray, delta: float) -> tuple[np.ndarray]:
+    error = z - y
+    c = np.clip(error, -delta, delta)
+    np.sum(c * (error - c / 2), axis=1)
+    return (c,)
+
+
+def numpy_quantile(z: np.ndarray, y: np.ndarray, q: float) -> tuple[np.ndarray]:
+    error = z - y
+    dz = np.where(error > 0, z.dtype.type(1 - q), np.where(error < 0, z.dtype.type(-q), error))
+    np.sum(dz * error, axis=1)
+    return (dz,)
+
+
+def numpy_poisson(z: np.ndarray, y: np.ndarray) -> tuple[np.ndarray]:
+    mean = np.exp(z)
+    np.sum(mean - y * z, axis=1)
+    return (mean - y,)
+
+
+NUMPY_LOSSES: dict[str, tuple[Callable[..., tuple[np.ndarray]], dict[str, float]]] = {
+    "softmax_cross_entropy": (numpy_cross_entropy, {}),
+    "softmax_smooth_cross_entropy": (numpy_cross_entropy, {"smoothing": 0.1}),
+    "sigmoid_binary_cross_entropy": (numpy_binary, {}),
+    "sigmoid_squared_error": (numpy_sigmoid_squared, {}),
+    "identity_squared_error": (numpy_squared, {}),
+    "identity_absolute_error": (numpy_absolute, {}),
+    "identity_huber": (numpy_huber, {"delta": 1.0}),
+    "identity_quantile": (numpy_quantile, {"q": 0.9}),
+    "exponential_poisson": (numpy_poisson, {}),
+}
+
+
+def in_lanes(*values: np.ndarray) -> np.ndarray:
+    """Sums over rows, lane by lane: a line for each of the arrays (N,)."""
+    line = LINE // values[0].itemsize
+    sums = np.zeros((len(values), line), values[0].dtype)
+    for value, lanes in zip(values, sums, strict=True):
+        for start in range(0, len(value), line):
+            some = value[start : start + line]
+            lanes[: len(some)] += some
+    return sums.ravel()
+
+
+def loss(name: str) -> Callable[[str, Size], Row]:
+    def make(dtype: str, size: Size) -> Row:
+        with_numpy, settings = NUMPY_LOSSES[name]
+        z = normal((size.rows, size.classes), dtype)
+        draws = np.random.default_rng(1)
+        columns = 1 if name.startswith("softmax") else size.classes
+        y = draws.integers(0, size.classes if columns == 1 else 2, (size.rows, columns)).astype(dtype)
+        targets = y[:, 0] if columns == 1 else y
+        logits = Tile(z)
+        statistics = vector(np.zeros(2 * LINE // z.itemsize, dtype))
+        ones = vector(np.ones(logits.stride, dtype))
+        setting = {key: np.dtype(dtype).type(value) for key, value in settings.items()}
+
+        def expected(loss: Any) -> tuple[np.ndarray, ...]:
+            dz, terms, right = loss(z, targets, **setting)
+            return dz, in_lanes(terms, right.astype(dtype))
+
+        return Row(
+            dict(
+                z=logits.array, y=Tile(y).array, weights=ones, statistics=statistics, **setting,
+                **logits.sizes("J"), record=1,
+            ),
+            expected,
+            lambda: (logits.x(), statistics),
+            lambda: with_numpy(z, targets, **settings),
+        )  # fmt: skip
+
+    return make
+
+
+for _name in NUMPY_LOSSES:
+    ROWS[f"losses.{_name}"] = loss(_name)
+
+
+@row("losses.weigh")
+def weigh(dtype: str, size: Size) -> Row:
+    d = normal((size.rows, size.classes), dtype)
+    weights = np.abs(normal(size.rows, dtype, 1))
+    dz, sums = Tile(d), vector(np.zeros(LINE // d.itemsize, dtype))
+    return Row(
+        dict(dz=dz.array, weights=Tile(weights[:, None]).array, sums=sums, **dz.sizes("J")),
+        lambda weigh: (weigh(d, weights, weights)[0], in_lanes(weights)),
+        lambda: (dz.x(), sums),
+        lambda: (d * weights[:, None], weights.sum())[:1],
+    )
+
+
+def output(with_numpy: Callable[[np.ndarray], np.ndarray]) -> Callable[[str, Size], Row]:
+    def make(dtype: str, size: Size) -> Row:
+        z = normal((size.rows, size.classes), dtype)
+        tile = Tile(z)
+        arguments = dict(z=tile.array, **tile.sizes("J"))
+        return Row(arguments, lambda output: (output(z),), lambda: (tile.x(),), lambda: (with_numpy(z),))
+
+    return make
+
+
+ROWS["losses.softmax"] = output(numpy_softmax)
+ROWS["losses.sigmoid_output"] = output(logistic)
+ROWS["losses.exponential_output"] = output(np.exp)
+
+
+# ---------------------------------------------------------------------------------------------------------
+# optimizers.py and gradients.py
+
+
+def numpy_momentum(p: Any, g: Any, v: Any, rate: float, momentum: float) -> tuple[np.ndarray, ...]:
+    v = momentum * v + g
+    return p - rate * v, v
+
+
+def numpy_nesterov(p: Any, g: Any, v: Any, rate: float, momentum: float) -> tuple[np.ndarray, ...]:
+    v = momentum * v + g
+    return p - rate * (momentum * v + g), v
+
+
+def numpy_adam(
+    p: Any, g: Any, m: Any, v: Any, size: float, correction: float, decay: float, b1: float, r1: float, b2: float,
+    r2: float, epsilon: float,
+) -> tuple[np.ndarray, ...]:  # fmt: skip
+    m = b1 * m + r1 * g
+    v = b2 * v + r2 * (g * g)
+    return p * decay - size * m / (correction * np.sqrt(v) + epsilon), m, v
+
+
+def numpy_rmsprop(
+    p: Any, g: Any, v: Any, rate: float, decay: float, rest: float, epsilon: float
+) -> tuple[np.ndarray, ...]:
+    v = decay * v + rest * (g * g)
+    return p - rate * g / (np.sqrt(v) + epsilon), v
+
+
+def numpy_adagrad(p: Any, g: Any, s: Any, rate: float, epsilon: float) -> tuple[np.ndarray, ...]:
+    s = s + g * g
+    return p - rate * g / (np.sqrt(s) + epsilon), s
+
+
+# name: (vectors of state, this update's numbers, those of all updates, NumPy's)
+UPDATES: dict[str, tuple[int, list[float], list[float], Callable[..., tuple[np.ndarray, ...]]]] = {
+    "momentum": (1, [1e-3], [0.9], numpy_momentum),
+    "nesterov": (1, [1e-3], [0.9], numpy_nesterov),
+    "adam": (2, [1e-3, 1.001, 1.0], [0.9, 0.1, 0.999, 1e-3, 1e-8], numpy_adam),
+    "rmsprop": (1, [1e-3], [0.99, 0.01, 1e-8], numpy_rmsprop),
+    "adagrad": (1, [1e-3], [1e-10], numpy_adagrad),
+}
+
+
+def update(name: str) -> Callable[[str, Size], Row]:
+    vectors, steps, settings, with_numpy = UPDATES[name]
+
+    def make(dtype: str, size: Size) -> Row:
+        line = LINE // np.dtype(dtype).itemsize
+        between = (size.count + 1 + line) // line * line
+        p, total = normal(size.count, dtype), normal(size.count, dtype, 1)
+        before = np.abs(normal((vectors, size.count), dtype, 2))
+        state = engine.aligned(vectors * between, dtype)
+        state.reshape(vectors, between)[:, : size.count] = before
+        step, setting, scale = np.array(steps, dtype), np.array(settings, dtype), np.dtype(dtype).type(1 / 3)
+        parameters = vector(p)
+        return Row(
+            dict(
+                p=parameters, total=vector(total), scale=scale, state=state, step=step, settings=setting,
+                count=size.count,
+            ),
+            lambda update: update(p, total, scale, *before, *step, *setting),
+            lambda: (parameters, *state.reshape(vectors, between)[:, : size.count]),
+            lambda: with_numpy(p, scale * total, *before, *step, *setting),
+        )  # fmt: skip
+
+    return make
+
+
+for _name in UPDATES:
+    ROWS[f"optimizers.{_name}"] = update(_name)
+
+
+@row("optimizers.gradient_descent")
+def gradient_descent(dtype: str, size: Size) -> Row:
+    p, total = normal(size.count, dtype), normal(size.count, dtype, 1)
+    scale, rate = (np.dtype(dtype).type(x) for x in (1 / 3, 1e-3))
+    parameters = vector(p)
+    return Row(
+        dict(p=parameters, total=vector(total), scale=scale, learning_rate=rate, count=size.count),
+        lambda update: (update(p, total, scale, rate),),
+        lambda: (parameters,),
+        lambda: (p - rate * (scale * total),),
+    )
+
+
+def on_gradient(
+    settings: dict[str, float], with_numpy: Callable[..., np.ndarray], more: Callable[[str, int], dict[str, np.ndarray]]
+) -> Callable[[str, Size], Row]:
+    """settings: the kernel's numbers. more(dtype, count): its other arrays; with "w", the reference takes it, too."""
+
+    def make(dtype: str, size: Size) -> Row:
+        before = normal(size.count, dtype)
+        numbers = {key: np.dtype(dtype).type(value) for key, value in settings.items()}
+        g, others = vector(before), more(dtype, size.count)
+        taken = [others[key] for key in ("w",) if key in others]
+        return Row(
+            dict(g=g, **others, **numbers, count=size.count),
+            lambda change: (change(before, *taken, *numbers.values()),),
+            lambda: (g,),
+            lambda: (with_numpy(before, *taken, *numbers.values()),),
+        )
+
+    return make
+
+
+def numpy_by_norm(g: np.ndarray, limit: float) -> np.ndarray:
+    norm = np.sqrt(g @ g)
+    return g * (limit / norm) if norm > limit else g
+
+
+ROWS["gradients.scaled"] = on_gradient({"scale": 1 / 3}, lambda g, scale: g * scale, lambda dtype, count: {})
+ROWS["gradients.penalized"] = on_gradient(
+    {"l2": 1e-2, "l1": 1e-3},
+    lambda g, w, l2, l1: g + l2 * w + l1 * np.sign(w),
+    lambda dtype, count: {"w": vector(normal(count, dtype, 1))},
+)
+ROWS["gradients.clipped_by_value"] = on_gradient(
+    {"limit": 1.0}, lambda g, limit: np.clip(g, -limit, limit), lambda dtype, count: {}
+)
+ROWS["gradients.clipped_by_norm"] = on_gradient(
+    {"limit": 1.0}, numpy_by_norm, lambda dtype, count: {"scratch": vector(np.zeros(LINE + count // 512, dtype))}
+)
+
+
+# ---------------------------------------------------------------------------------------------------------
+# random.py. NumPy's draws are others, so its entries give nothing to compare
+
+
+@row("random.uniform")
+def uniform(dtype: str, size: Size) -> Row:
+    x = vector(np.zeros(size.count + 1, dtype))
+    draws = np.random.Generator(np.random.Philox(1))
+    return Row(
+        dict(seed=1, stream=0, epoch=0, count=size.count, x=x),
+        lambda uniform: (uniform(1, 0, 0, size.count),),
+        lambda: (x[: size.count],),
+        lambda: (draws.random(size.count), ())[1],
+    )
+
+
+@row("random.permutation")
+def permutation(dtype: str, size: Size) -> Row:
+    order = np.zeros(size.count, np.int64)
+    draws = np.random.Generator(np.random.Philox(1))
+    return Row(
+        dict(seed=1, epoch=1, count=size.count, order=order),
+        lambda permutation: (permutation(1, 1, size.count),),
+        lambda: (order,),
+        lambda: (draws.permutation(size.count), ())[1],
+    )
+
+
+@row("random.normal_quantile")
+def normal_quantile(dtype: str, size: Size) -> Row:
+    p = np.random.default_rng(0).random(size.count)
+    x = vector(p)
+    return Row(dict(x=x, count=size.count), lambda quantile: (quantile(p),), lambda: (x,))
+
+
+@row("random.dropout_factors")
+def dropout_factors(dtype: str, size: Size) -> Row:
+    threshold, kept = random.dropout_numbers(0.5)
+    kept = np.dtype(dtype).type(kept)
+    units = -(-size.K // 4) * 4
+    factors = Tile(np.zeros((size.rows, units), dtype))
+    draws = np.random.Generator(np.random.Philox(1))
+    places = np.arange(size.rows)
+    return Row(
+        dict(
+            factors=factors.array, seed=1, stream=random.DROPOUT, epoch=1, first=0, units=size.K, rows=size.rows,
+            stride=factors.stride, threshold=threshold, kept=kept,
+        ),
+        lambda drop: (drop(1, random.DROPOUT, 1, places, size.K, threshold, kept),),
+        lambda: (factors.x()[:, : size.K],),
+        lambda: ((draws.random((size.rows, size.K), dtype) >= 0.5) * kept, ())[1],
+    )  # fmt: skip
+
+
+# ---------------------------------------------------------------------------------------------------------
+# train.py: K-J-classes, relu, softmax, a batch of all rows. Their pair is the training; each is called here by itself.
+
+
+class Plan:
+    """A training's plan at its beginning."""
+
+    def __init__(self, dtype: str, size: Size, schedule: str = "streamed", weighed: bool = False, **options: Any):
+        self.spec = Spec.build([size.K, size.J, size.classes], dtype=dtype)
+        self.x = normal((size.rows, size.K), dtype)
+        self.labels = np.random.default_rng(1).integers(0, size.classes, size.rows)
+        self.y = self.labels.astype(dtype)
+        self.parameters = normal(self.spec.parameters, dtype, 2) / np.dtype(dtype).type(8)
+        self.weights = np.abs(normal(size.rows, dtype, 3)) if weighed else None
+        rate = options.pop("learning_rate", 0.1)
+        self.training = Training(epochs=1, learning_rate=rate, batch_size=size.rows, record_every=1, **options)
+        self.workspace = engine.ready(
+            self.spec, self.parameters, self.x, self.y, self.training, weights=self.weights, schedule=schedule
+        )
+        self.plan = self.workspace.plan
+        self.addresses = dict(plan=self.plan, parameters=self.workspace.parameters)
+
+    def factors(self) -> list[np.ndarray | None] | None:
+        """Dropout's, of the first epoch."""
+        if not self.training.drops:
+            return None
+        (threshold, kept), units = random.dropout_numbers(self.training.dropout[0]), self.spec.layers[1]
+        kept = np.dtype(self.spec.dtype).type(kept)
+        seed, places = self.training.dropout_seed, np.arange(len(self.x))
+        return [random.dropout_factors(seed, random.DROPOUT, 1, places, units, threshold, kept)]
+
+    def sums(self) -> Any:
+        return reference_train.loss_and_gradient(
+            self.spec, self.parameters, self.x, self.y, self.weights, self.factors()
+        )
+
+
+OPTIONS: dict[str, Any] = dict(weighed=True, dropout=(0.5,), dropout_seed=1)
+
+
+def chunk(schedule: str, options: dict[str, Any]) -> Callable[[str, Size], Row]:
+    def make(dtype: str, size: Size) -> Row:
+        made = Plan(dtype, size, schedule, **options)
+        mode = at.BACKWARD | at.RECORD | int(made.plan[at.EXTRAS])
+        gradient = made.workspace.gradient[: made.spec.parameters]
+        return Row(
+            dict(**made.addresses, first=0, rows=size.rows, mode=mode),
+            lambda _: (made.sums().gradient,),
+            lambda: (gradient,),
+        )
+
+    return make
+
+
+for _schedule, _options in itertools.product(("streamed", "rowwise"), ("", "_with_options")):
+    ROWS[f"train.{_schedule}{_options}"] = chunk(_schedule, OPTIONS if _options else {})
+
+
+@row("train.sum_batch")
+def sum_batch(dtype: str, size: Size) -> Row:
+    made = Plan(dtype, size)
+    gradient = made.workspace.gradient[: made.spec.parameters + 1]
+
+    def expected(_: Any) -> tuple[np.ndarray]:
+        sums = made.sums()
+        return (np.append(sums.gradient, sums.loss),)
+
+    arguments = dict(**made.addresses, first=0, rows=size.rows, mode=at.BACKWARD | at.RECORD)
+    return Row(arguments, expected, lambda: (gradient,))
+
+
+@row("train.step")
+def step(dtype: str, size: Size) -> Row:
+    """Penalties, clipping and Adam."""
+    made = Plan(dtype, size, optimizer=Adam(), l2=1e-3, clip_norm=1.0)
+    kind, workspace, count = np.dtype(dtype).type, made.workspace, made.spec.parameters
+    total = normal(count, dtype, 4)
+    workspace.gradient[:count] = total
+    workspace.steps[0] = 1e-3, 1.001, 1.0
+    scale = kind(1 / size.rows)
+    settings = [kind(setting) for setting in Adam().settings]
+
+    def expected(_: Any) -> tuple[np.ndarray, ...]:
+        l2, clip = kind(made.training.l2), kind(made.training.clip_norm)
+        g = reference_train.prepare(made.spec, made.parameters, total, scale, l2=l2, l1=kind(0), clip_norm=clip)
+        zeros = np.zeros(count, dtype)
+        return optimizers.adam(made.parameters, g, kind(1), zeros, zeros, *workspace.steps[0], *settings)
+
+    return Row(
+        dict(**made.addresses, scale=scale),
+        expected,
+        lambda: (workspace.parameters[:count], *workspace.state[:, :count]),
+        buffers=(workspace.gradient, workspace.state),
+    )
+
+
+@row("train.dropout")
+def dropout(dtype: str, size: Size) -> Row:
+    made = Plan(dtype, size, dropout=(0.5,), dropout_seed=1)
+    rows = min(int(made.plan[at.TILE]), size.rows)
+    values = normal((rows, size.J), dtype)
+    a = engine.aligned(size.J * made.workspace.stride, dtype)
+    units = a.reshape(size.J, -1)[:, :rows]
+    units[:] = values.T
+
+    def expected(_: Any) -> tuple[np.ndarray]:
+        factors = made.factors()
+        assert factors
+        return (activations.multiply(values, factors[0][:rows]),)
+
+    arguments = dict(plan=made.plan, a=a, layer=at.FIELDS, first=0, rows=rows, stride=made.workspace.stride)
+    return Row(arguments, expected, lambda: (units.T,))
+
+
+@row("train.train")
+def train(dtype: str, size: Size) -> Row:
+    """One epoch, of one batch."""
+    made = Plan(dtype, size)
+    count = made.spec.parameters
+    one_hot = np.eye(size.classes, dtype=dtype)[made.labels]
+
+    def expected(_: Any) -> tuple[np.ndarray]:
+        parameters = made.parameters.copy()
+        for _step in definition.train(made.spec, parameters, made.x, made.y, made.training):
+            pass
+        return (parameters,)
+
+    def with_numpy() -> tuple[np.ndarray]:
+        parameters = made.parameters.copy()
+        layers = [(w, b[None]) for w, b in made.spec.views(parameters)]
+        exercise.epoch(layers, made.x, one_hot, made.training.learning_rate)
+        return (parameters,)
+
+    arguments = dict(**made.addresses, batches=1)
+    return Row(arguments, expected, lambda: (made.workspace.parameters[:count],), with_numpy)
