@@ -1,0 +1,29 @@
+"""Seconds of a call of each kernel, on the rows of `benchmarks/suites/kernels.py`; bits are compared first."""
+
+from benchmarks.suites.kernels import ROWS, Bench
+
+from fastmlp.spec import DTYPES
+
+
+class Kernels:
+    params = [list(ROWS), list(DTYPES)]
+    param_names = ["kernel", "dtype"]
+    number = 1  # calls between two runs of `setup`, which puts back what a call has overwritten
+    repeat = (20, 500, 0.2)
+    rounds = 1  # processes
+    warmup_time = 0.01
+    timeout = 120
+
+    def __init__(self):
+        self.bench = None
+
+    def setup(self, name, dtype):
+        if self.bench is None:
+            try:
+                self.bench = Bench(name, dtype)
+            except (KeyError, ValueError) as why:  # a commit without this kernel, or with another signature
+                raise NotImplementedError(f"{name} {dtype}: {why}") from None
+        self.bench.restore()
+
+    def time_kernel(self, name, dtype):
+        self.bench.kernel()
