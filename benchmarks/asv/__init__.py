@@ -13,6 +13,7 @@ if "benchmarks" not in sys.modules:
     _spec = importlib.util.spec_from_file_location(
         "benchmarks", _folder / "__init__.py", submodule_search_locations=[str(_folder)]
     )
-    assert _spec and _spec.loader
+    assert _spec
+    assert _spec.loader
     sys.modules["benchmarks"] = importlib.util.module_from_spec(_spec)
     _spec.loader.exec_module(sys.modules["benchmarks"])

@@ -9,25 +9,19 @@ import time
 import tracemalloc
 from pathlib import Path
 
-from benchmarks.peak import peak
-from benchmarks.suites.training import TABLE, Fit
-from benchmarks.workloads import SERIES, WORKLOADS
-
 import fastmlp
+from benchmarks.peak import peak
+from benchmarks.suites.training import TABLE, Fit, epochs_of
+from benchmarks.workloads import SERIES, WORKLOADS
 from fastmlp.spec import DTYPES
 
 TURNS = 7
 
 
-def seconds_a_step(fit):
-    """The median of turns of a warm fit."""
+def seconds(fit):
+    start = time.perf_counter()
     fit.run()
-    turns = []
-    for _ in range(TURNS):
-        start = time.perf_counter()
-        fit.run()
-        turns.append((time.perf_counter() - start) / fit.steps)
-    return statistics.median(turns)
+    return time.perf_counter() - start
 
 
 class Roofline:
@@ -36,8 +30,8 @@ class Roofline:
     1 / the share of the peak. The peak is measured right before and after, and the higher one counts.
     """
 
-    params = [list(TABLE), list(DTYPES)]
-    param_names = ["workload", "dtype"]
+    params = (tuple(TABLE), DTYPES)
+    param_names = ("workload", "dtype")
     unit = "times"
     timeout = 300
 
@@ -46,16 +40,18 @@ class Roofline:
             raise NotImplementedError(f"{name} is not for {dtype}")
 
     def track_times_of_peak(self, name, dtype):
+        fit = Fit(TABLE[name], dtype)
+        fit.run()
         before = peak(dtype)
-        seconds = seconds_a_step(Fit(TABLE[name], dtype))
-        return seconds * max(before, peak(dtype)) * 1e9 / TABLE[name].flops_step
+        step = statistics.median(seconds(fit) for _ in range(TURNS)) / fit.steps
+        return step * max(before, peak(dtype)) * 1e9 / TABLE[name].flops_step
 
 
 class Allocations:
     """What more steps allocate: the same fit with more epochs, less that with few."""
 
-    params = ["xor-online", "xor", "tab", "policy"]
-    param_names = ["workload"]
+    params = ("xor-online", "xor", "tab", "policy")
+    param_names = ("workload",)
     FEW, MORE = 20, 220
     timeout = 300
 
@@ -104,33 +100,41 @@ Model([2, 8, 8, 2], seed=1, dtype={dtype!r}).fit([[0, 0], [0, 1], [1, 0], [1, 1]
 class Start:
     """Seconds of a whole process that fits xor for the first time, its kernels in the cache or not."""
 
-    params = [["empty cache", "warm cache"], list(DTYPES)]
-    param_names = ["cache", "dtype"]
+    params = (("empty cache", "warm cache"), DTYPES)
+    param_names = ("cache", "dtype")
     unit = "s"
     timeout = 600
 
     def track_first_fit(self, cache, dtype):
         with tempfile.TemporaryDirectory() as folder:
-            turns = [self.process(Path(folder) / str(turn if cache == "empty cache" else 0), dtype) for turn in range(4)]
+            caches = [Path(folder) / (str(turn) if cache == "empty cache" else "one") for turn in range(4)]
+            turns = [self.process(cache, dtype) for cache in caches]
         return statistics.median(turns[1:])
 
-    def process(self, folder, dtype):
-        paths = [str(Path(fastmlp.__file__).parents[1]), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
-        environment = os.environ | {
-            "FASTMLP_CACHE_DIR": str(folder), "PYTHONPATH": os.pathsep.join(filter(None, paths))
-        }  # fmt: skip
+    def process(self, cache, dtype):
+        here = [str(Path(fastmlp.__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
+        environment = {**os.environ, "FASTMLP_CACHE_DIR": str(cache), "PYTHONPATH": os.pathsep.join(filter(None, here))}
+        command = [sys.executable, "-c", SCRIPT.format(dtype=dtype)]
         start = time.perf_counter()
-        subprocess.run([sys.executable, "-c", SCRIPT.format(dtype=dtype)], env=environment, check=True, cwd=folder.parent)
+        subprocess.run(command, env=environment, check=True, cwd=cache.parent)
         return time.perf_counter() - start
 
 
 class Scaling:
-    """How xor's full batch scales: microseconds a step and 1000 rows."""
+    """How xor's full batch scales: microseconds a step and 1000 rows.
 
-    params = [[WORKLOADS[name].rows for name in SERIES], list(DTYPES)]
-    param_names = ["rows", "dtype"]
+    A fit's beginning, which copies the rows, is not in it: it is the difference of two fits.
+    """
+
+    params = (tuple(WORKLOADS[name].rows for name in SERIES), DTYPES)
+    param_names = ("rows", "dtype")
     unit = "us/1000 rows"
     timeout = 300
 
     def track_us_per_1000_rows(self, rows, dtype):
-        return seconds_a_step(Fit(WORKLOADS[f"xor-{rows}"], dtype)) * 1e6 / rows * 1000
+        workload = WORKLOADS[f"xor-{rows}"]
+        epochs = epochs_of(workload)
+        short, long = Fit(workload, dtype, epochs), Fit(workload, dtype, 3 * epochs)
+        short.run()
+        turns = [(seconds(long) - seconds(short)) / (long.steps - short.steps) for _ in range(TURNS)]
+        return statistics.median(turns) * 1e6 / rows * 1000

@@ -2,15 +2,14 @@
 
 from benchmarks.suites.training import TABLE, Fit, step_clock
 from benchmarks.workloads import WORKLOADS
-
 from fastmlp.spec import DTYPES
 
 
 class Steps:
     """A sample is a warm fit of a fixed number of epochs, told in seconds a step."""
 
-    params = [list(TABLE), list(DTYPES)]
-    param_names = ["workload", "dtype"]
+    params = (tuple(TABLE), DTYPES)
+    param_names = ("workload", "dtype")
     number = 1
     repeat = (3, 11, 2.0)
     rounds = 2  # processes
@@ -35,8 +34,8 @@ class Steps:
 class Memory:
     """The process's most memory in a fit of one epoch."""
 
-    params = ["xor-200000", "mnist"]
-    param_names = ["workload"]
+    params = ("xor-200000", "mnist")
+    param_names = ("workload",)
     timeout = 300
 
     def peakmem_fit(self, name):

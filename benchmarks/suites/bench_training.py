@@ -3,8 +3,8 @@
     python -m pytest benchmarks/suites
 
 A round is a fit of a fixed number of epochs, told in seconds a step (`extra_info` of the JSON has the counts): shuffles
-and what a fit costs at its begin are in it. An epoch of the kernels is compared with the reference's, bit for bit,
-before any is timed, where the reference can do one in some tenths of a second.
+are in it, and checks and copies at a fit's beginning, under 3 %. An epoch of the kernels is compared with the
+reference's, bit for bit, before any is timed, where the reference can do one in some tenths of a second.
 """
 
 import pytest
@@ -38,5 +38,5 @@ def test_step(benchmark, smoke, workload, dtype, backend, epochs):
     fit = Fit(workload, dtype, 1 if smoke else epochs, backend)
     benchmark.name = "fastmlp" if backend == "numba" else "reference"
     benchmark.extra_info |= {"epochs": fit.epochs, "steps": fit.steps, "flops_step": workload.flops_step}
-    slow = backend == "reference" or fit.epochs * workload.flops_epoch > 5e9
+    slow = backend == "reference" or fit.epochs * workload.flops_epoch > 2e10
     benchmark.pedantic(fit.run, rounds=3 if slow else 11, warmup_rounds=1)

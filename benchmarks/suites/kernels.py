@@ -7,6 +7,7 @@ times it, and puts back what a call has overwritten before the next. NumPy's ent
 
 from __future__ import annotations
 
+import inspect
 import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -74,17 +75,23 @@ def unmeasured(registered: Mapping[str, Any], rows: Mapping[str, Any]) -> set[st
     return set(registered) - set(rows)
 
 
+class Unfit(Exception):
+    """The registry, an older commit's perhaps, has not the kernel that a row here is for."""
+
+
 class Bench:
     """A kernel, ready to be timed: `restore`, then `kernel`, `reference` or `numpy`, and again."""
 
     def __init__(self, name: str, dtype: str, size: Size = TYPICAL):
-        """Raises KeyError without a row, and ValueError where the kernel has other parameters than its row knows."""
-        pair = pairs.load_all()[name]
+        """Raises Unfit where there is no such kernel, or where it has other parameters than its row knows."""
+        pair = pairs.load_all().get(name)
+        if pair is None or dtype not in pair.dtypes:
+            raise Unfit(f"{name} is no kernel for {dtype}")
         self.name, self.dtype, self.row = name, dtype, ROWS[name](dtype, size)
-        names = pair.function.__code__.co_varnames[: pair.function.__code__.co_argcount]
+        names = list(inspect.signature(pair.function).parameters)
         if set(names) != set(self.row.arguments):
             given = list(self.row.arguments)
-            raise ValueError(f"{name} takes {list(names)}, and its row in benchmarks/suites/kernels.py gives {given}")
+            raise Unfit(f"{name} takes {names}, and its row in benchmarks/suites/kernels.py gives {given}")
         self._values = [pairs._plain(self.row.arguments[n]) for n in names]
         self._function = pairs.function(name, dtype, pair.arguments)
         self._definition = pair.reference
@@ -125,9 +132,9 @@ def _bits(x: np.ndarray) -> np.ndarray:
 
 def assert_same(expected: tuple[np.ndarray, ...], got: tuple[np.ndarray, ...], what: str) -> None:
     """Raises AssertionError unless they are the same arrays, bit for bit."""
-    assert len(expected) == len(got), what
+    kinds = [[(array.dtype, array.shape) for array in arrays] for arrays in (got, expected)]
+    assert kinds[0] == kinds[1], f"{what}: {kinds[0]}, expected {kinds[1]}"
     for number, (a, b) in enumerate(zip(expected, got, strict=True)):
-        assert a.dtype == b.dtype and a.shape == b.shape, f"{what}: {b.dtype} {b.shape}, expected {a.dtype} {a.shape}"
         wrong = int((_bits(a) != _bits(b)).sum())
         assert not wrong, f"{what}: {wrong} of {a.size} numbers of result {number} are not the reference's"
 
@@ -178,7 +185,6 @@ def logistic(z: np.ndarray) -> np.ndarray:
 def numpy_elu(z: np.ndarray, scale: float = 1.0, alpha: float = 1.0) -> tuple[np.ndarray, ...]:
     curve = scale * alpha * np.expm1(np.minimum(z, 0))
     return np.where(z < 0, curve, scale * z), np.where(z < 0, curve + scale * alpha, z.dtype.type(scale))
-
 
 
 def numpy_silu(z: np.ndarray) -> tuple[np.ndarray, ...]:

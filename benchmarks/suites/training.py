@@ -9,10 +9,13 @@ from fastmlp import Model
 
 from ..workloads import SERIES, WORKLOADS, Workload
 
-# Of a fit: some 10 ms to 50 ms, as a step costs some microseconds beside its arithmetic. A number of epochs that were
-# chosen by a clock would not be the same tomorrow.
+# Of a fit: some 10 ms to 50 ms, counted in flops, as a number of epochs that a clock chose would be another tomorrow.
 FLOPS = 1e9
 STEP = 20_000  # flops that a step's own costs stand for
+# Beginning a fit (checks, copies) takes an eighth of an epoch of mnist: few epochs would hide behind it. An epoch of
+# `wide` takes a second, where it is nothing.
+LEAST_EPOCHS = 5
+LONG_EPOCH = 3e10
 REFERENCE_FLOPS = 2e6  # of an epoch that the reference is asked to do: some tenths of a second
 
 TABLE = {name: workload for name, workload in WORKLOADS.items() if name not in SERIES}
@@ -20,7 +23,8 @@ TABLE = {name: workload for name, workload in WORKLOADS.items() if name not in S
 
 def epochs_of(workload: Workload) -> int:
     """Epochs of a fit that is worth timing."""
-    return max(1, round(FLOPS / (workload.flops_epoch + STEP * workload.steps_epoch)))
+    epochs = round(FLOPS / (workload.flops_epoch + STEP * workload.steps_epoch))
+    return max(epochs, LEAST_EPOCHS if workload.flops_epoch < LONG_EPOCH else 1)
 
 
 class Fit:
