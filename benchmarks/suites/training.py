@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+import numpy as np
+
 from fastmlp import Model
 
 from ..workloads import SERIES, WORKLOADS, Workload
@@ -30,9 +32,16 @@ def epochs_of(workload: Workload) -> int:
 class Fit:
     """A model and its data, ready to train `epochs` epochs, again and again, each time from where it is."""
 
-    def __init__(self, workload: Workload, dtype: str, epochs: int | None = None, backend: str = "numba"):
+    def __init__(
+        self,
+        workload: Workload,
+        dtype: str,
+        epochs: int | None = None,
+        backend: str = "numba",
+        data: tuple[np.ndarray, np.ndarray] | None = None,
+    ):
         self.workload, self.epochs = workload, epochs or epochs_of(workload)
-        self.x, self.y = workload.data(dtype)
+        self.x, self.y = data or workload.data(dtype)
         self.model = Model(
             workload.layers, hidden=workload.hidden, output=workload.output, loss=workload.loss, seed=1, dtype=dtype,
             backend=backend,
