@@ -136,6 +136,7 @@ def asv(path, training, monkeypatch):
     monkeypatch.setattr(kernels, "Bench", lambda name, dtype: Bench(name, dtype, SMALL))
     monkeypatch.setattr(tracks, "epochs_of", lambda workload: 1)
     monkeypatch.setattr(tracks, "TURNS", 1)
+    monkeypatch.setattr(tracks.Allocations, "MORE", 30)
     monkeypatch.setattr(tracks, "peak", lambda dtype: 100.0)
     return {"kernels": kernels, "tracks": tracks, "training": asv_training}
 

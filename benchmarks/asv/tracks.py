@@ -50,9 +50,9 @@ class Roofline:
 class Allocations:
     """What more steps allocate: the same fit with more epochs, less that with few."""
 
-    params = ("xor-online", "xor", "tab", "policy")
+    params = ("xor-online", "xor", "matexp-200", "tab")
     param_names = ("workload",)
-    FEW, MORE = 20, 220
+    FEW, MORE = 20, 2020  # epochs
     timeout = 300
 
     def difference(self, name, measured):
