@@ -48,7 +48,10 @@ class Roofline:
 
 
 class Allocations:
-    """What more steps allocate: the same fit with more epochs, less that with few."""
+    """What more steps allocate: the same fit with more epochs, less that with few.
+
+    Adam's numbers (matexp-200) are made for up to 16,384 updates ahead, some 65 bytes each, and no more than that.
+    """
 
     params = ("xor-online", "xor", "matexp-200", "tab")
     param_names = ("workload",)
