@@ -25,7 +25,7 @@ SLOWEST = 0.3  # seconds that one row's rounds may take, about
 @pytest.fixture(scope="session")
 def bench(request):
     """Ready kernels by name and dtype, each made once: that compares its bits with the reference's."""
-    size = SMALL if request.config.getoption("--smoke") else TYPICAL
+    size = SMALL if request.config.getoption("--smoke", False) else TYPICAL
     made = {}
 
     def get(name, dtype):
@@ -83,7 +83,7 @@ def pytest_generate_tests(metafunc):
     """For `name` and `dtype`. Compiling all kernels takes a minute: a smoke run takes the first of each file."""
     if "who" not in metafunc.fixturenames and "name" in metafunc.fixturenames:
         first = {name.split(".")[0]: (name, dtype) for name, dtype in reversed(MADE)}
-        metafunc.parametrize(("name", "dtype"), first.values() if metafunc.config.getoption("--smoke") else MADE)
+        metafunc.parametrize(("name", "dtype"), first.values() if metafunc.config.getoption("--smoke", False) else MADE)
 
 
 def test_compile(benchmark, name, dtype):

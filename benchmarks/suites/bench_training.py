@@ -21,7 +21,7 @@ ROWS = {
 
 
 def pytest_generate_tests(metafunc):
-    smoke = metafunc.config.getoption("--smoke")
+    smoke = metafunc.config.getoption("--smoke", False)
     rows = []
     for (name, dtype, backend), epochs in ROWS.items():
         workload = TABLE[name].with_rows(min(TABLE[name].rows, 64)) if smoke else TABLE[name]

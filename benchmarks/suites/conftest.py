@@ -14,7 +14,7 @@ def pytest_addoption(parser):
 
 
 def pytest_configure(config):
-    if config.getoption("--smoke"):
+    if config.getoption("--smoke", False):
         config.option.benchmark_disable = True
 
 
@@ -28,7 +28,7 @@ def pytest_collect_file(file_path, parent):
 @pytest.fixture
 def smoke(request):
     """Whether this run only looks whether the rows run."""
-    return request.config.getoption("--smoke")
+    return request.config.getoption("--smoke", False)
 
 
 @pytest.fixture(scope="session", autouse=True)
