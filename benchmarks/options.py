@@ -18,10 +18,11 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.parts import Bench
 from fastmlp.losses import CrossEntropy
 from fastmlp.optimizers import SGD, Adagrad, Adam, AdamW, RMSprop
 from fastmlp.spec import DTYPES, HIDDEN, LOSSES, Spec
+
+from .parts import Bench
 
 PAGE = Path(__file__).parent.parent / "docs" / "performance.md"
 BEGIN, END = "<!-- options -->", "<!-- /options -->"

@@ -22,7 +22,7 @@ for name in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS"):
 
 import numpy as np  # noqa: E402
 
-from benchmarks import exercise  # noqa: E402
+from . import exercise  # noqa: E402
 
 README = Path(__file__).parent.parent / "README.md"
 BEGIN, END = "<!-- timing -->", "<!-- /timing -->"
