@@ -38,7 +38,7 @@ from .peak import peak
 from .workloads import WORKLOADS, Workload
 
 FORMAT = 1
-QUICK = ("xor", "digits", "tab", "mnist")  # the workloads of --quick
+QUICK = ("xor", "digits", "mnist")  # the workloads of --quick
 TURNS = {False: 11, True: 5}  # by quick
 TURN_SECONDS = {False: 0.1, True: 0.03}
 FEWEST_TURNS, ROUND_SECONDS = 5, 3.0  # as few turns, where a round of all contestants takes longer than this
@@ -49,8 +49,8 @@ TOLERANCE = {"float64": 1e-10, "float32": 1e-5}
 # In float32, of batches of more rows than MANY, in proportion to them: NumPy and its like add rows up one by one, which
 # at 200,000 rows leaves a loss 5e-5 off (fastmlp's tree: 4e-8).
 MANY = 10_000
-# In float32, of relu networks of more parameters than MANY_PARAMETERS: of so many units, one is within rounding of 0 for
-# some row, and on in one library and off in the other (PyTorch on mnist-wide: 1.8e-4; NumPy, JAX and fastmlp: < 1e-6).
+# In float32, of relu networks of more parameters than MANY_PARAMETERS: of so many units, one is within rounding of 0
+# for some row, and on in one library and off in the other (PyTorch on mnist-wide: 1.8e-4; all others: < 1e-6).
 KINKS, MANY_PARAMETERS = 1e-3, 300_000
 CHECK_STEPS, FEWER_STEPS, LARGE = 20, 5, 5e8  # fewer where a step has more operations than LARGE
 SETTLE_SECONDS = 0.05  # between turns of several threads: libraries' idle threads spin for a while
