@@ -39,11 +39,22 @@ GRADIENT = next(_field)  # parameters + 2 numbers: a chunk's gradient, its loss 
 LEVELS = next(_field)  # the binary tree's waiting partial sums, each as long as the gradient
 TILE = next(_field)  # rows of a tile
 STRIDE = next(_field)  # numbers from one unit of a tile to the next
+SPAN = next(_field)  # rows of a pass: CHUNK, or a power of two times as many
+# of the layered schedule, whose units lie row by row
+X_STRIDE = next(_field)  # numbers from one row of inputs to the next
+PANEL = next(_field)  # DEPTH lines of a panel's registers
+DELTAS = next(_field)  # a panel's sums for a BLOCK of rows
+PACKED = next(_field)  # what weight gradients pack
+GROUP = next(_field)  # units whose deltas they pack at once
+BLOCKS = next(_field)  # their waiting partial sums
+SCALARS = next(_field)  # waiting partial sums of the loss and the weights
 
 # kernels
 SUM_BATCH = next(_field)
-PASS_KERNEL = next(_field)  # a chunk's rows: streamed or rowwise
+PASS_KERNEL = next(_field)  # a span's rows: streamed, rowwise or layered
 GATHER = next(_field)
+COPY_ROWS = next(_field)  # 0: X_TILE holds all rows already
+TRANSPOSE = next(_field)
 SCATTER = next(_field)
 DENSE_FORWARD = next(_field)
 DENSE_BACKWARD_INPUT = next(_field)
@@ -105,12 +116,21 @@ LAYER_OUTPUTS = next(_layer_field)
 LAYER_OFFSET = next(_layer_field)  # of w in the parameters; b follows
 LAYER_RELU = next(_layer_field)
 LAYER_A = next(_layer_field)  # the layer's outputs in a tile
+LAYER_STRIDE = next(_layer_field)  # numbers from one row of them to the next, in the layered schedule
 LAYER_FORWARD = next(_layer_field)  # the kernel of another activation; 0 for relu and identity
 LAYER_SLOPE = next(_layer_field)  # what to multiply its deltas by: slopes, dropout's factors, or both; 0: nothing
 LAYER_FACTORS = next(_layer_field)  # dropout's factors in a tile; 0: no dropout
 LAYER_THRESHOLD = next(_layer_field)  # random words below it are dropped
 LAYER_KEPT = next(_layer_field)  # address of the factor of what is kept
 LAYER_FIELDS = next(_layer_field)
+
+# Sizes of what the layered schedule works on at once (kernels/wide.py).
+BLOCK_ROWS = 4  # rows x registers forward: 4 x 4 sums reach 0.93 of the peak, as 6 x 4 do, and leave fewer rows over
+BLOCK_INPUTS = 6  # inputs x registers of weight gradients: 6 x 4 sums, as the tree of their lanes goes through memory
+NARROW = 2  # registers of the last panel, where that is enough
+DEPTH = 128  # inputs of a panel: 128 x 4 registers are 32 KiB, most of a core's first cache
+PASSING = 256  # rows that pass a panel: their DEPTH inputs are 256 KiB, some of the second cache
+LEVELS_OF_LANES, LEVELS_OF_CHUNKS = 4, 12  # of waiting sums
 
 # Numbers of the network's dtype.
 _number = itertools.count()

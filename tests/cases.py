@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 from bits import KINDS, Guarded, as_bits, assert_same_bits, canaries, lines, nasty, random_bits, wild
 
-from fastmlp import native, pairs
+from fastmlp import native, pairs, plan
+from fastmlp.kernels import blocks
 from fastmlp.reference import activations, arithmetic, dense, elementary, gradients, layout, losses, optimizers, random
 from fastmlp.spec import HIDDEN
 from fastmlp.target import target
@@ -22,7 +23,7 @@ from fastmlp.target import target
 # These order other kernels' work: their pair is the whole training (test_train.py).
 TRAINED = {
     *(f"train.{name}{more}" for name in ("streamed", "rowwise") for more in ("", "_with_options")),
-    *(f"train.{name}" for name in ("sum_batch", "step", "dropout", "train")),
+    *(f"train.{name}" for name in ("layered", "sum_batch", "step", "dropout", "dropout_by_rows", "train")),
 }
 CASES = {}  # kernel name: (run(kernel, dtype, rng, **size), sizes(dtype))
 
@@ -363,6 +364,108 @@ for _name in ("exp", "exp_nonpositive", "expm1_nonpositive", "log", "log1p", "no
 
 
 # ---------------------------------------------------------------------------------------------------------
+# wide.py: rows one behind the other
+
+
+def wide_sizes(dtype):
+    """As dense_sizes, and more inputs, outputs and rows than a panel or a block has."""
+    yield from dense_sizes(dtype)
+    kinds = itertools.cycle(KINDS)
+    for K, J, rows in ((129, 3, 5), (300, 65, 9), (3, 129, 5), (65, 300, 9), (130, 131, 4), (4, 5, 257), (3, 33, 600)):
+        yield dict(K=K, J=J, rows=rows, kind=next(kinds), relu=rows % 2)
+
+
+def by_rows(x, stride, writes=False):
+    """x (N, K) with rows `stride` apart and three more behind, canaries in between. writes: may it be written to?"""
+    values = canaries((len(x) + 3) * stride, x.dtype).reshape(-1, stride)
+    values[: len(x), : x.shape[1]] = x
+    return Guarded(values, writes=writes)
+
+
+def panels(units, dtype):
+    """Units up to the end of the last panel."""
+    narrow, wide = 2 * register_lanes(dtype), blocks.REGISTERS * register_lanes(dtype)
+    left = units % wide
+    return units - left + (0 if not left else narrow if left <= narrow else wide)
+
+
+def row_stride(rng, units, dtype):
+    """Any that is long enough."""
+    return int(max(panels(units, dtype), units + 1) + rng.integers(0, 3))
+
+
+def spare(x, count):
+    """x flat, and so many numbers behind it that may be read."""
+    return Guarded(np.append(x, canaries(count, x.dtype)), offset=3)
+
+
+def scratch(count, dtype):
+    return Guarded(canaries(count, dtype), writes=True)
+
+
+@case("wide.dense_forward", wide_sizes)
+def wide_forward(kernel, dtype, rng, K, J, rows, kind, relu):
+    x = KINDS[kind](rng, (rows, K), dtype)
+    w, b = parameters(rng, K, J, dtype, kind)
+    a_stride, z_stride = row_stride(rng, K, dtype), row_stride(rng, J, dtype)
+    width = blocks.REGISTERS * register_lanes(dtype)
+    z = by_rows(canaries(rows * J, dtype).reshape(rows, J), z_stride, writes=True)
+    run(
+        kernel, dtype, a=by_rows(x, a_stride), w=spare(np.append(w, b), 2 * lines(dtype)), b=spare(b, 2 * lines(dtype)),
+        z=z, panel=scratch(plan.DEPTH * width, dtype), K=K, J=J, rows=rows, a_stride=a_stride, z_stride=z_stride,
+        relu=relu,
+    )  # fmt: skip
+    expected = dense.dense_forward(x, w, b)
+    expected = activations.relu_forward(expected) if relu else expected
+    assert_same_bits(np.ascontiguousarray(z.array.reshape(-1, z_stride)[:rows, :J]), expected, "z")
+
+
+@case("wide.dense_backward_input", wide_sizes)
+def wide_backward_input(kernel, dtype, rng, K, J, rows, kind, relu):
+    x, d = KINDS[kind](rng, (rows, K), dtype), KINDS[kind](rng, (rows, J), dtype)
+    w, b = parameters(rng, K, J, dtype, kind)
+    expected = dense.dense_backward_input(d, w)
+    expected = activations.relu_backward(x, expected) if relu else expected
+    a_stride, dz_stride = row_stride(rng, K, dtype), row_stride(rng, J, dtype)
+    lanes, width = register_lanes(dtype), blocks.REGISTERS * register_lanes(dtype)
+    a = by_rows(x, a_stride, writes=True)
+    run(
+        kernel, dtype, dz=by_rows(d, dz_stride), w=spare(np.append(w, b), 2 * lines(dtype)), a=a,
+        panel=scratch((plan.DEPTH + lanes) * width, dtype), da=scratch((plan.PASSING + 3) * width, dtype),
+        K=K, J=J, rows=rows, dz_stride=dz_stride, a_stride=a_stride, relu=relu,
+    )  # fmt: skip
+    assert_same_bits(np.ascontiguousarray(a.array.reshape(-1, a_stride)[:rows, :K]), expected, "da")
+
+
+def span_sizes(dtype):
+    """As wide_sizes, and several chunks; all units' deltas packed at once, or one panel's."""
+    groups = itertools.cycle((1, 9))
+    for size in wide_sizes(dtype):
+        size.pop("relu")
+        yield dict(size, group=next(groups))
+    for rows, group in itertools.product((513, 1024, 1025, 1537, 2048), (1, 9)):
+        yield dict(K=3, J=70, rows=rows, kind="ordinary", group=group)
+
+
+@case("wide.dense_backward_weights", span_sizes)
+def wide_backward_weights(kernel, dtype, rng, K, J, rows, kind, group):
+    x, d = KINDS[kind](rng, (rows, K), dtype), KINDS[kind](rng, (rows, J), dtype)
+    a_stride, dz_stride = row_stride(rng, K + lines(dtype), dtype), row_stride(rng, J, dtype)
+    width = blocks.REGISTERS * register_lanes(dtype)
+    group *= width
+    more = K + 1 if group < J else 0
+    dw = Guarded(canaries((K + 1) * J, dtype), writes=True, offset=5)
+    run(
+        kernel, dtype, a=by_rows(np.column_stack([x, np.ones(rows, dtype)]), a_stride), dz=by_rows(d, dz_stride),
+        packed=scratch(rows * (group + more + plan.BLOCK_INPUTS) + lines(dtype), dtype),
+        levels=scratch(16 * plan.BLOCK_INPUTS * width, dtype), dw=dw, K=K, J=J, rows=rows, a_stride=a_stride,
+        dz_stride=dz_stride, group=group,
+    )  # fmt: skip
+    w, b = dense.dense_backward_weights(x, d)
+    assert_same_bits(dw.array.reshape(K + 1, J), np.vstack([w, b]), "dw")
+
+
+# ---------------------------------------------------------------------------------------------------------
 # layout.py
 
 
@@ -389,6 +492,33 @@ def gather(kernel, dtype, rng, K, rows, first, ordered):
     assert_same_bits(as_bits(got[:, :rows]), as_bits(layout.gather(x, chosen)), "tile")
     padding = got[:, rows : group_end(rows, dtype)]
     assert_same_bits(as_bits(padding), as_bits(np.zeros(padding.shape, dtype)), "padding")
+
+
+@case("layout.copy_rows", layout_sizes)
+def copy_rows(kernel, dtype, rng, K, rows, first, ordered):
+    x = random_bits(rng, (first + rows + 2) * K, dtype).reshape(-1, K)
+    order = rng.permutation(len(x))
+    stride = K + 1 + int(rng.integers(0, 9))
+    values = canaries(rows * stride, dtype).reshape(rows, stride)
+    to = Guarded(values, writes=np.broadcast_to(np.arange(stride) <= K, values.shape).ravel())
+    run(
+        kernel, dtype, x=Guarded(x, offset=1), order=Guarded(order), ordered=ordered, first=first, rows=rows, K=K,
+        to=to, stride=stride,
+    )  # fmt: skip
+    chosen = order[first : first + rows] if ordered else np.arange(first, first + rows)
+    got = to.array.reshape(rows, stride)[:, : K + 1]
+    assert_same_bits(as_bits(np.ascontiguousarray(got)), as_bits(layout.copy_rows(x, chosen)), "rows")
+
+
+@case("layout.transpose", layout_sizes)
+def transpose(kernel, dtype, rng, K, rows, first, ordered):
+    x_stride, stride = K + first, rows + first
+    x = random_bits(rng, rows * x_stride, dtype).reshape(rows, x_stride)
+    values = canaries(K * stride, dtype).reshape(K, stride)
+    to = Guarded(values, writes=np.broadcast_to(np.arange(stride) < rows, values.shape).ravel(), offset=ordered)
+    run(kernel, dtype, x=Guarded(x, offset=1), x_stride=x_stride, rows=rows, K=K, to=to, stride=stride)
+    got = np.ascontiguousarray(to.array.reshape(K, stride)[:, :rows])
+    assert_same_bits(as_bits(got), as_bits(layout.transpose(np.ascontiguousarray(x[:, :K]))), "columns")
 
 
 @case("layout.scatter", layout_sizes)

@@ -58,6 +58,7 @@ TRAININGS = {  # name: (layers, hidden, output, loss, rows, batch, shuffled, epo
     "huber": ([3, 6, 2], "silu", "identity", Huber(0.3), 90, 32, True, 3, "streamed"),
     "quantile": ([3, 6, 1], "tanh", "identity", Quantile(0.9), 30, 1, True, 2, "rowwise"),
     "counts": ([3, 5, 4], "tanh", "exponential", "poisson", 75, 25, True, 3, "streamed"),
+    "layers": ([17, 70, 33, 5], ["relu", "tanh"], "softmax", None, 1100, 1030, True, 2, "layered"),
 }
 # The same with more of what a training may be asked for: (a name of TRAININGS, fields of the Training, weights?)
 ASKED = {
@@ -73,6 +74,9 @@ ASKED = {
     "adamw, warm-up": ("curves", {"optimizer": AdamW(), "learning_rate": WarmUp(1, InverseScaling(0.1))}, False),
     "rmsprop, exponential": ("smooth labels", {"optimizer": RMSprop(), "learning_rate": Exponential(0.01, 0.5)}, True),
     "adagrad, step": ("counts", {"optimizer": Adagrad(), "learning_rate": Step(0.1, every=1, factor=0.25)}, True),
+    "adam, dropout, by layers": (
+        "layers", {"optimizer": Adam(), "dropout": (0.5, 0.2), "learning_rate": 0.01}, True,
+    ),
     "cosine": ("few rows", {"learning_rate": Cosine(0.5, epochs=2)}, True),
 }  # fmt: skip
 

@@ -20,7 +20,7 @@ from fastmlp.schedules import Cosine
 from fastmlp.spec import DTYPES, Spec
 from fastmlp.training import Training
 
-SCHEDULES = ("streamed", "rowwise")
+SCHEDULES = ("streamed", "layered", "rowwise")
 
 
 def random_data(spec, rows, seed=0):
@@ -109,7 +109,12 @@ def test_a_workspace_keeps_its_arrays_alive(rows, schedule):
     del x, y
     gc.collect()
     assert all(reference() is not None for reference in alive)
-    fields = [at.X, at.Y, at.X_TILE, at.Y_TILE, at.ONES, at.SUMS, at.STATISTICS, at.GRADIENT, at.LEVELS]
+    fields = {
+        "streamed": [at.X_TILE, at.SUMS],
+        "layered": [at.X_TILE, at.PANEL, at.DELTAS, at.PACKED, at.BLOCKS, at.SCALARS],
+        "rowwise": [at.SUMS],
+    }[schedule]
+    fields += [at.X, at.Y, at.Y_TILE, at.ONES, at.STATISTICS, at.GRADIENT, at.LEVELS]
     for field in fields:
         address = int(workspace.plan[field])
         assert any(start <= address < start + max(size, 1) for start, size in extents), f"field {field}"
@@ -134,10 +139,14 @@ def test_the_plan_holds_the_layers():
     assert plan[at.STRIDE] >= plan[at.TILE] > 0
 
 
-def test_the_schedule_of_one_row_is_by_rows():
-    assert engine.choose_schedule(1) == "rowwise"
+def test_the_schedule_of_a_batch():
+    small, wide, odd = Spec.build([4, 8, 2]), Spec.build([30, 128, 10]), Spec.build([2, 129, 129, 2], dtype="float32")
+    for spec in (small, wide, odd):
+        assert engine.choose_schedule(spec, 1) == "rowwise"
     for batch in (2, 3, 16, 512, 10**6):
-        assert engine.choose_schedule(batch) in SCHEDULES
+        assert engine.choose_schedule(small, batch) == "streamed"  # too little to do in a row
+        assert engine.choose_schedule(wide, batch) == "layered"
+        assert engine.choose_schedule(odd, batch) == "streamed"  # 129 units would be 160
 
 
 GUARD = 1 << 17  # bytes on either side

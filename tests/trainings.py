@@ -17,7 +17,7 @@ OUTPUTS = [
     ("softmax", CrossEntropy(0.125)), ("identity", Huber(0.375)), ("identity", Quantile(0.875)),
 ]  # fmt: skip
 INPUTS, TARGETS, BIASES = 101, 102, 103  # streams that the package does not use
-SCHEDULES = ("streamed", "rowwise")
+SCHEDULES = ("streamed", "layered", "rowwise")
 FIGURES = [name for name in RECORD.names if name != "seconds"]  # of a record: epoch, loss, accuracy and so on
 
 

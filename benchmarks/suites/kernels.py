@@ -314,6 +314,65 @@ def dense_backward_weights(dtype: str, size: Size) -> Row:
     )
 
 
+class Rows:
+    """x (N, K) row by row, each with a 1 behind it, as the layered schedule has them."""
+
+    def __init__(self, x: np.ndarray):
+        rows, self.units = x.shape
+        self.stride = engine.row_stride(self.units, x.dtype.name)
+        self.array = engine.aligned((rows + at.BLOCK_ROWS) * self.stride, x.dtype.name)
+        self._rows = self.array.reshape(-1, self.stride)[:rows]
+        self._rows[:, : self.units], self._rows[:, self.units] = x, 1
+
+    def x(self, more: int = 0) -> np.ndarray:
+        return np.ascontiguousarray(self._rows[:, : self.units + more])
+
+
+def with_room(values: np.ndarray) -> np.ndarray:
+    """These numbers, and two lines behind them that may be read."""
+    found = engine.aligned(values.size, values.dtype.name)
+    found[:] = values.ravel()
+    return found
+
+
+@row("wide.dense_forward")
+def wide_forward(dtype: str, size: Size) -> Row:
+    layer = Layer(dtype, size, size.rows)
+    a, z = Rows(layer.x), Rows(np.zeros_like(layer.dz))
+    w = with_room(np.append(layer.w, layer.b))
+    panel = engine.aligned(at.DEPTH * engine.panel_width(dtype), dtype)
+    arguments = dict(a=a.array, w=w, b=w[layer.w.size :], z=z.array, panel=panel, **layer.sizes, rows=size.rows)
+    arguments |= dict(a_stride=a.stride, z_stride=z.stride, relu=1)
+    return Row(arguments, layer.forward, lambda: (z.x(),), layer.numpy_forward)
+
+
+@row("wide.dense_backward_input")
+def wide_backward_input(dtype: str, size: Size) -> Row:
+    layer = Layer(dtype, size, size.rows)
+    a, dz = Rows(layer.x), Rows(layer.dz)
+    width = engine.panel_width(dtype)
+    panel = engine.aligned((at.DEPTH + LINE) * width, dtype)
+    da = engine.aligned((at.PASSING + at.BLOCK_ROWS) * width, dtype)
+    arguments = dict(dz=dz.array, w=with_room(np.append(layer.w, layer.b)), a=a.array, panel=panel, da=da)
+    arguments |= dict(**layer.sizes, rows=size.rows, dz_stride=dz.stride, a_stride=a.stride, relu=1)
+    return Row(arguments, layer.backward_input, lambda: (a.x(),), layer.numpy_backward_input)
+
+
+@row("wide.dense_backward_weights")
+def wide_backward_weights(dtype: str, size: Size) -> Row:
+    layer = Layer(dtype, size, size.rows)
+    a, dz = Rows(layer.x), Rows(layer.dz)
+    width = engine.panel_width(dtype)
+    group = -(-size.J // width) * width
+    packed = engine.aligned(size.rows * (group + at.BLOCK_INPUTS) + LINE, dtype)
+    levels = engine.aligned((at.LEVELS_OF_LANES + at.LEVELS_OF_CHUNKS) * at.BLOCK_INPUTS * width, dtype)
+    dw = vector(np.zeros((size.K + 1) * size.J, dtype))
+    found = dw.reshape(-1, size.J)
+    arguments = dict(a=a.array, dz=dz.array, packed=packed, levels=levels, dw=dw, **layer.sizes, rows=size.rows)
+    arguments |= dict(a_stride=a.stride, dz_stride=dz.stride, group=group)
+    return Row(arguments, layer.backward_weights, lambda: (found[:-1], found[-1]), layer.numpy_backward_weights)
+
+
 @row("dense.dense_forward_row")
 def dense_forward_row(dtype: str, size: Size) -> Row:
     layer = Layer(dtype, size, 1)
@@ -408,6 +467,33 @@ def gather(dtype: str, size: Size) -> Row:
         lambda gather: (gather(x, chosen),),
         lambda: (tile.x().T,),
         lambda: (np.ascontiguousarray(x[chosen].T),),
+    )
+
+
+@row("layout.copy_rows")
+def copy_rows(dtype: str, size: Size) -> Row:
+    x = normal((4 * size.rows, size.K), dtype)
+    order = np.random.default_rng(1).permutation(len(x))
+    to = Rows(np.zeros((size.rows, size.K), dtype))
+    chosen = order[: size.rows]
+    ones = np.ones(size.rows, dtype)
+    return Row(
+        dict(x=vector(x), order=order, ordered=1, first=0, rows=size.rows, K=size.K, to=to.array, stride=to.stride),
+        lambda copy_rows: (copy_rows(x, chosen),),
+        lambda: (to.x(more=1),),
+        lambda: (np.column_stack([x[chosen], ones]),),
+    )
+
+
+@row("layout.transpose")
+def transpose(dtype: str, size: Size) -> Row:
+    x = normal((size.rows, size.K), dtype)
+    to = vector(np.zeros(x.size, dtype))
+    return Row(
+        dict(x=vector(x), x_stride=size.K, rows=size.rows, K=size.K, to=to, stride=size.rows),
+        lambda transpose: (np.ascontiguousarray(transpose(x)),),
+        lambda: (to.reshape(size.K, -1),),
+        lambda: (np.ascontiguousarray(x.T),),
     )
 
 
@@ -807,6 +893,7 @@ def chunk(schedule: str, options: dict[str, Any]) -> Callable[[str, Size], Row]:
 
 for _schedule, _options in itertools.product(("streamed", "rowwise"), ("", "_with_options")):
     ROWS[f"train.{_schedule}{_options}"] = chunk(_schedule, OPTIONS if _options else {})
+ROWS["train.layered"] = chunk("layered", {})
 
 
 @row("train.sum_batch")
@@ -865,6 +952,21 @@ def dropout(dtype: str, size: Size) -> Row:
 
     arguments = dict(plan=made.plan, a=a, layer=at.FIELDS, first=0, rows=rows, stride=made.workspace.stride)
     return Row(arguments, expected, lambda: (units.T,))
+
+
+@row("train.dropout_by_rows")
+def dropout_by_rows(dtype: str, size: Size) -> Row:
+    made = Plan(dtype, size, "layered", dropout=(0.5,), dropout_seed=1)
+    values = normal((size.rows, size.J), dtype)
+    a = Rows(values)
+
+    def expected(_: Any) -> tuple[np.ndarray]:
+        factors = made.factors()
+        assert factors
+        return (activations.multiply(values, factors[0]),)
+
+    arguments = dict(plan=made.plan, a=a.array, layer=at.FIELDS, first=0, rows=size.rows)
+    return Row(arguments, expected, lambda: (a.x(),))
 
 
 @row("train.train")

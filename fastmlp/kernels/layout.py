@@ -1,5 +1,7 @@
 """Rows into a tile and back: the twin of `fastmlp/reference/layout.py`."""
 
+from fastmlp.kernels.blocks import put, square, transposed
+from fastmlp.kernels.memory import advance, load, store
 from fastmlp.kernels.simd import lanes
 from fastmlp.pairs import Floats, Int, Ints, kernel
 from fastmlp.reference import layout as reference
@@ -18,6 +20,38 @@ def gather(x: Floats, order: Ints, ordered: Int, first: Int, rows: Int, K: Int, 
         for k in range(K):
             for n in range(rows, end):
                 tile[k * stride + n] = 0
+
+
+@kernel(reference.copy_rows)
+def copy_rows(x: Floats, order: Ints, ordered: Int, first: Int, rows: Int, K: Int, to: Floats, stride: Int):
+    """to[n, k] = x[order[first + n], k], or x[first + n, k]; to[n, K] = 1. Rows of `to` are `stride` apart."""
+    whole = K // lanes(x) * lanes(x)
+    for n in range(rows):
+        row = advance(x, (order[first + n] if ordered else first + n) * K)
+        line = advance(to, n * stride)
+        for k in range(0, whole, lanes(x)):
+            store(line, k, load(row, k))
+        for k in range(whole, K):
+            line[k] = row[k]
+        line[K] = 1
+
+
+@kernel(reference.transpose)
+def transpose(x: Floats, x_stride: Int, rows: Int, K: Int, to: Floats, stride: Int):
+    """to[k, n] = x[n, k], rows of x `x_stride` apart and rows of `to` `stride`. Writes nothing else."""
+    step = lanes(x)
+    n = 0
+    while n < rows:
+        some = step if n + step <= rows else 1
+        k = 0
+        while some == step and k + step <= K:
+            put(to, k * stride + n, stride, transposed(square(x, n * x_stride + k, x_stride)))
+            k += step
+        while k < K:
+            for i in range(n, n + some):
+                to[k * stride + i] = x[i * x_stride + k]
+            k += 1
+        n += some
 
 
 @kernel(reference.scatter)

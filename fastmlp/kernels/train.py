@@ -52,19 +52,30 @@ def loss_rows(plan, z, y, statistics, J, rows, stride, mode, record):
 
 
 @helper
-def begin_weights(plan, like):
-    """Empties the lanes in which a chunk's weights gather."""
+def begin_statistics(plan, like, mode, options):
+    """Empties the lanes in which a chunk's losses, right rows and weights gather."""
     line = line_lanes(like)
-    weights = advance(pointer(plan[at.STATISTICS], like), 2 * line)
-    for i in range(line):
-        weights[i] = 0
+    statistics = pointer(plan[at.STATISTICS], like)
+    if mode & at.RECORD:
+        for i in range(2 * line):
+            statistics[i] = 0
+    if options and mode & at.WEIGHED:
+        for i in range(2 * line, 3 * line):
+            statistics[i] = 0
 
 
 @helper
-def sum_weights(plan, like):
-    """Leaves the sum of a chunk's weights behind its loss."""
-    gradient = pointer(plan[at.GRADIENT], like)
-    gradient[plan[at.PARAMETERS] + 1] = fold(pointer(plan[at.STATISTICS], like), 2 * line_lanes(like))
+def end_statistics(plan, like, mode, options):
+    """Leaves a chunk's loss and the sum of its weights behind its gradient, and adds its right rows."""
+    line = line_lanes(like)
+    statistics = pointer(plan[at.STATISTICS], like)
+    behind = advance(pointer(plan[at.GRADIENT], like), plan[at.PARAMETERS])
+    if mode & at.RECORD:
+        behind[0] = fold(statistics, 0)
+        for i in range(line, 2 * line):
+            plan[at.BATCH_RIGHT] += int(statistics[i])
+    if options and mode & at.WEIGHED:
+        behind[1] = fold(statistics, 2 * line)
 
 
 @kernel(None)
@@ -109,8 +120,7 @@ def _streamed(options):
         inputs = plan[at.FIELDS + at.LAYER_INPUTS]
         last_layer = at.FIELDS + (layers - 1) * at.LAYER_FIELDS
         group = 2 * lanes(parameters)
-        if options and mode & at.WEIGHED:
-            begin_weights(plan, parameters)
+        begin_statistics(plan, parameters, mode, options)
         done = 0
         while done < rows:
             n = tile if tile < rows - done else rows - done
@@ -185,8 +195,7 @@ def _streamed(options):
                         return at.INTERRUPTED
                     layer = below
             done += n
-        if options and mode & at.WEIGHED:
-            sum_weights(plan, parameters)
+        end_statistics(plan, parameters, mode, options)
         return at.DONE
 
     return streamed
@@ -209,8 +218,7 @@ def _rowwise(options):
         last_layer = at.FIELDS + (layers - 1) * at.LAYER_FIELDS
         line = line_lanes(parameters)
         size = (plan[at.PARAMETERS] + 1 + line) // line * line
-        if options and mode & at.WEIGHED:
-            begin_weights(plan, parameters)
+        begin_statistics(plan, parameters, mode, options)
         for n in range(rows):
             row = order[first + n] if plan[at.ORDER] != 0 else first + n
             lane = n % line
@@ -278,8 +286,7 @@ def _rowwise(options):
                     layer = below
         if mode & at.BACKWARD:
             call(plan[at.FOLD_ROWS], (sums, pointer(plan[at.GRADIENT], parameters), plan[at.PARAMETERS], size, rows))
-        if options and mode & at.WEIGHED:
-            sum_weights(plan, parameters)
+        end_statistics(plan, parameters, mode, options)
         return at.DONE
 
     return rowwise
@@ -294,6 +301,153 @@ streamed = kernel(None)(_streamed(options=False))
 streamed_with_options = kernel(None)(_with_options(_streamed(options=True)))
 rowwise = kernel(None)(_rowwise(options=False))
 rowwise_with_options = kernel(None)(_with_options(_rowwise(options=True)))
+
+
+@helper
+def outputs_of_chunk(plan, z, stride, first, rows, mode):
+    """Writes the rows' outputs, or puts the deltas in place of the logits z, whose rows are `stride` apart."""
+    J, tile_stride = plan[at.OUTPUTS], plan[at.STRIDE]
+    tile = pointer(plan[at.Y_TILE], z)
+    y = advance(tile, J * tile_stride)
+    call(plan[at.TRANSPOSE], (z, stride, rows, J, tile, tile_stride))
+    set_tail(tile, J, rows, tile_stride, 0.0)
+    if mode & at.OUTPUT:
+        if plan[at.OUTPUT_KERNEL] != 0:
+            call(plan[at.OUTPUT_KERNEL], (tile, J, rows, tile_stride))
+        call(plan[at.SCATTER], (tile, tile_stride, rows, J, pointer(plan[at.RESULT], z), first))
+    else:
+        order, ordered = pointer(plan[at.ORDER], plan), int(plan[at.ORDER] != 0)
+        columns = plan[at.COLUMNS]
+        call(plan[at.GATHER], (pointer(plan[at.Y], z), order, ordered, first, rows, columns, y, tile_stride))
+        begin_statistics(plan, z, mode, True)
+        record = int(mode & at.RECORD != 0)
+        loss_rows(plan, tile, y, pointer(plan[at.STATISTICS], z), J, rows, tile_stride, mode, record)
+        end_statistics(plan, z, mode, True)
+        if mode & at.BACKWARD:
+            call(plan[at.TRANSPOSE], (tile, tile_stride, J, rows, z, stride))
+
+
+@helper
+def combine_scalars(plan, like, chunk, last):
+    """Takes the loss and the weights of a chunk, behind the gradient, into their tree; the last leaves the sums."""
+    scalars = pointer(plan[at.SCALARS], like)
+    behind = advance(pointer(plan[at.GRADIENT], like), plan[at.PARAMETERS])
+    level, waiting = 0, chunk
+    while waiting & 1 or (last and waiting > 0):
+        if waiting & 1:
+            behind[0] = scalars[2 * level] + behind[0]
+            behind[1] = scalars[2 * level + 1] + behind[1]
+        level += 1
+        waiting >>= 1
+    scalars[2 * level] = behind[0]
+    scalars[2 * level + 1] = behind[1]
+
+
+@kernel(None)
+def dropout_by_rows(plan: Ints, a: Floats, layer: Int, first: Int, rows: Int):
+    """As `dropout`, of a layer whose units lie row by row."""
+    units, stride = plan[layer + at.LAYER_OUTPUTS], plan[layer + at.LAYER_STRIDE]
+    factors = pointer(plan[layer + at.LAYER_FACTORS], a)
+    stream = DROPOUT + (layer - at.FIELDS) // at.LAYER_FIELDS
+    epoch = plan[at.EPOCHS_BEFORE] + plan[at.EPOCH]
+    kept = pointer(plan[layer + at.LAYER_KEPT], a)[0]
+    threshold = plan[layer + at.LAYER_THRESHOLD]
+    for n in range(rows):
+        call(
+            plan[at.DROPOUT_FACTORS],
+            (
+                advance(factors, n * stride),
+                plan[at.DROPOUT_SEED],
+                stream,
+                epoch,
+                first + n,
+                units,
+                1,
+                1,
+                threshold,
+                kept,
+            ),
+        )
+    call(plan[at.MULTIPLY], (a, factors, rows, units, stride))
+    if plan[layer + at.LAYER_SLOPE] != plan[layer + at.LAYER_FACTORS]:
+        call(plan[at.MULTIPLY], (pointer(plan[layer + at.LAYER_SLOPE], a), factors, rows, units, stride))
+
+
+@kernel(None)
+def layered(plan: Ints, parameters: Floats, first: Int, rows: Int, mode: Int) -> int:
+    """A span's rows, `first` and on, layer by layer: lanes are units. For wide layers.
+
+    Does what `streamed` does, for several chunks at once.
+    """
+    layers = plan[at.LAYERS]
+    gradient, panel = pointer(plan[at.GRADIENT], parameters), pointer(plan[at.PANEL], parameters)
+    deltas = pointer(plan[at.DELTAS], parameters)
+    packed, blocks = pointer(plan[at.PACKED], parameters), pointer(plan[at.BLOCKS], parameters)
+    inputs, x_stride = plan[at.FIELDS + at.LAYER_INPUTS], plan[at.X_STRIDE]
+    last_layer = at.FIELDS + (layers - 1) * at.LAYER_FIELDS
+    x = pointer(plan[at.X_TILE], parameters)
+    if plan[at.COPY_ROWS] != 0:
+        order, ordered = pointer(plan[at.ORDER], plan), int(plan[at.ORDER] != 0)
+        call(plan[at.COPY_ROWS], (pointer(plan[at.X], parameters), order, ordered, first, rows, inputs, x, x_stride))
+    else:
+        x = advance(x, first * x_stride)
+    # forward
+    a, a_stride = x, x_stride
+    layer = at.FIELDS
+    while layer <= last_layer:
+        K, J = plan[layer + at.LAYER_INPUTS], plan[layer + at.LAYER_OUTPUTS]
+        w = advance(parameters, plan[layer + at.LAYER_OFFSET])
+        z, stride = pointer(plan[layer + at.LAYER_A], parameters), plan[layer + at.LAYER_STRIDE]
+        relu = plan[layer + at.LAYER_RELU]
+        call(plan[at.DENSE_FORWARD], (a, w, advance(w, K * J), z, panel, K, J, rows, a_stride, stride, relu))
+        if plan[layer + at.LAYER_FORWARD] != 0:
+            slope = pointer(plan[layer + at.LAYER_SLOPE], parameters)
+            call(plan[layer + at.LAYER_FORWARD], (z, slope, rows, J, stride))
+        if mode & at.DROPS and plan[layer + at.LAYER_FACTORS] != 0:
+            call(plan[at.DROPOUT], (plan, z, layer, first, rows))
+        if mode & at.BACKWARD and layer < last_layer:
+            for n in range(rows):
+                z[n * stride + J] = 1
+        if look_for_interrupt(plan, rows * K * J):
+            return at.INTERRUPTED
+        a, a_stride = z, stride
+        layer += at.LAYER_FIELDS
+    # the loss
+    chunks = (rows + CHUNK - 1) // CHUNK
+    for chunk in range(chunks):
+        start = chunk * CHUNK
+        here = CHUNK if rows - start > CHUNK else rows - start
+        outputs_of_chunk(plan, advance(a, start * a_stride), a_stride, first + start, here, mode)
+        if mode & (at.RECORD | at.WEIGHED):
+            combine_scalars(plan, parameters, chunk, chunk + 1 == chunks)
+    # backward: the deltas of a layer take the place of its activations
+    if mode & at.BACKWARD:
+        dz, dz_stride = a, a_stride
+        layer = last_layer
+        while layer >= at.FIELDS:
+            K, J = plan[layer + at.LAYER_INPUTS], plan[layer + at.LAYER_OUTPUTS]
+            offset = plan[layer + at.LAYER_OFFSET]
+            below = layer - at.LAYER_FIELDS
+            a, a_stride = x, x_stride
+            if layer > at.FIELDS:
+                a, a_stride = pointer(plan[below + at.LAYER_A], parameters), plan[below + at.LAYER_STRIDE]
+            to = advance(gradient, offset)
+            call(
+                plan[at.DENSE_BACKWARD_WEIGHTS],
+                (a, dz, packed, blocks, to, K, J, rows, a_stride, dz_stride, plan[at.GROUP]),
+            )
+            if layer > at.FIELDS:
+                w = advance(parameters, offset)
+                relu = plan[below + at.LAYER_RELU]
+                call(plan[at.DENSE_BACKWARD_INPUT], (dz, w, a, panel, deltas, K, J, rows, dz_stride, a_stride, relu))
+                if plan[below + at.LAYER_SLOPE] != 0:
+                    slope = pointer(plan[below + at.LAYER_SLOPE], parameters)
+                    call(plan[at.MULTIPLY], (a, slope, rows, K, a_stride))
+            dz, dz_stride = a, a_stride
+            if look_for_interrupt(plan, 2 * rows * K * J):
+                return at.INTERRUPTED
+            layer = below
+    return at.DONE
 
 
 @helper
@@ -312,34 +466,26 @@ def copy(to, a, first, count):
 
 @kernel(None)
 def sum_batch(plan: Ints, parameters: Floats, first: Int, rows: Int, mode: Int) -> int:
-    """A batch, `first` and on, chunk by chunk: leaves the gradient with loss and weight behind it, and BATCH_RIGHT.
+    """A batch, `first` and on, span by span: leaves the gradient with loss and weight behind it, and BATCH_RIGHT.
 
-    The chunks combine in an aligned tree by a binary counter: a sum waits at level i where the count of chunks so far
+    The spans combine in an aligned tree by a binary counter: a sum waits at level i where the count of spans so far
     has bit i. Returns INTERRUPTED (the batch is then unfinished) or DONE.
     """
     gradient = pointer(plan[at.GRADIENT], parameters)
     levels = pointer(plan[at.LEVELS], parameters)
-    statistics = pointer(plan[at.STATISTICS], parameters)
     line = line_lanes(parameters)
-    loss = plan[at.PARAMETERS]
+    loss, span = plan[at.PARAMETERS], plan[at.SPAN]
     size = (loss + 1 + line) // line * line
     begin = 0 if mode & at.BACKWARD else loss // line * line
     plan[at.BATCH_RIGHT] = 0
-    chunks = (rows + CHUNK - 1) // CHUNK
-    for chunk in range(chunks):
-        if mode & at.RECORD:
-            for i in range(2 * line):
-                statistics[i] = 0
-        start = chunk * CHUNK
-        size_here = CHUNK if rows - start > CHUNK else rows - start
+    spans = (rows + span - 1) // span
+    for number_of in range(spans):
+        start = number_of * span
+        size_here = span if rows - start > span else rows - start
         if call(plan[at.PASS_KERNEL], (plan, parameters, first + start, size_here, mode)) != at.DONE:
             return at.INTERRUPTED
-        if mode & at.RECORD:
-            gradient[loss] = fold(statistics, 0)
-            for i in range(line, 2 * line):
-                plan[at.BATCH_RIGHT] += int(statistics[i])
-        last = chunk + 1 == chunks
-        level, waiting = 0, chunk
+        last = number_of + 1 == spans
+        level, waiting = 0, number_of
         while waiting & 1 or (last and waiting > 0):
             if waiting & 1:
                 combine(gradient, advance(levels, level * size), gradient, begin, size)

@@ -1,0 +1,226 @@
+"""Blocks: some rows of some registers each, that a product keeps its sums in. See `simd.py` for registers.
+
+To LLVM a block is an array of vectors, which it holds in registers as long as there are enough of them. That a step of
+a product is one instruction to Numba keeps a kernel's compile time down, whatever the block's size.
+"""
+
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic, models, register_model
+
+from fastmlp.kernels.memory import _address, _shuffled
+from fastmlp.kernels.simd import REGISTER, _llvm, element, splat, vec
+
+# A block's registers side by side: 32 registers hold 6 x 4 sums, 4 operands and a broadcast, 16 hold 6 x 2.
+REGISTERS = 4 if REGISTER == 64 else 2
+
+
+class Block(types.Type):
+    """`rows` x `registers` registers of `dtype`."""
+
+    def __init__(self, dtype, rows, registers):
+        self.dtype, self.rows, self.registers = dtype, rows, registers
+        super().__init__(name=f"Block({dtype},{rows},{registers})")
+
+    @property
+    def mangling_args(self):
+        return "Block", (self.dtype, self.rows, self.registers)
+
+
+@register_model(Block)
+class BlockModel(models.PrimitiveModel):
+    def __init__(self, manager, kind):
+        one = ir.VectorType(element(kind.dtype), vec(kind.dtype).lanes)
+        super().__init__(manager, kind, ir.ArrayType(one, kind.rows * kind.registers))
+
+
+def _register(context, builder, pointer, index, kind, number=0):
+    """The register p[index + number registers] and on."""
+    one = vec(kind)
+    if number:
+        index = builder.add(index, ir.Constant(index.type, number * one.lanes))
+    vector = context.get_value_type(one)
+    return builder.load(_address(builder, pointer, index, vector), align=kind.bitwidth // 8, typ=vector)
+
+
+def _filled(context, builder, block, values):
+    made = ir.Constant(context.get_value_type(block), ir.Undefined)
+    for i, value in enumerate(values):
+        made = builder.insert_value(made, value, i)
+    return made
+
+
+@intrinsic(prefer_literal=True)
+def zeros(context, p, rows, registers):
+    """A block of +0 of p's dtype."""
+    block = Block(p.dtype, rows.literal_value, registers.literal_value)
+
+    def lower(context, builder, sig, values):
+        return ir.Constant(context.get_value_type(block), None)
+
+    return block(p, rows, registers), lower
+
+
+@intrinsic(prefer_literal=True)
+def rows_of(context, p, i, stride, rows, registers):
+    """A block of what lies at p[i], its rows `stride` apart; a stride of 0 repeats one row."""
+    block = Block(p.dtype, rows.literal_value, registers.literal_value)
+
+    def lower(context, builder, sig, values):
+        pointer, i, stride = values[:3]
+        found = []
+        for _ in range(block.rows):
+            found += [_register(context, builder, pointer, i, p.dtype, c) for c in range(block.registers)]
+            i = builder.add(i, stride)
+        return _filled(context, builder, block, found)
+
+    return block(p, types.int64, types.int64, rows, registers), lower
+
+
+@intrinsic
+def put(context, p, i, stride, block):
+    """Writes a block to p[i] and on, its rows `stride` apart, in order: a row's end may lie on the next one's begin."""
+
+    def lower(context, builder, sig, values):
+        pointer, i, stride, value = values
+        lanes = vec(p.dtype).lanes
+        for r in range(block.rows):
+            for c in range(block.registers):
+                x = builder.extract_value(value, r * block.registers + c)
+                at = builder.add(i, ir.Constant(i.type, c * lanes))
+                builder.store(x, _address(builder, pointer, at, x.type), align=p.dtype.bitwidth // 8)
+            i = builder.add(i, stride)
+        return context.get_dummy_value()
+
+    return types.void(p, types.int64, types.int64, block), lower
+
+
+@intrinsic
+def put_part(context, p, i, stride, block, rows, columns):
+    """Writes the first `rows` rows of a block, and of each the first `columns` numbers."""
+
+    def lower(context, builder, sig, values):
+        pointer, i, stride, value, rows, columns = values
+        lanes = vec(p.dtype).lanes
+        vector = context.get_value_type(vec(p.dtype))
+        numbers = ir.VectorType(i.type, lanes)
+        mask_type = ir.VectorType(ir.IntType(1), lanes)
+        write = cgutils.get_or_insert_function(
+            builder.module,
+            ir.FunctionType(ir.VoidType(), [vector, vector.as_pointer(), ir.IntType(32), mask_type]),
+            f"llvm.masked.store.v{lanes}f{p.dtype.bitwidth}.p0",
+        )
+        bound = splat(builder, columns, lanes)
+        masks = [
+            builder.icmp_signed("<", ir.Constant(numbers, [c * lanes + lane for lane in range(lanes)]), bound)
+            for c in range(block.registers)
+        ]
+        for r in range(block.rows):
+            with builder.if_then(builder.icmp_signed("<", ir.Constant(i.type, r), rows)):
+                for c in range(block.registers):
+                    x = builder.extract_value(value, r * block.registers + c)
+                    at = _address(builder, pointer, builder.add(i, ir.Constant(i.type, c * lanes)), vector)
+                    builder.call(write, [x, at, ir.Constant(ir.IntType(32), p.dtype.bitwidth // 8), masks[c]])
+            i = builder.add(i, stride)
+        return context.get_dummy_value()
+
+    return types.void(p, types.int64, types.int64, block, types.int64, types.int64), lower
+
+
+@intrinsic
+def square(context, p, i, stride):
+    """A block of one register a row and as many rows as a register has lanes, from p[i] on."""
+    block = Block(p.dtype, vec(p.dtype).lanes, 1)
+
+    def lower(context, builder, sig, values):
+        pointer, i, stride = values
+        found = []
+        for _ in range(block.rows):
+            found.append(_register(context, builder, pointer, i, p.dtype))
+            i = builder.add(i, stride)
+        return _filled(context, builder, block, found)
+
+    return block(p, types.int64, types.int64), lower
+
+
+@intrinsic
+def transposed(context, block):
+    """A square block with rows and lanes exchanged: by pairs of rows, pairs of pairs, and so on."""
+
+    def lower(context, builder, sig, values):
+        size = block.rows
+        rows = [builder.extract_value(values[0], r) for r in range(size)]
+        step = 1
+        while step < size:
+            for r in (r for r in range(size) if not r & step):
+                a, b = rows[r], rows[r + step]
+                low = [lane if not lane & step else size + lane - step for lane in range(size)]
+                high = [lane + step if not lane & step else size + lane for lane in range(size)]
+                rows[r], rows[r + step] = _shuffled(builder, a, b, low), _shuffled(builder, a, b, high)
+            step *= 2
+        return _filled(context, builder, block, rows)
+
+    return block(block), lower
+
+
+@intrinsic
+def multiply_add(context, block, a, i, stride, w, j):
+    """block[r, c] = fma(a[i + r stride], the registers from w[j] on [c], block[r, c])."""
+
+    def lower(context, builder, sig, values):
+        block_, a_, i, stride, w_, j = values
+        lanes = vec(block.dtype).lanes
+        operands = [_register(context, builder, w_, j, block.dtype, c) for c in range(block.registers)]
+        made = []
+        for r in range(block.rows):
+            x = splat(builder, builder.load(builder.gep(a_, [i], inbounds=True)), lanes)
+            for c in range(block.registers):
+                sum_so_far = builder.extract_value(block_, r * block.registers + c)
+                made.append(_llvm(builder, "fma", x, operands[c], sum_so_far))
+            i = builder.add(i, stride)
+        return _filled(context, builder, block, made)
+
+    return block(block, a, types.int64, types.int64, w, types.int64), lower
+
+
+@intrinsic
+def added(context, a, b):
+    """a + b, register by register."""
+
+    def lower(context, builder, sig, values):
+        sums = [
+            builder.fadd(builder.extract_value(values[0], i), builder.extract_value(values[1], i))
+            for i in range(a.rows * a.registers)
+        ]
+        return _filled(context, builder, a, sums)
+
+    return a(a, b), lower
+
+
+@intrinsic
+def floored(context, block, floor):
+    """The block, or the floor (a register) where it is below; a NaN stays."""
+
+    def lower(context, builder, sig, values):
+        found = []
+        for i in range(block.rows * block.registers):
+            x = builder.extract_value(values[0], i)
+            found.append(builder.select(builder.fcmp_ordered(">", values[1], x), values[1], x))
+        return _filled(context, builder, block, found)
+
+    return block(block, floor), lower
+
+
+@intrinsic
+def passed(context, block, a, closed):
+    """The block, or +0 where `a`, a block, is at most `closed`, a register."""
+
+    def lower(context, builder, sig, values):
+        found = []
+        for i in range(block.rows * block.registers):
+            x, y = (builder.extract_value(value, i) for value in values[:2])
+            found.append(builder.select(builder.fcmp_ordered("<=", y, values[2]), ir.Constant(x.type, None), x))
+        return _filled(context, builder, block, found)
+
+    return block(block, a, closed), lower

@@ -1,0 +1,251 @@
+"""Dense layers on many rows of many units: the twin of `fastmlp/reference/dense.py` for wide networks.
+
+Rows lie one behind the other, `stride` numbers apart, and lanes are units: unit j of row n is a[n * stride + j]. Sums
+stay in a block of rows x registers while k passes. What is past a layer's last unit, up to the end of a panel, is
+written with no meaning and counts for nothing; so are up to 3 rows past the last. A row holds at least a line more than
+its units.
+"""
+
+from fastmlp.kernels.blocks import (
+    REGISTERS,
+    added,
+    floored,
+    multiply_add,
+    passed,
+    put,
+    put_part,
+    rows_of,
+    square,
+    transposed,
+    zeros,
+)
+from fastmlp.kernels.memory import advance, load, store
+from fastmlp.kernels.simd import MINUS_INFINITY, NAN, fill, helper, lanes, line_lanes
+from fastmlp.pairs import Floats, Int, kernel
+from fastmlp.plan import BLOCK_INPUTS, BLOCK_ROWS, DEPTH, LEVELS_OF_LANES, NARROW, PASSING
+from fastmlp.reference import dense as reference
+from fastmlp.reference.arithmetic import CHUNK
+
+
+@helper
+def product(a, stride, panel, c, depth, width):
+    """c += the rows of a times a panel, k ascending."""
+    for k in range(depth):
+        c = multiply_add(c, a, k, stride, panel, k * width)
+    return c
+
+
+# Forward
+
+
+@helper
+def pack(w, J, panel, depth, width):
+    """Rows of `width` numbers from a matrix of rows of J."""
+    for k in range(depth):
+        for i in range(0, width, lanes(w)):
+            store(panel, k * width + i, load(w, k * J + i))
+
+
+@helper
+def forward_panel(a, a_stride, panel, width, b, z, z_stride, rows, depth, fresh, floor, registers):
+    """One panel's units of all rows: from b if they are fresh, or from z."""
+    for n in range(0, rows, BLOCK_ROWS):
+        to = n * z_stride
+        c = rows_of(b, 0, 0, BLOCK_ROWS, registers) if fresh else rows_of(z, to, z_stride, BLOCK_ROWS, registers)
+        c = product(advance(a, n * a_stride), a_stride, panel, c, depth, width)
+        put(z, to, z_stride, floored(c, floor))
+
+
+@kernel(reference.dense_forward)
+def dense_forward(
+    a: Floats, w: Floats, b: Floats, z: Floats, panel: Floats,
+    K: Int, J: Int, rows: Int, a_stride: Int, z_stride: Int, relu: Int,
+):  # fmt: skip
+    """z[n, j] = b[j] + sum over k of a[n, k] w[k, j]; with relu, 0 where that is below 0. Writes z, and panel."""
+    low = fill(a, MINUS_INFINITY)
+    wide, narrow = REGISTERS * lanes(a), NARROW * lanes(a)
+    for first in range(0, rows, PASSING):
+        some = PASSING if first + PASSING < rows else rows - first
+        for k in range(0, K, DEPTH):
+            depth = DEPTH if k + DEPTH < K else K - k
+            floor = fill(a, 0) if relu and k + depth == K else low
+            j = 0
+            while j < J:
+                width = wide if J - j > narrow else narrow
+                pack(advance(w, k * J + j), J, panel, depth, width)
+                x, y, z_ = advance(a, first * a_stride + k), advance(b, j), advance(z, first * z_stride + j)
+                if width == wide:
+                    forward_panel(x, a_stride, panel, width, y, z_, z_stride, some, depth, k == 0, floor, REGISTERS)
+                else:
+                    forward_panel(x, a_stride, panel, width, y, z_, z_stride, some, depth, k == 0, floor, NARROW)
+                j += width
+
+
+# Backward to the inputs
+
+
+@helper
+def pack_transposed(w, K, J, panel, k, depth, width):
+    """panel[j, i] = w[k + i, j] for `depth` outputs and `width` inputs, of which those past K mean nothing."""
+    step = lanes(w)
+    for i in range(0, width, step):
+        if k + i + step <= K:
+            for j in range(0, depth, step):
+                put(panel, j * width + i, width, transposed(square(w, (k + i) * J + j, J)))
+        else:
+            for j in range(depth):
+                for v in range(i, i + step):
+                    panel[j * width + v] = w[(k + v if k + v < K else K) * J + j]
+
+
+@helper
+def backward_panel(dz, dz_stride, panel, width, da, a, a_stride, rows, depth, fresh, last, closed, registers):
+    """One panel's inputs of all rows: from +0 if they are fresh, or from da; with the last outputs, into a."""
+    for n in range(0, rows, BLOCK_ROWS):
+        c = zeros(a, BLOCK_ROWS, registers) if fresh else rows_of(da, n * width, width, BLOCK_ROWS, registers)
+        c = product(advance(dz, n * dz_stride), dz_stride, panel, c, depth, width)
+        if last:
+            put(a, n * a_stride, a_stride, passed(c, rows_of(a, n * a_stride, a_stride, BLOCK_ROWS, registers), closed))
+        else:
+            put(da, n * width, width, c)
+
+
+@kernel(reference.dense_backward_input)
+def dense_backward_input(
+    dz: Floats, w: Floats, a: Floats, panel: Floats, da: Floats,
+    K: Int, J: Int, rows: Int, dz_stride: Int, a_stride: Int, relu: Int,
+):  # fmt: skip
+    """da[n, k] = sum over j of dz[n, j] w[k, j]; with relu, +0 where a[n, k] <= 0. Writes da in place of a.
+
+    Behind w lies one row more, of which any number may be read. Writes panel, and da (PASSING + 3 rows of a panel's
+    width): sums that more outputs are to be added to.
+    """
+    closed = fill(a, 0) if relu else fill(a, NAN)  # no number is at most NaN
+    wide, narrow = REGISTERS * lanes(a), NARROW * lanes(a)
+    for first in range(0, rows, PASSING):
+        some = PASSING if first + PASSING < rows else rows - first
+        k = 0
+        while k < K:
+            width = wide if K - k > narrow else narrow
+            to = advance(a, first * a_stride + k)
+            for j in range(0, J, DEPTH):
+                depth = DEPTH if j + DEPTH < J else J - j
+                pack_transposed(advance(w, j), K, J, panel, k, depth, width)
+                x = advance(dz, first * dz_stride + j)
+                fresh, last = j == 0, j + depth == J
+                if width == wide:
+                    backward_panel(
+                        x, dz_stride, panel, width, da, to, a_stride, some, depth, fresh, last, closed, REGISTERS
+                    )
+                else:
+                    backward_panel(
+                        x, dz_stride, panel, width, da, to, a_stride, some, depth, fresh, last, closed, NARROW
+                    )
+            k += width
+
+
+# Weight gradients: lane v of a sum takes rows v, v + V, ... of a chunk, and lanes fold by halves. Here a lane is a pass
+# over its rows, for a block of inputs x outputs; lanes come in the order in which a binary counter folds them, 0 and
+# V/2 first, and so do the rows of what is packed.
+
+
+@helper
+def lane_at(place, V):
+    """The lane that comes at this place: its bits reversed."""
+    lane, half = 0, V // 2
+    while half > 0:
+        lane += half if place & 1 else 0
+        place >>= 1
+        half >>= 1
+    return lane
+
+
+@helper
+def pack_rows(x, stride, rows, packed, width, step):
+    """Rows of `width` numbers, chunk by chunk and lane by lane, `step` apart. -> behind the last."""
+    V = line_lanes(x)
+    for first in range(0, rows, CHUNK):
+        end = first + CHUNK if first + CHUNK < rows else rows
+        for place in range(V):
+            for n in range(first + lane_at(place, V), end, V):
+                for i in range(0, width, lanes(x)):
+                    store(packed, i, load(x, n * stride + i))
+                packed = advance(packed, step)
+    return packed
+
+
+@helper
+def sum_block(x, d, levels, dw, J, rows, tall, columns, registers):
+    """dw for a block of inputs and outputs, of which `tall` and `columns` are real."""
+    V, width = line_lanes(x), registers * lanes(x)
+    size = BLOCK_INPUTS * width
+    chunks = (rows + CHUNK - 1) // CHUNK
+    for chunk in range(chunks):
+        here = CHUNK if rows - chunk * CHUNK > CHUNK else rows - chunk * CHUNK
+        c = zeros(x, BLOCK_INPUTS, registers)
+        for place in range(V):
+            c = zeros(x, BLOCK_INPUTS, registers)
+            count = (here - lane_at(place, V) + V - 1) // V
+            for i in range(count):
+                c = multiply_add(c, x, i * BLOCK_INPUTS, 1, d, i * width)
+            if count > 0:
+                x, d = advance(x, count * BLOCK_INPUTS), advance(d, count * width)
+            level, waiting = 0, place
+            while waiting & 1:
+                c = added(rows_of(levels, level * size, width, BLOCK_INPUTS, registers), c)
+                level += 1
+                waiting >>= 1
+            if place + 1 < V:
+                put(levels, level * size, width, c)
+        last = chunk + 1 == chunks
+        level, waiting = LEVELS_OF_LANES, chunk
+        while waiting & 1 or (last and waiting > 0):
+            if waiting & 1:
+                c = added(rows_of(levels, level * size, width, BLOCK_INPUTS, registers), c)
+            level += 1
+            waiting >>= 1
+        if not last:
+            put(levels, level * size, width, c)
+        else:
+            put_part(dw, 0, J, c, tall, columns)
+
+
+@kernel(reference.dense_backward_weights)
+def dense_backward_weights(
+    a: Floats, dz: Floats, packed: Floats, levels: Floats, dw: Floats,
+    K: Int, J: Int, rows: Int, a_stride: Int, dz_stride: Int, group: Int,
+):  # fmt: skip
+    """dw[k, j] = sum over all rows of a[n, k] dz[n, j]; db[j], in row K of dw, likewise: a[n, K] is 1.
+
+    The chunks combine in an aligned tree. group: the units, of whole panels, whose dz is packed at once. Writes dw;
+    levels (LEVELS_OF_LANES + LEVELS_OF_CHUNKS blocks); and packed: rows x (group + BLOCK_INPUTS) numbers and a line,
+    and where there are several groups, so that all inputs are packed, rows x (K + 1) more.
+    """
+    V = line_lanes(a)
+    wide, narrow = REGISTERS * lanes(a), NARROW * lanes(a)
+    whole = group < J
+    for first in range(0, J, group):
+        end = first + group if first + group < J else J
+        d = packed
+        j = first
+        while j < end:
+            width = wide if J - j > narrow else narrow
+            d = pack_rows(advance(dz, j), dz_stride, rows, d, width, width)
+            j += width
+        for k in range(0, K + 1, BLOCK_INPUTS):
+            tall = BLOCK_INPUTS if k + BLOCK_INPUTS <= K + 1 else K + 1 - k
+            x = advance(packed, rows * (group + k if whole else group))
+            if first == 0 or not whole:
+                pack_rows(advance(a, k), a_stride, rows, x, V, BLOCK_INPUTS)
+            d = packed
+            j = first
+            while j < end:
+                to = advance(dw, k * J + j)
+                if J - j > narrow:
+                    sum_block(x, d, levels, to, J, rows, tall, J - j, REGISTERS)
+                    width = wide
+                else:
+                    sum_block(x, d, levels, to, J, rows, tall, J - j, NARROW)
+                    width = narrow
+                d = advance(d, rows * width)
+                j += width
