@@ -10,18 +10,23 @@ import math
 import signal
 import time
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
+from typing import Any
 
 import numpy as np
 
-from fastmlp import pairs
+from fastmlp import pairs, threads
 from fastmlp import plan as at
 from fastmlp.pairs import Floats, Int, Ints
 from fastmlp.reference.arithmetic import CHUNK, LINE
 from fastmlp.reference.random import dropout_numbers
 from fastmlp.spec import Spec
 from fastmlp.target import target
+from fastmlp.team import Team
 from fastmlp.training import RateTable, State, Step, Training, records
 
+PACES = 1000  # that are remembered
+SHARED_WORK = 250_000  # parameters x rows of a batch, from which threads may pay: some 20 us of one core
 CALL_SECONDS = 0.05  # between returns to Python: for Ctrl-C, progress and logging
 TILE_BYTES = 24 * 1024  # a tile's activations: most of a 32 KiB L1 cache
 SPAN = 2 * CHUNK  # rows of a layered pass: all layers' activations are kept
@@ -224,6 +229,21 @@ class Workspace:
             plan[at.SUMS] = self.floats(line * self.size)
         if set(spec.hidden) - {"relu", "identity"}:
             plan[at.MULTIPLY] = self.address("activations.multiply")
+
+    def team(self, members: int, training: Training) -> Team:
+        """A team for a training that is ready."""
+        rows = int(self.plan[at.BATCH])
+        others = [
+            Workspace(self.spec, self.schedule, rows, self.columns > self.spec.targets) for _ in range(members - 1)
+        ]
+        for other in others:
+            other.for_loss(rows)
+            other.for_gradient()
+            if self.schedule == "streamed":
+                other.plan[at.X_TILE] = other.floats(self.spec.inputs * self.stride)
+                if training.drops:
+                    other.for_dropout(training)
+        return Team(self, others, rows)
 
     def for_pass(self) -> None:
         """Readies the pass itself, once all is known that it is asked for."""
@@ -488,6 +508,9 @@ def train(
     state = State.new(training.optimizer, spec.parameters, spec.dtype) if state is None else state
     workspace = ready(spec, parameters, x, y, training, state, weights, schedule)
     plan = workspace.plan
+    pace = pace_of(workspace, members(workspace, training))
+    short = True  # the first call, which a team would not be worth its coming together
+    team: Team | None = None
     rows, batch = int(plan[at.ROWS]), int(plan[at.BATCH])
     drawn = training.order if callable(training.order) and plan[at.ORDER] else None
     drawn_for = 0  # the epoch whose order was drawn last
@@ -509,8 +532,14 @@ def train(
             asked = min(asked, len(workspace.steps), training.last * an_epoch - done)
             powers = _steps(workspace, training, state, of_batches.rates(done, asked))
         before = time.perf_counter()
-        ended = run(*addresses, asked)
-        seconds = max(time.perf_counter() - before, 1e-9)
+        place = int(plan[at.EPOCH]) * rows + int(plan[at.START])
+        helped = pace.helps(short)
+        if helped and team is None:
+            team = workspace.team(pace.members, training)
+        with team.at_work() if team and helped else nullcontext():
+            ended = run(*addresses, asked)
+        seconds, short = max(time.perf_counter() - before, 1e-9), False
+        pace.saw(helped, int(plan[at.EPOCH]) * rows + int(plan[at.START]) - place, seconds)
         batches = max(1, min(int(asked * CALL_SECONDS / seconds), asked * 16, MOST_BATCHES))
         written = int(plan[at.RECORDS])
         epochs = workspace.epochs[:written]
@@ -539,6 +568,67 @@ def train(
             return
         if ended == at.INTERRUPTED:
             signal.raise_signal(signal.SIGINT)
+
+
+def members(workspace: Workspace, training: Training) -> tuple[int, bool]:
+    """(the most threads that a training may use, whether it has to)."""
+    asked = training.threads or threads.asked()
+    if workspace.schedule == "rowwise":
+        return 1, True
+    batch, spec = int(workspace.plan[at.BATCH]), workspace.spec
+    parts = math.ceil(batch / (CHUNK if workspace.schedule == "streamed" else at.BLOCK_ROWS))
+    if asked:
+        return min(asked, parts), True
+    if batch * spec.parameters < SHARED_WORK:
+        return 1, True
+    return min(threads.available(), parts), False
+
+
+class Pace:
+    """Whether a team is to be at work in the next call: always, never, or while it is faster.
+
+    That is found by trying, as it depends on what else the machine has to do; the bits do not depend on it. Calls that
+    are much shorter than CALL_SECONDS tell nothing, as a team takes half a millisecond to come together; so a short
+    training is done alone. Once in AGAIN calls the other way is tried anew.
+    """
+
+    AGAIN = 16
+
+    def __init__(self, members: tuple[int, bool]):
+        self.members, self._settled = members
+        self.together = self.members > 1 and self._settled
+        self._seen: dict[bool, float] = {}
+        self._calls = 0
+
+    def helps(self, short: bool) -> bool:
+        """Whether a team is to be at work in the next call; short: a training's first."""
+        return self.together and (self._settled or not short)
+
+    def saw(self, together: bool, rows: int, seconds: float) -> None:
+        """Takes in a call, of a team or not, that trained so many rows."""
+        if self._settled or rows <= 0 or seconds < CALL_SECONDS / 4:
+            return
+        self._calls += 1
+        self._seen[together] = seconds / rows
+        if len(self._seen) < 2:
+            self.together = not together
+        else:
+            self.together = self._seen[True] < self._seen[False]
+            if self._calls % self.AGAIN == 0:
+                self.together = not self.together
+
+
+_paces: dict[Any, Pace] = {}  # of trainings whose threads are not given: what one has found out, the next one knows
+
+
+def pace_of(workspace: Workspace, team: tuple[int, bool]) -> Pace:
+    """The Pace of a training with these (members, whether it has to)."""
+    if team[1]:
+        return Pace(team)
+    key = workspace.spec, int(workspace.plan[at.BATCH]), team
+    if len(_paces) > PACES:
+        _paces.clear()
+    return _paces.setdefault(key, Pace(team))
 
 
 def _steps(workspace: Workspace, training: Training, state: State, rates: np.ndarray) -> np.ndarray:

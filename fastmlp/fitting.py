@@ -74,6 +74,7 @@ class Fit:
         target_loss: Any,
         target_accuracy: Any,
         progress: Any,
+        threads: Any,
     ) -> None:
         self.network, self.backend = network, backend
         self.numbered = False  # whether it needs the seed as a number
@@ -109,6 +110,7 @@ class Fit:
             clip_norm=options.limit(clip_norm, "clip_norm", spec.dtype),
             dropout=dropped,
             dropout_seed=self._number_seed() if dropped else 0,
+            threads=options.thread_count(threads),
             watched=self.watch.needed,
         )
         self.watch.plateau_every = self.training.record_every

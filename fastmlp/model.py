@@ -113,6 +113,7 @@ class Model:
         target_loss: float | None = None,
         target_accuracy: float | None = None,
         progress: bool | None = None,
+        threads: int | None = None,
     ) -> History:
         """Trains from the current weights; returns what it recorded.
 
@@ -145,6 +146,8 @@ class Model:
         record_every: records the first epoch, each k-th and the last; None: every epoch, at 56 bytes each.
         target_loss, target_accuracy: a record that reaches either ends the training.
         progress: a bar; None: on a terminal, for runs of more than a second.
+        threads: how many; None: FASTMLP_NUM_THREADS, or else as many as there are cores and as make it faster, which is
+        tried out while training. The result is the same, to the bit.
 
         A record's loss and accuracy stand as before that epoch's update; with mini-batches they are the epoch's mean.
         With one batch an epoch, a target leaves the very weights that reached it.
@@ -180,6 +183,7 @@ class Model:
             target_loss=target_loss,
             target_accuracy=target_accuracy,
             progress=progress,
+            threads=threads,
         )
         history = self.history = History()
         try:

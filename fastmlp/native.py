@@ -21,7 +21,7 @@ from typing import Any
 # and Python's own functions for Ctrl-C.
 EXTERNALS = {
     "fma", "fmaf", "memcpy", "memmove", "memset",
-    "PyGILState_Ensure", "PyGILState_Release", "PyOS_InterruptOccurred",
+    "sched_yield", "PyGILState_Ensure", "PyGILState_Release", "PyOS_InterruptOccurred",
 }  # fmt: skip
 
 

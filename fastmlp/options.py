@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from fastmlp import data, splits
+from fastmlp import data, splits, threads
 from fastmlp.optimizers import Optimizer
 from fastmlp.reference.random import dropout_numbers
 from fastmlp.spec import Spec
@@ -61,6 +61,16 @@ def target_accuracy(value: Any, spec: Spec, labelled: bool) -> float | None:
     if not labelled:
         raise ValueError("target_accuracy needs labels, and y has values other than 0 and 1: use target_loss")
     return share
+
+
+def thread_count(value: Any) -> int | None:
+    """value as a number of threads, or the environment's, or None. Raises TypeError or ValueError."""
+    if value is None:
+        return threads.asked()
+    number = data.positive_int(value, "threads")
+    if number > threads.MOST:
+        raise ValueError(f"threads={number} is more than {threads.MOST}: give as many as there are cores, or None")
+    return number
 
 
 def function(value: Any, name: str) -> Any:

@@ -49,6 +49,17 @@ GROUP = next(_field)  # units whose deltas they pack at once
 BLOCKS = next(_field)  # their waiting partial sums
 SCALARS = next(_field)  # waiting partial sums of the loss and the weights
 
+# a team of threads, each with a plan of its own
+TEAM = next(_field)  # what its members share, see below; 0: one thread
+MEMBERS = next(_field)  # how many, the main thread among them
+ME = next(_field)  # 0: the main thread
+MEETINGS = next(_field)  # since the team came together
+CHUNK_SUMS = next(_field)  # where the streamed schedule's members leave each chunk's gradient; 0: none of them does
+MEET = next(_field)  # kernel: waits for the others
+OWN_PART = next(_field)  # kernel: a member's part of a job
+TOGETHER = next(_field)  # kernel: has the team do a job
+SHARE = next(_field)  # kernel: a member's part of a pass
+
 # kernels
 SUM_BATCH = next(_field)
 PASS_KERNEL = next(_field)  # a span's rows: streamed, rowwise or layered
@@ -132,6 +143,10 @@ DEPTH = 128  # inputs of a panel: 128 x 4 registers are 32 KiB, most of a core's
 PASSING = 256  # rows that pass a panel: their DEPTH inputs are 256 KiB, some of the second cache
 LEVELS_OF_LANES, LEVELS_OF_CHUNKS = 4, 12  # of waiting sums
 
+# What a team shares, int64: how many have come to meetings; the job; and lines of 8 for each member's right rows.
+ARRIVED, JOB, JOB_FIRST, JOB_ROWS, JOB_MODE, JOB_EPOCH, RIGHTS = 0, 8, 9, 10, 11, 12, 16
+PASS, UPDATE_PARAMETERS, LEAVE = range(3)
+
 # Numbers of the network's dtype.
 _number = itertools.count()
 LEARNING_RATE = next(_number)  # where there is no STEP_KERNEL
@@ -147,6 +162,7 @@ L2 = next(_number)
 L1 = next(_number)
 CLIP_VALUE = next(_number)
 CLIP_NORM = next(_number)
+JOB_SCALE = next(_number)  # of the update that a team does together
 NUMBERS_COUNT = next(_number)
 
 # What a call of training returns.

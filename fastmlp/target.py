@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import sys
 from dataclasses import dataclass
 
 
@@ -36,3 +37,18 @@ def target() -> Target:
             raise ValueError(f"FASTMLP_REGISTER_BYTES={forced!r} is not a width: use 16, 32 or 64, or unset it")
         width = int(forced)
     return Target(name, features, width)
+
+
+def spin_hint() -> tuple[str, tuple[int, ...]] | None:
+    """LLVM's name and arguments of the instruction that says that a thread spins, where the processor has one."""
+    import llvmlite.binding as llvm
+
+    machine = llvm.get_default_triple().partition("-")[0]
+    if machine in ("x86_64", "i686"):
+        return "llvm.x86.sse2.pause", ()
+    return ("llvm.aarch64.hint", (1,)) if machine in ("aarch64", "arm64") else None
+
+
+def yield_function() -> str | None:
+    """The C function that offers the core to other threads, where the process has one."""
+    return None if sys.platform == "win32" else "sched_yield"

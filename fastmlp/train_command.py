@@ -391,6 +391,7 @@ def _fit(model: Model, table: Table, job: _Job, args: argparse.Namespace, settin
             target_loss=args.target_loss,
             target_accuracy=args.target_accuracy,
             progress=args.progress,
+            threads=args.threads,
         )
 
 

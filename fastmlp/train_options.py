@@ -242,6 +242,12 @@ def _add_files(group: Any) -> None:
     )
     add_plot(group)
     group.add_argument(
+        "--threads",
+        type=int,
+        metavar="N",
+        help=default("how many; results do not depend on it", "as many as make it faster"),
+    )
+    group.add_argument(
         "--progress", action=argparse.BooleanOptionalAction, help=default("show a bar", "on a terminal, after a second")
     )
 

@@ -76,6 +76,7 @@ class Training:
     clip_norm: float | None = None  # the most that its length may be
     dropout: tuple[float, ...] = ()  # a rate for each hidden layer; () for none
     dropout_seed: int = 0
+    threads: int | None = None  # of the compiled backend; None: as many as pay
     watched: bool = False  # whether each record is a step of its own, so that others can decide between epochs
 
     @property

@@ -24,6 +24,7 @@ from fastmlp.target import target
 TRAINED = {
     *(f"train.{name}{more}" for name in ("streamed", "rowwise") for more in ("", "_with_options")),
     *(f"train.{name}" for name in ("layered", "sum_batch", "step", "dropout", "dropout_by_rows", "train")),
+    *(f"team.{name}" for name in ("meet", "own_part", "work", "together", "share_chunks")),
 }
 CASES = {}  # kernel name: (run(kernel, dtype, rng, **size), sizes(dtype))
 

@@ -60,6 +60,7 @@ TRAININGS = {  # name: (layers, hidden, output, loss, rows, batch, shuffled, epo
     "counts": ([3, 5, 4], "tanh", "exponential", "poisson", 75, 25, True, 3, "streamed"),
     "layers": ([17, 70, 33, 5], ["relu", "tanh"], "softmax", None, 1100, 1030, True, 2, "layered"),
 }
+TOGETHER = ("three chunks", "layers")  # by two threads
 # The same with more of what a training may be asked for: (a name of TRAININGS, fields of the Training, weights?)
 ASKED = {
     "momentum, l2, l1, dropout": (
@@ -90,6 +91,7 @@ def training_digest(backend, name, dtype, asked=None, weighed=False):
     problem = Problem.make(1, layers, rows, hidden, output, loss, dtype)
     order = 2 if shuffled else None
     plain = {"learning_rate": 0.5, "batch_size": batch, "record_every": 1, "order": order, "dropout_seed": 3}
+    plain["threads"] = 2 if name in TOGETHER else 1
     training = Training(epochs, **{**plain, **(asked or {})})
     options = {} if backend is definition else {"schedule": schedule}
     weights = (4 * random.uniform(6, 0, 0, rows)).astype(dtype) if weighed else None

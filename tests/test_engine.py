@@ -140,7 +140,7 @@ def test_the_plan_holds_the_layers():
 
 
 def test_the_schedule_of_a_batch():
-    small, wide, odd = Spec.build([4, 8, 2]), Spec.build([30, 128, 10]), Spec.build([2, 129, 129, 2], dtype="float32")
+    small, wide, odd = Spec.build([4, 8, 2]), Spec.build([60, 128, 10]), Spec.build([2, 129, 129, 2], dtype="float32")
     for spec in (small, wide, odd):
         assert engine.choose_schedule(spec, 1) == "rowwise"
     for batch in (2, 3, 16, 512, 10**6):

@@ -23,8 +23,7 @@ class Contestant(Base):
     note = "a turn is a fit less a fit of one epoch beside it; the first and the last epoch's loss are recorded"
 
     def build(self) -> None:
-        if self.threads > 1:
-            self.note = f"one thread; {Contestant.note}"
+        pass
 
     def reset(self) -> None:
         w = self.workload

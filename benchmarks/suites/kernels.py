@@ -22,6 +22,7 @@ from fastmlp.reference import train as reference_train
 from fastmlp.reference.arithmetic import LINE
 from fastmlp.spec import Spec
 from fastmlp.target import target
+from fastmlp.team import Team
 from fastmlp.training import Training
 
 from .. import exercise
@@ -965,8 +966,63 @@ def dropout_by_rows(dtype: str, size: Size) -> Row:
         assert factors
         return (activations.multiply(values, factors[0]),)
 
-    arguments = dict(plan=made.plan, a=a.array, layer=at.FIELDS, first=0, rows=size.rows)
+    arguments = dict(plan=made.plan, a=a.array, layer=at.FIELDS, first=0, low=0, rows=size.rows)
     return Row(arguments, expected, lambda: (a.x(),))
+
+
+# team.py: what a team of one member takes, the main thread
+
+
+class TeamPlan(Plan):
+    def __init__(self, dtype: str, size: Size):
+        super().__init__(dtype, size)
+        team = Team(self.workspace, [], size.rows)
+        self.shared, self.plan[[at.TEAM, at.CHUNK_SUMS]] = team._shared, team._reached
+        self.shared[[at.JOB, at.JOB_ROWS, at.JOB_EPOCH]] = at.PASS, size.rows, 1
+        self.shared[at.JOB_MODE] = at.BACKWARD | at.RECORD
+
+    def row(self, **arguments: Any) -> Row:
+        gradient = self.workspace.gradient
+        return Row(
+            dict(**self.addresses, **arguments),
+            lambda _: (self.sums().gradient,),
+            lambda: (gradient[: self.spec.parameters],),
+            buffers=(gradient, self.shared),
+        )
+
+
+@row("team.meet")
+def meet(dtype: str, size: Size) -> Row:
+    made = TeamPlan(dtype, size)
+    came = np.array([1])
+    shared = made.shared
+    return Row(dict(plan=made.plan), lambda _: (came,), lambda: (shared[:1].copy(),), buffers=(shared,))
+
+
+@row("team.own_part")
+def own_part(dtype: str, size: Size) -> Row:
+    return TeamPlan(dtype, size).row()
+
+
+@row("team.share_chunks")
+def share_chunks(dtype: str, size: Size) -> Row:
+    return TeamPlan(dtype, size).row(first=0, rows=size.rows, mode=at.BACKWARD | at.RECORD)
+
+
+@row("team.together")
+def together(dtype: str, size: Size) -> Row:
+    mode = at.BACKWARD | at.RECORD
+    return TeamPlan(dtype, size).row(job=at.PASS, first=0, rows=size.rows, mode=mode)
+
+
+@row("team.work")
+def work(dtype: str, size: Size) -> Row:
+    """A member that may leave at once."""
+    made = TeamPlan(dtype, size)
+    made.shared[at.JOB] = at.LEAVE
+    came = np.array([1])
+    shared = made.shared
+    return Row(made.addresses, lambda _: (came,), lambda: (shared[:1].copy(),), buffers=(shared,))
 
 
 @row("train.train")

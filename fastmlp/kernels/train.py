@@ -8,11 +8,13 @@ epoch's mean loss.
 from fastmlp import plan as at
 from fastmlp.kernels.memory import advance, call, fold, interrupted, load, pointer, store
 from fastmlp.kernels.simd import helper, lanes, line_lanes, number
+from fastmlp.kernels.team import part
 from fastmlp.pairs import Float, Floats, Int, Ints, kernel
 from fastmlp.reference import train as reference
 from fastmlp.reference.arithmetic import CHUNK
 from fastmlp.reference.random import DROPOUT
 
+SHARED_UPDATE = 100_000  # parameters, from which a team updates them together
 INTERRUPT_WORK = 300_000_000  # multiplications between two looks for Ctrl-C: some 10 ms, where a look takes 0.1 us
 
 
@@ -344,42 +346,36 @@ def combine_scalars(plan, like, chunk, last):
 
 
 @kernel(None)
-def dropout_by_rows(plan: Ints, a: Floats, layer: Int, first: Int, rows: Int):
-    """As `dropout`, of a layer whose units lie row by row."""
+def dropout_by_rows(plan: Ints, a: Floats, layer: Int, first: Int, low: Int, rows: Int):
+    """As `dropout`, of a layer whose units lie row by row, for a span's rows `low` and on."""
     units, stride = plan[layer + at.LAYER_OUTPUTS], plan[layer + at.LAYER_STRIDE]
-    factors = pointer(plan[layer + at.LAYER_FACTORS], a)
+    factors = advance(pointer(plan[layer + at.LAYER_FACTORS], a), low * stride)
     stream = DROPOUT + (layer - at.FIELDS) // at.LAYER_FIELDS
     epoch = plan[at.EPOCHS_BEFORE] + plan[at.EPOCH]
     kept = pointer(plan[layer + at.LAYER_KEPT], a)[0]
     threshold = plan[layer + at.LAYER_THRESHOLD]
+    seed, draw = plan[at.DROPOUT_SEED], plan[at.DROPOUT_FACTORS]
     for n in range(rows):
-        call(
-            plan[at.DROPOUT_FACTORS],
-            (
-                advance(factors, n * stride),
-                plan[at.DROPOUT_SEED],
-                stream,
-                epoch,
-                first + n,
-                units,
-                1,
-                1,
-                threshold,
-                kept,
-            ),
-        )
+        to = advance(factors, n * stride)
+        call(draw, (to, seed, stream, epoch, first + low + n, units, 1, 1, threshold, kept))
     call(plan[at.MULTIPLY], (a, factors, rows, units, stride))
     if plan[layer + at.LAYER_SLOPE] != plan[layer + at.LAYER_FACTORS]:
-        call(plan[at.MULTIPLY], (pointer(plan[layer + at.LAYER_SLOPE], a), factors, rows, units, stride))
+        slope = advance(pointer(plan[layer + at.LAYER_SLOPE], a), low * stride)
+        call(plan[at.MULTIPLY], (slope, factors, rows, units, stride))
 
 
 @kernel(None)
 def layered(plan: Ints, parameters: Floats, first: Int, rows: Int, mode: Int) -> int:
     """A span's rows, `first` and on, layer by layer: lanes are units. For wide layers.
 
-    Does what `streamed` does, for several chunks at once.
+    Does what `streamed` does, for several chunks at once. A member of a team does some rows of what goes row by row,
+    and some inputs' weight gradients; the main thread the loss.
     """
     layers = plan[at.LAYERS]
+    alone, leads = plan[at.TEAM] == 0, plan[at.ME] == 0
+    own = rows if alone else part(plan, rows, at.BLOCK_ROWS)
+    low = plan[at.ME] * own if plan[at.ME] * own < rows else rows
+    own = own if low + own < rows else rows - low
     gradient, panel = pointer(plan[at.GRADIENT], parameters), pointer(plan[at.PANEL], parameters)
     deltas = pointer(plan[at.DELTAS], parameters)
     packed, blocks = pointer(plan[at.PACKED], parameters), pointer(plan[at.BLOCKS], parameters)
@@ -388,7 +384,8 @@ def layered(plan: Ints, parameters: Floats, first: Int, rows: Int, mode: Int) ->
     x = pointer(plan[at.X_TILE], parameters)
     if plan[at.COPY_ROWS] != 0:
         order, ordered = pointer(plan[at.ORDER], plan), int(plan[at.ORDER] != 0)
-        call(plan[at.COPY_ROWS], (pointer(plan[at.X], parameters), order, ordered, first, rows, inputs, x, x_stride))
+        rows_of, to = pointer(plan[at.X], parameters), advance(x, low * x_stride)
+        call(plan[at.COPY_ROWS], (rows_of, order, ordered, first + low, own, inputs, to, x_stride))
     else:
         x = advance(x, first * x_stride)
     # forward
@@ -398,28 +395,33 @@ def layered(plan: Ints, parameters: Floats, first: Int, rows: Int, mode: Int) ->
         K, J = plan[layer + at.LAYER_INPUTS], plan[layer + at.LAYER_OUTPUTS]
         w = advance(parameters, plan[layer + at.LAYER_OFFSET])
         z, stride = pointer(plan[layer + at.LAYER_A], parameters), plan[layer + at.LAYER_STRIDE]
+        own_a, own_z = advance(a, low * a_stride), advance(z, low * stride)
         relu = plan[layer + at.LAYER_RELU]
-        call(plan[at.DENSE_FORWARD], (a, w, advance(w, K * J), z, panel, K, J, rows, a_stride, stride, relu))
+        call(plan[at.DENSE_FORWARD], (own_a, w, advance(w, K * J), own_z, panel, K, J, own, a_stride, stride, relu))
         if plan[layer + at.LAYER_FORWARD] != 0:
-            slope = pointer(plan[layer + at.LAYER_SLOPE], parameters)
-            call(plan[layer + at.LAYER_FORWARD], (z, slope, rows, J, stride))
+            slope = advance(pointer(plan[layer + at.LAYER_SLOPE], parameters), low * stride)
+            call(plan[layer + at.LAYER_FORWARD], (own_z, slope, own, J, stride))
         if mode & at.DROPS and plan[layer + at.LAYER_FACTORS] != 0:
-            call(plan[at.DROPOUT], (plan, z, layer, first, rows))
+            call(plan[at.DROPOUT], (plan, own_z, layer, first, low, own))
         if mode & at.BACKWARD and layer < last_layer:
-            for n in range(rows):
-                z[n * stride + J] = 1
-        if look_for_interrupt(plan, rows * K * J):
+            for n in range(own):
+                own_z[n * stride + J] = 1
+        if alone and look_for_interrupt(plan, rows * K * J):
             return at.INTERRUPTED
         a, a_stride = z, stride
         layer += at.LAYER_FIELDS
     # the loss
-    chunks = (rows + CHUNK - 1) // CHUNK
+    if not alone:
+        call(plan[at.MEET], (plan,))
+    chunks = (rows + CHUNK - 1) // CHUNK if leads else 0
     for chunk in range(chunks):
         start = chunk * CHUNK
         here = CHUNK if rows - start > CHUNK else rows - start
         outputs_of_chunk(plan, advance(a, start * a_stride), a_stride, first + start, here, mode)
         if mode & (at.RECORD | at.WEIGHED):
             combine_scalars(plan, parameters, chunk, chunk + 1 == chunks)
+    if not alone:
+        call(plan[at.MEET], (plan,))
     # backward: the deltas of a layer take the place of its activations
     if mode & at.BACKWARD:
         dz, dz_stride = a, a_stride
@@ -431,20 +433,44 @@ def layered(plan: Ints, parameters: Floats, first: Int, rows: Int, mode: Int) ->
             a, a_stride = x, x_stride
             if layer > at.FIELDS:
                 a, a_stride = pointer(plan[below + at.LAYER_A], parameters), plan[below + at.LAYER_STRIDE]
-            to = advance(gradient, offset)
-            call(
-                plan[at.DENSE_BACKWARD_WEIGHTS],
-                (a, dz, packed, blocks, to, K, J, rows, a_stride, dz_stride, plan[at.GROUP]),
-            )
+            count = K + 1 if alone else part(plan, K + 1, at.BLOCK_INPUTS)
+            begin = plan[at.ME] * count
+            if begin <= K:
+                count = count if begin + count < K + 1 else K + 1 - begin
+                to = advance(gradient, offset + begin * J)
+                call(
+                    plan[at.DENSE_BACKWARD_WEIGHTS],
+                    (
+                        advance(a, begin),
+                        dz,
+                        packed,
+                        blocks,
+                        to,
+                        count - 1,
+                        J,
+                        rows,
+                        a_stride,
+                        dz_stride,
+                        plan[at.GROUP],
+                    ),
+                )
             if layer > at.FIELDS:
+                if not alone:
+                    call(plan[at.MEET], (plan,))  # all have read what now is overwritten
                 w = advance(parameters, offset)
                 relu = plan[below + at.LAYER_RELU]
-                call(plan[at.DENSE_BACKWARD_INPUT], (dz, w, a, panel, deltas, K, J, rows, dz_stride, a_stride, relu))
+                own_dz, own_a = advance(dz, low * dz_stride), advance(a, low * a_stride)
+                call(
+                    plan[at.DENSE_BACKWARD_INPUT],
+                    (own_dz, w, own_a, panel, deltas, K, J, own, dz_stride, a_stride, relu),
+                )
                 if plan[below + at.LAYER_SLOPE] != 0:
-                    slope = pointer(plan[below + at.LAYER_SLOPE], parameters)
-                    call(plan[at.MULTIPLY], (a, slope, rows, K, a_stride))
+                    slope = advance(pointer(plan[below + at.LAYER_SLOPE], parameters), low * a_stride)
+                    call(plan[at.MULTIPLY], (own_a, slope, own, K, a_stride))
+                if not alone:
+                    call(plan[at.MEET], (plan,))
             dz, dz_stride = a, a_stride
-            if look_for_interrupt(plan, 2 * rows * K * J):
+            if alone and look_for_interrupt(plan, 2 * rows * K * J):
                 return at.INTERRUPTED
             layer = below
     return at.DONE
@@ -479,10 +505,17 @@ def sum_batch(plan: Ints, parameters: Floats, first: Int, rows: Int, mode: Int) 
     begin = 0 if mode & at.BACKWARD else loss // line * line
     plan[at.BATCH_RIGHT] = 0
     spans = (rows + span - 1) // span
+    by_chunks = plan[at.CHUNK_SUMS] != 0
+    if by_chunks:
+        call(plan[at.TOGETHER], (plan, parameters, at.PASS, first, rows, mode))
     for number_of in range(spans):
         start = number_of * span
         size_here = span if rows - start > span else rows - start
-        if call(plan[at.PASS_KERNEL], (plan, parameters, first + start, size_here, mode)) != at.DONE:
+        if by_chunks:
+            copy(gradient, advance(pointer(plan[at.CHUNK_SUMS], parameters), number_of * size), begin, size)
+        elif plan[at.TEAM] != 0:
+            call(plan[at.TOGETHER], (plan, parameters, at.PASS, first + start, size_here, mode))
+        elif call(plan[at.PASS_KERNEL], (plan, parameters, first + start, size_here, mode)) != at.DONE:
             return at.INTERRUPTED
         last = number_of + 1 == spans
         level, waiting = 0, number_of
@@ -493,6 +526,8 @@ def sum_batch(plan: Ints, parameters: Floats, first: Int, rows: Int, mode: Int) 
             waiting >>= 1
         if not last:
             copy(advance(levels, level * size), gradient, begin, size)
+    if plan[at.TEAM] != 0 and look_for_interrupt(plan, rows * loss // plan[at.MEMBERS]):
+        return at.INTERRUPTED
     return at.DONE
 
 
@@ -612,6 +647,9 @@ def train(plan: Ints, parameters: Floats, batches: Int) -> int:
             scale = numbers[at.SCALE] if size == plan[at.BATCH] else numbers[at.SHORT_SCALE]
             if plan[at.STEP_KERNEL] != 0:
                 call(plan[at.STEP_KERNEL], (plan, parameters, scale))
+            elif plan[at.TEAM] != 0 and count >= SHARED_UPDATE:
+                numbers[at.JOB_SCALE] = scale
+                call(plan[at.TOGETHER], (plan, parameters, at.UPDATE_PARAMETERS, 0, 0, 0))
             else:
                 call(plan[at.UPDATE], (parameters, gradient, scale, numbers[at.LEARNING_RATE], count))
             plan[at.START] += size

@@ -1,0 +1,248 @@
+"""Several threads at one training: the same bits, whatever their number, and nobody waits for ever."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import numpy as np
+import pytest
+from models import figures, inside, learner, problem, said
+from trainings import Problem, assert_same_result, finish
+
+from fastmlp import Adam, Model, engine, threads
+from fastmlp.training import Training
+
+COUNTS = (2, 3, 7)
+
+
+def train(problem, schedule, count, weights=None, **asked):
+    training = Training(3, **{"learning_rate": 0.1, "batch_size": len(problem.x), "record_every": 1, **asked})
+    return finish(engine.train, problem, Training(**{**vars(training), "threads": count}), weights, schedule=schedule)
+
+
+CASES = {  # (layers, hidden, rows, fields of the Training)
+    "two chunks": ([2, 8, 8, 2], "relu", 700, {}),
+    "many chunks": ([3, 5, 2], "tanh", 5001, {}),
+    "fewer rows than threads": ([3, 9, 4], "relu", 3, {}),
+    "one chunk": ([17, 40, 33, 3], ["relu", "gelu"], 500, {}),
+    "mini-batches": ([5, 40, 3], "relu", 1300, {"batch_size": 600, "order": 3}),
+    "spans": ([5, 33, 3], "silu", 2300, {}),
+    "dropout, adam": ([5, 40, 9, 3], "elu", 1300, {"dropout": (0.4, 0.2), "dropout_seed": 1, "optimizer": Adam()}),
+    "wide": ([9, 330, 310, 3], "relu", 40, {}),  # whose update is shared
+}
+
+
+@pytest.mark.parametrize("weighed", [False, True])
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("schedule", ["streamed", "layered"])
+@pytest.mark.parametrize("name", CASES)
+def test_any_number_of_threads_gives_the_same_bits(name, schedule, dtype, weighed):
+    layers, hidden, rows, asked = CASES[name]
+    problem = Problem.make(1, layers, rows, hidden, "softmax", None, dtype)
+    weights = (np.arange(rows) % 3).astype(dtype) if weighed else None
+    alone = train(problem, schedule, 1, weights, **asked)
+    for count in COUNTS:
+        assert_same_result(train(problem, schedule, count, weights, **asked), alone)
+
+
+def test_a_member_that_does_nothing_is_seen(monkeypatch):
+    """The check of the bits fails where a member's part is left out."""
+    from fastmlp import plan as at
+
+    problem = Problem.make(1, [3, 5, 2], 3000, "tanh", "softmax", None, "float64")
+    alone = train(problem, "streamed", 1)
+    make = engine.Workspace.team
+
+    def lazy(*arguments):
+        team = make(*arguments)
+        team._plans[0][at.ME] = 0  # it does the main thread's chunks again, and nobody its own
+        return team
+
+    monkeypatch.setattr(engine.Workspace, "team", lazy)
+    with pytest.raises(AssertionError):
+        assert_same_result(train(problem, "streamed", 2), alone)
+
+
+@pytest.mark.parametrize("batch_size", [None, 700])
+def test_fit_with_threads(batch_size):
+    draws = np.random.default_rng(0)
+    x, y = draws.normal(size=(3000, 6)), draws.integers(0, 3, 3000)
+    found = []
+    for count in (None, 1, *COUNTS):
+        model = Model([6, 40, 3], seed=2)
+        history = model.fit(x, y, epochs=4, batch_size=batch_size, threads=count, optimizer="adam", validation=0.2)
+        found.append((inside(model), figures(history)))
+    assert all(each == found[0] for each in found)
+
+
+@pytest.mark.parametrize(
+    ("value", "error", "words"),
+    [
+        (0, ValueError, ["threads=0"]),
+        (-1, ValueError, ["threads=-1"]),
+        (2.5, TypeError, ["threads=2.5"]),
+        (True, TypeError, ["threads=True"]),
+        ("2", TypeError, ["threads='2'"]),
+        (257, ValueError, ["threads=257", "256", "cores"]),
+    ],
+)
+def test_numbers_of_threads_that_are_none(value, error, words):
+    model = learner()
+    before = inside(model)
+    message = said(error, model.fit, *problem(), epochs=1, threads=value)
+    for word in words:
+        assert word in message
+    assert inside(model) == before
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "two", "1.5", "1000"])
+def test_the_environments_number(value, monkeypatch):
+    monkeypatch.setenv("FASTMLP_NUM_THREADS", value)
+    message = said(ValueError, learner().fit, *problem(), epochs=1)
+    for word in (f"FASTMLP_NUM_THREADS='{value}'", "unset"):
+        assert word in message
+
+
+def test_the_environment_gives_way_to_the_argument(monkeypatch):
+    monkeypatch.setenv("FASTMLP_NUM_THREADS", "3")
+    asked = []
+    monkeypatch.setattr(engine, "members", lambda workspace, training: asked.append(training.threads) or (1, True))
+    learner().fit(*problem(), epochs=1)
+    learner().fit(*problem(), epochs=1, threads=2)
+    monkeypatch.delenv("FASTMLP_NUM_THREADS")
+    learner().fit(*problem(), epochs=1)
+    assert asked == [3, 2, None]
+
+
+# ---------------------------------------------------------------------------------------------------------
+# Whether they pay
+
+
+def paced(speeds, calls, seconds=0.05):
+    """What a Pace decides for each call, where a row takes speeds[together] seconds."""
+    pace, found = engine.Pace((2, False)), []
+    for _ in range(calls):
+        found.append(pace.helps(short=False))
+        pace.saw(found[-1], round(seconds / speeds[found[-1]]), seconds)
+    return found
+
+
+def test_the_faster_way_is_taken():
+    assert paced({False: 2e-6, True: 1e-6}, 8) == [False, True, True, True, True, True, True, True]
+    assert paced({False: 1e-6, True: 3e-6}, 8) == [False, True, False, False, False, False, False, False]
+    assert sum(paced({False: 1e-6, True: 3e-6}, 160)) == 10  # one in 16 tries anew
+    assert paced({False: 2e-6, True: 1e-6}, 50, seconds=0.01) == [False] * 50  # too short to tell
+
+
+def test_who_has_to_use_threads_does():
+    pace = engine.Pace((3, True))
+    for _ in range(40):
+        assert pace.helps(short=True)
+        pace.saw(True, 1000, 9.0)
+    assert not engine.Pace((1, True)).helps(short=False)
+
+
+def test_the_next_training_knows(monkeypatch):
+    """But for its first call, which is too short for a team."""
+    monkeypatch.setattr(engine, "_paces", {})
+    problem = Problem.make(1, [3, 40, 3], 3000, "relu", "softmax", None, "float64")
+    workspace = engine.Workspace(problem.spec, "streamed", 3000)
+    pace = engine.pace_of(workspace, (2, False))
+    for together, speed in ((False, 2e-6), (True, 1e-6)):
+        pace.saw(together, 50_000, 50_000 * speed)
+    again = engine.pace_of(workspace, (2, False))
+    assert (again.helps(short=True), again.helps(short=False)) == (False, True)
+    assert not engine.pace_of(workspace, (3, False)).helps(short=False)  # another team has to find out
+
+
+# ---------------------------------------------------------------------------------------------------------
+# Threads, processes, Ctrl-C
+
+
+def large():
+    draws = np.random.default_rng(0)
+    return draws.normal(size=(6000, 6)), draws.integers(0, 3, 6000)
+
+
+def test_two_threads_train_at_once():
+    """The crew is one's; the other goes on alone. Both give what each would by itself."""
+    x, y = large()
+    alone = Model([6, 40, 3], seed=2)
+    alone.fit(x, y, epochs=40, threads=1)
+    models = [Model([6, 40, 3], seed=2) for _ in range(3)]
+    runners = [threading.Thread(target=m.fit, args=(x, y), kwargs={"epochs": 40, "threads": 2}) for m in models]
+    for runner in runners:
+        runner.start()
+    for runner in runners:
+        runner.join()
+    assert {model.digest() for model in models} == {alone.digest()}
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the system has no fork")
+def test_a_forked_child_has_threads_of_its_own():
+    x, y = large()
+    model = Model([6, 40, 3], seed=2)
+    model.fit(x, y, epochs=3, threads=2)
+    reading, writing = os.pipe()
+    child = os.fork()
+    if not child:
+        status = 1
+        try:
+            other = Model([6, 40, 3], seed=2)
+            other.fit(x, y, epochs=3, threads=2)
+            os.write(writing, other.digest().encode())
+            status = 0
+        finally:
+            os._exit(status)
+    assert os.waitpid(child, 0)[1] == 0
+    assert os.read(reading, 100).decode() == model.digest()
+
+
+INTERRUPTED = """
+import os, signal, threading, time
+import numpy as np
+from fastmlp import Model
+draws = np.random.default_rng(0)
+x, y = draws.normal(size=(6000, 6)), draws.integers(0, 3, 6000)
+model = Model([6, 40, 3], seed=2)
+model.fit(x, y, epochs=1, threads=2)
+threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
+started = time.perf_counter()
+try:
+    model.fit(x, y, epochs=10**9, threads=2)
+except KeyboardInterrupt:
+    print("interrupted", time.perf_counter() - started < 5, model.history.stopped)
+again = Model([6, 40, 3], seed=2)
+again.fit(x, y, epochs=3, threads=2)
+once = Model([6, 40, 3], seed=2)
+once.fit(x, y, epochs=3, threads=1)
+print(again.digest() == once.digest())
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no signals to send to oneself")
+def test_ctrl_c_ends_a_team():
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    ended = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED], env=environment, capture_output=True, text=True, timeout=120,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )  # fmt: skip
+    assert (ended.stdout, ended.stderr) == ("interrupted True interrupted\nTrue\n", "")
+
+
+def test_the_crew_goes_on_after_a_job_that_fails(capsys, monkeypatch):
+    monkeypatch.setattr(threading, "excepthook", lambda args: None)
+    crew, done = threads.Crew(), []
+    crew.start([lambda: 1 / 0, lambda: done.append(1)])()
+    crew.start([lambda: done.append(2), lambda: done.append(3)])()
+    assert sorted(done) == [1, 2, 3]
+
+
+def test_the_crew_waits_for_the_slowest():
+    crew, done = threads.Crew(), []
+    wait = crew.start([lambda: (time.sleep(0.05), done.append(1)), lambda: None])
+    wait()
+    assert done == [1]
