@@ -39,10 +39,10 @@ OFF = "†"
 
 # Why a workload is lost, where that is known; docs/performance.md has the figures
 REASONS = {
-    "wide": "the kernels read the weights of wide layers along rows and columns; BLAS packs them first",
-    "mnist-wide": "the kernels read the weights of wide layers along rows and columns; BLAS packs them first",
+    "xor-online": "a step is 0.1 us of calls from kernel to kernel; XLA makes one function of a whole epoch",
+    "xor-online-1": "a step is 0.1 us of calls from kernel to kernel; XLA makes one function of a whole epoch",
 }
-ONE_THREAD = "fastmlp trains on one thread"  # where that one is not lost to the peers' one thread
+ONE_THREAD = "a second thread gains fastmlp less than its peers"  # where it wins with one thread
 UNKNOWN = "no reason known yet"
 
 

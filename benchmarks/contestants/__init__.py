@@ -177,8 +177,7 @@ def loss(workload: Workload, weights: list[tuple[np.ndarray, np.ndarray]], x: np
 def without_setup(fit: Callable[[int], object], epochs: int) -> float:
     """Seconds of so many epochs, where a call checks and copies the data first: those of 1 + epochs less those of 1.
 
-    Of 2,000,000 rows that set-up takes fastmlp as long as six or seven epochs; a training has it once, and a turn is
-    a tenth of a second. The others' data was made ready in `build`.
+    A training has that once, and a turn is a tenth of a second. The others' data was made ready in `build`.
     """
     times = [now()]
     for count in (1, 1 + epochs):

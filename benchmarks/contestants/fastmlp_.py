@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 
 from fastmlp import Model
 
-from . import SEED, Base, version_of, without_setup
+from . import SEED, Base, now, version_of
 
 IMPORTS = ()
 
@@ -20,7 +23,7 @@ def versions() -> dict[str, str]:
 
 
 class Contestant(Base):
-    note = "a turn is a fit less a fit of one epoch beside it; the first and the last epoch's loss are recorded"
+    note = "between a fit's first epoch and its last, whose losses are recorded; as many threads as fit itself chooses"
 
     def build(self) -> None:
         pass
@@ -36,16 +39,23 @@ class Contestant(Base):
         }
 
     def run(self, epochs: int, given: bool) -> float:
-        if not given:
-            return without_setup(self.fit, epochs)
-        self.fit(epochs)
-        return 0.0
+        if given:
+            self.fit(epochs)
+            return 0.0
+        # What fit sets up once, of 2,000,000 rows as long as 6 epochs, is left out: the callback is called after the
+        # first epoch and after the last.
+        times: list[float] = []
+        self.fit(1 + epochs, lambda info: times.append(now()))
+        return times[-1] - times[0]
 
-    def fit(self, epochs: int) -> None:
+    def fit(self, epochs: int, callback: Callable[[Any], None] | None = None) -> None:
         resume = self.model.history is not None
+        # an epoch's number counts on, so that no multiple of this lies within the fit
+        every = 2**32 - 1 if callback else epochs
         self.model.fit(
-            self.x, self.y, epochs=epochs, record_every=epochs, resume=resume, progress=False, **self.options
-        )
+            self.x, self.y, epochs=epochs, record_every=every, resume=resume, progress=False, callback=callback,
+            **self.options,
+        )  # fmt: skip
 
     def weights(self) -> list[tuple[np.ndarray, np.ndarray]]:
         return self.model.weights
