@@ -9,7 +9,7 @@ import math
 import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -24,6 +24,10 @@ from fastmlp.schedules import Schedule
 from fastmlp.spec import NUMERICS_VERSION, Spec
 from fastmlp.stopping import EarlyStopping
 from fastmlp.weights import check_init, check_seed, initial_parameters
+
+if TYPE_CHECKING:
+    from fastmlp.forward import Forward
+    from fastmlp.predictor import Predictor
 
 
 class Model:
@@ -53,6 +57,7 @@ class Model:
 
     spec: Spec
     history: History | None  # of the last `fit`, also where that was interrupted
+    _forward_kept: Forward | None = None
 
     def __init__(
         self,
@@ -83,7 +88,8 @@ class Model:
         )
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_fitting": False}  # a copy that a callback makes is not training
+        # A copy that a callback makes is not training, and addresses are of no use to it.
+        return {**self.__dict__, "_fitting": False, "_forward_kept": None}
 
     def __copy__(self) -> Model:
         return copy.deepcopy(self)  # not a second name for the same parameters
@@ -201,13 +207,12 @@ class Model:
         an X that does not fit, and ValueError where an output is not finite.
         """
         spec = self.spec
-        x = data.features(X, spec)
         if not spec.is_classifier:
-            values = self._forward("outputs", x)
+            values = self._forward()("outputs", X)
         else:
-            z = self._forward("logits", x)
+            z = self._forward()("logits", X)
             if spec.output == "softmax":
-                return np.argmax(z, axis=1)
+                return z.argmax(axis=1)
             values = (z > 0).astype(np.int64)
         return values[:, 0] if spec.outputs == 1 else values
 
@@ -221,7 +226,22 @@ class Model:
             raise ValueError(
                 f'output="{spec.output}" has no probabilities: use predict, or output="softmax" or "sigmoid"'
             )
-        return self._forward("outputs", data.features(X, spec))
+        return self._forward()("outputs", X)
+
+    def predictor(self) -> Predictor:
+        """A function of one row (K,), or of rows (N, K), that gives the outputs, (J,) or (N, J), as fast as can be.
+
+        It has a copy of the weights as they are now: later training does not change it. For what it takes, checks and
+        raises, see `fastmlp.predictor.Predictor`.
+
+        >>> model = Model([2, 8, 8, 2], seed=1)
+        >>> outputs = model.predictor()
+        >>> outputs(np.array([0.0, 1.0])).shape
+        (2,)
+        """
+        from fastmlp.predictor import Predictor
+
+        return Predictor(self.spec, self._network.parameters, self.backend)
 
     def evaluate(self, X: Any, y: Any) -> dict[str, float]:
         """{"loss", "accuracy"}, or {"loss", "r2"} for output="identity" and "exponential".
@@ -235,7 +255,7 @@ class Model:
         loss, accuracy = self._evaluate(x, targets)
         if spec.is_classifier:
             return {"loss": loss, "accuracy": accuracy if data.labelled(spec, targets) else math.nan}
-        return {"loss": loss, "r2": _r2(self._forward("outputs", x), targets)}
+        return {"loss": loss, "r2": _r2(self._forward()("outputs", x), targets)}
 
     def loss(self, X: Any, y: Any) -> float:
         """The mean loss."""
@@ -304,13 +324,13 @@ class Model:
 
     # -----------------------------------------------------------------------------------------------------
 
-    def _forward(self, what: str, x: np.ndarray) -> np.ndarray:
-        """The logits or the outputs; ValueError where one is not finite, since a label would then be made of NaN."""
-        with np.errstate(all="ignore"):
-            found = getattr(backend_module(self.backend), what)(self.spec, self._network.parameters, x)
-        if not np.isfinite(found).all():
-            row = int(np.argmin(np.isfinite(found).all(axis=1)))
-            raise ValueError(f"the outputs of row {row} are beyond the dtype's range: X or the weights are too large")
+    def _forward(self) -> Forward:
+        """What predicts, with the passes that it keeps."""
+        found = self._forward_kept
+        if found is None or found.backend != self.backend or found.parameters is not self._network.parameters:
+            from fastmlp.forward import Forward
+
+            found = self._forward_kept = Forward(self.spec, self._network.parameters, self.backend)
         return found
 
     def _evaluate(self, x: np.ndarray, targets: np.ndarray) -> tuple[float, float]:

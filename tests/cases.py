@@ -25,6 +25,7 @@ TRAINED = {
     *(f"train.{name}{more}" for name in ("streamed", "rowwise") for more in ("", "_with_options")),
     *(f"train.{name}" for name in ("layered", "sum_batch", "step", "dropout", "dropout_by_rows", "train")),
     *(f"team.{name}" for name in ("meet", "own_part", "work", "together", "share_chunks")),
+    "predict.checked",  # its pair is in test_predictor.py
 }
 CASES = {}  # kernel name: (run(kernel, dtype, rng, **size), sizes(dtype))
 
@@ -262,10 +263,12 @@ def dense_backward_weights(kernel, dtype, rng, K, J, rows, kind, tile_rows):
 
 
 def row_sizes(dtype):
-    """One row: widths on either side of a register and of four."""
+    """One row: widths on either side of a register, and of the 1, 2, 4 and 8 that go side by side."""
     kinds, flags = itertools.cycle(KINDS), itertools.cycle((0, 1, 1, 0, 1))
     lanes = register_lanes(dtype)
-    wide = sorted({unit * lanes + i for unit in (1, 2, 4, 5) for i in (-1, 0, 1) if unit * lanes + i > 0} | {70})
+    wide = sorted(
+        {unit * lanes + i for unit in (1, 2, 4, 5, 7, 8, 13) for i in (-1, 0, 1) if unit * lanes + i > 0} | {70}
+    )
     for K, J in [*itertools.product(WIDTHS, WIDTHS), *itertools.product((1, 3, 4, 33), wide)]:
         yield dict(K=K, J=J, kind=next(kinds), flag=next(flags))
         yield dict(K=J, J=K, kind=next(kinds), flag=next(flags))

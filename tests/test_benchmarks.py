@@ -55,3 +55,13 @@ def test_the_table_has_each_row_and_its_ratio_to_the_plain_one(options):
 def test_the_page_has_a_place_for_it(options):
     text = options.PAGE.read_text()
     assert text.count(options.BEGIN) == text.count(options.END) == 1
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_predictions_are_timed_beside_numpys(options, dtype):
+    from benchmarks import predict
+
+    found = predict.ways([3, 4, 2], dtype, (1, 5))
+    assert len(found) == 8
+    assert {function().shape for function in found.values()} == {(2,), (1, 2), (5, 2), (1,), (5,)}
+    assert all(microseconds > 0 for microseconds in predict.measure(found, turns=1).values())

@@ -1025,6 +1025,23 @@ def work(dtype: str, size: Size) -> Row:
     return Row(made.addresses, lambda _: (came,), lambda: (shared[:1].copy(),), buffers=(shared,))
 
 
+@row("predict.checked")
+def checked(dtype: str, size: Size) -> Row:
+    from fastmlp.forward import ROW_BY_ROW, Pass  # asv looks at commits that had none
+
+    spec = Spec.build([size.K, size.J, size.classes], dtype=dtype)
+    parameters = normal(spec.parameters, dtype, 2) / np.dtype(dtype).type(8)
+    made = Pass(spec, parameters, "outputs", "rowwise", ROW_BY_ROW)
+    x, _ = made.views[ROW_BY_ROW]
+    x[:] = normal(x.shape, dtype)
+    made.run(ROW_BY_ROW)
+    return Row(
+        dict(plan=made.plan, parameters=parameters),
+        lambda _: (reference_train.outputs(spec, parameters, x),),
+        lambda: (made.views[ROW_BY_ROW][1],),  # and `made` lives on
+    )
+
+
 @row("train.train")
 def train(dtype: str, size: Size) -> Row:
     """One epoch, of one batch."""
