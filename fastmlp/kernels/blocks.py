@@ -78,6 +78,22 @@ def rows_of(context, p, i, stride, rows, registers):
     return block(p, types.int64, types.int64, rows, registers), lower
 
 
+@intrinsic(prefer_literal=True)
+def spread_rows(context, p, i, rows, registers):
+    """A block whose row r is p[i + r] in every lane."""
+    block = Block(p.dtype, rows.literal_value, registers.literal_value)
+
+    def lower(context, builder, sig, values):
+        pointer, i = values[:2]
+        found = []
+        for r in range(block.rows):
+            at = builder.gep(pointer, [builder.add(i, ir.Constant(i.type, r))], inbounds=True)
+            found += [splat(builder, builder.load(at), vec(p.dtype).lanes)] * block.registers
+        return _filled(context, builder, block, found)
+
+    return block(p, types.int64, rows, registers), lower
+
+
 @intrinsic
 def put(context, p, i, stride, block):
     """Writes a block to p[i] and on, its rows `stride` apart, in order: a row's end may lie on the next one's begin."""
@@ -224,3 +240,76 @@ def passed(context, block, a, closed):
         return _filled(context, builder, block, found)
 
     return block(block, a, closed), lower
+
+
+# Blocks whose registers lie apart.
+
+
+def _places(builder, i, row, column, block):
+    """The index of each register: i + r row + c column."""
+    for _ in range(block.rows):
+        at = i
+        for _ in range(block.registers):
+            yield at
+            at = builder.add(at, column)
+        i = builder.add(i, row)
+
+
+@intrinsic(prefer_literal=True)
+def registers_of(context, p, i, row, column, rows, registers):
+    """A block of the registers at p[i + r row + c column]."""
+    block = Block(p.dtype, rows.literal_value, registers.literal_value)
+
+    def lower(context, builder, sig, values):
+        pointer, i, row, column = values[:4]
+        places = _places(builder, i, row, column, block)
+        return _filled(context, builder, block, [_register(context, builder, pointer, at, p.dtype) for at in places])
+
+    return block(p, types.int64, types.int64, types.int64, rows, registers), lower
+
+
+@intrinsic
+def put_registers(context, p, i, row, column, block):
+    """Writes a block's registers to p[i + r row + c column]."""
+
+    def lower(context, builder, sig, values):
+        pointer, i, row, column, value = values
+        for number, at in enumerate(_places(builder, i, row, column, block)):
+            x = builder.extract_value(value, number)
+            builder.store(x, _address(builder, pointer, at, x.type), align=p.dtype.bitwidth // 8)
+        return context.get_dummy_value()
+
+    return types.void(p, types.int64, types.int64, types.int64, block), lower
+
+
+@intrinsic
+def cleared(context, block, mask):
+    """The block, or +0 in the lanes of the mask."""
+
+    def lower(context, builder, sig, values):
+        found = []
+        for i in range(block.rows * block.registers):
+            x = builder.extract_value(values[0], i)
+            found.append(builder.select(values[1], ir.Constant(x.type, None), x))
+        return _filled(context, builder, block, found)
+
+    return block(block, mask), lower
+
+
+@intrinsic
+def multiply_add_registers(context, block, xs, d, n, stride):
+    """block[r, c] = fma(xs[r], the register d[n + c stride], block[r, c]); xs: a register for each row."""
+
+    def lower(context, builder, sig, values):
+        block_, xs_, d_, n, stride = values
+        rows = [builder.extract_value(xs_, r) for r in range(block.rows)]
+        made = [builder.extract_value(block_, i) for i in range(block.rows * block.registers)]
+        for c in range(block.registers):
+            x = _register(context, builder, d_, n, block.dtype)
+            for r in range(block.rows):
+                i = r * block.registers + c
+                made[i] = _llvm(builder, "fma", rows[r], x, made[i])
+            n = builder.add(n, stride)
+        return _filled(context, builder, block, made)
+
+    return block(block, xs, d, types.int64, types.int64), lower

@@ -5,12 +5,24 @@ width. Loops run over whole groups of two registers; the rows from `rows` up to 
 `train.set_tail` keeps from counting.
 """
 
+from fastmlp.kernels.blocks import (
+    cleared,
+    floored,
+    multiply_add,
+    multiply_add_registers,
+    passed,
+    put,
+    put_registers,
+    registers_of,
+    rows_of,
+    spread_rows,
+    zeros,
+)
 from fastmlp.kernels.memory import advance, fold, load, spread, store, store_folds
 from fastmlp.kernels.simd import (
     MINUS_INFINITY,
     NAN,
     always,
-    at_most,
     fill,
     fma,
     greater,
@@ -24,106 +36,57 @@ from fastmlp.pairs import Floats, Int, kernel
 from fastmlp.reference import arithmetic
 from fastmlp.reference import dense as reference
 
-# Tiles of 4 outputs x 2 registers: 8 independent sums, as many as two fma units of 4 cycles' latency need, from 2
+# Blocks of 4 outputs x 2 registers: 8 independent sums, as many as two fma units of 4 cycles' latency need, from 2
 # loads and 4 broadcasts a step. 8 sums, 2 operands and a broadcast fit the 16 registers of AVX2.
 
 
 @helper
-def product4(x, stride, w, w_in, w_out, depth, c0, c1, c2, c3):
-    """Four outputs' sums over `depth` inputs, by two registers of rows. -> 8 registers, an output's two together."""
-    two = lanes(x)
-    a0, a1, b0, b1, d0, d1, e0, e1 = c0, c0, c1, c1, c2, c2, c3, c3
+def product(x, stride, w, w_in, w_out, depth, c):
+    """c, a block of outputs by two registers of rows, with their sums over `depth` inputs added."""
     for i in range(depth):
-        x0 = load(x, i * stride)
-        x1 = load(x, i * stride + two)
-        v = i * w_in
-        w0 = spread(w, v)
-        a0 = fma(w0, x0, a0)
-        a1 = fma(w0, x1, a1)
-        w1 = spread(w, v + w_out)
-        b0 = fma(w1, x0, b0)
-        b1 = fma(w1, x1, b1)
-        w2 = spread(w, v + 2 * w_out)
-        d0 = fma(w2, x0, d0)
-        d1 = fma(w2, x1, d1)
-        w3 = spread(w, v + 3 * w_out)
-        e0 = fma(w3, x0, e0)
-        e1 = fma(w3, x1, e1)
-    return a0, a1, b0, b1, d0, d1, e0, e1
+        c = multiply_add(c, w, i * w_in, w_out, x, i * stride)
+    return c
 
 
 @helper
-def product1(x, stride, w, w_in, depth, c):
-    """One output's sums over `depth` inputs, by two registers of rows."""
-    two = lanes(x)
-    a0, a1 = c, c
-    for i in range(depth):
-        w0 = spread(w, i * w_in)
-        a0 = fma(w0, load(x, i * stride), a0)
-        a1 = fma(w0, load(x, i * stride + two), a1)
-    return a0, a1
-
-
-@helper
-def store_floored(z, to, floor, x0, x1):
-    """Two registers, or the floor where they are below it; a NaN stays."""
-    store(z, to, select(greater(floor, x0), floor, x0))
-    store(z, to + lanes(z), select(greater(floor, x1), floor, x1))
+def forward_outputs(a, w, b, z, K, J, rows, stride, floor, outputs):
+    """The outputs from w's and b's first on, of all rows."""
+    for n in range(0, rows, 2 * lanes(a)):
+        c = product(advance(a, n), stride, w, J, 1, K, spread_rows(b, 0, outputs, 2))
+        put(z, n, stride, floored(c, floor))
 
 
 @kernel(reference.dense_forward)
 def dense_forward(a: Floats, w: Floats, b: Floats, z: Floats, K: Int, J: Int, rows: Int, stride: Int, relu: Int):
     """z[j, n] = b[j] + sum over k of a[k, n] w[k, j]; with relu, 0 where that is below 0. Writes z."""
-    group = 2 * lanes(a)
     floor = fill(a, 0) if relu else fill(a, MINUS_INFINITY)
     j = 0
     while j + 4 <= J:
-        c0, c1, c2, c3 = spread(b, j), spread(b, j + 1), spread(b, j + 2), spread(b, j + 3)
-        for n in range(0, rows, group):
-            a0, a1, b0, b1, d0, d1, e0, e1 = product4(advance(a, n), stride, advance(w, j), J, 1, K, c0, c1, c2, c3)
-            to = j * stride + n
-            store_floored(z, to, floor, a0, a1)
-            store_floored(z, to + stride, floor, b0, b1)
-            store_floored(z, to + 2 * stride, floor, d0, d1)
-            store_floored(z, to + 3 * stride, floor, e0, e1)
+        forward_outputs(a, advance(w, j), advance(b, j), advance(z, j * stride), K, J, rows, stride, floor, 4)
         j += 4
     while j < J:
-        c0 = spread(b, j)
-        for n in range(0, rows, group):
-            a0, a1 = product1(advance(a, n), stride, advance(w, j), J, K, c0)
-            store_floored(z, j * stride + n, floor, a0, a1)
+        forward_outputs(a, advance(w, j), advance(b, j), advance(z, j * stride), K, J, rows, stride, floor, 1)
         j += 1
 
 
 @helper
-def store_passed(a, to, closed, x0, x1):
-    """Two registers, or +0 where a is at most `closed`."""
-    two = lanes(a)
-    store(a, to, select(at_most(load(a, to), closed), 0, x0))
-    store(a, to + two, select(at_most(load(a, to + two), closed), 0, x1))
+def backward_inputs(dz, w, a, J, rows, stride, closed, inputs):
+    """The inputs from w's and a's first on, of all rows."""
+    for n in range(0, rows, 2 * lanes(a)):
+        c = product(advance(dz, n), stride, w, 1, J, J, zeros(a, inputs, 2))
+        put(a, n, stride, passed(c, rows_of(a, n, stride, inputs, 2), closed))
 
 
 @kernel(reference.dense_backward_input)
 def dense_backward_input(dz: Floats, w: Floats, a: Floats, K: Int, J: Int, rows: Int, stride: Int, relu: Int):
     """da[k, n] = sum over j of dz[j, n] w[k, j]; with relu, +0 where a[k, n] <= 0. Writes da in place of a."""
-    group = 2 * lanes(a)
-    zero = fill(a, 0)
     closed = fill(a, 0) if relu else fill(a, NAN)  # no number is at most NaN
     k = 0
     while k + 4 <= K:
-        v = advance(w, k * J)
-        for n in range(0, rows, group):
-            a0, a1, b0, b1, d0, d1, e0, e1 = product4(advance(dz, n), stride, v, 1, J, J, zero, zero, zero, zero)
-            to = k * stride + n
-            store_passed(a, to, closed, a0, a1)
-            store_passed(a, to + stride, closed, b0, b1)
-            store_passed(a, to + 2 * stride, closed, d0, d1)
-            store_passed(a, to + 3 * stride, closed, e0, e1)
+        backward_inputs(dz, advance(w, k * J), advance(a, k * stride), J, rows, stride, closed, 4)
         k += 4
     while k < K:
-        for n in range(0, rows, group):
-            a0, a1 = product1(advance(dz, n), stride, advance(w, k * J), 1, J, zero)
-            store_passed(a, k * stride + n, closed, a0, a1)
+        backward_inputs(dz, advance(w, k * J), advance(a, k * stride), J, rows, stride, closed, 1)
         k += 1
 
 
@@ -133,89 +96,25 @@ def dense_backward_input(dz: Floats, w: Floats, a: Floats, K: Int, J: Int, rows:
 
 
 @helper
-def begin4(sums, fresh):
-    """The sums of four lines so far; +0 if they are fresh."""
-    line = line_lanes(sums)
-    c0, c1 = select(fresh, 0, load(sums, 0)), select(fresh, 0, load(sums, line))
-    c2, c3 = select(fresh, 0, load(sums, 2 * line)), select(fresh, 0, load(sums, 3 * line))
-    return c0, c1, c2, c3
-
-
-@helper
-def end4(sums, c0, c1, c2, c3):
-    line = line_lanes(sums)
-    store(sums, 0, c0)
-    store(sums, line, c1)
-    store(sums, 2 * line, c2)
-    store(sums, 3 * line, c3)
-
-
-@helper
-def block3x4(x0, x1, x2, dz, stride, rows, sums, row, fresh):
-    """Adds x_i[n] dz[j, n] over the rows to sums[i * row + j * V], or begins these sums; i < 3, j < 4."""
+def block3(x0, x1, x2, dz, stride, rows, sums, row, fresh, outputs):
+    """Adds x_i[n] dz[j, n] over the rows to sums[i * row + j * V], or begins these sums; i < 3, j < outputs."""
     line, step = line_lanes(dz), lanes(dz)
     for part in range(0, line, step):
-        s0 = advance(sums, part)
-        s1 = advance(s0, row)
-        s2 = advance(s1, row)
-        c0, c1, c2, c3 = begin4(s0, fresh)
-        e0, e1, e2, e3 = begin4(s1, fresh)
-        g0, g1, g2, g3 = begin4(s2, fresh)
+        c = cleared(registers_of(sums, part, row, line, 3, outputs), fresh)
         for n in range(part, rows, line):
-            x, y, z = load(x0, n), load(x1, n), load(x2, n)
-            d = load(dz, n)
-            c0, e0, g0 = fma(x, d, c0), fma(y, d, e0), fma(z, d, g0)
-            d = load(dz, stride + n)
-            c1, e1, g1 = fma(x, d, c1), fma(y, d, e1), fma(z, d, g1)
-            d = load(dz, 2 * stride + n)
-            c2, e2, g2 = fma(x, d, c2), fma(y, d, e2), fma(z, d, g2)
-            d = load(dz, 3 * stride + n)
-            c3, e3, g3 = fma(x, d, c3), fma(y, d, e3), fma(z, d, g3)
-        end4(s0, c0, c1, c2, c3)
-        end4(s1, e0, e1, e2, e3)
-        end4(s2, g0, g1, g2, g3)
+            c = multiply_add_registers(c, (load(x0, n), load(x1, n), load(x2, n)), dz, n, stride)
+        put_registers(sums, part, row, line, c)
 
 
 @helper
-def block1x4(x0, dz, stride, rows, sums, fresh):
-    """As block3x4, for one input."""
+def block1(x0, dz, stride, rows, sums, fresh, outputs):
+    """As block3, for one input."""
     line, step = line_lanes(dz), lanes(dz)
     for part in range(0, line, step):
-        s0 = advance(sums, part)
-        c0, c1, c2, c3 = begin4(s0, fresh)
+        c = cleared(registers_of(sums, part, 0, line, 1, outputs), fresh)
         for n in range(part, rows, line):
-            x = load(x0, n)
-            c0, c1 = fma(x, load(dz, n), c0), fma(x, load(dz, stride + n), c1)
-            c2, c3 = fma(x, load(dz, 2 * stride + n), c2), fma(x, load(dz, 3 * stride + n), c3)
-        end4(s0, c0, c1, c2, c3)
-
-
-@helper
-def block3x1(x0, x1, x2, dz, rows, sums, row, fresh):
-    """As block3x4, for one output."""
-    line, step = line_lanes(dz), lanes(dz)
-    for part in range(0, line, step):
-        s0 = advance(sums, part)
-        s1 = advance(s0, row)
-        s2 = advance(s1, row)
-        c, e, g = select(fresh, 0, load(s0, 0)), select(fresh, 0, load(s1, 0)), select(fresh, 0, load(s2, 0))
-        for n in range(part, rows, line):
-            d = load(dz, n)
-            c, e, g = fma(load(x0, n), d, c), fma(load(x1, n), d, e), fma(load(x2, n), d, g)
-        store(s0, 0, c)
-        store(s1, 0, e)
-        store(s2, 0, g)
-
-
-@helper
-def block1x1(x0, dz, rows, sums, fresh):
-    """As block3x4, for one input and one output."""
-    line, step = line_lanes(dz), lanes(dz)
-    for part in range(0, line, step):
-        c = select(fresh, 0, load(sums, part))
-        for n in range(part, rows, line):
-            c = fma(load(x0, n), load(dz, n), c)
-        store(sums, part, c)
+            c = multiply_add_registers(c, (load(x0, n),), dz, n, stride)
+        put_registers(sums, part, 0, line, c)
 
 
 @kernel(reference.dense_backward_weights)
@@ -245,13 +144,13 @@ def dense_backward_weights(
             d = advance(dz, j * stride)
             if wide == 3:
                 if tall == 4:
-                    block3x4(x0, x1, x2, d, stride, rows, base, row, fresh)
+                    block3(x0, x1, x2, d, stride, rows, base, row, fresh, 4)
                 else:
-                    block3x1(x0, x1, x2, d, rows, base, row, fresh)
+                    block3(x0, x1, x2, d, stride, rows, base, row, fresh, 1)
             elif tall == 4:
-                block1x4(x0, d, stride, rows, base, fresh)
+                block1(x0, d, stride, rows, base, fresh, 4)
             else:
-                block1x1(x0, d, rows, base, fresh)
+                block1(x0, d, stride, rows, base, fresh, 1)
             if last:
                 for i in range(wide):
                     if tall == 4:
@@ -334,6 +233,13 @@ def numbers_of_row4(a, w, b, z, K, J, j, relu):
     z[1] = zero if relu and c1 < 0 else c1
     z[2] = zero if relu and c2 < 0 else c2
     z[3] = zero if relu and c3 < 0 else c3
+
+
+@helper
+def store_floored(z, to, floor, x0, x1):
+    """Two registers, or the floor where they are below it; a NaN stays."""
+    store(z, to, select(greater(floor, x0), floor, x0))
+    store(z, to + lanes(z), select(greater(floor, x1), floor, x1))
 
 
 @kernel(reference.dense_forward)
