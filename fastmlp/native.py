@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import ctypes
 import ctypes.util
-import signal
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
+
+from fastmlp import interrupts
 
 # What object code may ask of the process: C's memory functions, libm's exact fma (processors without the instruction)
 # and Python's own functions for Ctrl-C.
@@ -43,13 +43,7 @@ def compiling() -> Iterator[None]:
     An interrupt in the middle of Numba's import leaves a half-imported Numba to the rest of the process. Kernels are
     not Python functions that could run uncompiled.
     """
-    pressed: list[int] = []
-    before = signal.getsignal(signal.SIGINT)
-    # Python lets only the main thread set handlers; and one that is not Python's own could not be put back.
-    waits = threading.current_thread() is threading.main_thread() and before is not None
-    if waits:
-        signal.signal(signal.SIGINT, lambda *_: pressed.append(1))
-    try:
+    with interrupts.later():
         from numba import config
 
         disabled, config.DISABLE_JIT = config.DISABLE_JIT, 0
@@ -57,11 +51,6 @@ def compiling() -> Iterator[None]:
             yield
         finally:
             config.DISABLE_JIT = disabled
-    finally:
-        if waits:
-            signal.signal(signal.SIGINT, before)
-    if pressed:
-        signal.raise_signal(signal.SIGINT)
 
 
 def compile_function(function: Callable[..., Any], signature: Any) -> Code:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fastmlp import pairs, threads
+from fastmlp import interrupts, pairs, threads
 from fastmlp import plan as at
 from fastmlp.pairs import Floats, Int, Ints
 from fastmlp.reference.arithmetic import CHUNK, LINE
@@ -71,12 +71,16 @@ class Team:
                 each[at.MEETINGS] = 0
             plan[[at.TEAM, at.CHUNK_SUMS]] = self._reached
             parameters = self._workspace.parameters.ctypes.data
-            wait = crew.start([partial(self._work, own.ctypes.data, parameters) for own in self._plans])
+            wait = None
             try:
+                with interrupts.later():  # nobody may be left waiting for who was never called
+                    wait = crew.start([partial(self._work, own.ctypes.data, parameters) for own in self._plans])
                 yield
             finally:
-                self._together(plan.ctypes.data, parameters, at.LEAVE, 0, 0, 0)
-                wait()
-                plan[[at.TEAM, at.CHUNK_SUMS]] = 0  # alone, until the next time
+                with interrupts.later():
+                    if wait is not None:
+                        self._together(plan.ctypes.data, parameters, at.LEAVE, 0, 0, 0)
+                        wait()
+                    plan[[at.TEAM, at.CHUNK_SUMS]] = 0  # alone, until the next time
         finally:
             crew.free.release()
