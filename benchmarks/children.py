@@ -44,7 +44,11 @@ class Child:
             "TORCHINDUCTOR_COMPILE_THREADS": "1",  # no helpers that live on beside the others' turns
         }
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115
-        command = [sys.executable, "-m", f"{package}.contestant", name, workload, dtype, str(len(pins))]
+        # As `python -m` has it, but for the path: that puts the folder it is called in first, and in a checkout this is
+        # another fastmlp than the installed one that `fastmlp bench` measures.
+        script = f"import sys; sys.path.insert(0, {str(root)!r}); from {package}.contestant import main; "
+        script += "main(sys.argv[1:])"
+        command = [sys.executable, "-c", script, name, workload, dtype, str(len(pins))]
         with cores.pinned(pins):  # before it starts threads: they inherit it
             self._process = subprocess.Popen(
                 command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors, env=environment, text=True

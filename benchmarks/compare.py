@@ -89,8 +89,11 @@ def run(
     """
     workloads = list(workloads or (QUICK if quick else WORKLOADS))
     for name in workloads:
-        if name.partition("@")[0] not in WORKLOADS:
+        table_name, at, rows_wanted = name.partition("@")
+        if table_name not in WORKLOADS:
             raise ValueError(f"workload={name!r} is not known: use one of {', '.join(WORKLOADS)}")
+        if at and not (rows_wanted.isdecimal() and int(rows_wanted)):
+            raise ValueError(f"workload={name!r} needs a number of rows after the @, like {table_name}@200")
     dtypes = list(dtypes or DTYPES)
     for dtype in dtypes:
         if dtype not in DTYPES:
@@ -138,10 +141,13 @@ def run(
 
 
 def judge(workload: str, pins: Sequence[int]) -> float:
-    """The loss that everyone should have: that of the NumPy script in float64."""
-    with Child("numpy", workload, "float64", pins) as child:
-        child.ask(f"given {check_epochs(workload_of(workload))}")
-        return float(child.ask("loss")["loss"])
+    """The loss that everyone should have: that of the NumPy script in float64. Raises ValueError where it fails."""
+    try:
+        with Child("numpy", workload, "float64", pins) as child:
+            child.ask(f"given {check_epochs(workload_of(workload))}")
+            return float(child.ask("loss")["loss"])
+    except Failed as error:
+        raise ValueError(f"{workload}: the NumPy script, whose loss is to be compared with, {error}") from None
 
 
 def shares(result: dict[str, Any]) -> None:

@@ -39,11 +39,14 @@ print(json.dumps({"import": imported - start, "load_kernels": load, "train": end
 def run(cache: str, pins: Sequence[int]) -> dict[str, Any]:
     """{"seconds", "parts"} of one process, with the kernels' cache in this folder."""
     root = str(Path(fastmlp.__file__).parents[1])
+    script = (
+        f"import sys; sys.path.insert(0, {root!r})\n{SCRIPT}"  # before the folder it is called in, maybe a checkout
+    )
     paths = os.pathsep.join([root, *filter(None, [os.environ.get("PYTHONPATH")])])
     environment = {**os.environ, **cores.environment(len(pins)), "FASTMLP_CACHE_DIR": cache, "PYTHONPATH": paths}
     with cores.pinned(pins):
         start = time.perf_counter()
-        ended = subprocess.run([sys.executable, "-c", SCRIPT], env=environment, capture_output=True, check=True)
+        ended = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, check=True)
         seconds = time.perf_counter() - start
     parts = json.loads(ended.stdout)
     return {"seconds": seconds, "parts": {"python": seconds - sum(parts.values()), **parts}}

@@ -224,6 +224,9 @@ def test_unknown_names_are_refused():
         answer(None, "trian 3")
     for arguments, words in (
         ({"workloads": ["xar"]}, "workload='xar' is not known"),
+        ({"workloads": ["xor@"]}, "workload='xor@' needs a number of rows after the @, like xor@200"),
+        ({"workloads": ["xor@-3"]}, "workload='xor@-3' needs a number of rows"),
+        ({"workloads": ["xor@0"]}, "workload='xor@0' needs a number of rows"),
         ({"dtypes": ["float16"]}, "dtype='float16' is not known"),
         ({"threads": [4096]}, "threads=4096 is not to be had"),
         ({"peers": ["keras"]}, "contestant='keras' is not known"),
@@ -347,6 +350,28 @@ def test_what_a_child_answers(planted):
             child.ask("dance")
         with pytest.raises(children.Failed, match="code 1"):  # it has ended, and says so again
             child.ask("loss")
+
+
+def test_the_folder_it_is_called_in_holds_another_fastmlp(tmp_path, monkeypatch):
+    """As a checkout does, from which an installed package is measured: `python -m` would take the folder's."""
+    for package in ("fastmlp", "benchmarks"):
+        (tmp_path / package).mkdir()
+        (tmp_path / package / "__init__.py").write_text("raise ImportError('this is another one')")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("PYTHONPATH", raising=False)
+    with children.Child("numpy", "xor@20", "float64", compare.cores.chosen(1)) as child:
+        assert child.first["ready"]
+    monkeypatch.setattr(startup, "SCRIPT", startup.SCRIPT.replace("epochs=5000", "epochs=5"))
+    assert startup.run(os.environ.get("FASTMLP_CACHE_DIR", str(tmp_path)), compare.cores.chosen(1))["seconds"] > 0
+
+
+def test_a_judge_that_fails_is_said_in_words(monkeypatch):
+    def fails(*_):
+        raise children.Failed("ended in getting ready with code -9: it said nothing")
+
+    monkeypatch.setattr(compare, "Child", fails)
+    with pytest.raises(ValueError, match="xor: the NumPy script, whose loss is to be compared with, ended in getting"):
+        compare.judge("xor", [0])
 
 
 def test_too_much_memory_is_said(monkeypatch):
