@@ -30,7 +30,7 @@ from typing import Any
 import fastmlp
 from fastmlp.spec import DTYPES
 
-from . import contestants, cores, startup
+from . import contestants, cores, sources, startup
 from .children import Child, Failed
 from .contestant import workload_of
 from .figures import agrees, epochs_of_turn, rotated, summary
@@ -109,6 +109,7 @@ def run(
         "rows": [],
         "missing": [],
         "startup": [],
+        "data": {name: sources.origin(workload_of(name).source) for name in workloads},
     }
     present = []
     for name in names:
@@ -391,6 +392,9 @@ def main(arguments: list[str] | None = None) -> None:
     print(table(result))
     for entry in result["missing"]:
         print(f"left out: {entry['contestant']}, {entry['workload'] or 'everywhere'}: {entry['why']}")
+    for workload, origin in result["data"].items():
+        if origin.endswith(sources.NOT_INSTALLED):
+            print(f"the data of {workload}: {origin}")
     for row in result["startup"]:
         parts = ", ".join(f"{name} {seconds:.2f}" for name, seconds in row["parts"].items())
         print(f"start to a trained xor, {row['what']}: {row['seconds']:.2f} s ({parts})")

@@ -35,6 +35,7 @@ LABELS = {
     "jax": "JAX",
 }
 NONE = "-"
+NOT_INSTALLED = "is not installed"  # how sources.origin ends where a real data set has been replaced
 OFF = "†"
 
 # Why a workload is lost, where that is known; docs/performance.md has the figures
@@ -321,6 +322,15 @@ def missing_list(result: Mapping[str, Any]) -> str:
     return "\n".join(f"- {who}{f' on {_and(of)}' if of else ''}: {why}" for (who, why), of in said.items())
 
 
+def data_list(result: Mapping[str, Any], replaced_only: bool = False) -> str:
+    """Where the rows of the workloads come from, one origin to a line; replaced_only: of real data that was missing."""
+    said: dict[str, list[str]] = {}
+    for workload, origin in (result.get("data") or {}).items():
+        if origin.endswith(NOT_INSTALLED) or not replaced_only:
+            said.setdefault(origin, []).append(workload)
+    return "\n".join(f"- {_and(of)}: {origin}" for origin, of in said.items())
+
+
 def notes_list(result: Mapping[str, Any]) -> str:
     said: dict[tuple[str, str], list[str]] = {}
     for row in result["rows"]:
@@ -368,7 +378,8 @@ def page(result: Mapping[str, Any], name: str) -> str:
     if result.get("startup"):
         what = "A fresh process, from its start to a trained xor:"
         parts += ["## Start-up", what, startup_table(result), drawn.get("startup", "")]
-    for title, text in (("Not measured", missing_list(result)), ("Notes", notes_list(result))):
+    lists = {"Not measured": missing_list(result), "Data": data_list(result), "Notes": notes_list(result)}
+    for title, text in lists.items():
         if text:
             parts += [f"## {title}", text]
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -426,6 +437,8 @@ def terminal(result: Mapping[str, Any]) -> str:
         parts.append(f"From the start of a process to a trained xor\n{aligned(startup_table(result))}")
     if missing_list(result):
         parts.append(f"Not measured\n{missing_list(result)}")
+    if data_list(result, replaced_only=True):
+        parts.append(f"Other data than the workload's own\n{data_list(result, replaced_only=True)}")
     return "\n\n".join(part for part in parts if part)
 
 

