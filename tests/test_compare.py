@@ -10,9 +10,11 @@ import sys
 import textwrap
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import results
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))  # benchmarks/ lies beside the package
@@ -150,6 +152,35 @@ def test_squares_by_gradient_descent_are_the_same(name):
         found.given(5)
         losses.append(found.loss())
     assert figures.agrees(losses[1], losses[0], compare.TOLERANCE["float64"])
+
+
+def test_seconds_of_an_epoch_become_microseconds_of_a_step(monkeypatch):
+    """Four batches an epoch; and a contestant's turns are its own."""
+    group = compare.Group("tab@100", "float64", [0], True)
+    first = {"versions": {}, "tolerance": 0.0, "prepare_s": 1.0, "note": ""}
+
+    def start(name):
+        group.children[name] = SimpleNamespace(first=first, end=lambda: None)
+        group.losses[name] = 0.5
+
+    monkeypatch.setattr(group, "start", start)
+    monkeypatch.setattr(group, "turns", lambda: {"fastmlp": [4e-4, 8e-4, 2e-4], "numpy": [4e-3]})
+    rows, *_ = group.measure(["fastmlp", "numpy"], 0.5)
+    assert [(row["contestant"], row["us_step"], row["turns"]) for row in rows] == [
+        ("fastmlp", pytest.approx(100), 3), ("numpy", pytest.approx(1000), 1)
+    ]  # fmt: skip
+    assert (rows[0]["low"], rows[0]["high"]) == (pytest.approx(75), pytest.approx(150))
+
+
+def test_fastmlp_s_turn_is_as_many_epochs_as_asked(monkeypatch):
+    """Between two calls of its callback, on a clock that counts the epochs that it has trained."""
+    ours = made("fastmlp", "digits@430")
+    monkeypatch.setattr(
+        ours, "fit", lambda epochs, callback: [callback(None), clock.append(epochs - 1), callback(None)]
+    )
+    clock = [0]
+    monkeypatch.setattr("benchmarks.contestants.fastmlp_.now", lambda: clock[-1])
+    assert ours.run(7, given=False) == 7
 
 
 def test_slow_rounds_are_fewer(planted, monkeypatch):
@@ -325,6 +356,12 @@ def test_a_planted_run(planted, monkeypatch, tmp_path):
     lines = compare.table(result).splitlines()
     assert len(lines) == 3
     assert lines[2].count(" *") == 1
+
+
+def test_the_plain_table_s_ratio_is_of_the_best_peer():
+    us = {"fastmlp": 2.0, "numpy": 9.0, "jax": 7.0}
+    made = results.result([results.row("xor", name, of, loss_ok=name != "jax") for name, of in us.items()])
+    assert compare.table(made).splitlines()[2] == "| xor, float64, 1 | 2.00 | 9.00 | 7.00 * | 60% | 3.50 |"
 
 
 def test_a_child_that_hangs_is_ended(planted, monkeypatch):

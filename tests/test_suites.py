@@ -116,14 +116,15 @@ def test_steps_are_counted_and_bits_compared(training, monkeypatch):
         training.check_bits(workload, "float32")
 
 
-def test_a_fit_is_many_epochs_of_a_short_one(path):
+def test_a_fit_is_many_epochs_of_a_short_one(path, monkeypatch):
     from benchmarks.suites.training import LEAST_EPOCHS, TABLE, epochs_of, reference_can, step_clock
 
     assert epochs_of(TABLE["xor"]) > 100
     assert epochs_of(TABLE["mnist"]) == LEAST_EPOCHS
     assert epochs_of(TABLE["wide"]) == 1
     assert [name for name in TABLE if reference_can(TABLE[name])] == ["xor", "xor-online", "xor-online-1", "matexp-200"]
-    assert step_clock(10**9)() < 1e-3
+    monkeypatch.setattr("benchmarks.suites.training.time.perf_counter", lambda: 12.0)
+    assert step_clock(4)() == 3.0
 
 
 @pytest.fixture
@@ -181,6 +182,17 @@ def test_asv_measures(asv, monkeypatch, tmp_path):
         if name.startswith("track_"):
             assert math.isfinite(value), (made, name)
             assert getattr(made, "unit", None) or getattr(getattr(made, name), "unit", None)
+
+
+def test_asv_s_figures_of_known_seconds(asv, monkeypatch):
+    """A fit that takes 3 s to begin, and 2 us a step; a core of 100 GFLOP/s."""
+    tracks = asv["tracks"]
+    monkeypatch.setattr(tracks, "seconds", lambda fit: 3.0 + 2e-6 * fit.steps)
+    for rows in (4, 200):
+        assert tracks.Scaling().track_us_per_1000_rows(rows, "float64") == pytest.approx(2 * 1000 / rows, rel=1e-6)
+    monkeypatch.setattr(tracks, "seconds", lambda fit: 2e-6 * fit.steps)
+    flops = tracks.TABLE["xor"].flops_step  # 11.24 us of them at the peak
+    assert tracks.Roofline().track_times_of_peak("xor", "float64") == pytest.approx(2e-6 / (flops / 100e9))
 
 
 def test_asv_leaves_out_what_there_is_not(asv):
