@@ -38,6 +38,7 @@ from .peak import peak
 from .workloads import WORKLOADS, Workload
 
 FORMAT = 1
+SLOW_TO_START = "torch_compiled"
 QUICK = ("xor", "digits", "mnist")  # the workloads of --quick
 TURNS = {False: 11, True: 5}  # by quick
 TURN_SECONDS = {False: 0.1, True: 0.03}
@@ -87,6 +88,7 @@ def run(
     peers: contestants beside fastmlp, names of `contestants.MODULES` or modules of one's own. keep: gets the result so
     far after each workload. Raises ValueError for what is not known.
     """
+    few = not workloads
     workloads = list(workloads or (QUICK if quick else WORKLOADS))
     for name in workloads:
         table_name, at, rows_wanted = name.partition("@")
@@ -101,13 +103,13 @@ def run(
     every = cores.available()
     threads = sorted(set(threads or ([1] if quick else [1, len(every)])))
     pins = {count: cores.chosen(count) for count in threads}
-    names = ["fastmlp", *(n for n in (contestants.MODULES if peers is None else peers) if n != "fastmlp")]
+    names, left_out = contestants_of(peers, quick and few)
     result: dict[str, Any] = {
         "format": FORMAT,
         "made": made(command),
         "peak_gflops": {dtype: {} for dtype in dtypes},
         "rows": [],
-        "missing": [],
+        "missing": left_out,
         "startup": [],
         "data": {name: sources.origin(workload_of(name).source) for name in workloads},
     }
@@ -139,6 +141,18 @@ def run(
     keep(result)
     tell(len(jobs) + 1, len(jobs) + 1, "done")
     return result
+
+
+def contestants_of(peers: Sequence[str] | None, quick_table: bool) -> tuple[list[str], list[dict[str, Any]]]:
+    """(fastmlp and its peers; who is left out, and why)."""
+    left_out = []
+    if peers is None:
+        peers = list(contestants.MODULES)
+        if quick_table:
+            peers.remove(SLOW_TO_START)
+            why = "takes 10 s or more to compile each network: not in the quick table"
+            left_out = [{"contestant": SLOW_TO_START, "workload": None, "why": why}]
+    return ["fastmlp", *(name for name in peers if name != "fastmlp")], left_out
 
 
 def judge(workload: str, pins: Sequence[int]) -> float:

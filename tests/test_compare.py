@@ -323,6 +323,16 @@ def planted(tmp_path, monkeypatch):
     monkeypatch.setattr(compare.startup, "measure", lambda turns, pins: [])
 
 
+def test_the_quick_table_leaves_out_what_is_slow_to_start():
+    """And says so; who asks for workloads or peers gets them all."""
+    every = list(contestants.MODULES)
+    assert compare.contestants_of(None, False) == (every, [])
+    names, (left_out,) = compare.contestants_of(None, True)
+    assert names == [name for name in every if name != compare.SLOW_TO_START]
+    assert (left_out["contestant"], left_out["workload"]) == (compare.SLOW_TO_START, None)
+    assert compare.contestants_of(["torch_compiled", "fastmlp"], True) == (["fastmlp", "torch_compiled"], [])
+
+
 def test_a_planted_run(planted, monkeypatch, tmp_path):
     """A slow one is slower, a wrong one is marked, those that fail are left out; and the rest of the result."""
     monkeypatch.setattr(children, "START_SECONDS", 60)
