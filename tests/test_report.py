@@ -122,6 +122,20 @@ def test_a_row_that_is_lost_stays_and_has_a_reason(report, monkeypatch):
         assert "no reason known yet" in table
 
 
+def test_a_peer_cannot_be_faster_than_the_processor(report):
+    """Turns less a set-up that varies may come out as nothing: such a row is told, and is no best peer."""
+    rows = [
+        row("xor", "fastmlp", 10.0),
+        row("xor", "numpy", 50.0),
+        {**row("xor", "sklearn", 1e-4), "share_of_peak": 9e4},
+    ]
+    made = result(rows)
+    ((_, (line,)),) = report.lines(made).items()
+    assert (line.best, line.lead, line.lost) == ("numpy", 5.0, False)
+    assert "scikit-learn on xor (float64, one core): by its turns" in report.missing_list(made)
+    assert "1e-" not in report.page(made, "mine")
+
+
 def test_a_peer_that_is_planted_as_faster_is_flagged(report):
     """One percent is enough, whoever it is."""
     for peer in ("numpy", "jax", "somebody"):
