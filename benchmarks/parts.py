@@ -20,6 +20,7 @@ from fastmlp import engine, native, pairs
 from fastmlp import plan as at
 from fastmlp.spec import DTYPES, Spec
 from fastmlp.training import Training
+from fastmlp.workspace import STEPS
 
 KERNELS = {
     "dense_forward": at.DENSE_FORWARD,
@@ -60,7 +61,7 @@ class Bench:
         self.batches = 1
         self.batches = max(1, int(SECONDS / 1e-6 / self.turn()))
         if self.workspace.plan[at.STEP_NUMBERS]:
-            self.batches = min(self.batches, engine.STEPS)
+            self.batches = min(self.batches, STEPS)
 
     def turn(self) -> float:
         """Microseconds a batch."""

@@ -13,11 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from fastmlp import data, engine, pairs
+from fastmlp import data, pairs
 from fastmlp import plan as at
 from fastmlp.network import backend_module
 from fastmlp.reference.arithmetic import LINE
 from fastmlp.spec import Spec
+from fastmlp.workspace import Workspace, aligned
 
 ROW_BY_ROW = 3  # rows up to which the rowwise schedule is the fastest, or nearly: 64-100-10, 784-128-10, 2-8-8-2
 FEW = 32  # rows of a pass that is kept: beyond, 40 us matter less
@@ -94,12 +95,12 @@ class Pass:
         self, spec: Spec, parameters: np.ndarray, what: str, schedule: str, rows: int, padded: Spec | None = None
     ):
         """padded: how the parameters lie, if as `in_lines` has made them."""
-        workspace = engine.Workspace(padded or spec, schedule, rows)
+        workspace = Workspace(padded or spec, schedule, rows)
         workspace.parameters = parameters  # these two schedules read no number past the last
         workspace.plan[at.OUTPUTS] = spec.outputs
         for layer, (inputs, _) in enumerate(spec.shapes):
             workspace.plan[at.FIELDS + layer * at.LAYER_FIELDS + at.LAYER_INPUTS] = inputs
-        x = engine.aligned(rows * spec.inputs, spec.dtype).reshape(rows, spec.inputs)
+        x = aligned(rows * spec.inputs, spec.dtype).reshape(rows, spec.inputs)
         result = np.zeros((rows, spec.outputs), spec.dtype)
         kernel = spec.output_kernel if what == "outputs" else None
         workspace.data(x, None)
@@ -144,7 +145,7 @@ def in_lines(spec: Spec, parameters: np.ndarray) -> tuple[Spec, np.ndarray]:
     padded = dataclasses.replace(
         spec, layers=(spec.inputs, *(math.ceil(units / lanes) * lanes for units in spec.layers[1:]))
     )
-    held = engine.aligned(padded.parameters, spec.dtype)
+    held = aligned(padded.parameters, spec.dtype)
     for (w, b), offset, units in zip(spec.views(parameters), padded.offsets, padded.layers[1:], strict=True):
         rows, used = w.shape
         layer = held[offset : offset + (rows + 1) * units].reshape(rows + 1, units)  # the plan knows how many rows

@@ -1,6 +1,6 @@
 """The plan: what a kernel that orders other kernels' work needs to know, as one int64 vector.
 
-`engine.py` writes plans; `kernels/train.py` reads them. A field is a number, an address, or a
+`workspace.py` and `engine.py` write plans; `kernels/` reads them. A field is a number, an address, or a
 kernel's address (0: none). After the fields come LAYER_FIELDS numbers for each layer.
 """
 

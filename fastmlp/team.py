@@ -15,7 +15,7 @@ from fastmlp.pairs import Floats, Int, Ints
 from fastmlp.reference.arithmetic import CHUNK, LINE
 
 if TYPE_CHECKING:
-    from fastmlp.engine import Workspace
+    from fastmlp.workspace import Workspace
 
 _TOGETHER = (Ints, Floats, Int, Int, Int, Int)
 # What a member has of its own; all else of a plan is the main thread's.

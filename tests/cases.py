@@ -22,8 +22,8 @@ from fastmlp.target import target
 
 # These order other kernels' work: their pair is the whole training (test_train.py).
 TRAINED = {
-    *(f"train.{name}{more}" for name in ("streamed", "rowwise") for more in ("", "_with_options")),
-    *(f"train.{name}" for name in ("layered", "sum_batch", "step", "dropout", "dropout_by_rows", "train")),
+    *(f"{name}.span{more}" for name in ("streamed", "rowwise") for more in ("", "_with_options")),
+    *("layered.span", "layered.dropout", "passes.dropout", "train.sum_batch", "train.step", "train.train"),
     *(f"team.{name}" for name in ("meet", "own_part", "work", "together", "share_chunks")),
     "predict.checked",  # its pair is in test_predictor.py
 }
@@ -253,7 +253,7 @@ def dense_backward_weights(kernel, dtype, rng, K, J, rows, kind, tile_rows):
     for start in range(0, rows, tile_rows):
         assert (as_bits(dw.array) == as_bits(canaries(dw.array.size, dtype))).all(), "dw was written too early"
         some = slice(start, start + tile_rows)
-        run(  # padding as train.streamed leaves it: what it adds to a sum is -0
+        run(  # padding as streamed.span leaves it: what it adds to a sum is -0
             kernel, dtype, a=tile(x[some], stride, padding=0), ones=Guarded(np.ones(stride, dtype)),
             dz=tile(d[some], stride, padding=-0.0), sums=sums, dw=dw, K=K, J=J, rows=len(x[some]), stride=stride,
             first=int(start == 0), last=int(start + tile_rows >= rows),
@@ -274,7 +274,7 @@ def row_sizes(dtype):
         yield dict(K=J, J=K, kind=next(kinds), flag=next(flags))
 
 
-@case("dense.dense_forward_row", row_sizes)
+@case("row.dense_forward", row_sizes)
 def dense_forward_row(kernel, dtype, rng, K, J, kind, flag):
     x = KINDS[kind](rng, (1, K), dtype)
     w, b = parameters(rng, K, J, dtype, kind)
@@ -285,7 +285,7 @@ def dense_forward_row(kernel, dtype, rng, K, J, kind, flag):
     assert_same_bits(z.array, (activations.relu_forward(expected) if flag else expected)[0], "z")
 
 
-@case("dense.dense_backward_input_row", row_sizes)
+@case("row.dense_backward_input", row_sizes)
 def dense_backward_input_row(kernel, dtype, rng, K, J, kind, flag):
     x, d = KINDS[kind](rng, (1, K), dtype), KINDS[kind](rng, (1, J), dtype)
     w, _ = parameters(rng, K, J, dtype, kind)
@@ -296,7 +296,7 @@ def dense_backward_input_row(kernel, dtype, rng, K, J, kind, flag):
     assert_same_bits(a.array.reshape(-1), expected[0], "da")
 
 
-@case("dense.dense_backward_weights_row", row_sizes)
+@case("row.dense_backward_weights", row_sizes)
 def dense_backward_weights_row(kernel, dtype, rng, K, J, kind, flag):
     x, d = KINDS[kind](rng, K, dtype), KINDS[kind](rng, J, dtype)
     before = canaries((K + 1) * J, dtype) if flag else KINDS[kind](rng, (K + 1) * J, dtype)
@@ -313,7 +313,7 @@ def fold_sizes(dtype):
         yield dict(rows=rows, count=count)
 
 
-@case("dense.fold_rows", fold_sizes)
+@case("row.fold", fold_sizes)
 def fold_rows(kernel, dtype, rng, rows, count):
     line = lines(dtype)
     size = (count + line) // line * line

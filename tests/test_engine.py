@@ -12,13 +12,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fastmlp import definition, engine
+from fastmlp import definition, engine, forward, workspace
 from fastmlp import plan as at
 from fastmlp.optimizers import SGD, Adam
 from fastmlp.reference.arithmetic import LINE
 from fastmlp.schedules import Cosine
 from fastmlp.spec import DTYPES, Spec
 from fastmlp.training import Training
+from fastmlp.workspace import TILE_BYTES, Workspace, aligned, choose_schedule, tile_rows
 
 SCHEDULES = ("streamed", "layered", "rowwise")
 
@@ -57,7 +58,7 @@ def end_of(steps):
 @pytest.mark.parametrize("count", [0, 1, 7, 8, 9, 64, 1000])
 def test_aligned_buffers(count, dtype):
     for _ in range(20):
-        x = engine.aligned(count, dtype)
+        x = aligned(count, dtype)
         assert (x.shape, x.dtype) == ((count,), dtype)
         assert x.ctypes.data % LINE == 0 or count == 0
         assert not x.any()
@@ -78,7 +79,7 @@ def test_aligned_buffers(count, dtype):
 )
 def test_tiles_are_whole_groups_that_cover_a_chunk(layers, rows, group, dtype):
     spec = Spec.build(layers, output="identity", dtype=dtype)
-    tile = engine.tile_rows(spec, rows, group)
+    tile = tile_rows(spec, rows, group)
     chunk = min(rows, engine.CHUNK)
     assert tile % group == 0
     assert group <= tile <= engine.CHUNK
@@ -91,8 +92,8 @@ def test_tiles_are_whole_groups_that_cover_a_chunk(layers, rows, group, dtype):
 def test_tiles_fit_the_cache_while_sums_do():
     for layers in ([2, 8, 8, 2], [30, 20, 10], [1, 1], [16, 64, 10]):
         spec = Spec.build(layers, output="identity")
-        tile = engine.tile_rows(spec, 100_000, 8)
-        assert tile == 8 or tile * 8 * (sum(layers) + spec.targets) <= engine.TILE_BYTES + 8 * 8 * 2 * sum(layers)
+        tile = tile_rows(spec, 100_000, 8)
+        assert tile == 8 or tile * 8 * (sum(layers) + spec.targets) <= TILE_BYTES + 8 * 8 * 2 * sum(layers)
 
 
 @pytest.mark.parametrize("schedule", SCHEDULES)
@@ -100,7 +101,7 @@ def test_tiles_fit_the_cache_while_sums_do():
 def test_a_workspace_keeps_its_arrays_alive(rows, schedule):
     spec = Spec.build([3, 4, 2], hidden="tanh")
     x, y = random_data(spec, rows)
-    workspace = engine.Workspace(spec, schedule, rows)
+    workspace = Workspace(spec, schedule, rows)
     workspace.for_loss(rows)
     workspace.for_gradient()
     workspace.data(x, y)
@@ -127,7 +128,7 @@ def test_a_workspace_keeps_its_arrays_alive(rows, schedule):
 
 def test_the_plan_holds_the_layers():
     spec = Spec.build([3, 4, 5, 2], hidden=["relu", "tanh"])
-    workspace = engine.Workspace(spec, "streamed", 100)
+    workspace = Workspace(spec, "streamed", 100)
     plan = workspace.plan
     assert (plan[at.LAYERS], plan[at.PARAMETERS], plan[at.OUTPUTS], plan[at.COLUMNS]) == (3, spec.parameters, 2, 1)
     table = plan[at.FIELDS :].reshape(3, at.LAYER_FIELDS)
@@ -142,21 +143,25 @@ def test_the_plan_holds_the_layers():
 def test_the_schedule_of_a_batch():
     small, wide, odd = Spec.build([4, 8, 2]), Spec.build([60, 128, 10]), Spec.build([2, 129, 129, 2], dtype="float32")
     for spec in (small, wide, odd):
-        assert engine.choose_schedule(spec, 1) == "rowwise"
+        assert choose_schedule(spec, 1) == "rowwise"
     for batch in (2, 3, 16, 512, 10**6):
-        assert engine.choose_schedule(small, batch) == "streamed"  # too little to do in a row
-        assert engine.choose_schedule(wide, batch) == "layered"
-        assert engine.choose_schedule(odd, batch) == "streamed"  # 129 units would be 160
+        assert choose_schedule(small, batch) == "streamed"  # too little to do in a row
+        assert choose_schedule(wide, batch) == "layered"
+        assert choose_schedule(odd, batch) == "streamed"  # 129 units would be 160
 
 
 GUARD = 1 << 17  # bytes on either side
 
 
 class Guarded:
-    """Stands for `engine.aligned`: buffers between bytes that nobody may change, but two lines behind each."""
+    """Stands for `aligned`: buffers between bytes that nobody may change, but two lines behind each."""
 
     def __init__(self):
         self.made = []
+
+    def replace(self, monkeypatch):
+        for module in (engine, forward, workspace):
+            monkeypatch.setattr(module, "aligned", self)
 
     def __call__(self, count, dtype):
         size = count * np.dtype(dtype).itemsize
@@ -201,16 +206,16 @@ def test_kernels_stay_within_their_buffers(layers, output, hidden, dtype, monkey
         for schedule in SCHEDULES if rows < 100 else (None,):
             for batch in batches:
                 guarded = Guarded()
-                monkeypatch.setattr(engine, "aligned", guarded)
+                guarded.replace(monkeypatch)
                 end_of(engine.train(spec, parameters.copy(), x, y, training(2, batch, order=1), schedule=schedule))
                 guarded.check()
             for calculate in (engine.outputs, engine.logits):
                 guarded = Guarded()
-                monkeypatch.setattr(engine, "aligned", guarded)
+                guarded.replace(monkeypatch)
                 calculate(spec, parameters, x, schedule)
                 guarded.check()
             guarded = Guarded()
-            monkeypatch.setattr(engine, "aligned", guarded)
+            guarded.replace(monkeypatch)
             engine.evaluate(spec, parameters, x, y, schedule)
             guarded.check()
 
@@ -234,7 +239,7 @@ def test_kernels_stay_within_their_buffers_with_all_options(layers, output, more
         for schedule in SCHEDULES if rows < 100 else (None,):
             for batch in batches:
                 guarded = Guarded()
-                monkeypatch.setattr(engine, "aligned", guarded)
+                guarded.replace(monkeypatch)
                 asked = training(2, batch, order=1, dropout=dropout, **more)
                 parameters = random_parameters(spec)
                 end_of(engine.train(spec, parameters, x, y, asked, weights=weights, schedule=schedule))
@@ -267,7 +272,7 @@ def test_the_guards_see_a_write():
 def test_rows_lie_in_tiles(rows, layers, dtype):
     spec = Spec.build(layers, dtype=dtype)
     x, y = random_data(spec, rows)
-    workspace = engine.Workspace(spec, "streamed", rows)
+    workspace = Workspace(spec, "streamed", rows)
     workspace.tiled_data(x, y)
     tile, stride = int(workspace.plan[at.TILE]), int(workspace.plan[at.STRIDE])
     per_chunk = math.ceil(engine.CHUNK / tile)  # as `kernels/train.py` finds a tile

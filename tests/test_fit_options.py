@@ -288,7 +288,7 @@ def test_a_schedule_beyond_float32_diverges_in_words(rate):
 KERNELS = {
     "activations.multiply", "activations.tanh_forward", "dense.dense_backward_input", "dense.dense_backward_weights",
     "dense.dense_forward", "layout.gather", "losses.softmax_cross_entropy", "optimizers.gradient_descent",
-    "train.streamed", "train.sum_batch", "train.train",
+    "streamed.span", "train.sum_batch", "train.train",
 }  # fmt: skip
 
 
@@ -300,9 +300,9 @@ KERNELS = {
         ({"l2": 0.0, "dropout": 0.0, "resume": True, "progress": False}, set()),
         ({"callback": print}, set()),
         ({"validation": 0.2, "early_stopping": 3}, set()),
-        ({"sample_weight": np.ones(23)}, {"losses.weigh", "train.step", "train.streamed_with_options"}),
+        ({"sample_weight": np.ones(23)}, {"losses.weigh", "train.step", "streamed.span_with_options"}),
         ({"clip_value": 1.0}, {"train.step", "gradients.scaled", "gradients.clipped_by_value"}),
-        ({"dropout": 0.5}, {"train.dropout", "random.dropout_factors", "train.streamed_with_options"}),
+        ({"dropout": 0.5}, {"passes.dropout", "random.dropout_factors", "streamed.span_with_options"}),
     ],
     ids=named,
 )
@@ -319,7 +319,7 @@ def test_a_fit_asks_for_the_kernels_that_it_needs(options, more, monkeypatch, ca
     for name in ("address", "function"):
         monkeypatch.setattr(pairs, name, noted(getattr(pairs, name)))
     learner().fit(*problem(), epochs=2, **options)
-    plain = {"train.streamed"} if "train.streamed_with_options" in more else set()
+    plain = {"streamed.span"} if "streamed.span_with_options" in more else set()
     assert asked == (KERNELS - plain) | more
 
 

@@ -143,7 +143,7 @@ def test_results_are_new_arrays():
 def test_kept_passes_stay_within_their_buffers(layers, dtype, monkeypatch):
     for count in (1, ROW_BY_ROW, ROW_BY_ROW + 1, FEW):
         guarded = Guarded()
-        monkeypatch.setattr(engine, "aligned", guarded)
+        guarded.replace(monkeypatch)
         model = model_of(layers, "sigmoid", dtype)
         x = data(model, count)
         for function in (model.predict, model.predict_proba, model.predictor()):
@@ -263,7 +263,7 @@ def test_a_second_call_makes_no_plan(monkeypatch):
     for count in (1, 2, 12):
         model.predict(rows(count, 5))
         model.predict_proba(rows(count, 5))
-    monkeypatch.setattr(engine, "Workspace", None)
+    monkeypatch.setattr(forward, "Workspace", None)
     monkeypatch.setattr(pairs, "address", None)
     for count in (1, 2, 12, 1):
         model.predict(rows(count, 5))

@@ -12,8 +12,10 @@ import pytest
 from models import figures, inside, learner, problem, said
 from trainings import Problem, assert_same_result, finish
 
-from fastmlp import Adam, Model, engine, threads
+from fastmlp import Adam, Model, engine, pace, threads
+from fastmlp.pace import Pace, pace_of
 from fastmlp.training import Training
+from fastmlp.workspace import Workspace
 
 COUNTS = (2, 3, 7)
 
@@ -54,14 +56,14 @@ def test_a_member_that_does_nothing_is_seen(monkeypatch):
 
     problem = Problem.make(1, [3, 5, 2], 3000, "tanh", "softmax", None, "float64")
     alone = train(problem, "streamed", 1)
-    make = engine.Workspace.team
+    make = Workspace.team
 
     def lazy(*arguments):
         team = make(*arguments)
         team._plans[0][at.ME] = 0  # it does the main thread's chunks again, and nobody its own
         return team
 
-    monkeypatch.setattr(engine.Workspace, "team", lazy)
+    monkeypatch.setattr(Workspace, "team", lazy)
     with pytest.raises(AssertionError):
         assert_same_result(train(problem, "streamed", 2), alone)
 
@@ -123,10 +125,10 @@ def test_the_environment_gives_way_to_the_argument(monkeypatch):
 
 def paced(speeds, calls, seconds=0.05):
     """What a Pace decides for each call, where a row takes speeds[together] seconds."""
-    pace, found = engine.Pace((2, False)), []
+    tried, found = Pace((2, False)), []
     for _ in range(calls):
-        found.append(pace.helps(short=False))
-        pace.saw(found[-1], round(seconds / speeds[found[-1]]), seconds)
+        found.append(tried.helps(short=False))
+        tried.saw(found[-1], round(seconds / speeds[found[-1]]), seconds)
     return found
 
 
@@ -138,24 +140,24 @@ def test_the_faster_way_is_taken():
 
 
 def test_who_has_to_use_threads_does():
-    pace = engine.Pace((3, True))
+    forced = Pace((3, True))
     for _ in range(40):
-        assert pace.helps(short=True)
-        pace.saw(True, 1000, 9.0)
-    assert not engine.Pace((1, True)).helps(short=False)
+        assert forced.helps(short=True)
+        forced.saw(True, 1000, 9.0)
+    assert not Pace((1, True)).helps(short=False)
 
 
 def test_the_next_training_knows(monkeypatch):
     """But for its first call, which is too short for a team."""
-    monkeypatch.setattr(engine, "_paces", {})
+    monkeypatch.setattr(pace, "_paces", {})
     problem = Problem.make(1, [3, 40, 3], 3000, "relu", "softmax", None, "float64")
-    workspace = engine.Workspace(problem.spec, "streamed", 3000)
-    pace = engine.pace_of(workspace, (2, False))
+    made = Workspace(problem.spec, "streamed", 3000)
+    first = pace_of(made, (2, False))
     for together, speed in ((False, 2e-6), (True, 1e-6)):
-        pace.saw(together, 50_000, 50_000 * speed)
-    again = engine.pace_of(workspace, (2, False))
+        first.saw(together, 50_000, 50_000 * speed)
+    again = pace_of(made, (2, False))
     assert (again.helps(short=True), again.helps(short=False)) == (False, True)
-    assert not engine.pace_of(workspace, (3, False)).helps(short=False)  # another team has to find out
+    assert not pace_of(made, (3, False)).helps(short=False)  # another team has to find out
 
 
 # ---------------------------------------------------------------------------------------------------------
@@ -205,6 +207,8 @@ INTERRUPTED = """
 import os, signal, threading, time
 import numpy as np
 from fastmlp import Model
+from fastmlp.pace import Pace, pace_of
+from fastmlp.workspace import Workspace
 draws = np.random.default_rng(0)
 x, y = draws.normal(size=(6000, 6)), draws.integers(0, 3, 6000)
 model = Model([6, 40, 3], seed=2)

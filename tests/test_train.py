@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from trainings import OUTPUTS, SCHEDULES, Problem, assert_same_result, check_training, draw, finish, name_of
 
 import fastmlp
-from fastmlp import definition, engine, pairs
+from fastmlp import definition, engine, pairs, workspace
 from fastmlp.spec import DTYPES, HIDDEN
 from fastmlp.training import Training
 
@@ -139,7 +139,7 @@ def long_training(request):
 @pytest.mark.parametrize("tile_bytes", [1, 1500, 3000, 8000, 24 * 1024, 2**30])
 def test_tile_sizes(long_training, monkeypatch, tile_bytes, schedule):
     problem, training, expected = long_training
-    monkeypatch.setattr(engine, "TILE_BYTES", tile_bytes)
+    monkeypatch.setattr(workspace, "TILE_BYTES", tile_bytes)
     assert_same_result(finish(engine.train, problem, training, schedule=schedule), expected)
 
 
@@ -150,8 +150,8 @@ def test_sums_in_one_tile_or_several(long_training, monkeypatch, sums_bytes, who
     if whole:
         training = Training(2, 0.3, len(problem.x), record_every=1)
         expected = finish(definition.train, problem, training)
-    monkeypatch.setattr(engine, "TILE_BYTES", 4000)
-    monkeypatch.setattr(engine, "SUMS_BYTES", sums_bytes)
+    monkeypatch.setattr(workspace, "TILE_BYTES", 4000)
+    monkeypatch.setattr(workspace, "SUMS_BYTES", sums_bytes)
     assert_same_result(finish(engine.train, problem, training, schedule="streamed"), expected)
 
 
@@ -162,7 +162,7 @@ def test_whole_batches_in_tiles(monkeypatch, rows):
     training = Training(2, 0.3, rows, record_every=1)
     expected = finish(definition.train, problem, training)
     for tile_bytes in (1, 2000, 3000, 5000, 2**30):
-        monkeypatch.setattr(engine, "TILE_BYTES", tile_bytes)
+        monkeypatch.setattr(workspace, "TILE_BYTES", tile_bytes)
         assert_same_result(finish(engine.train, problem, training, schedule="streamed"), expected)
 
 

@@ -8,7 +8,7 @@ import pytest
 from bits import assert_same_bits
 from trainings import OUTPUTS, SCHEDULES, Problem, check_training, finish, name_of
 
-from fastmlp import definition, engine, optimizers, pairs, schedules
+from fastmlp import definition, engine, optimizers, pairs, schedules, workspace
 from fastmlp.optimizers import SGD, Adagrad, Adam, AdamW, RMSprop
 from fastmlp.reference import random
 from fastmlp.spec import DTYPES, HIDDEN
@@ -247,7 +247,7 @@ def test_returning_to_python_changes_no_bits(monkeypatch, optimizer, schedule):
     straight = finish(engine.train, problem, asked, weights, schedule=schedule)
     monkeypatch.setattr(engine, "CALL_SECONDS", 1e-9)
     monkeypatch.setattr(engine, "RECORDS", 3)
-    monkeypatch.setattr(engine, "STEPS", 2)
+    monkeypatch.setattr(workspace, "STEPS", 2)
     stopped = finish(engine.train, problem, asked, weights, schedule=schedule)
     assert straight.steps < 10 < stopped.steps
     assert_same_bits(np.array(stopped.records), np.array(straight.records))
@@ -285,7 +285,7 @@ def test_nothing_that_is_not_finite_is_handed_out(monkeypatch, optimizer):
     problem.x[:] = 1  # at a rate of 3 the error grows by a factor of 5 or more: infinite after some 440 updates
     rate = schedules.Constant(3.0)
     asked = dataclasses.replace(training(5, 1, optimizer, epochs=400), learning_rate=rate, record_every=400)
-    monkeypatch.setattr(engine, "STEPS", 50)  # to a call
+    monkeypatch.setattr(workspace, "STEPS", 50)  # to a call
     parameters, steps = problem.parameters.copy(), []
     state = State.new(asked.optimizer, len(parameters), "float64")
     with np.errstate(all="ignore"):
@@ -347,7 +347,7 @@ def test_the_plain_path_asks_for_no_other_kernel(monkeypatch):
     problem = Problem.make(1, [2, 8, 8, 2], 20)
     finish(engine.train, problem, Training(3, 0.1, 20, record_every=1))
     assert set(asked_for) - {"train.train"} == {
-        "train.sum_batch", "train.streamed", "layout.gather", "dense.dense_forward",
+        "train.sum_batch", "streamed.span", "layout.gather", "dense.dense_forward",
         "dense.dense_backward_input", "dense.dense_backward_weights", "losses.softmax_cross_entropy",
         "optimizers.gradient_descent",
     }  # fmt: skip

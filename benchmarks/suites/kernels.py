@@ -24,6 +24,7 @@ from fastmlp.spec import Spec
 from fastmlp.target import target
 from fastmlp.team import Team
 from fastmlp.training import Training
+from fastmlp.workspace import aligned, panel_width, row_stride
 
 from .. import exercise
 
@@ -149,7 +150,7 @@ def normal(shape: int | tuple[int, ...], dtype: str, seed: int = 0) -> np.ndarra
 
 def vector(values: np.ndarray) -> np.ndarray:
     """A copy on a line's boundary, behind which kernels may write."""
-    made = engine.aligned(values.size, values.dtype.name)
+    made = aligned(values.size, values.dtype.name)
     made[:] = values.ravel()
     return made
 
@@ -162,7 +163,7 @@ class Tile:
         line = LINE // x.itemsize
         group = max(2 * target().register // x.itemsize, line)
         self.stride = -(-self.rows // group) * group + line
-        self.array = engine.aligned(self.units * self.stride, x.dtype.name)
+        self.array = aligned(self.units * self.stride, x.dtype.name)
         self._units = self.array.reshape(self.units, self.stride)
         self._units[:, self.rows :] = padding
         self._units[:, : self.rows] = x.T
@@ -303,7 +304,7 @@ def dense_backward_input(dtype: str, size: Size) -> Row:
 @row("dense.dense_backward_weights")
 def dense_backward_weights(dtype: str, size: Size) -> Row:
     layer = Layer(dtype, size, size.rows)
-    a, dz = Tile(layer.x), Tile(layer.dz, padding=-0.0)  # as train.streamed leaves it: what it adds to a sum is -0
+    a, dz = Tile(layer.x), Tile(layer.dz, padding=-0.0)  # as streamed.span leaves it: what it adds to a sum is -0
     dw = vector(np.zeros((size.K + 1) * size.J, dtype))
     ones, sums = vector(np.ones(a.stride, dtype)), vector(np.zeros(12 * LINE // dz.array.itemsize, dtype))
     found = dw.reshape(-1, size.J)
@@ -320,8 +321,8 @@ class Rows:
 
     def __init__(self, x: np.ndarray):
         rows, self.units = x.shape
-        self.stride = engine.row_stride(self.units, x.dtype.name)
-        self.array = engine.aligned((rows + at.BLOCK_ROWS) * self.stride, x.dtype.name)
+        self.stride = row_stride(self.units, x.dtype.name)
+        self.array = aligned((rows + at.BLOCK_ROWS) * self.stride, x.dtype.name)
         self._rows = self.array.reshape(-1, self.stride)[:rows]
         self._rows[:, : self.units], self._rows[:, self.units] = x, 1
 
@@ -331,7 +332,7 @@ class Rows:
 
 def with_room(values: np.ndarray) -> np.ndarray:
     """These numbers, and two lines behind them that may be read."""
-    found = engine.aligned(values.size, values.dtype.name)
+    found = aligned(values.size, values.dtype.name)
     found[:] = values.ravel()
     return found
 
@@ -341,7 +342,7 @@ def wide_forward(dtype: str, size: Size) -> Row:
     layer = Layer(dtype, size, size.rows)
     a, z = Rows(layer.x), Rows(np.zeros_like(layer.dz))
     w = with_room(np.append(layer.w, layer.b))
-    panel = engine.aligned(at.DEPTH * engine.panel_width(dtype), dtype)
+    panel = aligned(at.DEPTH * panel_width(dtype), dtype)
     arguments = dict(a=a.array, w=w, b=w[layer.w.size :], z=z.array, panel=panel, **layer.sizes, rows=size.rows)
     arguments |= dict(a_stride=a.stride, z_stride=z.stride, relu=1)
     return Row(arguments, layer.forward, lambda: (z.x(),), layer.numpy_forward)
@@ -351,9 +352,9 @@ def wide_forward(dtype: str, size: Size) -> Row:
 def wide_backward_input(dtype: str, size: Size) -> Row:
     layer = Layer(dtype, size, size.rows)
     a, dz = Rows(layer.x), Rows(layer.dz)
-    width = engine.panel_width(dtype)
-    panel = engine.aligned((at.DEPTH + LINE) * width, dtype)
-    da = engine.aligned((at.PASSING + at.BLOCK_ROWS) * width, dtype)
+    width = panel_width(dtype)
+    panel = aligned((at.DEPTH + LINE) * width, dtype)
+    da = aligned((at.PASSING + at.BLOCK_ROWS) * width, dtype)
     arguments = dict(dz=dz.array, w=with_room(np.append(layer.w, layer.b)), a=a.array, panel=panel, da=da)
     arguments |= dict(**layer.sizes, rows=size.rows, dz_stride=dz.stride, a_stride=a.stride, relu=1)
     return Row(arguments, layer.backward_input, lambda: (a.x(),), layer.numpy_backward_input)
@@ -363,10 +364,10 @@ def wide_backward_input(dtype: str, size: Size) -> Row:
 def wide_backward_weights(dtype: str, size: Size) -> Row:
     layer = Layer(dtype, size, size.rows)
     a, dz = Rows(layer.x), Rows(layer.dz)
-    width = engine.panel_width(dtype)
+    width = panel_width(dtype)
     group = -(-size.J // width) * width
-    packed = engine.aligned(size.rows * (group + at.BLOCK_INPUTS) + LINE, dtype)
-    levels = engine.aligned((at.LEVELS_OF_LANES + at.LEVELS_OF_CHUNKS) * at.BLOCK_INPUTS * width, dtype)
+    packed = aligned(size.rows * (group + at.BLOCK_INPUTS) + LINE, dtype)
+    levels = aligned((at.LEVELS_OF_LANES + at.LEVELS_OF_CHUNKS) * at.BLOCK_INPUTS * width, dtype)
     dw = vector(np.zeros((size.K + 1) * size.J, dtype))
     found = dw.reshape(-1, size.J)
     arguments = dict(a=a.array, dz=dz.array, packed=packed, levels=levels, dw=dw, **layer.sizes, rows=size.rows)
@@ -374,7 +375,7 @@ def wide_backward_weights(dtype: str, size: Size) -> Row:
     return Row(arguments, layer.backward_weights, lambda: (found[:-1], found[-1]), layer.numpy_backward_weights)
 
 
-@row("dense.dense_forward_row")
+@row("row.dense_forward")
 def dense_forward_row(dtype: str, size: Size) -> Row:
     layer = Layer(dtype, size, 1)
     z = vector(np.zeros(size.J, dtype))
@@ -382,7 +383,7 @@ def dense_forward_row(dtype: str, size: Size) -> Row:
     return Row(arguments, layer.forward, lambda: (z[None],), layer.numpy_forward)
 
 
-@row("dense.dense_backward_input_row")
+@row("row.dense_backward_input")
 def dense_backward_input_row(dtype: str, size: Size) -> Row:
     layer = Layer(dtype, size, 1)
     a = vector(layer.x)
@@ -390,7 +391,7 @@ def dense_backward_input_row(dtype: str, size: Size) -> Row:
     return Row(arguments, layer.backward_input, lambda: (a[None],), layer.numpy_backward_input)
 
 
-@row("dense.dense_backward_weights_row")
+@row("row.dense_backward_weights")
 def dense_backward_weights_row(dtype: str, size: Size) -> Row:
     layer = Layer(dtype, size, 1)
     sums = vector(np.zeros((size.K + 1) * size.J, dtype))
@@ -403,7 +404,7 @@ def dense_backward_weights_row(dtype: str, size: Size) -> Row:
     )
 
 
-@row("dense.fold_rows")
+@row("row.fold")
 def fold_rows(dtype: str, size: Size) -> Row:
     line = LINE // np.dtype(dtype).itemsize
     lanes_size = (size.count + line) // line * line
@@ -711,7 +712,7 @@ def update(name: str) -> Callable[[str, Size], Row]:
         between = (size.count + 1 + line) // line * line
         p, total = normal(size.count, dtype), normal(size.count, dtype, 1)
         before = np.abs(normal((vectors, size.count), dtype, 2))
-        state = engine.aligned(vectors * between, dtype)
+        state = aligned(vectors * between, dtype)
         state.reshape(vectors, between)[:, : size.count] = before
         step, setting, scale = np.array(steps, dtype), np.array(settings, dtype), np.dtype(dtype).type(1 / 3)
         parameters = vector(p)
@@ -893,8 +894,8 @@ def chunk(schedule: str, options: dict[str, Any]) -> Callable[[str, Size], Row]:
 
 
 for _schedule, _options in itertools.product(("streamed", "rowwise"), ("", "_with_options")):
-    ROWS[f"train.{_schedule}{_options}"] = chunk(_schedule, OPTIONS if _options else {})
-ROWS["train.layered"] = chunk("layered", {})
+    ROWS[f"{_schedule}.span{_options}"] = chunk(_schedule, OPTIONS if _options else {})
+ROWS["layered.span"] = chunk("layered", {})
 
 
 @row("train.sum_batch")
@@ -937,12 +938,12 @@ def step(dtype: str, size: Size) -> Row:
     )
 
 
-@row("train.dropout")
+@row("passes.dropout")
 def dropout(dtype: str, size: Size) -> Row:
     made = Plan(dtype, size, dropout=(0.5,), dropout_seed=1)
     rows = min(int(made.plan[at.TILE]), size.rows)
     values = normal((rows, size.J), dtype)
-    a = engine.aligned(size.J * made.workspace.stride, dtype)
+    a = aligned(size.J * made.workspace.stride, dtype)
     units = a.reshape(size.J, -1)[:, :rows]
     units[:] = values.T
 
@@ -955,7 +956,7 @@ def dropout(dtype: str, size: Size) -> Row:
     return Row(arguments, expected, lambda: (units.T,))
 
 
-@row("train.dropout_by_rows")
+@row("layered.dropout")
 def dropout_by_rows(dtype: str, size: Size) -> Row:
     made = Plan(dtype, size, "layered", dropout=(0.5,), dropout_seed=1)
     values = normal((size.rows, size.J), dtype)

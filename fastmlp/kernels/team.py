@@ -26,9 +26,8 @@ def arrive(context, p, i):
     """Adds 1 to p[i], in one order for all threads: what was written before is seen by whoever sees the sum."""
 
     def lower(context, builder, sig, values):
-        return builder.atomic_rmw(
-            "add", builder.gep(*values[:1], [values[1]]), ir.Constant(ir.IntType(64), 1), "acq_rel"
-        )
+        place = builder.gep(values[0], [values[1]])
+        return builder.atomic_rmw("add", place, ir.Constant(ir.IntType(64), 1), "acq_rel")
 
     return types.int64(p, types.int64), lower
 
@@ -77,7 +76,7 @@ def meet(plan: Ints):
 
 @helper
 def part(plan, count, unit):
-    """Where this member's part of `count` begins: parts are whole units, but for the last."""
+    """How many of `count` are a member's part: whole units. The last members may get fewer, or none."""
     members = plan[at.MEMBERS]
     return (count + members * unit - 1) // (members * unit) * unit
 

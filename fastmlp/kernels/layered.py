@@ -1,0 +1,181 @@
+"""The layered pass: several chunks' rows through one layer, then through the next. Lanes are units; for wide layers."""
+
+from fastmlp import plan as at
+from fastmlp.kernels.memory import advance, call, pointer
+from fastmlp.kernels.passes import begin_statistics, end_statistics, look_for_interrupt, loss_rows, set_tail
+from fastmlp.kernels.simd import helper
+from fastmlp.kernels.team import part
+from fastmlp.pairs import Floats, Int, Ints, kernel
+from fastmlp.reference.arithmetic import CHUNK
+from fastmlp.reference.random import DROPOUT
+
+
+@helper
+def outputs_of_chunk(plan, z, stride, first, rows, mode):
+    """Writes the rows' outputs, or puts the deltas in place of the logits z, whose rows are `stride` apart."""
+    J, tile_stride = plan[at.OUTPUTS], plan[at.STRIDE]
+    tile = pointer(plan[at.Y_TILE], z)
+    y = advance(tile, J * tile_stride)
+    call(plan[at.TRANSPOSE], (z, stride, rows, J, tile, tile_stride))
+    set_tail(tile, J, rows, tile_stride, 0.0)
+    if mode & at.OUTPUT:
+        if plan[at.OUTPUT_KERNEL] != 0:
+            call(plan[at.OUTPUT_KERNEL], (tile, J, rows, tile_stride))
+        call(plan[at.SCATTER], (tile, tile_stride, rows, J, pointer(plan[at.RESULT], z), first))
+    else:
+        order, ordered = pointer(plan[at.ORDER], plan), int(plan[at.ORDER] != 0)
+        columns = plan[at.COLUMNS]
+        call(plan[at.GATHER], (pointer(plan[at.Y], z), order, ordered, first, rows, columns, y, tile_stride))
+        begin_statistics(plan, z, mode, True)
+        record = int(mode & at.RECORD != 0)
+        loss_rows(plan, tile, y, pointer(plan[at.STATISTICS], z), J, rows, tile_stride, mode, record)
+        end_statistics(plan, z, mode, True)
+        if mode & at.BACKWARD:
+            call(plan[at.TRANSPOSE], (tile, tile_stride, J, rows, z, stride))
+
+
+@helper
+def combine_scalars(plan, like, chunk, last):
+    """Takes the loss and the weights of a chunk, behind the gradient, into their tree; the last leaves the sums."""
+    scalars = pointer(plan[at.SCALARS], like)
+    behind = advance(pointer(plan[at.GRADIENT], like), plan[at.PARAMETERS])
+    level, waiting = 0, chunk
+    while waiting & 1 or (last and waiting > 0):
+        if waiting & 1:
+            behind[0] = scalars[2 * level] + behind[0]
+            behind[1] = scalars[2 * level + 1] + behind[1]
+        level += 1
+        waiting >>= 1
+    scalars[2 * level] = behind[0]
+    scalars[2 * level + 1] = behind[1]
+
+
+@kernel(None)
+def dropout(plan: Ints, a: Floats, layer: Int, first: Int, low: Int, rows: Int):
+    """As `passes.dropout`, of a layer whose units lie row by row, for a span's rows `low` and on."""
+    units, stride = plan[layer + at.LAYER_OUTPUTS], plan[layer + at.LAYER_STRIDE]
+    factors = advance(pointer(plan[layer + at.LAYER_FACTORS], a), low * stride)
+    stream = DROPOUT + (layer - at.FIELDS) // at.LAYER_FIELDS
+    epoch = plan[at.EPOCHS_BEFORE] + plan[at.EPOCH]
+    kept = pointer(plan[layer + at.LAYER_KEPT], a)[0]
+    threshold = plan[layer + at.LAYER_THRESHOLD]
+    seed, draw = plan[at.DROPOUT_SEED], plan[at.DROPOUT_FACTORS]
+    for n in range(rows):
+        to = advance(factors, n * stride)
+        call(draw, (to, seed, stream, epoch, first + low + n, units, 1, 1, threshold, kept))
+    call(plan[at.MULTIPLY], (a, factors, rows, units, stride))
+    if plan[layer + at.LAYER_SLOPE] != plan[layer + at.LAYER_FACTORS]:
+        slope = advance(pointer(plan[layer + at.LAYER_SLOPE], a), low * stride)
+        call(plan[at.MULTIPLY], (slope, factors, rows, units, stride))
+
+
+@kernel(None)
+def span(plan: Ints, parameters: Floats, first: Int, rows: Int, mode: Int) -> int:
+    """A span's rows, `first` and on, layer by layer: lanes are units. For wide layers.
+
+    Does what `streamed.span` does, for several chunks at once. A member of a team does some rows of what goes row by
+    row, and some inputs' weight gradients; the main thread the loss.
+    """
+    layers = plan[at.LAYERS]
+    alone, leads = plan[at.TEAM] == 0, plan[at.ME] == 0
+    own = rows if alone else part(plan, rows, at.BLOCK_ROWS)
+    low = plan[at.ME] * own if plan[at.ME] * own < rows else rows
+    own = own if low + own < rows else rows - low
+    gradient, panel = pointer(plan[at.GRADIENT], parameters), pointer(plan[at.PANEL], parameters)
+    deltas = pointer(plan[at.DELTAS], parameters)
+    packed, blocks = pointer(plan[at.PACKED], parameters), pointer(plan[at.BLOCKS], parameters)
+    inputs, x_stride = plan[at.FIELDS + at.LAYER_INPUTS], plan[at.X_STRIDE]
+    last_layer = at.FIELDS + (layers - 1) * at.LAYER_FIELDS
+    x = pointer(plan[at.X_TILE], parameters)
+    if plan[at.COPY_ROWS] != 0:
+        order, ordered = pointer(plan[at.ORDER], plan), int(plan[at.ORDER] != 0)
+        rows_of, to = pointer(plan[at.X], parameters), advance(x, low * x_stride)
+        call(plan[at.COPY_ROWS], (rows_of, order, ordered, first + low, own, inputs, to, x_stride))
+    else:
+        x = advance(x, first * x_stride)
+    # forward
+    a, a_stride = x, x_stride
+    layer = at.FIELDS
+    while layer <= last_layer:
+        K, J = plan[layer + at.LAYER_INPUTS], plan[layer + at.LAYER_OUTPUTS]
+        w = advance(parameters, plan[layer + at.LAYER_OFFSET])
+        z, stride = pointer(plan[layer + at.LAYER_A], parameters), plan[layer + at.LAYER_STRIDE]
+        own_a, own_z = advance(a, low * a_stride), advance(z, low * stride)
+        relu = plan[layer + at.LAYER_RELU]
+        call(plan[at.DENSE_FORWARD], (own_a, w, advance(w, K * J), own_z, panel, K, J, own, a_stride, stride, relu))
+        if plan[layer + at.LAYER_FORWARD] != 0:
+            slope = advance(pointer(plan[layer + at.LAYER_SLOPE], parameters), low * stride)
+            call(plan[layer + at.LAYER_FORWARD], (own_z, slope, own, J, stride))
+        if mode & at.DROPS and plan[layer + at.LAYER_FACTORS] != 0:
+            call(plan[at.DROPOUT], (plan, own_z, layer, first, low, own))
+        if mode & at.BACKWARD and layer < last_layer:
+            for n in range(own):
+                own_z[n * stride + J] = 1
+        if alone and look_for_interrupt(plan, rows * K * J):
+            return at.INTERRUPTED
+        a, a_stride = z, stride
+        layer += at.LAYER_FIELDS
+    # the loss
+    if not alone:
+        call(plan[at.MEET], (plan,))
+    chunks = (rows + CHUNK - 1) // CHUNK if leads else 0
+    for chunk in range(chunks):
+        start = chunk * CHUNK
+        here = CHUNK if rows - start > CHUNK else rows - start
+        outputs_of_chunk(plan, advance(a, start * a_stride), a_stride, first + start, here, mode)
+        if mode & (at.RECORD | at.WEIGHED):
+            combine_scalars(plan, parameters, chunk, chunk + 1 == chunks)
+    if not alone:
+        call(plan[at.MEET], (plan,))
+    # backward: the deltas of a layer take the place of its activations
+    if mode & at.BACKWARD:
+        dz, dz_stride = a, a_stride
+        layer = last_layer
+        while layer >= at.FIELDS:
+            K, J = plan[layer + at.LAYER_INPUTS], plan[layer + at.LAYER_OUTPUTS]
+            offset = plan[layer + at.LAYER_OFFSET]
+            below = layer - at.LAYER_FIELDS
+            a, a_stride = x, x_stride
+            if layer > at.FIELDS:
+                a, a_stride = pointer(plan[below + at.LAYER_A], parameters), plan[below + at.LAYER_STRIDE]
+            count = K + 1 if alone else part(plan, K + 1, at.BLOCK_INPUTS)
+            begin = plan[at.ME] * count
+            if begin <= K:
+                count = count if begin + count < K + 1 else K + 1 - begin
+                to = advance(gradient, offset + begin * J)
+                call(
+                    plan[at.DENSE_BACKWARD_WEIGHTS],
+                    (
+                        advance(a, begin),
+                        dz,
+                        packed,
+                        blocks,
+                        to,
+                        count - 1,
+                        J,
+                        rows,
+                        a_stride,
+                        dz_stride,
+                        plan[at.GROUP],
+                    ),
+                )
+            if layer > at.FIELDS:
+                if not alone:
+                    call(plan[at.MEET], (plan,))  # all have read what now is overwritten
+                w = advance(parameters, offset)
+                relu = plan[below + at.LAYER_RELU]
+                own_dz, own_a = advance(dz, low * dz_stride), advance(a, low * a_stride)
+                call(
+                    plan[at.DENSE_BACKWARD_INPUT],
+                    (own_dz, w, own_a, panel, deltas, K, J, own, dz_stride, a_stride, relu),
+                )
+                if plan[below + at.LAYER_SLOPE] != 0:
+                    slope = advance(pointer(plan[below + at.LAYER_SLOPE], parameters), low * a_stride)
+                    call(plan[at.MULTIPLY], (own_a, slope, own, K, a_stride))
+                if not alone:
+                    call(plan[at.MEET], (plan,))
+            dz, dz_stride = a, a_stride
+            if alone and look_for_interrupt(plan, 2 * rows * K * J):
+                return at.INTERRUPTED
+            layer = below
+    return at.DONE

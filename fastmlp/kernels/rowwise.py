@@ -1,0 +1,101 @@
+"""The rowwise pass: row by row, lanes are a layer's units. For batches of one row or a few."""
+
+from fastmlp import plan as at
+from fastmlp.kernels.memory import advance, call, pointer
+from fastmlp.kernels.passes import begin_statistics, end_statistics, look_for_interrupt, loss_rows, twice
+from fastmlp.kernels.simd import line_lanes
+from fastmlp.pairs import Floats, Int, Ints
+
+
+def _make(options):
+    def span(plan: Ints, parameters: Floats, first: Int, rows: Int, mode: Int) -> int:
+        """A chunk's rows, `first` and on, one by one: lanes are a layer's units. For batches of one row or a few.
+
+        Does what `streamed.span` does. A row's lane in the sums is a whole vector of parameters; these fold last.
+        """
+        layers = plan[at.LAYERS]
+        stride = plan[at.STRIDE]
+        sums = pointer(plan[at.SUMS], parameters)
+        logits = pointer(plan[at.Y_TILE], parameters)  # the outputs as a tile of one row, for the kernels of losses
+        statistics = pointer(plan[at.STATISTICS], parameters)
+        inputs, J = plan[at.FIELDS + at.LAYER_INPUTS], plan[at.OUTPUTS]
+        targets = advance(logits, J * stride)
+        order = pointer(plan[at.ORDER], plan)
+        last_layer = at.FIELDS + (layers - 1) * at.LAYER_FIELDS
+        line = line_lanes(parameters)
+        size = (plan[at.PARAMETERS] + 1 + line) // line * line
+        begin_statistics(plan, parameters, mode, options)
+        for n in range(rows):
+            row = order[first + n] if plan[at.ORDER] != 0 else first + n
+            lane = n % line
+            x = advance(pointer(plan[at.X], parameters), row * inputs)
+            # forward
+            a = x
+            layer = at.FIELDS
+            while layer <= last_layer:
+                K, J = plan[layer + at.LAYER_INPUTS], plan[layer + at.LAYER_OUTPUTS]
+                w = advance(parameters, plan[layer + at.LAYER_OFFSET])
+                z = pointer(plan[layer + at.LAYER_A], parameters)
+                call(plan[at.DENSE_FORWARD], (a, w, advance(w, K * J), z, K, J, plan[layer + at.LAYER_RELU]))
+                if plan[layer + at.LAYER_FORWARD] != 0:
+                    slope = pointer(plan[layer + at.LAYER_SLOPE], parameters)
+                    call(plan[layer + at.LAYER_FORWARD], (z, slope, 1, J, stride))
+                if options and mode & at.DROPS and plan[layer + at.LAYER_FACTORS] != 0:
+                    call(plan[at.DROPOUT], (plan, z, layer, first + n, 1, 1))
+                if look_for_interrupt(plan, K * J):
+                    return at.INTERRUPTED
+                a = z
+                layer += at.LAYER_FIELDS
+            J = plan[at.OUTPUTS]
+            for j in range(J):
+                logits[j * stride] = a[j]
+            if mode & at.OUTPUT:
+                if plan[at.OUTPUT_KERNEL] != 0:
+                    call(plan[at.OUTPUT_KERNEL], (logits, J, 1, stride))
+                result = advance(pointer(plan[at.RESULT], parameters), (first + n) * J)
+                for j in range(J):
+                    result[j] = logits[j * stride]
+            else:
+                y = advance(pointer(plan[at.Y], parameters), row * plan[at.COLUMNS])
+                for j in range(plan[at.COLUMNS]):
+                    targets[j * stride] = y[j]
+                # statistics from this row's lane on: only that lane is written, as a tile of one row has one real lane
+                place = advance(statistics, lane)
+                record = int(mode & at.RECORD != 0)
+                if options:
+                    loss_rows(plan, logits, targets, place, J, 1, stride, mode, record)
+                else:
+                    ones = pointer(plan[at.ONES], parameters)
+                    call(plan[at.LOSS_KERNEL], (logits, targets, ones, place, J, 1, stride, record))
+                for j in range(J):
+                    a[j] = logits[j * stride]
+            # backward
+            if mode & at.BACKWARD:
+                dz = a
+                layer = last_layer
+                while layer >= at.FIELDS:
+                    K, J = plan[layer + at.LAYER_INPUTS], plan[layer + at.LAYER_OUTPUTS]
+                    offset = plan[layer + at.LAYER_OFFSET]
+                    below = layer - at.LAYER_FIELDS
+                    a = x if layer == at.FIELDS else pointer(plan[below + at.LAYER_A], parameters)
+                    to = advance(sums, lane * size + offset)
+                    call(plan[at.DENSE_BACKWARD_WEIGHTS], (a, dz, to, K, J, int(n < line)))
+                    if layer > at.FIELDS:
+                        w = advance(parameters, offset)
+                        call(plan[at.DENSE_BACKWARD_INPUT], (dz, w, a, K, J, plan[below + at.LAYER_RELU]))
+                        if plan[below + at.LAYER_SLOPE] != 0:
+                            slope = pointer(plan[below + at.LAYER_SLOPE], parameters)
+                            call(plan[at.MULTIPLY], (a, slope, 1, K, stride))
+                    dz = a
+                    if look_for_interrupt(plan, 2 * K * J):
+                        return at.INTERRUPTED
+                    layer = below
+        if mode & at.BACKWARD:
+            call(plan[at.FOLD_ROWS], (sums, pointer(plan[at.GRADIENT], parameters), plan[at.PARAMETERS], size, rows))
+        end_statistics(plan, parameters, mode, options)
+        return at.DONE
+
+    return span
+
+
+span, span_with_options = twice(_make)

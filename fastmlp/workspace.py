@@ -1,0 +1,334 @@
+"""Buffers and plans: all memory that kernels work in, for one network, schedule and size of data.
+
+A `Workspace` trusts its arguments (`data.py` and `spec.py` have checked them). Kernels allocate nothing, and find
+everything by the plan.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from fastmlp import pairs
+from fastmlp import plan as at
+from fastmlp.pairs import Floats, Int, Ints
+from fastmlp.reference.arithmetic import CHUNK, LINE
+from fastmlp.reference.random import dropout_numbers
+from fastmlp.spec import Spec
+from fastmlp.target import target
+from fastmlp.team import Team
+from fastmlp.training import State, Training
+
+DENSE = {"streamed": "dense", "rowwise": "row", "layered": "wide"}  # each schedule's kernels of dense layers
+TILE_BYTES = 24 * 1024  # a tile's activations: most of a 32 KiB L1 cache
+SUMS_BYTES = 128 * 1024  # lanes of row sums kept in memory between tiles; beyond, a tile is a whole chunk
+SPAN = 2 * CHUNK  # rows of a layered pass: all layers' activations are kept
+LAYERED_WORK = 16_000  # multiplications for a row, from which the layered schedule pays
+LAYERED_WASTE = 1.3  # and this many of them at most for each that is needed
+GROUP_BYTES = 256 * 1024  # deltas that the layered schedule packs at once: some of the second cache
+STEPS = 16384  # a call's updates, where each has numbers of its own
+
+_GATHER = (Floats, Ints, Int, Int, Int, Int, Floats, Int)
+
+
+def aligned(count: int, dtype: str) -> np.ndarray:
+    """An array of zeros on a 64-byte boundary with two lines to spare behind it: kernels write whole registers."""
+    itemsize = np.dtype(dtype).itemsize
+    raw = np.zeros(count * itemsize + 3 * LINE, np.uint8)
+    start = -raw.ctypes.data % LINE
+    return raw[start : start + count * itemsize].view(dtype)
+
+
+def tile_rows(spec: Spec, rows: int, group: int) -> int:
+    """Rows of a tile, a multiple of `group`: as many as fit the cache, and a chunk in tiles of about the same size."""
+    chunk = min(CHUNK, rows)
+    itemsize = np.dtype(spec.dtype).itemsize
+    if spec.parameters * LINE > SUMS_BYTES:
+        fitting = chunk
+    else:
+        fitting = max(group, TILE_BYTES // (itemsize * (sum(spec.layers) + spec.targets)))
+    tiles = math.ceil(chunk / fitting)
+    return math.ceil(math.ceil(chunk / tiles) / group) * group
+
+
+def panel_width(dtype: str) -> int:
+    """Units of the layered schedule's panels, or more: four lines."""
+    return 4 * LINE // np.dtype(dtype).itemsize
+
+
+def row_stride(units: int, dtype: str) -> int:
+    """Numbers from one row to the next in the layered schedule: whole panels, a 1, and an odd number of lines.
+
+    With a power of two, rows would fall on the same few sets of the cache.
+    """
+    lanes, panel = LINE // np.dtype(dtype).itemsize, panel_width(dtype)
+    lines = math.ceil(max(math.ceil(units / panel) * panel, units + 1) / lanes)
+    return (lines | 1) * lanes
+
+
+class Workspace:
+    """Buffers and plan for one network, schedule and size of data."""
+
+    # of a training, made by `ready`
+    order: np.ndarray
+    snapshots: np.ndarray
+    epochs: np.ndarray
+    losses: np.ndarray
+    rights: np.ndarray
+    state: np.ndarray
+    steps: np.ndarray
+
+    def __init__(self, spec: Spec, schedule: str, rows: int, weighed: bool = False):
+        self.columns = spec.targets + weighed  # of y
+        self.spec, self.schedule = spec, schedule
+        dtype = spec.dtype
+        itemsize = np.dtype(dtype).itemsize
+        lanes = LINE // itemsize
+        # Registers come in twos; and a tile begins where the lanes of its chunk do, or rows would change lanes.
+        group = max(2 * target().register, LINE) // itemsize
+        if schedule == "streamed":
+            self.tile = tile_rows(spec, rows, group)
+        else:  # the loss's: of a chunk, or of one row
+            self.tile = math.ceil((1 if schedule == "rowwise" else min(rows, CHUNK)) / group) * group
+        self.span = min(SPAN, 2 ** math.ceil(math.log2(math.ceil(rows / CHUNK))) * CHUNK)
+        self.span_rows = min(rows, self.span)
+        self.several = self.tile < min(CHUNK, rows)  # tiles to a chunk
+        # A line between units: with a power of two, all units of a row would fall on the same few sets of the cache.
+        self.stride = max(self.tile, lanes) + lanes
+        # parameters, the loss and the sum of weights, in whole lines
+        self.size = (spec.parameters + 1 + lanes) // lanes * lanes
+        self._arrays: list[np.ndarray] = []
+        self.plan = np.zeros(at.FIELDS + at.LAYER_FIELDS * (len(spec.layers) - 1), np.int64)
+        self.parameters = aligned(self.size, dtype)
+        self._network()
+
+    def keep(self, array: np.ndarray) -> int:
+        """The array's address; the workspace keeps it alive."""
+        self._arrays.append(array)
+        return array.ctypes.data
+
+    def floats(self, count: int) -> int:
+        return self.keep(aligned(count, self.spec.dtype))
+
+    def address(self, kernel: str) -> int:
+        return pairs.address(kernel, self.spec.dtype)
+
+    def call(self, kernel: str, arguments: tuple[str, ...], *values: int) -> int:
+        return pairs.function(kernel, self.spec.dtype, arguments)(*values)
+
+    def _network(self) -> None:
+        spec, plan = self.spec, self.plan
+        streamed, layered = self.schedule == "streamed", self.schedule == "layered"
+        plan[at.LAYERS] = len(spec.shapes)
+        plan[at.SPAN] = self.span if layered else CHUNK
+        plan[at.PARAMETERS] = spec.parameters
+        plan[at.OUTPUTS] = spec.outputs
+        plan[at.COLUMNS] = self.columns
+        if self.columns > spec.targets:
+            plan[at.EXTRAS] |= at.WEIGHED
+        plan[at.TILE], plan[at.STRIDE] = self.tile, self.stride
+        plan[at.Y_TILE] = self.floats((spec.outputs + self.columns) * self.stride)
+        if streamed:
+            plan[at.X_TILE] = self.floats(spec.inputs * self.stride)
+        if streamed or layered:
+            plan[at.GATHER] = self.address("layout.gather")
+        if layered:
+            plan[at.X_STRIDE] = row_stride(spec.inputs, spec.dtype)
+            plan[at.TRANSPOSE] = self.address("layout.transpose")
+            plan[at.PANEL] = self.floats((at.DEPTH + LINE) * panel_width(spec.dtype))
+        plan[at.DENSE_FORWARD] = self.address(self.dense("forward"))
+        for layer, ((inputs, outputs), offset) in enumerate(zip(spec.shapes, spec.offsets, strict=True)):
+            activation = spec.hidden[layer] if layer < len(spec.hidden) else "identity"
+            entry = at.FIELDS + layer * at.LAYER_FIELDS
+            plan[entry + at.LAYER_INPUTS] = inputs
+            plan[entry + at.LAYER_OUTPUTS] = outputs
+            plan[entry + at.LAYER_OFFSET] = offset
+            plan[entry + at.LAYER_RELU] = activation == "relu"
+            plan[entry + at.LAYER_STRIDE] = row_stride(outputs, spec.dtype)
+            plan[entry + at.LAYER_A] = self.units(outputs)
+            if activation not in ("relu", "identity"):
+                plan[entry + at.LAYER_FORWARD] = self.address(f"activations.{activation}_forward")
+                plan[entry + at.LAYER_SLOPE] = self.units(outputs)
+
+    def units(self, count: int) -> int:
+        """A buffer for so many units of all rows of a tile, or of a span."""
+        if self.schedule == "layered":
+            return self.floats((self.span_rows + at.BLOCK_ROWS) * row_stride(count, self.spec.dtype))
+        return self.floats(math.ceil(count / 4) * 4 * self.stride)
+
+    def dense(self, what: str) -> str:
+        """The name of a dense layer's kernel in this schedule."""
+        return f"{DENSE[self.schedule]}.dense_{what}"
+
+    def for_outputs(self, result: np.ndarray, kernel: str | None) -> None:
+        """Readies a pass that writes the outputs of all rows: the logits, or what `kernel` makes of them."""
+        plan = self.plan
+        plan[at.RESULT] = self.keep(result)
+        plan[at.SCATTER] = self.address("layout.scatter")
+        plan[at.OUTPUT_KERNEL] = self.address(kernel) if kernel else 0
+
+    def for_loss(self, rows: int) -> None:
+        """Readies a pass that sums the loss over up to `rows` rows."""
+        plan, spec = self.plan, self.spec
+        line = LINE // np.dtype(spec.dtype).itemsize
+        plan[at.LOSS_KERNEL] = self.address(f"losses.{spec.loss_kernel}")
+        if spec.loss_parameter is not None:
+            plan[at.EXTRAS] |= at.LOSS_IS_SET
+            plan[at.LOSS_PARAMETER] = self.keep(np.array([spec.loss_parameter], spec.dtype))
+        if plan[at.EXTRAS] & at.WEIGHED:
+            plan[at.WEIGH_KERNEL] = self.address("losses.weigh")
+        ones = aligned(self.stride, spec.dtype)
+        ones[:] = 1
+        plan[at.ONES] = self.keep(ones)
+        plan[at.SUM_BATCH] = self.address("train.sum_batch")
+        plan[at.STATISTICS] = self.floats(5 * line)
+        self.gradient = aligned(self.size, spec.dtype)
+        plan[at.GRADIENT] = self.keep(self.gradient)
+        levels = math.ceil(rows / int(plan[at.SPAN])).bit_length()
+        plan[at.LEVELS] = self.floats(levels * self.size)
+        plan[at.SCALARS] = self.floats(2 * (SPAN // CHUNK).bit_length() + 2)
+
+    def for_gradient(self) -> None:
+        """Readies a pass that also sums the gradient."""
+        plan, spec = self.plan, self.spec
+        line = LINE // np.dtype(spec.dtype).itemsize
+        plan[at.DENSE_BACKWARD_INPUT] = self.address(self.dense("backward_input")) if len(spec.layers) > 2 else 0
+        plan[at.DENSE_BACKWARD_WEIGHTS] = self.address(self.dense("backward_weights"))
+        if self.schedule == "streamed":
+            plan[at.SUMS] = self.floats(max(12, spec.parameters if self.several else 0) * line)
+        elif self.schedule == "layered":
+            rows, panel, widest = self.span_rows, panel_width(spec.dtype), max(spec.layers[1:])
+            group = panel * max(1, GROUP_BYTES // (rows * panel * LINE // line))
+            inputs = max(spec.layers) + 1 if group < widest else 0  # packed once for several groups
+            plan[at.GROUP] = group = min(group, math.ceil(widest / panel) * panel)
+            plan[at.PACKED] = self.floats(rows * (group + inputs + at.BLOCK_INPUTS) + line)
+            plan[at.BLOCKS] = self.floats((at.LEVELS_OF_LANES + at.LEVELS_OF_CHUNKS) * at.BLOCK_INPUTS * panel)
+            plan[at.DELTAS] = self.floats((at.PASSING + at.BLOCK_ROWS) * panel)
+        else:
+            plan[at.FOLD_ROWS] = self.address("row.fold")
+            plan[at.SUMS] = self.floats(line * self.size)
+        if set(spec.hidden) - {"relu", "identity"}:
+            plan[at.MULTIPLY] = self.address("activations.multiply")
+
+    def team(self, members: int, training: Training) -> Team:
+        """A team for a training that is ready."""
+        rows = int(self.plan[at.BATCH])
+        others = [
+            Workspace(self.spec, self.schedule, rows, self.columns > self.spec.targets) for _ in range(members - 1)
+        ]
+        for other in others:
+            other.for_loss(rows)
+            other.for_gradient()
+            if self.schedule == "streamed":
+                other.plan[at.X_TILE] = other.floats(self.spec.inputs * self.stride)
+                if training.drops:
+                    other.for_dropout(training)
+        return Team(self, others, rows)
+
+    def for_pass(self) -> None:
+        """Readies the pass itself, once all is known that it is asked for."""
+        options = int(self.plan[at.EXTRAS]) & (at.WEIGHED | at.DROPS | at.LOSS_IS_SET) and self.schedule != "layered"
+        self.plan[at.PASS_KERNEL] = self.address(f"{self.schedule}.span{'_with_options' if options else ''}")
+
+    def for_dropout(self, training: Training) -> None:
+        """Readies dropout for a pass that sums the gradient."""
+        plan, spec = self.plan, self.spec
+        plan[at.EXTRAS] |= at.DROPS
+        plan[at.DROPOUT] = self.address("layered.dropout" if self.schedule == "layered" else "passes.dropout")
+        plan[at.DROPOUT_FACTORS] = self.address("random.dropout_factors")
+        plan[at.MULTIPLY] = self.address("activations.multiply")
+        plan[at.DROPOUT_SEED] = np.array(training.dropout_seed, np.uint64).view(np.int64)
+        for layer, rate in enumerate(training.dropout):
+            threshold, kept = dropout_numbers(rate)
+            if threshold:
+                entry = at.FIELDS + layer * at.LAYER_FIELDS
+                plan[entry + at.LAYER_THRESHOLD] = threshold
+                plan[entry + at.LAYER_KEPT] = self.keep(np.array([kept], spec.dtype))
+                plan[entry + at.LAYER_FACTORS] = self.units(spec.layers[layer + 1])
+                if plan[entry + at.LAYER_SLOPE] == 0:
+                    plan[entry + at.LAYER_SLOPE] = plan[entry + at.LAYER_FACTORS]
+
+    def for_update(self, training: Training, state: State) -> None:
+        """Readies what becomes of a gradient: penalties, clipping, and the optimizer's update."""
+        plan, spec = self.plan, self.spec
+        optimizer = training.optimizer
+        plan[at.UPDATE] = self.address(f"optimizers.{optimizer.kernel if optimizer else 'gradient_descent'}")
+        columns = 1
+        if optimizer is not None and optimizer.vectors:
+            self.state = aligned(optimizer.vectors * self.size, spec.dtype).reshape(-1, self.size)
+            self.state[:, : spec.parameters] = state.vectors
+            plan[at.STATE] = self.keep(self.state)
+            plan[at.SETTINGS] = self.keep(np.array(optimizer.settings, spec.dtype))
+            columns = optimizer.steps(np.ones(1), np.ones(2))[0].shape[1]
+        constant = columns == 1 and training.constant
+        self.steps = np.zeros((1 if constant else STEPS, columns), spec.dtype)
+        if constant:
+            self.steps[:] = training.learning_rate
+        plan[at.STEPS], plan[at.STEP_NUMBERS] = self.keep(self.steps), 0 if constant else columns
+        if plan[at.STATE] or plan[at.EXTRAS] & at.WEIGHED or training.prepares or not constant:
+            plan[at.STEP_KERNEL] = self.address("train.step")
+        if training.prepares:
+            plan[at.SCALED] = self.address("gradients.scaled")
+            if training.l2 or training.l1:
+                plan[at.PENALIZED] = self.address("gradients.penalized")
+            if training.clip_value is not None:
+                plan[at.CLIPPED_BY_VALUE] = self.address("gradients.clipped_by_value")
+            if training.clip_norm is not None:
+                plan[at.CLIPPED_BY_NORM] = self.address("gradients.clipped_by_norm")
+                levels = math.ceil(spec.parameters / CHUNK).bit_length()
+                plan[at.SCRATCH] = self.floats(levels + 4 * LINE)
+
+    def data(self, x: np.ndarray, y: np.ndarray | None) -> None:
+        """Rows by rows, gathered tile by tile as they are needed."""
+        self.plan[at.X] = self.keep(x)
+        if y is not None:
+            self.plan[at.Y] = self.keep(y)
+        if self.schedule == "layered":
+            self.plan[at.X_TILE] = self.units(self.spec.inputs)
+            self.plan[at.COPY_ROWS] = self.address("layout.copy_rows")
+
+    def copied_data(self, x: np.ndarray, y: np.ndarray) -> None:
+        """A copy of the features as the layered schedule wants them, for data that many epochs go through alike."""
+        stride = row_stride(self.spec.inputs, self.spec.dtype)
+        rows = aligned((len(x) + at.BLOCK_ROWS) * stride, self.spec.dtype)
+        self.plan[at.X_TILE], self.plan[at.Y] = self.keep(rows), self.keep(y)
+        columns = self.spec.inputs
+        self.call("layout.copy_rows", _GATHER, x.ctypes.data, 0, 0, 0, len(x), columns, rows.ctypes.data, stride)
+
+    def tiled_data(self, x: np.ndarray, y: np.ndarray) -> None:
+        """A copy in tiles, for data that many epochs go through in the same order."""
+        starts = [(c, t) for c in range(0, len(x), CHUNK) for t in range(c, min(c + CHUNK, len(x)), self.tile)]
+        slots = math.ceil(len(x) / CHUNK) * math.ceil(CHUNK / self.tile)
+        for place, rows, columns in (
+            (at.X_TILES, x, self.spec.inputs),
+            (at.Y_TILES, y, self.columns),
+        ):
+            tiles = aligned(min(slots, len(starts)) * columns * self.stride, self.spec.dtype)
+            self.plan[place] = self.keep(tiles)
+            for slot, (chunk, first) in enumerate(starts):
+                count = min(self.tile, chunk + CHUNK - first, len(x) - first)
+                to = tiles.ctypes.data + slot * columns * self.stride * tiles.itemsize
+                self.call("layout.gather", _GATHER, rows.ctypes.data, 0, 0, first, count, columns, to, self.stride)
+
+
+def choose_schedule(spec: Spec, batch: int) -> str:
+    """The schedule for batches of this many rows.
+
+    Layered reaches 0.8 to 0.95 of the peak where streamed reaches 0.4 to 0.6, but computes whole panels of units and
+    has more to do beside; measured on both sides of LAYERED_WORK and LAYERED_WASTE, see docs/performance.md.
+    """
+    if batch == 1:
+        return "rowwise"
+    work = padded = 0
+    for layer, (inputs, outputs) in enumerate(spec.shapes):
+        work += inputs * outputs * (3 if layer else 2)
+        padded += (inputs + inputs + 1) * whole_panels(outputs, spec.dtype)
+        padded += outputs * whole_panels(inputs, spec.dtype) if layer else 0
+    return "layered" if work >= LAYERED_WORK and padded <= LAYERED_WASTE * work else "streamed"
+
+
+def whole_panels(units: int, dtype: str) -> int:
+    """Units that the layered schedule computes for so many: the last panel has 4 registers or 2."""
+    line = LINE // np.dtype(dtype).itemsize
+    return math.ceil(units / (2 * line)) * 2 * line
