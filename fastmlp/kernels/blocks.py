@@ -79,19 +79,20 @@ def rows_of(context, p, i, stride, rows, registers):
 
 
 @intrinsic(prefer_literal=True)
-def spread_rows(context, p, i, rows, registers):
-    """A block whose row r is p[i + r] in every lane."""
+def spread_rows(context, p, i, apart, rows, registers):
+    """A block whose row r is p[i + r apart] in every lane."""
     block = Block(p.dtype, rows.literal_value, registers.literal_value)
 
     def lower(context, builder, sig, values):
-        pointer, i = values[:2]
+        pointer, i, apart = values[:3]
         found = []
-        for r in range(block.rows):
-            at = builder.gep(pointer, [builder.add(i, ir.Constant(i.type, r))], inbounds=True)
-            found += [splat(builder, builder.load(at), vec(p.dtype).lanes)] * block.registers
+        for _ in range(block.rows):
+            x = builder.load(builder.gep(pointer, [i], inbounds=True))
+            found += [splat(builder, x, vec(p.dtype).lanes)] * block.registers
+            i = builder.add(i, apart)
         return _filled(context, builder, block, found)
 
-    return block(p, types.int64, rows, registers), lower
+    return block(p, types.int64, types.int64, rows, registers), lower
 
 
 @intrinsic
@@ -242,74 +243,126 @@ def passed(context, block, a, closed):
     return block(block, a, closed), lower
 
 
-# Blocks whose registers lie apart.
+# Sums over rows: a block's register is one sum's lanes, and lies apart from the others. The rows from `last` on are all
+# the same one, so that a block may reach beyond what there is: it then does the last row again, to the same bits.
 
 
-def _places(builder, i, row, column, block):
-    """The index of each register: i + r row + c column."""
-    for _ in range(block.rows):
-        at = i
-        for _ in range(block.registers):
-            yield at
-            at = builder.add(at, column)
-        i = builder.add(i, row)
+def _row_starts(builder, i, row, last, rows):
+    """The index of each row: i + min(r, last) row."""
+    for r in range(rows):
+        number = ir.Constant(i.type, r)
+        inside = builder.icmp_signed("<", number, last)
+        yield builder.add(i, builder.mul(builder.select(inside, number, last), row))
 
 
 @intrinsic(prefer_literal=True)
-def registers_of(context, p, i, row, column, rows, registers):
-    """A block of the registers at p[i + r row + c column]."""
+def registers_of(context, p, i, row, last, column, rows, registers):
+    """A block of the registers at p[i + min(r, last) row + c column]."""
     block = Block(p.dtype, rows.literal_value, registers.literal_value)
 
     def lower(context, builder, sig, values):
-        pointer, i, row, column = values[:4]
-        places = _places(builder, i, row, column, block)
-        return _filled(context, builder, block, [_register(context, builder, pointer, at, p.dtype) for at in places])
+        pointer, i, row, last, column = values[:5]
+        found = []
+        for at in _row_starts(builder, i, row, last, block.rows):
+            for _ in range(block.registers):
+                found.append(_register(context, builder, pointer, at, p.dtype))
+                at = builder.add(at, column)
+        return _filled(context, builder, block, found)
 
-    return block(p, types.int64, types.int64, types.int64, rows, registers), lower
+    return block(p, types.int64, types.int64, types.int64, types.int64, rows, registers), lower
 
 
 @intrinsic
-def put_registers(context, p, i, row, column, block):
-    """Writes a block's registers to p[i + r row + c column]."""
+def put_registers(context, p, i, row, last, column, block):
+    """Writes a block's registers to p[i + min(r, last) row + c column]."""
 
     def lower(context, builder, sig, values):
-        pointer, i, row, column, value = values
-        for number, at in enumerate(_places(builder, i, row, column, block)):
-            x = builder.extract_value(value, number)
-            builder.store(x, _address(builder, pointer, at, x.type), align=p.dtype.bitwidth // 8)
+        pointer, i, row, last, column, value = values
+        for r, at in enumerate(_row_starts(builder, i, row, last, block.rows)):
+            for c in range(block.registers):
+                x = builder.extract_value(value, r * block.registers + c)
+                builder.store(x, _address(builder, pointer, at, x.type), align=p.dtype.bitwidth // 8)
+                at = builder.add(at, column)
+        return context.get_dummy_value()
+
+    return types.void(p, types.int64, types.int64, types.int64, types.int64, block), lower
+
+
+@intrinsic
+def put_folds(context, p, i, row, last, block):
+    """Writes the sums of a block's registers, by halves (lane v takes in lane v + V/2, ...), to p[i + min(r, last) row + c].
+
+    Two registers are halved at once, into one: 16 sums of 16 lanes take 15 additions and 30 shuffles.
+    """
+
+    def lower(context, builder, sig, values):
+        pointer, i, row, last, value = values
+        lanes, columns = vec(p.dtype).lanes, block.registers
+        left = [builder.extract_value(value, number) for number in range(block.rows * columns)]
+        starts = list(_row_starts(builder, i, row, last, block.rows))
+        done = 0
+        while left:
+            count = min(lanes, 1 << (len(left).bit_length() - 1))
+            sums = _folded(builder, left[:count], lanes)
+            for first in range(0, count, columns):
+                some = _shuffled(builder, sums, sums, range(first, first + columns))
+                at = _address(builder, pointer, starts[(done + first) // columns], some.type)
+                builder.store(some, at, align=p.dtype.bitwidth // 8)
+            left, done = left[count:], done + count
         return context.get_dummy_value()
 
     return types.void(p, types.int64, types.int64, types.int64, block), lower
 
 
-@intrinsic
-def cleared(context, block, mask):
-    """The block, or +0 in the lanes of the mask."""
+def _folded(builder, registers, lanes):
+    """One vector of the sums of each of these registers, a power of two of them and at most `lanes`."""
+    width = lanes
+    while width > 1:
+        half = width // 2
+        merged = []
+        for a, b in zip(registers[::2], registers[1::2] or registers[:1], strict=True):
+            size = a.type.count * (1 if a is b else 2)
+            low = [start + lane for start in range(0, size, width) for lane in range(half)]
+            high = [lane + half for lane in low]
+            merged.append(builder.fadd(_shuffled(builder, a, b, low), _shuffled(builder, a, b, high)))
+        registers, width = merged, half
+    return registers[0]
+
+
+@intrinsic(prefer_literal=True)
+def input_rows(context, a, ones, k, K, stride, rows):
+    """Pointers to the rows k, k + 1, ... of a, `stride` apart; from row K on, to `ones`."""
+    pointers = types.UniTuple(a, rows.literal_value)
 
     def lower(context, builder, sig, values):
+        a_, ones_, k, K, stride = values[:5]
         found = []
-        for i in range(block.rows * block.registers):
-            x = builder.extract_value(values[0], i)
-            found.append(builder.select(values[1], ir.Constant(x.type, None), x))
-        return _filled(context, builder, block, found)
+        for r in range(rows.literal_value):
+            number = builder.add(k, ir.Constant(k.type, r))
+            there = builder.gep(a_, [builder.mul(number, stride)])
+            found.append(builder.select(builder.icmp_signed("<", number, K), there, ones_))
+        return context.make_tuple(builder, pointers, found)
 
-    return block(block, mask), lower
+    return pointers(a, ones, types.int64, types.int64, types.int64, rows), lower
 
 
 @intrinsic
-def multiply_add_registers(context, block, xs, d, n, stride):
-    """block[r, c] = fma(xs[r], the register d[n + c stride], block[r, c]); xs: a register for each row."""
+def multiply_add_rows(context, block, xs, d, n, stride):
+    """block[r, c] = fma(the register xs[r][n], the register d[n + c stride], block[r, c])."""
 
     def lower(context, builder, sig, values):
         block_, xs_, d_, n, stride = values
-        rows = [builder.extract_value(xs_, r) for r in range(block.rows)]
+        rows = [
+            _register(context, builder, builder.extract_value(xs_, r), n, block.dtype) for r in range(block.rows)
+        ]
         made = [builder.extract_value(block_, i) for i in range(block.rows * block.registers)]
+        at = n
         for c in range(block.registers):
-            x = _register(context, builder, d_, n, block.dtype)
+            x = _register(context, builder, d_, at, block.dtype)
             for r in range(block.rows):
                 i = r * block.registers + c
                 made[i] = _llvm(builder, "fma", rows[r], x, made[i])
-            n = builder.add(n, stride)
+            at = builder.add(at, stride)
         return _filled(context, builder, block, made)
 
     return block(block, xs, d, types.int64, types.int64), lower

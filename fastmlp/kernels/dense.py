@@ -6,102 +6,178 @@ width. Loops run over whole groups of two registers; the rows from `rows` up to 
 """
 
 from fastmlp.kernels.blocks import (
-    cleared,
+    added,
     floored,
+    input_rows,
     multiply_add,
-    multiply_add_registers,
+    multiply_add_rows,
     passed,
     put,
+    put_folds,
     put_registers,
     registers_of,
     rows_of,
     spread_rows,
     zeros,
 )
-from fastmlp.kernels.memory import advance, fold, load, store_folds
-from fastmlp.kernels.simd import MINUS_INFINITY, NAN, always, fill, helper, lanes, line_lanes
+from fastmlp.kernels.memory import advance
+from fastmlp.kernels.simd import MINUS_INFINITY, NAN, REGISTER, fill, helper, lanes, line_lanes
 from fastmlp.pairs import Floats, Int, kernel
 from fastmlp.reference import dense as reference
+from fastmlp.reference.arithmetic import LINE
 
 # Blocks of 4 outputs x 2 registers: 8 independent sums, as many as two fma units of 4 cycles' latency need, from 2
-# loads and 4 broadcasts a step. 8 sums, 2 operands and a broadcast fit the 16 registers of AVX2.
+# loads and 4 broadcasts a step. 8 sums, 2 operands and a broadcast fit the 16 registers of AVX2. What is left of a layer
+# goes by two outputs x 4 registers, an odd one twice, to the same bits: alone it would have too few sums in flight.
 
 
 @helper
 def product(x, stride, w, w_in, w_out, depth, c):
-    """c, a block of outputs by two registers of rows, with their sums over `depth` inputs added."""
+    """c, a block of outputs by registers of rows, with their sums over `depth` inputs added."""
     for i in range(depth):
         c = multiply_add(c, w, i * w_in, w_out, x, i * stride)
     return c
 
 
 @helper
-def forward_outputs(a, w, b, z, K, J, rows, stride, floor, outputs):
-    """The outputs from w's and b's first on, of all rows."""
-    for n in range(0, rows, 2 * lanes(a)):
-        c = product(advance(a, n), stride, w, J, 1, K, spread_rows(b, 0, outputs, 2))
-        put(z, n, stride, floored(c, floor))
+def forward_block(a, w, b, z, K, J, stride, apart, floor, outputs, registers):
+    """Some outputs, `apart` from each other, of some registers of rows."""
+    c = product(a, stride, w, J, apart, K, spread_rows(b, 0, apart, outputs, registers))
+    put(z, 0, apart * stride, floored(c, floor))
 
 
 @kernel(reference.dense_forward)
 def dense_forward(a: Floats, w: Floats, b: Floats, z: Floats, K: Int, J: Int, rows: Int, stride: Int, relu: Int):
     """z[j, n] = b[j] + sum over k of a[k, n] w[k, j]; with relu, 0 where that is below 0. Writes z."""
     floor = fill(a, 0) if relu else fill(a, MINUS_INFINITY)
+    group = 2 * lanes(a)
     j = 0
     while j + 4 <= J:
-        forward_outputs(a, advance(w, j), advance(b, j), advance(z, j * stride), K, J, rows, stride, floor, 4)
+        for n in range(0, rows, group):
+            forward_block(
+                advance(a, n), advance(w, j), advance(b, j), advance(z, j * stride + n), K, J, stride, 1, floor, 4, 2
+            )
         j += 4
     while j < J:
-        forward_outputs(a, advance(w, j), advance(b, j), advance(z, j * stride), K, J, rows, stride, floor, 1)
-        j += 1
+        apart = int(j + 1 < J)
+        n = 0
+        while n + group < rows:
+            forward_block(
+                advance(a, n), advance(w, j), advance(b, j), advance(z, j * stride + n), K, J, stride, apart, floor, 2, 4
+            )
+            n += 2 * group
+        if n < rows:
+            forward_block(
+                advance(a, n), advance(w, j), advance(b, j), advance(z, j * stride + n), K, J, stride, apart, floor, 2, 2
+            )
+        j += 2
 
 
 @helper
-def backward_inputs(dz, w, a, J, rows, stride, closed, inputs):
-    """The inputs from w's and a's first on, of all rows."""
-    for n in range(0, rows, 2 * lanes(a)):
-        c = product(advance(dz, n), stride, w, 1, J, J, zeros(a, inputs, 2))
-        put(a, n, stride, passed(c, rows_of(a, n, stride, inputs, 2), closed))
+def backward_block(dz, w, a, J, stride, apart, closed, inputs, registers):
+    """Some inputs, `apart` from each other, of some registers of rows."""
+    c = product(dz, stride, w, 1, apart * J, J, zeros(a, inputs, registers))
+    put(a, 0, apart * stride, passed(c, rows_of(a, 0, apart * stride, inputs, registers), closed))
 
 
 @kernel(reference.dense_backward_input)
 def dense_backward_input(dz: Floats, w: Floats, a: Floats, K: Int, J: Int, rows: Int, stride: Int, relu: Int):
     """da[k, n] = sum over j of dz[j, n] w[k, j]; with relu, +0 where a[k, n] <= 0. Writes da in place of a."""
     closed = fill(a, 0) if relu else fill(a, NAN)  # no number is at most NaN
+    group = 2 * lanes(a)
     k = 0
     while k + 4 <= K:
-        backward_inputs(dz, advance(w, k * J), advance(a, k * stride), J, rows, stride, closed, 4)
+        for n in range(0, rows, group):
+            backward_block(advance(dz, n), advance(w, k * J), advance(a, k * stride + n), J, stride, 1, closed, 4, 2)
         k += 4
     while k < K:
-        backward_inputs(dz, advance(w, k * J), advance(a, k * stride), J, rows, stride, closed, 1)
-        k += 1
+        apart = int(k + 1 < K)
+        n = 0
+        while n + group < rows:
+            backward_block(advance(dz, n), advance(w, k * J), advance(a, k * stride + n), J, stride, apart, closed, 2, 4)
+            n += 2 * group
+        if n < rows:
+            backward_block(advance(dz, n), advance(w, k * J), advance(a, k * stride + n), J, stride, apart, closed, 2, 2)
+        k += 2
 
 
-# dw by blocks of inputs x outputs whose sums stay in registers while the rows pass: 3 x 4 takes 12 registers and 7
-# loads for 12 fma. The bias is one more input, a line of ones, so that db costs no pass of its own. Sums live in
-# lines of 64 bytes (8 or 16 lanes) whatever the register: a line of two registers is summed in two passes.
+# dw by blocks of inputs x outputs whose sums stay in registers while the rows pass: 6 x 4 take 24 registers, and 10
+# loads for 24 fma; 3 x 4 where there are 16 registers. The bias is one more input, a line of ones, so that db costs no
+# pass of its own. Lanes of sums are lines of 64 bytes (8 or 16 lanes) whatever the register: a line of two registers is
+# summed in two passes.
+
+INPUTS = 6 if REGISTER == LINE else 3
+
+
+if REGISTER == LINE:
+
+    @helper
+    def weights(xs, dz, stride, rows, sums, row, dw, J, rest, first, last, inputs, outputs):
+        """Adds x_i[n] dz[j, n] over the rows to the sums of a block, or begins them; the last tile writes dw instead.
+
+        rest: the block's last input; those behind it are none.
+        """
+        line = line_lanes(dz)
+        if first:
+            c = zeros(dz, inputs, outputs)
+        else:
+            c = registers_of(sums, 0, row, rest, line, inputs, outputs)
+        for n in range(0, rows, line):
+            c = multiply_add_rows(c, xs, dz, n, stride)
+        if last:
+            put_folds(dw, 0, J, rest, c)
+        else:
+            put_registers(sums, 0, row, rest, line, c)
+
+else:
+
+    @helper
+    def weights(xs, dz, stride, rows, sums, row, dw, J, rest, first, last, inputs, outputs):
+        """Adds x_i[n] dz[j, n] over the rows to the sums of a block, or begins them; the last tile also writes dw.
+
+        rest: the block's last input; those behind it are none.
+        """
+        line, step = line_lanes(dz), lanes(dz)
+        for part in range(0, line, step):
+            if first:
+                c = zeros(dz, inputs, outputs)
+            else:
+                c = registers_of(sums, part, row, rest, line, inputs, outputs)
+            for n in range(part, rows, line):
+                c = multiply_add_rows(c, xs, dz, n, stride)
+            put_registers(sums, part, row, rest, line, c)
+        if last:
+            half = line // 2
+            while half >= step:  # a line's registers meet first, as its lanes do
+                for part in range(0, half, step):
+                    c = registers_of(sums, part, row, rest, line, inputs, outputs)
+                    c = added(c, registers_of(sums, part + half, row, rest, line, inputs, outputs))
+                    put_registers(sums, part, row, rest, line, c)
+                half //= 2
+            put_folds(dw, 0, J, rest, registers_of(sums, 0, row, rest, line, inputs, outputs))
 
 
 @helper
-def block3(x0, x1, x2, dz, stride, rows, sums, row, fresh, outputs):
-    """Adds x_i[n] dz[j, n] over the rows to sums[i * row + j * V], or begins these sums; i < 3, j < outputs."""
-    line, step = line_lanes(dz), lanes(dz)
-    for part in range(0, line, step):
-        c = cleared(registers_of(sums, part, row, line, 3, outputs), fresh)
-        for n in range(part, rows, line):
-            c = multiply_add_registers(c, (load(x0, n), load(x1, n), load(x2, n)), dz, n, stride)
-        put_registers(sums, part, row, line, c)
-
-
-@helper
-def block1(x0, dz, stride, rows, sums, fresh, outputs):
-    """As block3, for one input."""
-    line, step = line_lanes(dz), lanes(dz)
-    for part in range(0, line, step):
-        c = cleared(registers_of(sums, part, 0, line, 1, outputs), fresh)
-        for n in range(part, rows, line):
-            c = multiply_add_registers(c, (load(x0, n),), dz, n, stride)
-        put_registers(sums, part, 0, line, c)
+def weights_of_inputs(xs, dz, stride, rows, sums, row, column, dw, J, rest, first, last, inputs):
+    """All outputs' weights of these inputs. `column`: numbers from one output's sums to the next."""
+    j = 0
+    while j + 4 <= J:
+        weights(
+            xs, advance(dz, j * stride), stride, rows, advance(sums, j * column), row, advance(dw, j), J, rest,
+            first, last, inputs, 4,
+        )  # fmt: skip
+        j += 4
+    if j + 2 <= J:
+        weights(
+            xs, advance(dz, j * stride), stride, rows, advance(sums, j * column), row, advance(dw, j), J, rest,
+            first, last, inputs, 2,
+        )  # fmt: skip
+        j += 2
+    if j < J:
+        weights(
+            xs, advance(dz, j * stride), stride, rows, advance(sums, j * column), row, advance(dw, j), J, rest,
+            first, last, inputs, 1,
+        )  # fmt: skip
 
 
 @kernel(reference.dense_backward_weights)
@@ -116,33 +192,16 @@ def dense_backward_weights(
     """
     line = line_lanes(a)
     alone = first and last
-    fresh = always(a, first)
+    row, column = (4 * line, 0) if alone else (J * line, line)
     k = 0
     while k <= K:
-        wide = 3 if k + 2 <= K else 1
-        x0 = advance(a, k * stride) if k < K else ones
-        x1 = advance(a, (k + 1) * stride)
-        x2 = advance(a, (k + 2) * stride) if k + 2 < K else ones
-        j = 0
-        while j < J:
-            tall = 4 if j + 4 <= J else 1
-            row = tall * line if alone else J * line
-            base = sums if alone else advance(sums, (k * J + j) * line)
-            d = advance(dz, j * stride)
-            if wide == 3:
-                if tall == 4:
-                    block3(x0, x1, x2, d, stride, rows, base, row, fresh, 4)
-                else:
-                    block3(x0, x1, x2, d, stride, rows, base, row, fresh, 1)
-            elif tall == 4:
-                block1(x0, d, stride, rows, base, fresh, 4)
-            else:
-                block1(x0, d, stride, rows, base, fresh, 1)
-            if last:
-                for i in range(wide):
-                    if tall == 4:
-                        store_folds(dw, (k + i) * J + j, base, i * row)
-                    else:
-                        dw[(k + i) * J + j] = fold(base, i * row)
-            j += tall
-        k += wide
+        some = advance(sums, 0 if alone else k * row)
+        to = advance(dw, k * J)
+        if INPUTS == 6 and k + 3 <= K:
+            xs = input_rows(a, ones, k, K, stride, 6)
+            weights_of_inputs(xs, dz, stride, rows, some, row, column, to, J, K - k, first, last, 6)
+            k += 6
+        else:
+            few = input_rows(a, ones, k, K, stride, 3)
+            weights_of_inputs(few, dz, stride, rows, some, row, column, to, J, K - k, first, last, 3)
+            k += 3

@@ -60,40 +60,49 @@ def add_statistics(statistics, weights, n, rows, loss, right):
 def exponentials(z, J, stride, n):
     """Replaces a register's logits by e^(z - m).
 
-    -> m, the largest; s, the sum; the label of the (first) largest; the sum of z - m.
+    -> m, the largest; s, the sum; the sum of z - m.
     """
     m = load(z, n)
-    label = fill(z, 0)
     for j in range(1, J):
         x = load(z, j * stride + n)
-        larger = greater(x, m)
-        m = select(larger, x, m)
-        label = select(larger, spread_number(z, j), label)
-    below = load(z, n) - m
-    s = exp_nonpositive(below)
-    store(z, n, s)
-    for j in range(1, J):
-        x = load(z, j * stride + n) - m
-        e = exp_nonpositive(x)
-        store(z, j * stride + n, e)
-        s, below = s + e, below + x
-    return m, s, label, below
+        m = select(greater(x, m), x, m)
+    if J == 2:  # one of the two is e^0, which is 1
+        first, second = load(z, n) - m, load(z, stride + n) - m
+        below = first + second
+        e = exp_nonpositive(below)
+        e0, e1 = select(equal(first, 0), 1, e), select(equal(second, 0), 1, e)
+        store(z, n, e0)
+        store(z, stride + n, e1)
+        s = e0 + e1
+    else:
+        s = below = fill(z, 0)
+        for j in range(J):
+            x = load(z, j * stride + n) - m
+            e = exp_nonpositive(x)
+            store(z, j * stride + n, e)
+            s, below = s + e, below + x
+    return m, s, below
 
 
 @helper
 def logit_of(z, target, J, stride, n):
-    """The logit of each row's label."""
-    chosen = load(z, n)
+    """The logit of each row's label, and whether it is the (first) largest."""
+    m = chosen = load(z, n)
+    label = fill(z, 0)
     for j in range(1, J):
-        chosen = select(equal(target, spread_number(z, j)), load(z, j * stride + n), chosen)
-    return chosen
+        x, number = load(z, j * stride + n), spread_number(z, j)
+        larger = greater(x, m)
+        m = select(larger, x, m)
+        label = select(larger, number, label)
+        chosen = select(equal(target, number), x, chosen)
+    return chosen, equal(label, target)
 
 
 @kernel(reference.softmax)
 def softmax(z: Floats, J: Int, rows: Int, stride: Int):
     """z = e^(z - m) / s: probabilities in place of logits."""
     for n in range(0, rows, lanes(z)):
-        _m, s, _label, _below = exponentials(z, J, stride, n)
+        _m, s, _below = exponentials(z, J, stride, n)
         r = 1 / s
         for j in range(J):
             store(z, j * stride + n, load(z, j * stride + n) * r)
@@ -122,14 +131,21 @@ def softmax_cross_entropy(
     """y: one unit, labels. z = e^(z - m) / s - [j = y]; the row's loss is log(s) - (z_y - m)."""
     for n in range(0, rows, lanes(z)):
         target = load(y, n)
-        chosen = logit_of(z, target, J, stride, n) if record else load(z, n)
-        m, s, label, _below = exponentials(z, J, stride, n)
+        chosen, right = load(z, n), equal(target, target)
         if record:
-            add_statistics(statistics, weights, n, rows, log(s) - (chosen - m), equal(label, target))
+            chosen, right = logit_of(z, target, J, stride, n)
+        m, s, _below = exponentials(z, J, stride, n)
+        if record:
+            add_statistics(statistics, weights, n, rows, log(s) - (chosen - m), right)
         r = 1 / s
-        for j in range(J):
-            is_label = select(equal(target, spread_number(z, j)), fill(z, 1), 0)
-            store(z, j * stride + n, load(z, j * stride + n) * r - is_label)
+        if J == 2:
+            one = equal(target, 1)
+            store(z, n, load(z, n) * r - select(one, fill(z, 0), 1))
+            store(z, stride + n, load(z, stride + n) * r - select(one, fill(z, 1), 0))
+        else:
+            for j in range(J):
+                is_label = select(equal(target, spread_number(z, j)), fill(z, 1), 0)
+                store(z, j * stride + n, load(z, j * stride + n) * r - is_label)
 
 
 @kernel(reference.softmax_smooth_cross_entropy)
@@ -145,11 +161,13 @@ def softmax_smooth_cross_entropy(
     on = 1 - fill(z, smoothing)
     for n in range(0, rows, lanes(z)):
         target = load(y, n)
-        chosen = logit_of(z, target, J, stride, n) if record else load(z, n)
-        m, s, label, below = exponentials(z, J, stride, n)
+        chosen, right = load(z, n), equal(target, target)
+        if record:
+            chosen, right = logit_of(z, target, J, stride, n)
+        m, s, below = exponentials(z, J, stride, n)
         if record:
             loss = log(s) - fma(off, below, on * (chosen - m))
-            add_statistics(statistics, weights, n, rows, loss, equal(label, target))
+            add_statistics(statistics, weights, n, rows, loss, right)
         r = 1 / s
         for j in range(J):
             share = select(equal(target, spread_number(z, j)), on + off, off)
