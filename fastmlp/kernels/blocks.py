@@ -162,6 +162,49 @@ def square(context, p, i, stride):
 
 
 @intrinsic
+def ordered_rows(context, order, ordered, n, like):
+    """order[n], order[n + 1], ... as many as a register of `like` has lanes; or n, n + 1, ... where `ordered` is 0."""
+    count = vec(like.dtype).lanes
+    numbers = types.UniTuple(types.int64, count)
+
+    def lower(context, builder, sig, values):
+        order_, ordered, n = values[:3]
+        several = ir.VectorType(n.type, count)
+        mask_type = ir.VectorType(ir.IntType(1), count)
+        read = cgutils.get_or_insert_function(
+            builder.module,
+            ir.FunctionType(several, [several.as_pointer(), ir.IntType(32), mask_type, several]),
+            f"llvm.masked.load.v{count}i64.p0",
+        )
+        as_they_come = builder.add(splat(builder, n, count), ir.Constant(several, list(range(count))))
+        asked = splat(builder, builder.icmp_signed("!=", ordered, ir.Constant(n.type, 0)), count)
+        found = builder.call(
+            read, [_address(builder, order_, n, several), ir.Constant(ir.IntType(32), 8), asked, as_they_come]
+        )
+        return context.make_tuple(
+            builder, numbers, [builder.extract_element(found, ir.Constant(ir.IntType(32), r)) for r in range(count)]
+        )
+
+    return numbers(order, types.int64, types.int64, like), lower
+
+
+@intrinsic
+def square_of_rows(context, p, numbers, stride, k):
+    """A block of one register a row: row r is p[numbers[r] stride + k] and on."""
+    block = Block(p.dtype, numbers.count, 1)
+
+    def lower(context, builder, sig, values):
+        pointer, numbers, stride, k = values
+        found = []
+        for r in range(block.rows):
+            at = builder.add(builder.mul(builder.extract_value(numbers, r), stride), k)
+            found.append(_register(context, builder, pointer, at, p.dtype))
+        return _filled(context, builder, block, found)
+
+    return block(p, numbers, types.int64, types.int64), lower
+
+
+@intrinsic
 def transposed(context, block):
     """A square block with rows and lanes exchanged: by pairs of rows, pairs of pairs, and so on."""
 
@@ -199,6 +242,21 @@ def multiply_add(context, block, a, i, stride, w, j):
         return _filled(context, builder, block, made)
 
     return block(block, a, types.int64, types.int64, w, types.int64), lower
+
+
+@intrinsic
+def multiply_add_held(context, block, factors, w, j):
+    """block[r, c] = fma(factors[r, c], the registers from w[j] on [c], block[r, c])."""
+
+    def lower(context, builder, sig, values):
+        operands = [_register(context, builder, values[2], values[3], block.dtype, c) for c in range(block.registers)]
+        made = []
+        for i in range(block.rows * block.registers):
+            factor, sum_so_far = (builder.extract_value(value, i) for value in (values[1], values[0]))
+            made.append(_llvm(builder, "fma", factor, operands[i % block.registers], sum_so_far))
+        return _filled(context, builder, block, made)
+
+    return block(block, factors, w, types.int64), lower
 
 
 @intrinsic
@@ -290,9 +348,9 @@ def put_registers(context, p, i, row, last, column, block):
 
 @intrinsic
 def put_folds(context, p, i, row, last, block):
-    """Writes the sums of a block's registers, by halves (lane v takes in lane v + V/2, ...), to p[i + min(r, last) row + c].
+    """p[i + min(r, last) row + c] = the sum of a block's register, by halves: lane v takes in lane v + V/2, and so on.
 
-    Two registers are halved at once, into one: 16 sums of 16 lanes take 15 additions and 30 shuffles.
+    Two registers are halved at once, into one: 16 sums of 16 lanes take 15 additions, shuffles and blends.
     """
 
     def lower(context, builder, sig, values):
@@ -304,10 +362,12 @@ def put_folds(context, p, i, row, last, block):
         while left:
             count = min(lanes, 1 << (len(left).bit_length() - 1))
             sums = _folded(builder, left[:count], lanes)
-            for first in range(0, count, columns):
-                some = _shuffled(builder, sums, sums, range(first, first + columns))
-                at = _address(builder, pointer, starts[(done + first) // columns], some.type)
-                builder.store(some, at, align=p.dtype.bitwidth // 8)
+            together = min(count, columns)
+            for first in range(0, count, together):
+                some = _shuffled(builder, sums, sums, range(first, first + together))
+                r, c = divmod(done + first, columns)
+                at = builder.add(starts[r], ir.Constant(i.type, c))
+                builder.store(some, _address(builder, pointer, at, some.type), align=p.dtype.bitwidth // 8)
             left, done = left[count:], done + count
         return context.get_dummy_value()
 
@@ -315,18 +375,36 @@ def put_folds(context, p, i, row, last, block):
 
 
 def _folded(builder, registers, lanes):
-    """One vector of the sums of each of these registers, a power of two of them and at most `lanes`."""
+    """One vector of the sums of each of these registers, a power of two of them and at most `lanes`.
+
+    Of two registers a and b, which hold parts of `width` lanes, one is made: in each part, a's lower half or b's upper
+    one, plus what this lacks. So a sum takes one blend, one shuffle and one addition of a register that it shares.
+    """
+    order = _folding_order(len(registers))
+    held = [registers[order.index(number)] for number in range(len(registers))]
     width = lanes
     while width > 1:
-        half = width // 2
-        merged = []
-        for a, b in zip(registers[::2], registers[1::2] or registers[:1], strict=True):
-            size = a.type.count * (1 if a is b else 2)
-            low = [start + lane for start in range(0, size, width) for lane in range(half)]
+        half, merged = width // 2, []
+        if len(held) == 1:
+            low = [start + lane for start in range(0, held[0].type.count, width) for lane in range(half)]
             high = [lane + half for lane in low]
-            merged.append(builder.fadd(_shuffled(builder, a, b, low), _shuffled(builder, a, b, high)))
-        registers, width = merged, half
-    return registers[0]
+            merged = [builder.fadd(*(_shuffled(builder, held[0], held[0], some) for some in (low, high)))]
+        for a, b in zip(held[::2], held[1::2], strict=len(held) > 1):
+            upper = [lane % width >= half for lane in range(lanes)]
+            own = [lane + lanes * up for lane, up in enumerate(upper)]
+            other = [lane + (lanes - half if up else half) for lane, up in enumerate(upper)]
+            merged.append(builder.fadd(_shuffled(builder, a, b, own), _shuffled(builder, a, b, other)))
+        held, width = merged, half
+    return held[0]
+
+
+def _folding_order(count):
+    """Which register's sum `_folded` leaves at each place, if it took them as they come."""
+    held = [[number] for number in range(count)]
+    while len(held) > 1:
+        pairs = zip(held[::2], held[1::2], strict=True)
+        held = [[i for both in zip(a, b, strict=True) for i in both] for a, b in pairs]
+    return held[0]
 
 
 @intrinsic(prefer_literal=True)
@@ -352,9 +430,7 @@ def multiply_add_rows(context, block, xs, d, n, stride):
 
     def lower(context, builder, sig, values):
         block_, xs_, d_, n, stride = values
-        rows = [
-            _register(context, builder, builder.extract_value(xs_, r), n, block.dtype) for r in range(block.rows)
-        ]
+        rows = [_register(context, builder, builder.extract_value(xs_, r), n, block.dtype) for r in range(block.rows)]
         made = [builder.extract_value(block_, i) for i in range(block.rows * block.registers)]
         at = n
         for c in range(block.registers):

@@ -10,6 +10,7 @@ from fastmlp.kernels.blocks import (
     floored,
     input_rows,
     multiply_add,
+    multiply_add_held,
     multiply_add_rows,
     passed,
     put,
@@ -27,8 +28,10 @@ from fastmlp.reference import dense as reference
 from fastmlp.reference.arithmetic import LINE
 
 # Blocks of 4 outputs x 2 registers: 8 independent sums, as many as two fma units of 4 cycles' latency need, from 2
-# loads and 4 broadcasts a step. 8 sums, 2 operands and a broadcast fit the 16 registers of AVX2. What is left of a layer
-# goes by two outputs x 4 registers, an odd one twice, to the same bits: alone it would have too few sums in flight.
+# loads and 4 broadcasts a step. 8 sums, 2 operands and a broadcast fit the 16 registers of AVX2. What is left of a
+# layer goes by two outputs x 4 registers, an odd one twice, to the same bits: alone it would have too few sums in
+# flight. Of two inputs, or two outputs on the way back, a block keeps all weights in registers: for networks like XOR's
+# that takes 4 % off an epoch.
 
 
 @helper
@@ -52,6 +55,12 @@ def dense_forward(a: Floats, w: Floats, b: Floats, z: Floats, K: Int, J: Int, ro
     floor = fill(a, 0) if relu else fill(a, MINUS_INFINITY)
     group = 2 * lanes(a)
     j = 0
+    while j + 4 <= J and K == 2:
+        c, w0, w1 = spread_rows(b, j, 1, 4, 2), spread_rows(w, j, 1, 4, 2), spread_rows(w, J + j, 1, 4, 2)
+        for n in range(0, rows, group):
+            sums = multiply_add_held(multiply_add_held(c, w0, a, n), w1, a, stride + n)
+            put(z, j * stride + n, stride, floored(sums, floor))
+        j += 4
     while j + 4 <= J:
         for n in range(0, rows, group):
             forward_block(
@@ -63,12 +72,32 @@ def dense_forward(a: Floats, w: Floats, b: Floats, z: Floats, K: Int, J: Int, ro
         n = 0
         while n + group < rows:
             forward_block(
-                advance(a, n), advance(w, j), advance(b, j), advance(z, j * stride + n), K, J, stride, apart, floor, 2, 4
+                advance(a, n),
+                advance(w, j),
+                advance(b, j),
+                advance(z, j * stride + n),
+                K,
+                J,
+                stride,
+                apart,
+                floor,
+                2,
+                4,
             )
             n += 2 * group
         if n < rows:
             forward_block(
-                advance(a, n), advance(w, j), advance(b, j), advance(z, j * stride + n), K, J, stride, apart, floor, 2, 2
+                advance(a, n),
+                advance(w, j),
+                advance(b, j),
+                advance(z, j * stride + n),
+                K,
+                J,
+                stride,
+                apart,
+                floor,
+                2,
+                2,
             )
         j += 2
 
@@ -86,6 +115,12 @@ def dense_backward_input(dz: Floats, w: Floats, a: Floats, K: Int, J: Int, rows:
     closed = fill(a, 0) if relu else fill(a, NAN)  # no number is at most NaN
     group = 2 * lanes(a)
     k = 0
+    while k + 4 <= K and J == 2:
+        w0, w1 = spread_rows(w, 2 * k, 2, 4, 2), spread_rows(w, 2 * k + 1, 2, 4, 2)
+        for n in range(0, rows, group):
+            c = multiply_add_held(multiply_add_held(zeros(a, 4, 2), w0, dz, n), w1, dz, stride + n)
+            put(a, k * stride + n, stride, passed(c, rows_of(a, k * stride + n, stride, 4, 2), closed))
+        k += 4
     while k + 4 <= K:
         for n in range(0, rows, group):
             backward_block(advance(dz, n), advance(w, k * J), advance(a, k * stride + n), J, stride, 1, closed, 4, 2)
@@ -94,10 +129,14 @@ def dense_backward_input(dz: Floats, w: Floats, a: Floats, K: Int, J: Int, rows:
         apart = int(k + 1 < K)
         n = 0
         while n + group < rows:
-            backward_block(advance(dz, n), advance(w, k * J), advance(a, k * stride + n), J, stride, apart, closed, 2, 4)
+            backward_block(
+                advance(dz, n), advance(w, k * J), advance(a, k * stride + n), J, stride, apart, closed, 2, 4
+            )
             n += 2 * group
         if n < rows:
-            backward_block(advance(dz, n), advance(w, k * J), advance(a, k * stride + n), J, stride, apart, closed, 2, 2)
+            backward_block(
+                advance(dz, n), advance(w, k * J), advance(a, k * stride + n), J, stride, apart, closed, 2, 2
+            )
         k += 2
 
 

@@ -1,6 +1,6 @@
 """Rows into a tile and back: the twin of `fastmlp/reference/layout.py`."""
 
-from fastmlp.kernels.blocks import put, square, transposed
+from fastmlp.kernels.blocks import ordered_rows, put, square, square_of_rows, transposed
 from fastmlp.kernels.memory import advance, load, store
 from fastmlp.kernels.simd import lanes
 from fastmlp.pairs import Floats, Int, Ints, kernel
@@ -10,10 +10,21 @@ from fastmlp.reference import layout as reference
 @kernel(reference.gather)
 def gather(x: Floats, order: Ints, ordered: Int, first: Int, rows: Int, K: Int, tile: Floats, stride: Int):
     """tile[k, n] = x[order[first + n], k], or x[first + n, k]. Writes `rows` rows and zeros up to a whole group."""
-    for n in range(rows):
-        row = order[first + n] if ordered else first + n
-        for k in range(K):
-            tile[k * stride + n] = x[row * K + k]
+    step = lanes(x)
+    n = 0
+    while n < rows:
+        k = 0
+        some = step if n + step <= rows else 1
+        if some == step and step <= K:
+            numbers = ordered_rows(order, ordered, first + n, x)
+            while k + step <= K:
+                put(tile, k * stride + n, stride, transposed(square_of_rows(x, numbers, K, k)))
+                k += step
+        for i in range(n, n + some):
+            row = order[first + i] if ordered else first + i
+            for column in range(k, K):
+                tile[column * stride + i] = x[row * K + column]
+        n += some
     group = 2 * lanes(x)
     end = (rows + group - 1) // group * group
     if end > rows:
