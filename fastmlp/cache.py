@@ -23,7 +23,7 @@ _MAGIC = b"fastmlp kernel 1\n"
 _PACKAGE = Path(__file__).parent
 # What a kernel's code is made from, besides Numba: the kernels, the reference (for its constants), and how they are
 # compiled.
-_SOURCES = ("kernels/*.py", "reference/*.py", "native.py", "pairs.py", "plan.py", "target.py")
+_SOURCES = ("kernels/*.py", "reference/*.py", "compiler.py", "native.py", "pairs.py", "plan.py", "target.py")
 _SETTINGS = ("NUMBA_OPT", "NUMBA_LOOP_VECTORIZE", "NUMBA_SLP_VECTORIZE", "NUMBA_BOUNDSCHECK", "NUMBA_ENABLE_AVX")
 _KEEP_DAYS = 60
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import numbers
 import operator
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
@@ -20,6 +21,7 @@ LIMIT = 2**32 - 1  # of every count: the random numbers' counter holds rows and 
 
 _TEXT_FEATURES = "turn it into numbers first"
 _KINDS_OF_NUMBER = "biuf"  # bool, int, unsigned, float: NumPy's letters
+_BLOCK = 2**16  # numbers looked at at a time: a mask of all data would be an eighth of them, and out of the cache
 
 
 def features(X: Any, spec: Spec, name: str = "X") -> np.ndarray:
@@ -32,7 +34,7 @@ def features(X: Any, spec: Spec, name: str = "X") -> np.ndarray:
     ready = (
         type(X) is np.ndarray and X.dtype == kind and X.ndim == 2 and X.shape[1] == spec.inputs and X.flags.c_contiguous
     )
-    if ready and len(X) and np.isfinite(X).all():
+    if ready and len(X) and _first(np.isfinite, X) is None:
         return X
     x = matrix(X, kind, name)
     if x.shape[1] != spec.inputs:
@@ -91,7 +93,7 @@ def targets(y: Any, rows: int, spec: Spec, name: str = "y", x_name: str = "X") -
             _wrong_target_shape(found, rows, spec, name)
     elif found.shape == (rows, outputs):
         if spec.output == "softmax":
-            return _hot_places(found, y, name).astype(kind)
+            return _hot_places(found, kind, y, name)
         values = found
     else:
         _wrong_target_shape(found, rows, spec, name)
@@ -105,7 +107,7 @@ def targets(y: Any, rows: int, spec: Spec, name: str = "y", x_name: str = "X") -
 
 def labelled(spec: Spec, targets: np.ndarray) -> bool:
     """Whether the targets, as `targets` gives them, are labels, so that a share of right rows makes sense."""
-    return spec.output == "softmax" or (spec.is_classifier and bool(np.isin(targets, (0, 1)).all()))
+    return spec.output == "softmax" or (spec.is_classifier and _first(_is_0_or_1, targets) is None)
 
 
 # ---------------------------------------------------------------------------------------------------------
@@ -255,15 +257,28 @@ def _converted(found: np.ndarray, kind: np.dtype, source: Any, name: str) -> np.
     """found, C-contiguous and as `kind`, with every number finite."""
     with np.errstate(over="ignore"):
         x = np.ascontiguousarray(found, kind)
-    finite = np.isfinite(x)
-    if finite.all():
+    place = _first(np.isfinite, x)
+    if place is None:
         return x
-    place = int(np.argmin(finite))
     value, where = found.flat[place], _place(place, found, source)
     if np.isfinite(value):
         wider = ', or use dtype="float64"' if kind == np.float32 else ""
         raise ValueError(f"{name} has {value} in {where}, which is too large for {kind.name}: scale the data{wider}")
     raise ValueError(f"{name} has {value} in {where}: every value must be a finite number")
+
+
+def _first(good: Callable[[np.ndarray], np.ndarray], array: np.ndarray) -> int | None:
+    """The flat place of the first number that is not good, or None; good makes a mask of a block of them."""
+    flat = array.reshape(-1)
+    for start in range(0, flat.size, _BLOCK):
+        mask = good(flat[start : start + _BLOCK])
+        if not mask.all():
+            return start + int(np.argmin(mask))
+    return None
+
+
+def _is_0_or_1(values: np.ndarray) -> np.ndarray:
+    return (values == 0) | (values == 1)
 
 
 def _place(place: int, array: np.ndarray, source: Any) -> str:
@@ -285,18 +300,16 @@ def _labels(column: np.ndarray, spec: Spec, source: Any, name: str) -> np.ndarra
     outputs = spec.outputs
     if column.dtype.kind == "f":
         _converted(column, column.dtype, source, name)  # NaN and infinity
-        whole = column == np.floor(column)
-        if not whole.all():
-            row = int(np.argmin(whole))
+        row = _first(lambda part: part == np.floor(part), column)
+        if row is not None:
             raise ValueError(
                 f"{name} has {column[row]} in row {row}, which is no label: give whole numbers from 0 to "
                 f'{outputs - 1}, or one-hot rows; to predict numbers, use output="identity"'
             )
     elif column.dtype.kind == "b":
         column = column.view(np.int8)
-    outside = (column < 0) | (column >= outputs)
-    if outside.any():
-        row = int(np.argmax(outside))
+    row = _first(lambda part: (part >= 0) & (part < outputs), column)
+    if row is not None:
         from_one = column.min() == 1 and column.max() == outputs
         raise ValueError(
             f"{name} has label {column[row]:.0f} in row {row}, and layers={list(spec.layers)} ends in {outputs} "
@@ -309,24 +322,28 @@ def _one_hot(labels: np.ndarray, outputs: int, kind: np.dtype) -> np.ndarray:
     return (labels[:, None] == np.arange(outputs)).astype(kind)
 
 
-def _hot_places(found: np.ndarray, source: Any, name: str) -> np.ndarray:
-    """The labels (N,) of one-hot rows (N, J)."""
+def _hot_places(found: np.ndarray, kind: np.dtype, source: Any, name: str) -> np.ndarray:
+    """The labels (N,) of one-hot rows (N, J), as `kind`."""
     if found.dtype.kind == "f":
         _converted(found, found.dtype, source, name)  # NaN and infinity
-    hot = found == 1
-    good = (hot.sum(axis=1) == 1) & ((found != 0).sum(axis=1) == 1)
-    if not good.all():
-        row = int(np.argmin(good))
-        values = " ".join(f"{value:g}" for value in found[row, :8].astype(float))
-        more = " ..." if found.shape[1] > 8 else ""
-        raise ValueError(f"{name} has the row {values}{more} (row {row}), which is not one-hot: one 1, and else 0")
-    return hot.argmax(axis=1)
+    places = np.empty(len(found), kind)
+    step = max(1, _BLOCK // found.shape[1])
+    for start in range(0, len(found), step):
+        part = found[start : start + step]
+        hot = part == 1
+        good = (hot.sum(axis=1) == 1) & ((part != 0).sum(axis=1) == 1)
+        if not good.all():
+            row = start + int(np.argmin(good))
+            values = " ".join(f"{value:g}" for value in found[row, :8].astype(float))
+            more = " ..." if found.shape[1] > 8 else ""
+            raise ValueError(f"{name} has the row {values}{more} (row {row}), which is not one-hot: one 1, and else 0")
+        places[start : start + step] = hot.argmax(axis=1)
+    return places
 
 
 def _check_probabilities(values: np.ndarray, source: Any, name: str) -> None:
-    outside = (values < 0) | (values > 1)
-    if outside.any():
-        place = int(np.argmax(outside))
+    place = _first(lambda part: (part >= 0) & (part <= 1), values)
+    if place is not None:
         value = values.flat[place]
         signs = f"; for labels -1 and 1, use ({name} + 1) / 2" if np.isin(values, (-1, 1)).all() else ""
         raise ValueError(
@@ -336,8 +353,8 @@ def _check_probabilities(values: np.ndarray, source: Any, name: str) -> None:
 
 
 def _check_counts(values: np.ndarray, source: Any, name: str) -> None:
-    if (values < 0).any():
-        place = int(np.argmax(values < 0))
+    place = _first(lambda part: part >= 0, values)
+    if place is not None:
         raise ValueError(
             f"{name} has {values.flat[place]} in {_place(place, values, source)}: "
             'loss="poisson" takes counts, or other values of 0 or more; for values of both signs, use output="identity"'

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import ctypes.util
+import gc
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -47,31 +48,51 @@ def compiling() -> Iterator[None]:
         from numba import config
 
         disabled, config.DISABLE_JIT = config.DISABLE_JIT, 0
+        collects = gc.isenabled()
+        gc.disable()
         try:
             yield
         finally:
             config.DISABLE_JIT = disabled
+            if collects:
+                gc.enable()
 
 
 def compile_function(function: Callable[..., Any], signature: Any) -> Code:
     """Compiles `function` for a Numba signature and this process's target. Imports Numba."""
+    try:
+        from fastmlp import compiler
+
+        return Code(*compiler.compile_function(function, signature))
+    except Exception:
+        # It asks for more than `compiler` declares, or the parts of Numba that `compiler` uses have changed.
+        return compile_by_numba(function, signature)
+
+
+def compile_by_numba(function: Callable[..., Any], signature: Any, **options: Any) -> Code:
+    """The same by Numba's whole compiler, which takes twice as long; with more of its options."""
+    from llvmlite import binding as llvm
     from numba import njit
 
-    # The only Numba options in fastmlp for functions that stand alone. error_model="numpy": a division by zero is a
-    # value, not a branch. No wrappers, no reference counts, no bounds checks: these are C functions. Never fastmath:
-    # it would let the compiler change bits.
-    options = dict(error_model="numpy", nogil=True, boundscheck=False, fastmath=False)
-    dispatcher = njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, _nrt=False, **options)(function)
+    dispatcher = njit(**{**compiler_options(), **options})(function)
     dispatcher.compile(signature)
     result = dispatcher.overloads[signature.args]
-    symbol = result.fndesc.llvm_func_name
-    return Code(symbol, _externals(result.library), result.library._get_compiled_object())
+    module = llvm.parse_assembly(result.library.get_llvm_str())
+    return Code(result.fndesc.llvm_func_name, externals(module), result.library._get_compiled_object())
 
 
-def _externals(library: Any) -> tuple[str, ...]:
-    import llvmlite.binding as llvm
+def compiler_options() -> dict[str, Any]:
+    """The only Numba options in fastmlp for functions that stand alone.
 
-    module = llvm.parse_assembly(library.get_llvm_str())
+    error_model="numpy": a division by zero is a value, not a branch. No wrappers, no reference counts, no bounds
+    checks: these are C functions. Never fastmath: it would let the compiler change bits.
+    """
+    plain = dict(no_cpython_wrapper=True, no_cfunc_wrapper=True, _nrt=False)
+    return dict(error_model="numpy", nogil=True, boundscheck=False, fastmath=False, **plain)
+
+
+def externals(module: Any) -> tuple[str, ...]:
+    """The names that a module of LLVM's needs from the process."""
     names = {f.name for f in module.functions if f.is_declaration and not f.name.startswith("llvm.")}
     return tuple(sorted(names))
 

@@ -9,9 +9,7 @@ import ctypes
 import inspect
 import itertools
 
-import numba
 import numpy as np
-import pytest
 from bits import KINDS, Guarded, as_bits, assert_same_bits, canaries, lines, nasty, random_bits, wild
 
 from fastmlp import native, pairs, plan
@@ -52,7 +50,7 @@ def case(name, sizes):
 class Unregistered:
     """A function as a kernel that is in no registry and no cache; called as a `pairs.Kernel` is.
 
-    options: Numba's, in place of those of `native.compile_function`, for faults that only the compiler can make.
+    options: more of Numba's, for faults that only the compiler can make.
     """
 
     def __init__(self, function, **options):
@@ -62,10 +60,9 @@ class Unregistered:
     def code(self, dtype):
         """Its machine code, made in the way of a registered kernel's."""
         kernel = pairs.Kernel(self.function.__name__, self.function, None, self.arguments, (dtype,))
-        real = numba.njit
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(numba, "njit", lambda *function, **given: real(*function, **{**given, **self._options}))
-            return native.compile_function(self.function, kernel.signature(dtype))
+        if self._options:
+            return native.compile_by_numba(self.function, kernel.signature(dtype), **self._options)
+        return native.compile_function(self.function, kernel.signature(dtype))
 
     def __call__(self, dtype, *arguments):
         if dtype not in self._calls:

@@ -458,7 +458,7 @@ def kernel_sources():
             for name in names:
                 file = PACKAGE.parent.joinpath(*name.split(".")).with_suffix(".py")
                 found |= {file} if file.exists() else set()
-    return sorted(str(path.relative_to(PACKAGE)) for path in found | {PACKAGE / "native.py"})
+    return sorted(str(path.relative_to(PACKAGE)) for path in found | {PACKAGE / "native.py", PACKAGE / "compiler.py"})
 
 
 def test_the_stamp_is_of_each_source_that_kernels_use(tmp_path, monkeypatch):

@@ -1,0 +1,90 @@
+"""The short compiler: it takes all kernels, and makes of them what Numba's whole compiler makes."""
+
+import numpy as np
+import pytest
+from cases import Unregistered
+
+from fastmlp import native, pairs
+from fastmlp.kernels.simd import helper
+from fastmlp.pairs import Floats, Int, Ints
+
+PAIRS = pairs.load_all()
+with native.compiling():
+    from fastmlp import compiler
+
+
+@pytest.mark.parametrize("name", sorted(PAIRS))
+def test_no_kernel_needs_the_whole_compiler(name):
+    kernel = PAIRS[name]
+    with native.compiling():
+        _symbol, externals, code = compiler.compile_function(kernel.function, kernel.signature(kernel.dtypes[-1]))
+    assert code
+    assert set(externals) <= native.EXTERNALS
+
+
+@helper
+def third_of(x, i):
+    if i % 2 == 0:
+        return x[i] / 3
+    y = x[i - 1]
+    return y - x[i]
+
+
+def wholes(x: Floats, counts: Ints, count: Int) -> int:
+    """Signed division and remainder, int() of a number and of a truth, and a helper that is copied in twice."""
+    total = 0
+    for i in range(count):
+        counts[i] = (i - 5) // 3 * 100 + (i - 5) % 3
+        total += int(x[i]) + int(x[i] > 2)
+        x[i] = third_of(x, i) * third_of(x, i)
+    return total
+
+
+def run(code, count=12):
+    x, counts = np.linspace(-4.0, 9.0, count), np.zeros(count, np.int64)
+    kinds = Unregistered(wholes)
+    with native.compiling():
+        address = native.link(
+            code(wholes, pairs.Kernel("wholes", wholes, None, kinds.arguments, ()).signature("float64"))
+        )
+    call = native.Function(address, [native.ctypes.c_void_p, native.ctypes.c_void_p, native.ctypes.c_int64])
+    return call(x.ctypes.data, counts.ctypes.data, count), x.tobytes(), counts.tobytes()
+
+
+def test_both_compilers_make_the_same_of_a_function():
+    short = run(lambda *asked: native.Code(*compiler.compile_function(*asked)))
+    assert short == run(native.compile_by_numba)
+    assert short[0] != 0
+
+
+def greatest(x: Floats, count: Int):
+    for i in range(count):
+        x[i] = max(x[i], 2.0)
+
+
+def test_what_the_short_compiler_does_not_know_goes_to_the_whole_one():
+    """min and max are overloads in Numba."""
+    x = np.arange(5.0)
+    Unregistered(greatest)("float64", x, 5)
+    np.testing.assert_array_equal(x, [2, 2, 2, 3, 4])
+
+
+def test_a_numba_whose_parts_have_changed_only_takes_longer(monkeypatch):
+    def changed(*_):
+        raise AttributeError("PassManager")
+
+    monkeypatch.setattr(compiler, "compile_function", changed)
+    x = np.arange(5.0)
+    Unregistered(greatest)("float64", x, 5)
+    np.testing.assert_array_equal(x, [2, 2, 2, 3, 4])
+
+
+def test_numba_itself_stays_as_it_was():
+    """The target is fastmlp's alone: other code of the process compiles as ever, int() and overloads included."""
+    from numba import njit
+
+    @njit
+    def mixed(values):
+        return int(values.max()), len([1, 2]), str(3), max(1, 2)
+
+    assert mixed(np.arange(4.0)) == (3, 2, "3", 2)
