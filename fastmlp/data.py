@@ -16,6 +16,7 @@ import numpy as np
 if TYPE_CHECKING:
     from fastmlp.spec import Spec
 
+PIECE = 2**16  # numbers that are looked at at once
 LIMIT = 2**32 - 1  # of every count: the random numbers' counter holds rows and epochs in 32 bits each
 
 _TEXT_FEATURES = "turn it into numbers first"
@@ -32,7 +33,7 @@ def features(X: Any, spec: Spec, name: str = "X") -> np.ndarray:
     ready = (
         type(X) is np.ndarray and X.dtype == kind and X.ndim == 2 and X.shape[1] == spec.inputs and X.flags.c_contiguous
     )
-    if ready and len(X) and np.isfinite(X).all():
+    if ready and len(X) and all_finite(X):
         return X
     x = matrix(X, kind, name)
     if x.shape[1] != spec.inputs:
@@ -255,15 +256,20 @@ def _converted(found: np.ndarray, kind: np.dtype, source: Any, name: str) -> np.
     """found, C-contiguous and as `kind`, with every number finite."""
     with np.errstate(over="ignore"):
         x = np.ascontiguousarray(found, kind)
-    finite = np.isfinite(x)
-    if finite.all():
+    if all_finite(x):
         return x
-    place = int(np.argmin(finite))
+    place = int(np.argmin(np.isfinite(x)))
     value, where = found.flat[place], _place(place, found, source)
     if np.isfinite(value):
         wider = ', or use dtype="float64"' if kind == np.float32 else ""
         raise ValueError(f"{name} has {value} in {where}, which is too large for {kind.name}: scale the data{wider}")
     raise ValueError(f"{name} has {value} in {where}: every value must be a finite number")
+
+
+def all_finite(x: np.ndarray) -> bool:
+    """Whether every number of x, C-contiguous, is finite; a piece at a time, which stays in the cache."""
+    flat = x.reshape(-1)
+    return all(np.isfinite(flat[first : first + PIECE]).all() for first in range(0, len(flat), PIECE))
 
 
 def _place(place: int, array: np.ndarray, source: Any) -> str:
