@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from fastmlp import data, pairs, pieces
+from fastmlp import data, pairs, pieces, workspace
 from fastmlp import plan as at
 from fastmlp.network import backend_module
 from fastmlp.pace import Pace
@@ -23,7 +23,7 @@ from fastmlp.reference.arithmetic import CHUNK, LINE
 from fastmlp.spec import Spec
 from fastmlp.workspace import Workspace, aligned, whole_panels
 
-ROW_BY_ROW = 2  # rows up to which the rowwise schedule is the fastest, or nearly: 64-100-10, 784-128-10, 2-8-8-2
+ROW_BY_ROW = 3  # rows up to which the rowwise schedule is the fastest, or nearly: 64-100-10, 784-128-10, 2-8-8-2
 FEW = 32  # rows of a pass with small buffers
 COPIED = 4096  # numbers: to copy so few in and out takes less than to ask arrays for their addresses, 0.9 us each
 KEPT_BYTES = 2**21  # of a pass's buffers, or as many as the parameters have: beyond, it is not kept
@@ -31,19 +31,21 @@ PIECES = (256, 128, 64)  # rows of the layered schedule's pieces: as many as can
 CONVERTED_BYTES = 2**21  # of rows that are converted at once
 HELD_WORK = 30_000  # multiplications, some 2 us, up to which Python's lock is held: to get it back may take 5 ms
 
-# Multiplications that the layered schedule may do for each that is needed, and a row's least: measured on both sides.
-# 64-100-10 in float32, 1.5: 13 % faster for 33 rows, 15 % slower for 1000.
-WASTE, WASTE_OF_FEW, LAYERED_WORK = 1.3, 2.0, 1000
+# Of a few rows, streamed computes a whole group; so layered pays from this many multiplications a row on, also where it
+# does twice as many as are needed: 784-100-10 in float32, 5 rows, 12 us instead of 38.
+FEW_WORK, FEW_WASTE = 16_000, 2.0
 
 
 def choose_schedule(spec: Spec, rows: int) -> str:
-    """The schedule for predictions of so many rows."""
+    """The schedule for predictions of so many rows: that of training, but for a few."""
     if rows <= ROW_BY_ROW:
         return "rowwise"
-    work = sum(inputs * outputs for inputs, outputs in spec.shapes)
-    padded = sum(inputs * whole_panels(outputs, spec.dtype) for inputs, outputs in spec.shapes)
-    waste = WASTE_OF_FEW if rows <= FEW else WASTE
-    return "layered" if work >= LAYERED_WORK and padded <= waste * work else "streamed"
+    if rows <= FEW:
+        work = sum(inputs * outputs for inputs, outputs in spec.shapes)
+        padded = sum(inputs * whole_panels(outputs, spec.dtype) for inputs, outputs in spec.shapes)
+        if work >= FEW_WORK and padded <= FEW_WASTE * work:
+            return "layered"
+    return workspace.choose_schedule(spec, rows)
 
 
 class Forward:
@@ -199,25 +201,24 @@ class Pass:
         self, spec: Spec, parameters: np.ndarray, schedule: str, piece: int, own: int, padded: Spec | None = None
     ):
         """padded: how the parameters lie, if as `in_lines` has made them."""
-        workspace = Workspace(padded or spec, schedule, piece)
+        made = self._workspace = Workspace(padded or spec, schedule, piece)  # keeps alive what the plan points to
         self.spec, self.schedule, self.piece, self.parameters = spec, schedule, piece, parameters
-        plan = self.plan = workspace.plan
+        plan = self.plan = made.plan
         plan[at.OUTPUTS] = spec.outputs
         for layer, (inputs, _) in enumerate(spec.shapes):
             plan[at.FIELDS + layer * at.LAYER_FIELDS + at.LAYER_INPUTS] = inputs
         self._x = aligned(own * spec.inputs, spec.dtype).reshape(own, spec.inputs)
-        self._numbers = np.zeros((own, spec.outputs), spec.dtype)
-        self._labels = empty(spec, "labels", own)
-        workspace.data(self._x, None)
-        workspace.for_pass()
+        self._ways: dict[str, Any] = {}
+        made.for_pass()
         plan[at.PIECE] = piece
         self._tail: np.ndarray | None = None
         if schedule == "layered":
-            plan[at.COPY_ROWS] = workspace.address("predict.copy_rows")
+            plan[at.X_TILE] = made.units(spec.inputs)
+            plan[at.COPY_ROWS] = made.address("predict.copy_rows")
             self._place_tail()
-        self.bytes = sum(array.nbytes for array in workspace._arrays)
-        self._workspace = workspace  # keeps alive what the plan points to
-        prototype = ctypes.PYFUNCTYPE if spec.parameters * piece <= HELD_WORK else ctypes.CFUNCTYPE
+        self.bytes = sum(array.nbytes for array in made._arrays)
+        held = own and spec.parameters * piece <= HELD_WORK
+        prototype = ctypes.PYFUNCTYPE if held else ctypes.CFUNCTYPE
         # As `native.Function` does, in a fourth of its time: the result has its place, Python may stay locked, and what
         # ctypes.byref makes is passed as it is, where addresses as ints are converted in each call (0.07 us).
         self.call = prototype(None)(pairs.address("predict.checked", spec.dtype))
@@ -227,27 +228,35 @@ class Pass:
         self.arguments = ctypes.byref(self.state), None, plan_, first
         self.rows = 0
         self.what = ""
-        self.turn_to("outputs")
 
     def turn_to(self, what: str) -> None:
         """Makes "outputs", "logits" or "labels" from now on. Row by row, logits stand for labels."""
-        plan, spec, address = self.plan, self.spec, self._workspace.address
-        softmax = spec.output == "softmax"
-        labelled = what == "labels" and self.schedule != "rowwise"
+        if what not in self._ways:
+            self._ways[what] = self._way(what)
+        fields, self.views = self._ways[what]
+        for field, value in fields:
+            self.plan[field] = value
+        self.what, self.elsewhere = what, False
+
+    def _way(self, what: str) -> tuple[list[tuple[int, int]], list[tuple[np.ndarray, np.ndarray]]]:
+        """(what the plan says then, the views)."""
+        spec, address = self.spec, self._workspace.address
+        softmax, labelled = spec.output == "softmax", what == "labels" and self.schedule != "rowwise"
         kernel, scatter = None, "layout.scatter"
         if what == "outputs" and spec.output_kernel:
             kernel = f"losses.{spec.output_kernel}"
         elif labelled:
             kernel = f"predict.{'label' if softmax else 'above_zero'}"
             scatter = f"predict.{'scatter_labels' if softmax else 'scatter_answers'}"
-        result = self._labels if labelled else self._numbers
-        plan[at.OUTPUT_KERNEL] = address(kernel) if kernel else 0
-        plan[at.SCATTER] = address(scatter)
-        plan[at.LABELS] = (1 if softmax else spec.outputs) if labelled else 0
-        plan[at.X], plan[at.RESULT] = self._x.ctypes.data, result.ctypes.data
-        self.views = [(self._x[:n], result[:n]) for n in range(len(result) + 1)]
-        self.what = what
-        self.elsewhere = False
+        result = empty(spec, what if labelled else "outputs", len(self._x))
+        fields = [
+            (at.OUTPUT_KERNEL, address(kernel) if kernel else 0),
+            (at.SCATTER, address(scatter)),
+            (at.LABELS, (1 if softmax else spec.outputs) if labelled else 0),
+            (at.X, self._x.ctypes.data),
+            (at.RESULT, result.ctypes.data),
+        ]
+        return fields, [(self._x[:n], result[:n]) for n in range(len(result) + 1)]
 
     def take(self, what: str, rows: int, x: int, result: int) -> None:
         """Readies it for rows that lie elsewhere than in the views."""

@@ -60,6 +60,7 @@ def _bound(spec: Spec, parameters: np.ndarray, backend: str) -> Callable[[Any], 
         return outputs
     padded, held = in_lines(spec, parameters) if parameters.nbytes <= KEPT_BYTES else (None, parameters)
     ready = Pass(spec, held, "rowwise", 1, 1, padded)
+    ready.turn_to("outputs")
     row, result = ready.views[1]
     call, (first, second, third, fourth), state = ready.call, ready.arguments, ready.state
     copies = {(spec.inputs,): result[0].copy, (1, spec.inputs): result.copy}

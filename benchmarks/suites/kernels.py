@@ -1033,6 +1033,7 @@ def checked(dtype: str, size: Size) -> Row:
     spec = Spec.build([size.K, size.J, size.classes], dtype=dtype)
     parameters = normal(spec.parameters, dtype, 2) / np.dtype(dtype).type(8)
     made = Pass(spec, parameters, "rowwise", ROW_BY_ROW, ROW_BY_ROW)
+    made.turn_to("outputs")
     x, _ = made.views[ROW_BY_ROW]
     x[:] = normal(x.shape, dtype)
     made.run(ROW_BY_ROW)
