@@ -198,6 +198,16 @@ def test_a_piece_too_short_is_seen(name, monkeypatch):
 empty = forward.empty
 
 
+def test_schedules():
+    def chosen(layers, dtype="float64"):
+        spec = model_of(layers, dtype=dtype).spec
+        return [forward.choose_schedule(spec, count) for count in (1, 3, 4, 32, 33, 10**6)]
+
+    assert chosen((2, 8, 8, 2)) == chosen((64, 100, 10)) == 2 * ["rowwise"] + 4 * ["streamed"]
+    assert chosen((784, 128, 10)) == 2 * ["rowwise"] + 4 * ["layered"]
+    assert chosen((784, 70, 10), "float32") == 2 * ["rowwise"] + 2 * ["layered"] + 2 * ["streamed"]  # 70 go as 96
+
+
 # ---------------------------------------------------------------------------------------------------------
 # Errors
 
