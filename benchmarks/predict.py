@@ -1,30 +1,42 @@
-"""Microseconds of a prediction: of one row by `Model.predictor`, and of some rows by the model, beside NumPy's forward.
+"""Microseconds of predictions, from one row to many, beside NumPy's forward and, where it is installed, PyTorch's.
 
     python -m benchmarks.predict                              64-100-10, both dtypes
-    python -m benchmarks.predict --layers 2,8,8,2 --rows 1,100
+    python -m benchmarks.predict --layers 784,128,10 --layers 2,8,8,2 --rows 1,100,100000
+    python -m benchmarks.predict --rows 100000 --threads 2
 
-relu and softmax, with all checks that each makes; NumPy makes none. One core; medians of turns in which all take part.
+relu and softmax. fastmlp checks all that goes in and comes out; NumPy and PyTorch check nothing. Medians of turns in
+which all take part; as many cores as threads. Then: how many times as long the faster of the two took, and the share of
+the cores' peak in fused multiply-adds (`benchmarks.peak`) that predict_proba reached.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
+import importlib.util
+import itertools
 import statistics
 import time
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
 from fastmlp import Model
 from fastmlp.spec import DTYPES
 
-TURNS = 41
+from .cores import chosen, pinned
+from .peak import peak
+
+TURNS = 15
 SECONDS = 0.002  # a turn of one of them
+LONG = 0.3  # seconds of one, from which three turns are enough
+
+OURS = "predictor", "predict_proba", "predict"
+Ways = dict[str, Callable[[], np.ndarray]]
 
 
 def numpy_forward(model: Model) -> Callable[[np.ndarray], np.ndarray]:
-    """What one would write with NumPy: nothing is checked."""
+    """What one would write with NumPy."""
     *hidden, (w_out, b_out) = model.weights
 
     def outputs(x: np.ndarray) -> np.ndarray:
@@ -37,33 +49,60 @@ def numpy_forward(model: Model) -> Callable[[np.ndarray], np.ndarray]:
     return outputs
 
 
-def ways(layers: Sequence[int], dtype: str, counts: Sequence[int]) -> dict[str, Callable[[], np.ndarray]]:
+def torch_forward(model: Model, threads: int) -> Callable[[np.ndarray], np.ndarray] | None:
+    """And with PyTorch, as it is run for predictions; None where it is not installed."""
+    if importlib.util.find_spec("torch") is None:
+        return None
+    import torch
+
+    torch.set_num_threads(threads)
+    parts: list[Any] = []
+    for w, b in model.weights:
+        linear = torch.nn.Linear(*w.shape, dtype=getattr(torch, model.spec.dtype))
+        with torch.no_grad():
+            linear.weight.copy_(torch.from_numpy(w.T.copy()))
+            linear.bias.copy_(torch.from_numpy(b))
+        parts += [linear, torch.nn.ReLU()]
+    network = torch.nn.Sequential(*parts[:-1], torch.nn.Softmax(dim=1))
+
+    def outputs(x: np.ndarray) -> np.ndarray:
+        with torch.inference_mode():
+            return network(torch.from_numpy(x)).numpy()
+
+    return outputs
+
+
+def ways(layers: Sequence[int], dtype: str, rows: int, threads: int = 1) -> Ways:
     """What to time."""
     model = Model(layers, dtype=dtype)
-    predictor, with_numpy = model.predictor(), numpy_forward(model)
-    every = np.random.default_rng(0).normal(size=(max(counts), layers[0])).astype(dtype)
-    found: dict[str, Callable[[], np.ndarray]] = {"predictor(x), x (K,)": lambda row=every[0]: predictor(row)}
-    for count in counts:
-        x = every[:count].copy()
-        np.testing.assert_allclose(with_numpy(x), model.predict_proba(x), rtol=1e-4, atol=1e-6)
-        rows = f"{count} row{'s' if count > 1 else ''}"
-        if count == 1:
-            found["predictor(x), x (1, K)"] = lambda x=x: predictor(x)
-        found[f"predict_proba, {rows}"] = lambda x=x: model.predict_proba(x)
-        found[f"predict, {rows}"] = lambda x=x: model.predict(x)
-        found[f"NumPy, {rows}"] = lambda x=x: with_numpy(x)
+    x = np.random.default_rng(0).normal(size=(rows, layers[0])).astype(dtype)
+    asked = threads if threads > 1 else None  # one core has one thread; to be told so takes a microsecond
+    found: Ways = {}
+    if rows == 1:
+        predictor, row = model.predictor(), x[0].copy()
+        found["predictor"] = lambda: predictor(row)
+    found["predict_proba"] = lambda: model.predict_proba(x, threads=asked)
+    found["predict"] = lambda: model.predict(x, threads=asked)
+    for name, forward in (("NumPy", numpy_forward(model)), ("PyTorch", torch_forward(model, threads))):
+        if forward is not None:
+            some = x[:1000]
+            np.testing.assert_allclose(forward(some), model.predict_proba(some), rtol=1e-3, atol=1e-6)
+            found[name] = lambda forward=forward: forward(x)  # type: ignore[misc]
     return found
 
 
-def measure(found: dict[str, Callable[[], np.ndarray]], turns: int = TURNS) -> dict[str, float]:
+def measure(found: Ways, turns: int = TURNS) -> dict[str, float]:
     """The median of the microseconds a call."""
     calls, times = {}, {name: [] for name in found}
+    longest = 0.0
     for name, function in found.items():
         function()
         start = time.perf_counter()
         function()
-        calls[name] = max(1, int(SECONDS / (time.perf_counter() - start)))
-    for _ in range(turns):
+        seconds = time.perf_counter() - start
+        longest = max(longest, seconds)
+        calls[name] = max(1, int(SECONDS / seconds))
+    for _ in range(min(turns, 3) if longest > LONG else turns):
         for name, function in found.items():
             start = time.perf_counter()
             for _ in range(calls[name]):
@@ -72,18 +111,26 @@ def measure(found: dict[str, Callable[[], np.ndarray]], turns: int = TURNS) -> d
     return {name: statistics.median(some) for name, some in times.items()}
 
 
-def main() -> None:
+def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--layers", default="64,100,10")
-    parser.add_argument("--rows", default="1,2,4,20,32,100", help="how many at once")
-    arguments = parser.parse_args()
-    if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
-    layers, counts = ([int(size) for size in text.split(",")] for text in (arguments.layers, arguments.rows))
-    table = {dtype: measure(ways(layers, dtype, counts)) for dtype in DTYPES}
-    print(f"{'-'.join(map(str, layers)):28}" + "".join(f"{dtype:>12}" for dtype in DTYPES))
-    for name in table[DTYPES[0]]:
-        print(f"{name:28}" + "".join(f"{table[dtype][name]:9.2f} us" for dtype in DTYPES))
+    parser.add_argument("--layers", action="append", help="sizes, 64,100,10; may be given several times")
+    parser.add_argument("--rows", default="1,2,5,10,33,100,200,1000,10000", help="how many at once")
+    parser.add_argument("--threads", type=int, default=1, help="of each, on as many cores")
+    asked = parser.parse_args(arguments)
+    with pinned(chosen(asked.threads)):
+        for dtype in DTYPES:
+            most = peak(dtype, asked.threads)
+            for text in asked.layers or ["64,100,10"]:
+                layers = [int(size) for size in text.split(",")]
+                flops = 2 * sum(inputs * outputs for inputs, outputs in itertools.pairwise(layers))
+                for rows in map(int, asked.rows.split(",")):
+                    times = measure(ways(layers, dtype, rows, asked.threads))
+                    others = [microseconds for name, microseconds in times.items() if name not in OURS]
+                    ours = times["predict_proba"]
+                    figures = "  ".join(f"{name} {microseconds:,.1f}" for name, microseconds in times.items())
+                    share = rows * flops / ours / 1e3 / most
+                    network = "-".join(map(str, layers))
+                    print(f"{network} {dtype} {rows:,}: {figures} us; {min(others) / ours:.1f} {share:.0%}", flush=True)
 
 
 if __name__ == "__main__":

@@ -24,14 +24,18 @@ def logits(spec: Spec, parameters: np.ndarray, x: np.ndarray) -> np.ndarray:
     return reference.logits(spec, parameters, x)
 
 
-def evaluate(spec: Spec, parameters: np.ndarray, x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
-    """The mean loss and the share of right rows."""
+def evaluate(
+    spec: Spec, parameters: np.ndarray, x: np.ndarray, y: np.ndarray, threads: int | None = None
+) -> tuple[float, float]:
+    """The mean loss and the share of right rows, by one thread."""
     loss, accuracy = reference.evaluate(spec, parameters, x, y)
     return float(loss), accuracy
 
 
-def evaluator(spec: Spec, x: np.ndarray, y: np.ndarray) -> Callable[[np.ndarray], tuple[float, float]]:
-    """A function of the parameters that gives the mean loss and the share of right rows."""
+def evaluator(
+    spec: Spec, x: np.ndarray, y: np.ndarray, threads: int | None = None
+) -> Callable[[np.ndarray], tuple[float, float]]:
+    """A function of the parameters that gives the mean loss and the share of right rows, by one thread."""
     return lambda parameters: evaluate(spec, parameters, x, y)
 
 

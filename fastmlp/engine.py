@@ -14,11 +14,11 @@ from contextlib import nullcontext
 
 import numpy as np
 
-from fastmlp import pairs
+from fastmlp import forward, pairs, pieces
 from fastmlp import plan as at
 from fastmlp.pace import CALL_SECONDS, members, pace_of
 from fastmlp.pairs import Floats, Int, Ints
-from fastmlp.reference.arithmetic import CHUNK
+from fastmlp.reference.arithmetic import CHUNK, tree
 from fastmlp.spec import Spec
 from fastmlp.team import Team
 from fastmlp.training import RateTable, State, Step, Training, records
@@ -28,76 +28,80 @@ MOST_BATCHES = 2**40  # in a call, whatever the clock says
 RECORDS = 65536  # a call's records: some 50 ms of the shortest epochs
 
 _TRAIN = (Ints, Floats, Int)
-_SUM_BATCH = _PASS = (Ints, Floats, Int, Int, Int)
 
 
-def outputs(spec: Spec, parameters: np.ndarray, x: np.ndarray, schedule: str | None = None) -> np.ndarray:
+def outputs(
+    spec: Spec, parameters: np.ndarray, x: np.ndarray, schedule: str | None = None, threads: int | None = None
+) -> np.ndarray:
     """Probabilities (softmax, sigmoid) or values (identity, exponential), (N, J)."""
-    kernel = spec.output_kernel
-    return _forward(spec, parameters, x, f"losses.{kernel}" if kernel else None, schedule)
+    return _forward("outputs", spec, parameters, x, schedule, threads)
 
 
-def logits(spec: Spec, parameters: np.ndarray, x: np.ndarray, schedule: str | None = None) -> np.ndarray:
+def logits(
+    spec: Spec, parameters: np.ndarray, x: np.ndarray, schedule: str | None = None, threads: int | None = None
+) -> np.ndarray:
     """The last layer's sums, (N, J), before softmax or sigmoid."""
-    return _forward(spec, parameters, x, None, schedule)
+    return _forward("logits", spec, parameters, x, schedule, threads)
 
 
 def _forward(
-    spec: Spec, parameters: np.ndarray, x: np.ndarray, output_kernel: str | None, schedule: str | None
+    what: str, spec: Spec, parameters: np.ndarray, x: np.ndarray, schedule: str | None, threads: int | None
 ) -> np.ndarray:
-    result = np.empty((len(x), spec.outputs), spec.dtype)
-    workspace = Workspace(spec, schedule or choose_schedule(spec, len(x)), len(x))
-    workspace.parameters[: spec.parameters] = parameters
-    workspace.data(x, None)
-    workspace.for_outputs(result, output_kernel)
-    _all_rows(workspace, f"{workspace.schedule}.span", len(x), at.OUTPUT)
+    schedule = schedule or forward.choose_schedule(spec, len(x))
+    piece = forward.piece_rows(spec, schedule)
+    pace = pieces.pace_of(spec, len(x), piece, threads)
+    passes = [forward.Pass(spec, parameters, schedule, piece, 0) for _ in range(pace.members)]
+    result = forward.empty(spec, what, len(x))
+    forward.run(passes, what, x, result, pace)
     return result
 
 
 def evaluate(
-    spec: Spec, parameters: np.ndarray, x: np.ndarray, y: np.ndarray, schedule: str | None = None
+    spec: Spec,
+    parameters: np.ndarray,
+    x: np.ndarray,
+    y: np.ndarray,
+    schedule: str | None = None,
+    threads: int | None = None,
 ) -> tuple[float, float]:
     """The mean loss and the share of right rows."""
-    return evaluator(spec, x, y, schedule)(parameters)
+    return evaluator(spec, x, y, schedule, threads)(parameters)
 
 
 def evaluator(
-    spec: Spec, x: np.ndarray, y: np.ndarray, schedule: str | None = None
+    spec: Spec, x: np.ndarray, y: np.ndarray, schedule: str | None = None, threads: int | None = None
 ) -> Callable[[np.ndarray], tuple[float, float]]:
     """A function of the parameters that gives the mean loss and the share of right rows, made ready for many calls."""
-    workspace = Workspace(spec, schedule or choose_schedule(spec, len(x)), len(x))
-    workspace.data(x, y)
-    workspace.for_loss(len(x))
-    workspace.for_pass()
-    run = pairs.function("train.sum_batch", spec.dtype, _SUM_BATCH)
-    mode = at.RECORD | int(workspace.plan[at.EXTRAS])
-    arguments = workspace.plan.ctypes.data, workspace.parameters.ctypes.data, 0, len(x), mode
+    rows = len(x)
+    schedule = schedule or forward.choose_schedule(spec, rows)
+    pace = pieces.pace_of(spec, rows, CHUNK, threads)
+    losses = np.zeros(math.ceil(rows / CHUNK), spec.dtype)
+    workspaces = [_for_scores(Workspace(spec, schedule, min(rows, CHUNK)), x, y, losses) for _ in range(pace.members)]
+    plans, held = [workspace.plan for workspace in workspaces], workspaces[0].parameters
+    run = pairs.function("predict.scored", spec.dtype, (Ints, Floats))
 
     def evaluated(parameters: np.ndarray) -> tuple[float, float]:
-        workspace.parameters[: spec.parameters] = parameters
-        while run(*arguments) == at.INTERRUPTED:
-            signal.raise_signal(signal.SIGINT)
-        total = workspace.gradient[spec.parameters]
-        loss = float(total / total.dtype.type(len(x) * spec.loss_terms))
-        return loss, int(workspace.plan[at.BATCH_RIGHT]) / len(x)
+        held[: spec.parameters] = parameters
+        for workspace in workspaces:  # which live as long as this function does
+            workspace.plan[[at.START, at.BATCH_RIGHT]] = 0
+        helped = pace.helps(False)
+        before = time.perf_counter()
+        pieces.run(run, plans if helped else plans[:1], held.ctypes.data)
+        pace.saw(helped, rows, time.perf_counter() - before)
+        total = tree(list(losses))
+        right = sum(int(plan[at.BATCH_RIGHT]) for plan in plans)
+        return float(total / total.dtype.type(rows * spec.loss_terms)), right / rows
 
     return evaluated
 
 
-def _all_rows(workspace: Workspace, kernel: str, rows: int, mode: int) -> None:
-    span = int(workspace.plan[at.SPAN])
-    step = CHUNK * 64  # a look for Ctrl-C at least every 32,768 rows
-    first = 0
-    while first < rows:
-        for start in range(first, min(first + step, rows), span):
-            state = workspace.call(
-                kernel, _PASS, workspace.plan.ctypes.data, workspace.parameters.ctypes.data,
-                start, min(span, rows - start), mode,
-            )  # fmt: skip
-            if state == at.INTERRUPTED:
-                signal.raise_signal(signal.SIGINT)
-                break
-            first = start + span
+def _for_scores(workspace: Workspace, x: np.ndarray, y: np.ndarray, losses: np.ndarray) -> Workspace:
+    workspace.data(x, y)
+    workspace.for_loss(min(len(x), CHUNK))
+    workspace.for_pass()
+    workspace.plan[at.ROWS], workspace.plan[at.PIECE] = len(x), CHUNK
+    workspace.plan[at.RESULT] = workspace.keep(losses)
+    return workspace
 
 
 def ready(

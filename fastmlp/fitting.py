@@ -90,7 +90,8 @@ class Fit:
         self.run = self._run_of(optimizer, learning_rate, data.flag(resume, "resume"))
         self._check_share(share)
         count = self._count(epochs)
-        self.watch = self._watch(early_stopping, callback, self.run.epochs + count)
+        asked = options.thread_count(threads)
+        self.watch = self._watch(early_stopping, callback, self.run.epochs + count, asked)
         dropped = options.dropout_rates(dropout, spec)
         self.training = Training(
             epochs=count,
@@ -110,7 +111,7 @@ class Fit:
             clip_norm=options.limit(clip_norm, "clip_norm", spec.dtype),
             dropout=dropped,
             dropout_seed=self._number_seed() if dropped else 0,
-            threads=options.thread_count(threads),
+            threads=asked,
             watched=self.watch.needed,
         )
         self.watch.plateau_every = self.training.record_every
@@ -249,7 +250,7 @@ class Fit:
             )
         run.held_out = share
 
-    def _watch(self, early_stopping: Any, callback: Any, last_epoch: int) -> Watch:
+    def _watch(self, early_stopping: Any, callback: Any, last_epoch: int, threads: int | None) -> Watch:
         """What to do between epochs."""
         network, run, held = self.network, self.run, self.held
         watch = Watch(callback=options.function(callback, "callback"), last_epoch=last_epoch)
@@ -263,7 +264,7 @@ class Fit:
                 raise ValueError(f"{argument}: {error}") from None
 
         if held is not None:
-            evaluate = self.backend.evaluator(network.spec, *held)
+            evaluate = self.backend.evaluator(network.spec, *held, threads=threads)
 
             def validated() -> tuple[float, float]:
                 with np.errstate(all="ignore"):

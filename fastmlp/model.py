@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastmlp import data, losses, saving
+from fastmlp import data, losses, options, saving
 from fastmlp.callbacks import Info
 from fastmlp.fitting import Fit
 from fastmlp.history import History
@@ -199,25 +199,25 @@ class Model:
             self._fitting = False
         return history
 
-    def predict(self, X: Any) -> np.ndarray:
+    def predict(self, X: Any, *, threads: int | None = None) -> np.ndarray:
         """Labels (N,) for softmax; 0 or 1 for sigmoid, values for identity and means for exponential, (N,) for one
         output, else (N, J).
 
-        A label is that of the first largest logit; a sigmoid's 1 is a logit above 0. Raises ValueError or TypeError for
-        an X that does not fit, and ValueError where an output is not finite.
+        A label is that of the first largest logit; a sigmoid's 1 is a logit above 0.
+        threads: how many; None: FASTMLP_NUM_THREADS, or else as many as there are cores, for what takes a core some
+        milliseconds. The bits of a row's outputs depend neither on them nor on the other rows.
+
+        Raises ValueError or TypeError for an X that does not fit, and ValueError where an output is not finite.
         """
         spec = self.spec
-        if not spec.is_classifier:
-            values = self._forward()("outputs", X)
-        else:
-            z = self._forward()("logits", X)
-            if spec.output == "softmax":
-                return z.argmax(axis=1)
-            values = (z > 0).astype(np.int64)
-        return values[:, 0] if spec.outputs == 1 else values
+        threads = threads if threads is None else options.thread_count(threads)
+        found = self._forward()("labels" if spec.is_classifier else "outputs", X, "X", threads)
+        return found[:, 0] if spec.outputs == 1 else found
 
-    def predict_proba(self, X: Any) -> np.ndarray:
+    def predict_proba(self, X: Any, *, threads: int | None = None) -> np.ndarray:
         """The probability of each class (softmax) or of each output being 1 (sigmoid), (N, J).
+
+        threads: as for `predict`.
 
         Raises ValueError for output="identity" and "exponential", and as `predict` does.
         """
@@ -226,7 +226,8 @@ class Model:
             raise ValueError(
                 f'output="{spec.output}" has no probabilities: use predict, or output="softmax" or "sigmoid"'
             )
-        return self._forward()("outputs", X)
+        threads = threads if threads is None else options.thread_count(threads)
+        return self._forward()("outputs", X, "X", threads)
 
     def predictor(self) -> Predictor:
         """A function of one row (K,), or of rows (N, K), that gives the outputs, (J,) or (N, J), as fast as can be.
@@ -243,24 +244,27 @@ class Model:
 
         return Predictor(self.spec, self._network.parameters, self.backend)
 
-    def evaluate(self, X: Any, y: Any) -> dict[str, float]:
+    def evaluate(self, X: Any, y: Any, *, threads: int | None = None) -> dict[str, float]:
         """{"loss", "accuracy"}, or {"loss", "r2"} for output="identity" and "exponential".
 
         The accuracy is the share of rows that `predict` gets right, in every output; NaN where a sigmoid's targets are
-        not all 0 or 1. r2 is that of what `predict` gives, its mean over outputs. Raises as `fit` does for X and y.
+        not all 0 or 1. r2 is that of what `predict` gives, its mean over outputs. threads: as for `predict`. Raises as
+        `fit` does for X and y.
         """
         spec = self.spec
+        threads = threads if threads is None else options.thread_count(threads)
         x = data.features(X, spec)
         targets = data.targets(y, len(x), spec)
-        loss, accuracy = self._evaluate(x, targets)
+        loss, accuracy = self._evaluate(x, targets, threads)
         if spec.is_classifier:
             return {"loss": loss, "accuracy": accuracy if data.labelled(spec, targets) else math.nan}
-        return {"loss": loss, "r2": _r2(self._forward()("outputs", x), targets)}
+        return {"loss": loss, "r2": _r2(self._forward()("outputs", x, "X", threads), targets)}
 
-    def loss(self, X: Any, y: Any) -> float:
-        """The mean loss."""
+    def loss(self, X: Any, y: Any, *, threads: int | None = None) -> float:
+        """The mean loss. threads: as for `predict`."""
+        threads = threads if threads is None else options.thread_count(threads)
         x = data.features(X, self.spec)
-        return self._evaluate(x, data.targets(y, len(x), self.spec))[0]
+        return self._evaluate(x, data.targets(y, len(x), self.spec), threads)[0]
 
     @property
     def weights(self) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -333,9 +337,10 @@ class Model:
             found = self._forward_kept = Forward(self.spec, self._network.parameters, self.backend)
         return found
 
-    def _evaluate(self, x: np.ndarray, targets: np.ndarray) -> tuple[float, float]:
+    def _evaluate(self, x: np.ndarray, targets: np.ndarray, threads: int | None) -> tuple[float, float]:
         with np.errstate(all="ignore"):
-            return backend_module(self.backend).evaluate(self.spec, self._network.parameters, x, targets)
+            module = backend_module(self.backend)
+            return module.evaluate(self.spec, self._network.parameters, x, targets, threads=threads)
 
 
 def _weight_array(value: Any, shape: tuple[int, ...], name: str, dtype: str) -> np.ndarray:

@@ -40,8 +40,9 @@ class Pace:
 
     AGAIN = 16
 
-    def __init__(self, members: tuple[int, bool]):
+    def __init__(self, members: tuple[int, bool], shortest: float = CALL_SECONDS / 4):
         self.members, self._settled = members
+        self._shortest = shortest  # seconds of a call that tells something
         self.together = self.members > 1 and self._settled
         self._seen: dict[bool, float] = {}
         self._calls = 0
@@ -52,7 +53,7 @@ class Pace:
 
     def saw(self, together: bool, rows: int, seconds: float) -> None:
         """Takes in a call, of a team or not, that trained so many rows."""
-        if self._settled or rows <= 0 or seconds < CALL_SECONDS / 4:
+        if self._settled or rows <= 0 or seconds < self._shortest:
             return
         self._calls += 1
         self._seen[together] = seconds / rows
@@ -71,7 +72,11 @@ def pace_of(workspace: Workspace, team: tuple[int, bool]) -> Pace:
     """The Pace of a training with these (members, whether it has to)."""
     if team[1]:
         return Pace(team)
-    key = workspace.spec, int(workspace.plan[at.BATCH]), team
+    return remembered((workspace.spec, int(workspace.plan[at.BATCH]), team), team)
+
+
+def remembered(key: Any, team: tuple[int, bool], shortest: float = CALL_SECONDS / 4) -> Pace:
+    """The Pace that goes with this key: the one that others have found out, or a new one."""
     if len(_paces) > PACES:
         _paces.clear()
-    return _paces.setdefault(key, Pace(team))
+    return _paces.setdefault(key, Pace(team, shortest))

@@ -27,7 +27,13 @@ Y = next(_field)
 ORDER = next(_field)  # the epoch's order of rows; 0: as they come
 X_TILES = next(_field)  # tile by tile, feature-major: tile i begins at i * inputs * stride; 0 where rows are used
 Y_TILES = next(_field)
-RESULT = next(_field)  # where outputs go, rows by rows
+RESULT = next(_field)  # where outputs go, rows by rows; of a score, each chunk's loss
+LABELS = next(_field)  # int64 of a row's result where it is labels; 0: it is outputs, numbers of the network's dtype
+
+# pieces of the rows, where none waits for another: predictions and scores
+PIECE = next(_field)  # rows of one
+WRONG = next(_field)  # whether a number that went in or came out was not finite
+TURNS = next(_field)  # address of the number of pieces that have been taken by whoever takes part; 0: one thread
 
 # buffers
 X_TILE = next(_field)

@@ -59,7 +59,8 @@ def _bound(spec: Spec, parameters: np.ndarray, backend: str) -> Callable[[Any], 
     if not forward.most:
         return outputs
     padded, held = in_lines(spec, parameters) if parameters.nbytes <= KEPT_BYTES else (None, parameters)
-    ready = Pass(spec, held, "outputs", "rowwise", 1, padded)
+    ready = Pass(spec, held, "rowwise", 1, 1, padded)
+    ready.turn_to("outputs")
     row, result = ready.views[1]
     call, (first, second, third, fourth), state = ready.call, ready.arguments, ready.state
     copies = {(spec.inputs,): result[0].copy, (1, spec.inputs): result.copy}

@@ -10,11 +10,22 @@ import inspect
 import itertools
 
 import numpy as np
-from bits import KINDS, Guarded, as_bits, assert_same_bits, canaries, lines, nasty, random_bits, wild
+from bits import KINDS, Guarded, as_bits, assert_same_bits, canaries, lines, nasty, ordinary, random_bits, wild
 
 from fastmlp import native, pairs, plan
 from fastmlp.kernels import blocks
-from fastmlp.reference import activations, arithmetic, dense, elementary, gradients, layout, losses, optimizers, random
+from fastmlp.reference import (
+    activations,
+    arithmetic,
+    dense,
+    elementary,
+    gradients,
+    layout,
+    losses,
+    optimizers,
+    predict,
+    random,
+)
 from fastmlp.spec import HIDDEN
 from fastmlp.target import target
 
@@ -23,7 +34,7 @@ TRAINED = {
     *(f"{name}.span{more}" for name in ("streamed", "rowwise") for more in ("", "_with_options")),
     *("layered.span", "layered.dropout", "passes.dropout", "train.sum_batch", "train.step", "train.train"),
     *(f"team.{name}" for name in ("meet", "own_part", "work", "together", "share_chunks")),
-    "predict.checked",  # its pair is in test_predictor.py
+    *("predict.checked", "predict.scored"),  # their pairs are in test_predictor.py and test_train.py
 }
 CASES = {}  # kernel name: (run(kernel, dtype, rng, **size), sizes(dtype))
 
@@ -639,6 +650,66 @@ def output(reference):
 
 for _name in ("softmax", "sigmoid_output", "exponential_output"):
     case(f"losses.{_name}", loss_sizes)(output(getattr(losses, _name)))
+
+
+# ---------------------------------------------------------------------------------------------------------
+# predict.py
+
+
+@case("predict.copy_rows", layout_sizes)
+def predict_copy_rows(kernel, dtype, rng, K, rows, first, ordered):
+    """ordered: here, how many numbers are not finite."""
+    x = ordinary(rng, (first + rows + 2, K), dtype)
+    wrong = rng.integers(0, x.size, int(rng.integers(0, 2 + ordered)))
+    x.flat[wrong] = rng.choice(np.array([np.nan, np.inf, -np.inf], dtype), len(wrong))
+    step = register_lanes(dtype)
+    stride = K + 1 + int(rng.integers(0, 9))
+    values = canaries(rows * stride + step + 1, dtype)
+    places = np.arange(len(values))
+    to = Guarded(values, writes=(places % stride < K) | (places >= rows * stride))
+    order = Guarded(np.arange(3))
+    run(
+        kernel, dtype, x=Guarded(x, offset=1), order=order, ordered=0, first=first, rows=rows, K=K,
+        to=to, stride=stride,
+    )  # fmt: skip
+    copied, finite = predict.copy_rows(x, np.arange(first, first + rows))
+    got = to.array[: rows * stride].reshape(rows, stride)[:, :K]
+    assert_same_bits(as_bits(np.ascontiguousarray(got)), as_bits(copied), "rows")
+    assert bool((to.array[rows * stride :] == 0).all()) == finite, "whether all are finite"
+    assert_same_bits(np.isnan(to.array[rows * stride :]).any(), np.bool_(not finite), "NaN")
+
+
+def label(reference):
+    def compare(kernel, dtype, rng, J, rows, record):
+        x = wild(rng, (rows, J), dtype) if record else ordinary(rng, (rows, J), dtype)
+        stride = rng.choice(strides(rows, dtype))
+        z = tile(x, stride, writes=True)
+        run(kernel, dtype, z=z, J=J, rows=rows, stride=stride)
+        got, expected = rows_of(z, x.shape, stride), reference(x)
+        assert_same_bits(got if expected.ndim == 2 else np.ascontiguousarray(got[:, 0]), expected, "z")
+
+    return compare
+
+
+def scatter_whole_numbers(reference):
+    def compare(kernel, dtype, rng, K, rows, first, ordered):
+        values = rng.integers(-1, 1000, (rows, K)).astype(dtype)
+        stride = rng.choice(strides(rows, dtype))
+        expected = reference(np.ascontiguousarray(values.T)).reshape(rows, -1)
+        columns = expected.shape[1]
+        places = np.arange((first + rows + ordered) * columns)
+        writes = (places >= first * columns) & (places < (first + rows) * columns)
+        x = Guarded(np.full(len(places), -7), writes=writes, offset=1)
+        run(kernel, dtype, tile=tile(values, stride), stride=stride, rows=rows, K=K, x=x, first=first)
+        assert_same_bits(x.array.reshape(-1, columns)[first : first + rows], expected, "x")
+
+    return compare
+
+
+for _name in ("label", "above_zero"):
+    case(f"predict.{_name}", loss_sizes)(label(getattr(predict, _name)))
+for _name in ("scatter_labels", "scatter_answers"):
+    case(f"predict.{_name}", layout_sizes)(scatter_whole_numbers(getattr(predict, _name)))
 
 
 # ---------------------------------------------------------------------------------------------------------

@@ -61,7 +61,12 @@ def test_the_page_has_a_place_for_it(options):
 def test_predictions_are_timed_beside_numpys(options, dtype):
     from benchmarks import predict
 
-    found = predict.ways([3, 4, 2], dtype, (1, 5))
-    assert len(found) == 8
-    assert {function().shape for function in found.values()} == {(2,), (1, 2), (5, 2), (1,), (5,)}
-    assert all(microseconds > 0 for microseconds in predict.measure(found, turns=1).values())
+    for count, threads in ((1, 1), (5, 1), (700, 2)):
+        found = predict.ways([3, 4, 2], dtype, count, threads)
+        assert set(found) - {"predictor", "PyTorch"} == {"predict_proba", "predict", "NumPy"}
+        assert ("predictor" in found) == (count == 1)
+        shapes = {name: function().shape for name, function in found.items()}
+        assert shapes.pop("predict") == (count,)
+        assert shapes.pop("predictor", (2,)) == (2,)
+        assert set(shapes.values()) == {(count, 2)}
+        assert all(microseconds > 0 for microseconds in predict.measure(found, turns=1).values())

@@ -33,7 +33,7 @@ from fastmlp.kernels.simd import (
     select,
     spread_number,
 )
-from fastmlp.pairs import Float, Floats, Int
+from fastmlp.pairs import Float, Floats, Int, Ints
 from fastmlp.reference import activations, arithmetic, losses
 from fastmlp.spec import DTYPES
 from fastmlp.training import State, Training
@@ -265,6 +265,55 @@ def rows_off_by_one(tile: Floats, stride: Int, rows: Int, K: Int, x: Floats, fir
             x[(first + n) * K + k] = tile[k * stride + min(n + 1, rows - 1)]
 
 
+def last_largest(z: Floats, J: Int, rows: Int, stride: Int):
+    for n in range(rows):
+        m, place, wrong = z[n], 0, z[n] - z[n]
+        for j in range(1, J):
+            x = z[j * stride + n]
+            wrong += x - x
+            if x >= m:
+                m, place = x, j
+        z[n] = place if wrong == 0 else -1
+
+
+def label_of_infinity(z: Floats, J: Int, rows: Int, stride: Int):
+    for n in range(rows):
+        m, place = z[n], 0
+        for j in range(1, J):
+            if z[j * stride + n] > m:
+                m, place = z[j * stride + n], j
+        z[n] = place
+
+
+def zero_is_above(z: Floats, J: Int, rows: Int, stride: Int):
+    for j in range(J):
+        for n in range(j * stride, j * stride + rows):
+            z[n] = (1 if z[n] >= 0 else 0) if z[n] - z[n] == 0 else -1
+
+
+def finite_but_the_last(x: Floats, order: Ints, ordered: Int, first: Int, rows: Int, K: Int, to: Floats, stride: Int):
+    wrong = number(x, 0)
+    for n in range(rows):
+        for k in range(K):
+            value = x[(first + n) * K + k]
+            to[n * stride + k] = value
+            if k < K - 1:
+                wrong += value - value
+    for i in range(lanes(x) + 1):
+        to[rows * stride + i] = wrong
+
+
+def labels_a_row_late(tile: Floats, stride: Int, rows: Int, K: Int, x: Ints, first: Int):
+    for n in range(rows):
+        x[first + n + 1] = int(tile[n])
+
+
+def answers_by_units(tile: Floats, stride: Int, rows: Int, K: Int, x: Ints, first: Int):
+    for n in range(rows):
+        for k in range(K):
+            x[first * K + k * rows + n] = int(tile[k * stride + n])
+
+
 FAULTS = [
     (update_past_the_end, "optimizers.gradient_descent", "must not"),
     (update_before_the_start, "optimizers.gradient_descent", "must not"),
@@ -283,6 +332,12 @@ FAULTS = [
     (infinite_times_no_weight, "losses.weigh", "differ"),
     (padding_weighs, "losses.weigh", "must not"),
     (rows_off_by_one, "layout.scatter", "differ"),
+    (last_largest, "predict.label", "differ"),
+    (label_of_infinity, "predict.label", "differ"),
+    (zero_is_above, "predict.above_zero", "differ"),
+    (finite_but_the_last, "predict.copy_rows", "all are finite"),
+    (labels_a_row_late, "predict.scatter_labels", "must not|differ"),
+    (answers_by_units, "predict.scatter_answers", "differ"),
 ]
 
 

@@ -19,7 +19,7 @@ from fastmlp import definition, engine, pairs
 from fastmlp import plan as at
 from fastmlp.reference import activations, optimizers, random
 from fastmlp.reference import train as reference_train
-from fastmlp.reference.arithmetic import LINE
+from fastmlp.reference.arithmetic import CHUNK, LINE
 from fastmlp.spec import Spec
 from fastmlp.target import target
 from fastmlp.team import Team
@@ -1032,7 +1032,8 @@ def checked(dtype: str, size: Size) -> Row:
 
     spec = Spec.build([size.K, size.J, size.classes], dtype=dtype)
     parameters = normal(spec.parameters, dtype, 2) / np.dtype(dtype).type(8)
-    made = Pass(spec, parameters, "outputs", "rowwise", ROW_BY_ROW)
+    made = Pass(spec, parameters, "rowwise", ROW_BY_ROW, ROW_BY_ROW)
+    made.turn_to("outputs")
     x, _ = made.views[ROW_BY_ROW]
     x[:] = normal(x.shape, dtype)
     made.run(ROW_BY_ROW)
@@ -1041,6 +1042,72 @@ def checked(dtype: str, size: Size) -> Row:
         lambda _: (reference_train.outputs(spec, parameters, x),),
         lambda: (made.views[ROW_BY_ROW][1],),  # and `made` lives on
     )
+
+
+@row("predict.scored")
+def scored(dtype: str, size: Size) -> Row:
+    """The losses of all rows."""
+    made = Plan(dtype, size)
+    losses = np.zeros(-(-size.rows // CHUNK), dtype)
+    made.plan[at.RESULT], made.plan[at.PIECE] = losses.ctypes.data, CHUNK
+    terms = np.dtype(dtype).type(size.rows)
+
+    def expected(_: Any) -> tuple[np.ndarray]:
+        return (np.array([reference_train.evaluate(made.spec, made.parameters, made.x, made.y)[0]]),)
+
+    return Row(made.addresses, expected, lambda: (losses / terms,), buffers=(losses,))
+
+
+@row("predict.copy_rows")
+def copy_checked_rows(dtype: str, size: Size) -> Row:
+    x = normal((size.rows, size.K), dtype)
+    stride = row_stride(size.K, dtype)
+    to = aligned((size.rows + at.BLOCK_ROWS) * stride, dtype)
+    rows = np.arange(size.rows)
+    return Row(
+        dict(x=vector(x), order=rows, ordered=0, first=0, rows=size.rows, K=size.K, to=to, stride=stride),
+        lambda copy_rows: copy_rows(x, rows)[:1],
+        lambda: (to[: size.rows * stride].reshape(size.rows, stride)[:, : size.K],),
+        lambda: (x.copy() if np.isfinite(x).all() else x,),
+    )
+
+
+def labels_of(with_numpy: Callable[[np.ndarray], np.ndarray]) -> Callable[[str, Size], Row]:
+    def make(dtype: str, size: Size) -> Row:
+        z = normal((size.rows, size.classes), dtype)
+        tile = Tile(z)
+        columns = with_numpy(z).ndim
+        return Row(
+            dict(z=tile.array, **tile.sizes("J")),
+            lambda label: (label(z),),
+            lambda: (tile.x() if columns == 2 else tile.x()[:, 0],),
+            lambda: (with_numpy(z).astype(dtype),),
+        )
+
+    return make
+
+
+ROWS["predict.label"] = labels_of(lambda z: z.argmax(axis=1))
+ROWS["predict.above_zero"] = labels_of(lambda z: z > 0)
+
+
+def whole_numbers(columns: int) -> Callable[[str, Size], Row]:
+    def make(dtype: str, size: Size) -> Row:
+        values = np.random.default_rng(1).integers(0, size.classes, (size.rows, size.K)).astype(dtype)
+        tile = Tile(values)
+        x = np.zeros((size.rows, size.K)[:columns], np.int64)
+        return Row(
+            dict(tile=tile.array, x=x, first=0, **tile.sizes("K")),
+            lambda scatter: (scatter(values.T),),
+            lambda: (x,),
+            lambda: ((values if columns == 2 else values[:, 0]).astype(np.int64),),
+        )
+
+    return make
+
+
+ROWS["predict.scatter_labels"] = whole_numbers(1)
+ROWS["predict.scatter_answers"] = whole_numbers(2)
 
 
 @row("train.train")

@@ -38,7 +38,7 @@ def softmax_cross_entropy(z, y):
     is_label = np.arange(z.shape[1]) == y[:, None]
     dz = e * (1 / s)[:, None] - is_label.astype(z.dtype)
     loss = log(s) - (z[is_label] - m)
-    right = _first_largest(z) == y
+    right = first_largest(z) == y
     return dz, loss, right
 
 
@@ -55,7 +55,7 @@ def softmax_smooth_cross_entropy(z, y, smoothing):
     is_label = np.arange(z.shape[1]) == y[:, None]
     dz = e * (1 / s)[:, None] - np.where(is_label, on + off, off)
     loss = log(s) - fma(off, _sum_in_order(z - m[:, None]), on * (z[is_label] - m))
-    right = _first_largest(z) == y
+    right = first_largest(z) == y
     return dz, loss, right
 
 
@@ -131,7 +131,7 @@ def _largest(z):
     return m
 
 
-def _first_largest(z):
+def first_largest(z):
     m, label = z[:, 0], np.zeros(len(z), z.dtype)
     for j in range(1, z.shape[1]):
         label = np.where(z[:, j] > m, z.dtype.type(j), label)

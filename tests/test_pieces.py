@@ -1,0 +1,468 @@
+"""Many rows at once: pieces, that threads take by turns; the same bits, the same errors, and nobody left at work."""
+
+import os
+import sys
+import threading
+import time
+
+import numpy as np
+import pytest
+from models import bits, in_another_process, labels, rows, said, targets
+from test_predictor import data, model_of, outputs
+
+from fastmlp import Model, definition, engine, forward, pace, pieces, threads
+from fastmlp import data as checks
+from fastmlp import plan as at
+from fastmlp.pairs import Floats, Ints
+from fastmlp.spec import DTYPES
+
+COUNTS = (1, 2, 3, 7)
+SCHEDULES = ("streamed", "layered", "rowwise")
+NETWORKS = {  # layers, hidden, output
+    "streamed": ((2, 8, 8, 2), "relu", "softmax"),
+    "layered": ((31, 64, 64, 10), "tanh", "softmax"),
+    "sigmoid": ((16, 64, 5), "gelu", "sigmoid"),
+    "one output": ((40, 32, 1), "relu", "sigmoid"),
+    "values": ((33, 64, 32), "silu", "identity"),
+    "counts": ((3, 5, 2), "relu", "exponential"),
+}
+
+
+@pytest.fixture(autouse=True)
+def from_few_rows_on(monkeypatch):
+    """Threads by default, too, and a new trial of whether they pay."""
+    monkeypatch.setattr(pieces, "SHARED_WORK", 1)
+    monkeypatch.setattr(pieces, "BLOCK_WORK", 1)
+    monkeypatch.setattr(pieces, "SHORTEST", 0)
+    monkeypatch.setattr(pace, "_paces", {})
+
+
+# ---------------------------------------------------------------------------------------------------------
+# Bits
+
+
+def assert_same_everywhere(model, x, count):
+    """Outputs, labels and scores by so many threads are those of the definition."""
+    spec, parameters = model.spec, model._network.parameters
+    expected = definition.outputs(spec, parameters, x)
+    assert outputs(model, x, threads=count).tobytes() == expected.tobytes()
+    if spec.is_classifier:
+        right = forward.labels(spec, definition.logits(spec, parameters, x))
+        assert model.predict(x, threads=count).tobytes() == right.tobytes()
+    for schedule in SCHEDULES:
+        assert engine.outputs(spec, parameters, x, schedule, count).tobytes() == expected.tobytes(), schedule
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", NETWORKS)
+def test_any_number_of_threads_gives_the_same_bits(name, dtype):
+    layers, hidden, output = NETWORKS[name]
+    model = model_of(layers, output, dtype, hidden)
+    x = data(model, 1543)
+    if name in ("streamed", "layered"):
+        assert forward.choose_schedule(model.spec, len(x)) == name
+    for count in (None, *COUNTS):
+        assert_same_everywhere(model, x, count)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", ["streamed", "layered"])
+def test_a_rows_bits_do_not_depend_on_its_batch(name, dtype):
+    layers, hidden, output = NETWORKS[name]
+    model = model_of(layers, output, dtype, hidden)
+    x = data(model, 1500)
+    whole, chosen = model.predict_proba(x), model.predict(x)
+    assert (whole.argmax(axis=1) == chosen).all()
+    for first, count in ((0, 1), (3, 2), (700, 3), (255, 4), (256, 5), (511, 31), (1, 33), (13, 300), (500, 1000)):
+        for asked in (1, 3):
+            part = slice(first, first + count)
+            assert model.predict_proba(x[part], threads=asked).tobytes() == whole[part].tobytes(), (first, count)
+            assert model.predict(x[part], threads=asked).tobytes() == chosen[part].tobytes(), (first, count)
+    turned = model.predict_proba(x[::-1], threads=2)
+    assert turned[::-1].tobytes() == whole.tobytes()
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("output", ["softmax", "sigmoid", "identity", "exponential"])
+def test_scores(output, dtype):
+    model = model_of((20, 33, 3), output, dtype, "tanh")
+    for count in (1, 511, 513, 2100):
+        x, y = data(model, count), np.abs(targets(output, 3, count))
+        spec, parameters = model.spec, model._network.parameters
+        told = checks.targets(y, count, spec)
+        expected = definition.evaluate(spec, parameters, x, told)
+        for asked in (None, *COUNTS):
+            assert model.loss(x, y, threads=asked) == expected[0]
+            for schedule in SCHEDULES:
+                assert engine.evaluate(spec, parameters, x, told, schedule, asked) == expected
+            assert model.evaluate(x, y, threads=asked) == model.evaluate(x, y, threads=1)
+
+
+@pytest.mark.parametrize("asked", [None, 1, 3])
+def test_a_trainings_validation(asked):
+    x, y = rows(3000, 6), labels(rows(3000, 6), 3)
+    found = []
+    for count in (1, asked):
+        model = Model([6, 40, 3], seed=2)
+        history = model.fit(x, y, epochs=3, validation=0.5, threads=count, optimizer="adam", early_stopping=1)
+        found.append((bits(model), history.validation_loss.tolist()))
+    assert found[0] == found[1]
+
+
+@pytest.mark.parametrize("count", COUNTS)
+def test_rows_that_have_to_be_converted(count, monkeypatch):
+    monkeypatch.setattr(forward, "CONVERTED_BYTES", 1)  # a piece at a time for each thread
+    model = model_of((4, 8, 3), dtype="float32")
+    x = (rows(2000, 4) * 8).round()
+    expected = model.predict_proba(x.astype("float32"), threads=1)
+    strided = np.zeros((2000, 9))
+    strided[:, 1::2] = x
+    unaligned = np.frombuffer(b"\0" + x.astype("float32").tobytes(), np.uint8)[1:].view("float32").reshape(x.shape)
+    assert not unaligned.flags.aligned
+    for other in (
+        x, x.astype(int), x.astype("float16"), np.asfortranarray(x), strided[:, 1::2], x.astype(">f8"),
+        x.astype(object), x.tolist(), x.astype("float32")[::-1][::-1], unaligned,
+    ):  # fmt: skip
+        assert model.predict_proba(other, threads=count).tobytes() == expected.tobytes()
+
+
+# ---------------------------------------------------------------------------------------------------------
+# The checks see what they are there for
+
+
+@pytest.mark.parametrize("name", ["streamed", "layered"])
+def test_a_member_that_does_nothing_is_seen(name, monkeypatch):
+    layers, hidden, output = NETWORKS[name]
+    model = model_of(layers, output, "float64", hidden)
+    x = data(model, 1543)
+    real = pieces.run
+
+    def lazy(function, plans, parameters):
+        done = real(function, plans, parameters)
+        if len(plans) > 1:
+            reached = np.ctypeslib.as_array((forward.ctypes.c_double * 9).from_address(int(plans[0][at.RESULT])))
+            reached[:] = 0  # as where nobody had taken the first piece
+        return done
+
+    monkeypatch.setattr(pieces, "run", lazy)
+    with pytest.raises(AssertionError):
+        assert_same_everywhere(model, x, 2)
+
+
+@pytest.mark.parametrize("name", ["streamed", "layered"])
+def test_members_that_share_a_buffer_are_seen(name, monkeypatch):
+    """Two threads in one pass's activations: the same rows again and again until a number differs."""
+    layers, hidden, output = NETWORKS[name]
+    model = model_of(layers, output, "float64", hidden)
+    x = data(model, 100_000)
+    expected = model.predict_proba(x, threads=1)
+    real = forward.run
+
+    def confused(passes, *arguments):
+        first = passes[0].plan
+        for ready in passes[1:]:
+            for layer in range(int(first[at.LAYERS])):
+                entry = at.FIELDS + layer * at.LAYER_FIELDS + at.LAYER_A
+                ready.plan[entry] = first[entry]
+        return real(passes, *arguments)
+
+    monkeypatch.setattr(forward, "run", confused)
+    found = []
+    for _ in range(200):
+        try:
+            found.append(model.predict_proba(x, threads=7).tobytes() != expected.tobytes())
+        except ValueError:  # not even finite
+            found.append(True)
+        if found[-1]:
+            break
+    assert found[-1] or threads.available() == 1
+
+
+@pytest.mark.parametrize("name", ["streamed", "layered"])
+def test_a_piece_too_short_is_seen(name, monkeypatch):
+    layers, hidden, output = NETWORKS[name]
+    model = model_of(layers, output, "float64", hidden)
+    x = data(model, 1543)
+    real = forward.Pass.take
+
+    def take(self, what, count, *addresses):
+        real(self, what, count, *addresses)
+        self.plan[at.ROWS] -= 1
+
+    monkeypatch.setattr(forward.Pass, "take", take)
+    monkeypatch.setattr(forward, "empty", lambda *arguments: np.full_like(empty(*arguments), 7))
+    with pytest.raises(AssertionError):
+        assert_same_everywhere(model, x, 1)
+
+
+empty = forward.empty
+
+
+def test_schedules():
+    def chosen(layers, dtype="float64"):
+        spec = model_of(layers, dtype=dtype).spec
+        return [forward.choose_schedule(spec, count) for count in (1, 3, 4, 32, 33, 10**6)]
+
+    assert chosen((2, 8, 8, 2)) == chosen((64, 100, 10)) == 2 * ["rowwise"] + 4 * ["streamed"]
+    assert chosen((784, 128, 10)) == 2 * ["rowwise"] + 4 * ["layered"]
+    assert chosen((784, 70, 10), "float32") == 2 * ["rowwise"] + 2 * ["layered"] + 2 * ["streamed"]  # 70 go as 96
+
+
+# ---------------------------------------------------------------------------------------------------------
+# Errors
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_each_number_must_be_finite(name, dtype):
+    layers, hidden, output = NETWORKS[name]
+    model = model_of(layers, output, dtype, hidden)
+    model.set_weights([(np.zeros_like(w), b) for w, b in model.weights])  # so that nothing else tells
+    for count in (40, 600, 1543):
+        x = data(model, count)
+        model.predict(x, threads=2)
+        for place in (0, x.size - 1, x.size // 2, 33):
+            for value in (np.nan, np.inf, -np.inf):
+                bad = x.copy()
+                bad.flat[place] = value
+                row, column = divmod(place, x.shape[1])
+                for asked in (1, 2):
+                    message = said(ValueError, model.predict, bad, threads=asked)
+                    assert message.startswith(f"X has {value} in row {row}, column {column}:")
+        assert outputs(model, x).tobytes() == definition.outputs(model.spec, model._network.parameters, x).tobytes()
+
+
+@pytest.mark.parametrize("output", ["softmax", "sigmoid", "identity"])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_the_first_row_beyond_the_range_is_named(output, dtype):
+    model = Model([32, 32, 32], output=output, dtype=dtype)
+    w = np.full((32, 32), 1e30 if dtype == "float32" else 1e300)
+    model.set_weights([(w, np.zeros(32)), (w, np.zeros(32))])
+    for count, row in ((40, 39), (700, 300), (1543, 513)):
+        x = np.zeros((count, 32), dtype)
+        x[row:] = 1
+        for asked in COUNTS:
+            message = said(ValueError, model.predict, x, threads=asked)
+            assert f"the outputs of row {row} are beyond the dtype's range" in message
+        assert model.predict(x[:row]).shape == (row, 32)[: 1 if output == "softmax" else 2]
+
+
+@pytest.mark.parametrize("method", ["predict", "predict_proba", "evaluate", "loss"])
+def test_numbers_of_threads_that_are_none(method):
+    model, x = model_of(), rows(40, 5)
+    arguments = (x,) if method.startswith("predict") else (x, np.zeros(40, int))
+    for value, kind in ((0, ValueError), (-1, ValueError), (257, ValueError), (2.5, TypeError), (True, TypeError)):
+        assert f"threads={value}" in said(kind, getattr(model, method), *arguments, threads=value)
+        with pytest.raises(kind):
+            getattr(Model([5, 3], backend="reference"), method)(*arguments, threads=value)
+
+
+@pytest.mark.parametrize("value", ["0", "two", "1000"])
+def test_the_environments_number(value, monkeypatch):
+    monkeypatch.setenv("FASTMLP_NUM_THREADS", value)
+    message = said(ValueError, model_of().predict, rows(2000, 5))
+    assert f"FASTMLP_NUM_THREADS='{value}'" in message
+
+
+# ---------------------------------------------------------------------------------------------------------
+# How many
+
+
+def test_how_many_threads(monkeypatch):
+    spec = model_of().spec
+    monkeypatch.setattr(threads, "available", lambda: 4)
+    monkeypatch.setattr(pieces, "SHARED_WORK", 1000 * spec.parameters)
+    assert [pieces.pace_of(spec, count, 256, None).members for count in (1, 256, 257, 999, 1000, 10**6)] == (
+        [1, 1, 1, 1, 4, 4]
+    )
+    assert [pieces.pace_of(spec, count, 256, 3).members for count in (1, 256, 257, 600, 10**6)] == [1, 1, 2, 3, 3]
+    monkeypatch.setenv("FASTMLP_NUM_THREADS", "2")
+    assert [pieces.pace_of(spec, count, 256, None).members for count in (256, 257, 10**6)] == [1, 2, 2]
+    assert pieces.pace_of(spec, 10**6, 256, 3).members == 3
+
+
+def test_a_call_that_is_not_told_tries_both_ways(monkeypatch):
+    """The first block alone, the next with all, and then as is faster: also in the next call."""
+    monkeypatch.setattr(threads, "available", lambda: 2)
+    model, x = model_of(), rows(512 * 12, 5)
+    seen = []
+    real = pieces.run
+
+    def run(function, plans, parameters):
+        seen.append(len(plans))
+        time.sleep(0.002 if len(plans) == 1 else 0)
+        return real(function, plans, parameters)
+
+    monkeypatch.setattr(pieces, "run", run)
+    expected = definition.outputs(model.spec, model._network.parameters, x)
+    assert model.predict_proba(x).tobytes() == expected.tobytes()
+    assert seen == [1] + 5 * [2]
+    del seen[:]
+    assert model.predict_proba(x[:2000]).tobytes() == expected[:2000].tobytes()
+    assert seen == [2, 2]
+
+
+# ---------------------------------------------------------------------------------------------------------
+# Threads, processes, Ctrl-C
+
+
+def test_several_threads_predict_and_train_at_once():
+    """The crew is one's at a time; the others go on alone."""
+    model = model_of((5, 40, 3))
+    x = rows(5000, 5)
+    y = labels(x, 3)
+    expected, loss = model.predict_proba(x, threads=1), model.loss(x, y, threads=1)
+    alone = Model([5, 9, 3])
+    alone.fit(x, y, epochs=10, threads=1)
+    wrong = []
+
+    def work(number):
+        for _ in range(20):
+            if model.predict_proba(x, threads=2).tobytes() != expected.tobytes():
+                wrong.append("outputs")
+            if model.loss(x, y, threads=3) != loss:
+                wrong.append("loss")
+        if number % 2:
+            other = Model([5, 9, 3])
+            other.fit(x, y, epochs=10, threads=2)
+            if other.digest() != alone.digest():
+                wrong.append("fit")
+
+    workers = [threading.Thread(target=work, args=(number,)) for number in range(4)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert not wrong
+    assert threads.crew().free.acquire(blocking=False)
+    threads.crew().free.release()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the system has no fork")
+def test_a_forked_child_predicts():
+    script = """
+import os, sys
+import numpy as np
+from fastmlp import Model
+model, x = Model([5, 40, 3]), np.random.default_rng(0).normal(size=(5000, 5))
+expected = model.predict_proba(x, threads=2).tobytes()
+sys.stdout.flush()
+child = os.fork()
+if child == 0:
+    os._exit(0 if all(model.predict_proba(x, threads=n).tobytes() == expected for n in (1, 2, 3)) else 1)
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), model.predict_proba(x, threads=2).tobytes() == expected)
+"""
+    assert in_another_process(script).split() == ["0", "True"]
+
+
+class Pressed(Exception):
+    pass
+
+
+@pytest.mark.parametrize("goes_on", [False, True])
+@pytest.mark.parametrize("asked", [1, 3])
+@pytest.mark.parametrize("method", ["predict_proba", "loss"])
+def test_an_interrupt_at_any_piece(method, asked, goes_on, monkeypatch):
+    """The handler raises, and nobody works on; or what was begun goes on to the same bits."""
+    model, x = model_of((5, 40, 3)), rows(5000, 5)
+    arguments = (x,) if method == "predict_proba" else (x, labels(x, 3))
+    expected = getattr(model, method)(*arguments, threads=1)
+    kernel = "predict.checked" if method == "predict_proba" else "predict.scored"
+    run = forward.pairs.function(kernel, "float64", (Ints, Floats))
+    presses, states = [], []
+
+    def press(_):
+        presses.append(1)
+        if not goes_on:
+            raise Pressed
+
+    def interrupted(function, plan, parameters):
+        """The pass looks for Ctrl-C after three pieces of the main thread."""
+        if threading.current_thread() is threading.main_thread() and len(presses) < 3:
+            rows_asked, plan[at.ROWS] = int(plan[at.ROWS]), int(plan[at.START]) + 1
+            turns, plan[at.TURNS] = int(plan[at.TURNS]), 0
+            begin = int(plan[at.START])
+            run(plan.ctypes.data, parameters)
+            plan[at.ROWS], plan[at.TURNS], plan[at.START] = rows_asked, turns, begin
+            plan[at.BATCH_RIGHT] = 0
+            states.append(at.INTERRUPTED)
+            return at.INTERRUPTED
+        return run(plan.ctypes.data, parameters)
+
+    def alone(function, plan, parameters):
+        while (state := interrupted(function, plan, parameters)) == at.INTERRUPTED:
+            press(None)
+        return state
+
+    monkeypatch.setattr(pieces, "_alone", alone)
+    if asked == 1:
+        monkeypatch.setattr(
+            forward.Pass, "run", lambda self, count: alone(run, self.plan, self.parameters.ctypes.data) == at.DONE
+        )
+    if goes_on:
+        assert np.array_equal(getattr(model, method)(*arguments, threads=asked), expected)
+        assert len(presses) == 3
+    else:
+        with pytest.raises(Pressed):
+            getattr(model, method)(*arguments, threads=asked)
+        assert threads.crew().free.acquire(blocking=False), "somebody is still at work"
+        threads.crew().free.release()
+    monkeypatch.undo()
+    assert np.array_equal(getattr(model, method)(*arguments, threads=asked), expected)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no signals to send to oneself")
+@pytest.mark.parametrize("method", ["predict", "predict_proba", "loss", "evaluate"])
+def test_ctrl_c_ends_threads(method):
+    script = """
+import os, signal, sys, threading, time
+import numpy as np
+from fastmlp import Model
+draws = np.random.default_rng(0)
+x, y = draws.normal(size=(300_000, 64)), draws.integers(0, 10, 300_000)
+model = Model([64, 256, 10])
+run, data = getattr(model, sys.argv[1]), (x,) if sys.argv[1].startswith("predict") else (x, y)
+expected = run(*(part[:3000] for part in data), threads=2)
+sent = []
+def press():
+    time.sleep(0.2)
+    sent.append(time.perf_counter())
+    os.kill(os.getpid(), signal.SIGINT)
+threading.Thread(target=press).start()
+try:
+    while True:
+        run(*data, threads=2)
+except KeyboardInterrupt:
+    print(time.perf_counter() - sent[0])
+again = run(*(part[:3000] for part in data), threads=2)
+assert np.array_equal(again, expected) or again == expected
+"""
+    seconds = float(in_another_process(script, method))
+    print(f"{method}: stopped after {seconds * 1e3:.1f} ms")
+    assert seconds < 1
+
+
+# ---------------------------------------------------------------------------------------------------------
+# Memory
+
+
+def test_nothing_as_large_as_the_data_is_made(monkeypatch):
+    import tracemalloc
+
+    monkeypatch.setattr(pieces, "SHARED_WORK", 10**12)
+    monkeypatch.setattr(forward, "CONVERTED_BYTES", 2**18)
+    model = model_of((40, 32, 3))
+    x = rows(40_000, 40)
+    wide, turned = x.astype(np.float32), np.asfortranarray(x)
+    for run in (
+        lambda: model.predict(x), lambda: model.predict_proba(x), lambda: model.predict(x, threads=2),
+        lambda: model.predict(wide), lambda: model.predict_proba(turned),
+    ):  # fmt: skip
+        run()
+        tracemalloc.start()
+        try:
+            result = run()
+            most = tracemalloc.get_traced_memory()[1] - result.nbytes
+        finally:
+            tracemalloc.stop()
+        assert most < 2**19 < x.size // 2, "not a byte for each number of x"
