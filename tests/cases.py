@@ -25,6 +25,7 @@ TRAINED = {
     *(f"{name}.span{more}" for name in ("streamed", "rowwise") for more in ("", "_with_options")),
     *("layered.span", "layered.dropout", "passes.dropout", "train.sum_batch", "train.step", "train.train"),
     *(f"team.{name}" for name in ("meet", "own_part", "work", "together", "share_chunks")),
+    *(f"online.{name}" for name in ("train", "sweep", "pack", "unpack")),
     "predict.checked",  # its pair is in test_predictor.py
 }
 CASES = {}  # kernel name: (run(kernel, dtype, rng, **size), sizes(dtype))
