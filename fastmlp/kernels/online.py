@@ -7,6 +7,8 @@ so that no register is read that was written in two parts; and a second copy of 
 way back. `unpack` makes the waiting updates and writes the parameters.
 """
 
+from numba import njit
+
 from fastmlp import plan as at
 from fastmlp.kernels.elementary import sigmoid, tanh
 from fastmlp.kernels.memory import advance, call, load, pointer, spread, store
@@ -14,18 +16,28 @@ from fastmlp.kernels.simd import (
     MINUS_INFINITY,
     alike,
     at_most,
+    equal,
     fill,
     fma,
     greater,
     helper,
+    lane_numbers,
     lanes,
     line_lanes,
     negative,
+    rotated,
     select,
+    spread_first,
+    spread_number,
 )
 from fastmlp.kernels.train import copy, keep
 from fastmlp.pairs import Float, Floats, Int, Ints, kernel
 from fastmlp.reference import train as reference
+
+
+def part(function):
+    """A function of its own to Numba, copied into its callers by LLVM."""
+    return njit(forceinline=True, error_model="numpy", nogil=True, boundscheck=False)(function)
 
 
 @helper
@@ -72,13 +84,24 @@ def sweep(
             j += s
 
 
-@helper
+@part
 def sweep_register(w, now, before, deltas, c, count, stride, scale, rate):
     """As `sweep`, one register of sums."""
     for i in range(count):
         x = updated(load(w, i * stride), spread(before, i) * deltas, scale, rate)
         store(w, i * stride, x)
         c = fma(spread(now, i), x, c)
+    return c
+
+
+@part
+def sweep_lanes(w, now, before, deltas, c, count, stride, scale, rate):
+    """As `sweep_register`, with now[i] in lane i: from a register to memory and back takes 3 ns."""
+    for i in range(count):
+        x = updated(load(w, i * stride), spread(before, i) * deltas, scale, rate)
+        store(w, i * stride, x)
+        c = fma(spread_first(now), x, c)
+        now = rotated(now)
     return c
 
 
@@ -106,9 +129,11 @@ def pack(plan: Ints, parameters: Floats):
 
 @kernel(None)
 def unpack(plan: Ints, parameters: Floats, scale: Float, learning_rate: Float):
-    """Makes the updates that wait, and writes the parameters. They are to be packed before training goes on."""
+    """Makes the updates that wait, and writes the parameters."""
+    s = lanes(parameters)
     factor, rate = fill(parameters, scale), negative(fill(parameters, learning_rate))
     before = advance(pointer(plan[at.X], parameters), plan[at.ROW_BEFORE] * plan[at.FIELDS + at.LAYER_INPUTS])
+    below = 0
     for number_of in range(plan[at.LAYERS]):
         layer = at.FIELDS + number_of * at.LAYER_FIELDS
         K, J, stride = plan[layer + at.LAYER_INPUTS], plan[layer + at.LAYER_OUTPUTS], plan[layer + at.LAYER_STRIDE]
@@ -117,18 +142,34 @@ def unpack(plan: Ints, parameters: Floats, scale: Float, learning_rate: Float):
         deltas = advance(pointer(plan[layer + at.LAYER_DELTAS], parameters), plan[at.BEFORE] * stride)
         # what a register writes too much, the next row or layer writes anew
         for k in range(K + 1):
-            for j in range(0, stride, lanes(w)):
-                x = spread(before, k) if k < K else fill(w, 1)
-                store(w, k * J + j, updated(load(rows, k * stride + j), x * load(deltas, j), factor, rate))
+            x = spread(before, k) if k < K else fill(w, 1)
+            for j in range(0, stride, s):
+                row = updated(load(rows, k * stride + j), x * load(deltas, j), factor, rate)
+                store(rows, k * stride + j, row)
+                store(w, k * J + j, row)
+        columns = pointer(plan[layer + at.LAYER_COLUMNS], parameters)
+        for j in range(J if below > 0 else 0):
+            for k in range(0, below, s):
+                product = spread(deltas, j) * load(before, k)
+                store(columns, j * below + k, updated(load(columns, j * below + k), product, factor, rate))
+        for j in range(0, stride, s):
+            store(deltas, j, fill(w, 0))
         before = advance(pointer(plan[layer + at.LAYER_A], parameters), plan[at.BEFORE] * stride)
+        below = stride
 
 
-@helper
-def forward(plan, like, x, now, last_layer, by_tile, scale, learning_rate):
-    """A row through all layers, each weight updated on the way. -> the outputs: logits if by_tile."""
+@part
+def forward(plan, like, x, first_deltas, now, last_layer, by_tile, scale, learning_rate):
+    """A row through all layers, each weight updated on the way. -> where the outputs are, logits if by_tile;
+    of a narrow last layer, outputs and slopes.
+
+    first_deltas: the waiting ones of a narrow first layer.
+    """
     factor, rate = fill(like, scale), negative(fill(like, learning_rate))
     a, layer = x, at.FIELDS
     before = advance(pointer(plan[at.X], like), plan[at.ROW_BEFORE] * plan[layer + at.LAYER_INPUTS])
+    c = steep = fill(like, 0)
+    narrow_below = False
     while layer <= last_layer:
         K, stride = plan[layer + at.LAYER_INPUTS], plan[layer + at.LAYER_STRIDE]
         rows = pointer(plan[layer + at.LAYER_ROWS], like)
@@ -139,19 +180,27 @@ def forward(plan, like, x, now, last_layer, by_tile, scale, learning_rate):
         slope = pointer(plan[layer + at.LAYER_SLOPE], like)
         curve = at.STRAIGHT if by_tile and layer == last_layer else plan[layer + at.LAYER_CURVE]
         if stride == lanes(like):
-            d = load(deltas, 0)
+            d = first_deltas if layer == at.FIELDS else load(deltas, 0)
             bias = updated(load(b, 0), d, factor, rate)
             store(b, 0, bias)
-            c = sweep_register(rows, a, before, d, bias, K, stride, factor, rate)
+            if narrow_below:
+                c = sweep_lanes(rows, c, before, d, bias, K, stride, factor, rate)
+            else:
+                c = sweep_register(rows, a, before, d, bias, K, stride, factor, rate)
             if curve == at.SIGMOID:
                 c = sigmoid(c)
-                store(slope, 0, c * (1 - c))
+                steep = c * (1 - c)
+                store(slope, 0, steep)
             elif curve == at.TANH:
                 c = tanh(c)
                 store(slope, 0, fma(negative(c), c, 1))
             elif plan[layer + at.LAYER_RELU] != 0:
                 c = select(greater(alike(c, 0), c), 0, c)
             store(z, 0, c)
+            if curve == at.CALLED:
+                call(plan[layer + at.LAYER_FORWARD], (z, slope, 1, plan[layer + at.LAYER_OUTPUTS], stride))
+                c = load(z, 0)
+            narrow_below = True
         else:
             for j in range(0, stride, lanes(like)):
                 bias = updated(load(b, j), load(deltas, j), factor, rate)
@@ -162,16 +211,17 @@ def forward(plan, like, x, now, last_layer, by_tile, scale, learning_rate):
                 for j in range(0, stride, lanes(like)):
                     c = load(z, j)
                     store(z, j, select(greater(alike(c, 0), c), 0, c))
-        if curve == at.CALLED:
-            call(plan[layer + at.LAYER_FORWARD], (z, slope, 1, plan[layer + at.LAYER_OUTPUTS], stride))
+            if curve == at.CALLED:
+                call(plan[layer + at.LAYER_FORWARD], (z, slope, 1, plan[layer + at.LAYER_OUTPUTS], stride))
+            narrow_below = False
         a, before = z, advance(kept, (1 - now) * stride)
         layer += at.LAYER_FIELDS
-    return a
+    return a, c, steep
 
 
-@helper
+@part
 def loss_by_tile(plan, z, y, dz, record):
-    """dz by the kernel of losses, to which the outputs are a tile of one row."""
+    """dz by the kernel of losses, to which the outputs are a tile of one row. -> its last register."""
     J, tile = plan[at.OUTPUTS], plan[at.STRIDE]
     logits = pointer(plan[at.Y_TILE], z)
     targets, ones = advance(logits, J * tile), pointer(plan[at.ONES], z)
@@ -180,16 +230,24 @@ def loss_by_tile(plan, z, y, dz, record):
         store(logits, j * tile, spread(z, j))
     for j in range(plan[at.COLUMNS]):
         store(targets, j * tile, spread(y, j))
-    for i in range(2 * line_lanes(z)):
-        statistics[i] = 0
+    if record:
+        for i in range(0, 2 * line_lanes(z), lanes(z)):
+            store(statistics, i, fill(z, 0))
     call(plan[at.LOSS_KERNEL], (logits, targets, ones, statistics, J, 1, tile, record))
-    for j in range(J):
-        dz[j] = logits[j * tile]
+    d = fill(z, 0)
+    for first in range(0, J, lanes(z)):
+        for j in range(first, J if J - first < lanes(z) else first + lanes(z)):
+            d = select(equal(lane_numbers(z), spread_number(z, j - first)), spread(logits, j * tile), d)
+        store(dz, first, d)
+    return d
 
 
-@helper
-def backward(plan, like, now, last_layer, scale, learning_rate):
-    """From the outputs' deltas to all others', each weight's other copy updated on the way."""
+@part
+def backward(plan, like, d, now, last_layer, scale, learning_rate):
+    """From the outputs' deltas to all others', each weight's other copy updated on the way. -> a narrow first layer's.
+
+    d: the outputs', where they are one register.
+    """
     factor, rate = fill(like, scale), negative(fill(like, learning_rate))
     layer = last_layer
     while layer > at.FIELDS:
@@ -203,27 +261,32 @@ def backward(plan, like, now, last_layer, scale, learning_rate):
         slope = pointer(plan[below + at.LAYER_SLOPE], like)
         curved, relu = plan[below + at.LAYER_CURVE] != at.STRAIGHT, plan[below + at.LAYER_RELU]
         if to == lanes(like):
-            c = sweep_register(columns, dz, dz_before, load(a_before, 0), fill(like, 0), J, to, factor, rate)
+            was, zero = load(a_before, 0), fill(like, 0)
+            if stride == lanes(like):
+                d = sweep_lanes(columns, d, dz_before, was, zero, J, to, factor, rate)
+            else:
+                d = sweep_register(columns, dz, dz_before, was, zero, J, to, factor, rate)
             if curved:
-                c = c * load(slope, 0)
+                d = d * load(slope, 0)
             elif relu:
-                c = select(at_most(load(a, 0), 0), 0, c)
-            store(da, 0, c)
+                d = select(at_most(load(a, 0), 0), 0, d)
+            store(da, 0, d)
         else:
             for k in range(0, to, lanes(like)):
                 store(da, k, fill(like, 0))
             call(plan[at.SWEEP], (columns, dz, dz_before, a_before, da, J, to, scale, learning_rate))
             for k in range(0, to, lanes(like)):
-                c = load(da, k)
+                d = load(da, k)
                 if curved:
-                    c = c * load(slope, k)
+                    d = d * load(slope, k)
                 elif relu:
-                    c = select(at_most(load(a, k), 0), 0, c)
-                store(da, k, c)
+                    d = select(at_most(load(a, k), 0), 0, d)
+                store(da, k, d)
         layer = below
+    return d
 
 
-@helper
+@part
 def epochs(plan, parameters, batches):
     """As `train.train`, which see. Leaves updates waiting."""
     numbers = pointer(plan[at.NUMBERS], parameters)
@@ -234,7 +297,7 @@ def epochs(plan, parameters, batches):
     last_layer = at.FIELDS + (plan[at.LAYERS] - 1) * at.LAYER_FIELDS
     outputs_stride = plan[last_layer + at.LAYER_STRIDE]
     output_deltas = pointer(plan[last_layer + at.LAYER_DELTAS], parameters)
-    output_slope = pointer(plan[last_layer + at.LAYER_SLOPE], parameters)
+    d = fill(parameters, 0)  # deltas of a narrow first layer that wait
     while plan[at.EPOCH] <= plan[at.EPOCHS]:
         epoch = plan[at.EPOCH]
         ends = epoch == plan[at.FIRST_EPOCH] or epoch == plan[at.EPOCHS]
@@ -244,7 +307,7 @@ def epochs(plan, parameters, batches):
         if plan[at.START] == 0:
             if record:
                 call(plan[at.UNPACK], (plan, parameters, scale, learning_rate))
-                call(plan[at.PACK], (plan, parameters))
+                d = fill(parameters, 0)
                 plan[at.SNAPSHOT] = 1 - plan[at.KEPT]
                 copy(advance(pointer(plan[at.SNAPSHOTS], parameters), plan[at.SNAPSHOT] * plan[at.SNAPSHOT_SIZE]),
                      parameters, 0, plan[at.PARAMETERS])  # fmt: skip
@@ -261,17 +324,19 @@ def epochs(plan, parameters, batches):
             x = advance(pointer(plan[at.X], parameters), row * inputs)
             y = advance(pointer(plan[at.Y], parameters), row * columns)
             now = 1 - plan[at.BEFORE]
-            a = forward(plan, parameters, x, now, last_layer, by_tile, scale, learning_rate)
+            a, p, slope = forward(plan, parameters, x, d, now, last_layer, by_tile, scale, learning_rate)
             dz = advance(output_deltas, now * outputs_stride)
             if by_tile:
-                loss_by_tile(plan, a, y, dz, int(record))
+                d = loss_by_tile(plan, a, y, dz, int(record))
                 if record:
                     numbers[at.TOTAL] += statistics[0]
                     plan[at.EPOCH_RIGHT] += int(statistics[line_lanes(statistics)])
             else:
-                error = load(a, 0) - spread(y, 0)
-                store(dz, 0, error * load(output_slope, 0) if plan[at.LOSS_CURVE] == at.SIGMOID else error)
-            backward(plan, parameters, now, last_layer, scale, learning_rate)
+                d = p - spread(y, 0)
+                if plan[at.LOSS_CURVE] == at.SIGMOID:
+                    d = d * slope
+                store(dz, 0, d)
+            d = backward(plan, parameters, d, now, last_layer, scale, learning_rate)
             plan[at.ROW_BEFORE] = row
             plan[at.BEFORE] = now
         plan[at.START] = end
@@ -281,7 +346,7 @@ def epochs(plan, parameters, batches):
         plan[at.EPOCH] = epoch + 1
         if record:
             call(plan[at.UNPACK], (plan, parameters, scale, learning_rate))
-            call(plan[at.PACK], (plan, parameters))
+            d = fill(parameters, 0)
             ended = keep(plan, parameters, numbers, epoch)
             if ended != at.DONE:
                 return ended

@@ -370,6 +370,17 @@ lanes = _count("lanes", lambda dtype: REGISTER * 8 // dtype.bitwidth)
 line_lanes = _count("line_lanes", lambda dtype: LINE * 8 // dtype.bitwidth)
 
 
+def _turned(builder, a, by):
+    """Lane i + by in lane i; by = None: lane 0 in all."""
+    count = a.type.count
+    chosen = [0 if by is None else (i + by) % count for i in range(count)]
+    return builder.shuffle_vector(a, a, ir.Constant(ir.VectorType(ir.IntType(32), count), chosen))
+
+
+spread_first = _define("spread_first", "a", _common, lambda builder, a: _turned(builder, a, None))
+rotated = _define("rotated", "a", _common, lambda builder, a: _turned(builder, a, 1))
+
+
 @intrinsic
 def lane_numbers(context, p):
     """0, 1, 2, ... in a register of p's dtype."""
