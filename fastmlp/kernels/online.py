@@ -160,15 +160,15 @@ def unpack(plan: Ints, parameters: Floats, scale: Float, learning_rate: Float):
 
 @part
 def forward(plan, like, x, first_deltas, now, last_layer, by_tile, scale, learning_rate):
-    """A row through all layers, each weight updated on the way. -> where the outputs are, logits if by_tile;
-    of a narrow last layer, outputs and slopes.
+    """A row through all layers, each weight updated on the way. -> the outputs, logits if by_tile: where they are, and
+    those of a narrow layer.
 
     first_deltas: the waiting ones of a narrow first layer.
     """
     factor, rate = fill(like, scale), negative(fill(like, learning_rate))
     a, layer = x, at.FIELDS
     before = advance(pointer(plan[at.X], like), plan[at.ROW_BEFORE] * plan[layer + at.LAYER_INPUTS])
-    c = steep = fill(like, 0)
+    c = fill(like, 0)
     narrow_below = False
     while layer <= last_layer:
         K, stride = plan[layer + at.LAYER_INPUTS], plan[layer + at.LAYER_STRIDE]
@@ -189,8 +189,7 @@ def forward(plan, like, x, first_deltas, now, last_layer, by_tile, scale, learni
                 c = sweep_register(rows, a, before, d, bias, K, stride, factor, rate)
             if curve == at.SIGMOID:
                 c = sigmoid(c)
-                steep = c * (1 - c)
-                store(slope, 0, steep)
+                store(slope, 0, c * (1 - c))
             elif curve == at.TANH:
                 c = tanh(c)
                 store(slope, 0, fma(negative(c), c, 1))
@@ -216,7 +215,7 @@ def forward(plan, like, x, first_deltas, now, last_layer, by_tile, scale, learni
             narrow_below = False
         a, before = z, advance(kept, (1 - now) * stride)
         layer += at.LAYER_FIELDS
-    return a, c, steep
+    return a, c
 
 
 @part
@@ -324,7 +323,7 @@ def epochs(plan, parameters, batches):
             x = advance(pointer(plan[at.X], parameters), row * inputs)
             y = advance(pointer(plan[at.Y], parameters), row * columns)
             now = 1 - plan[at.BEFORE]
-            a, p, slope = forward(plan, parameters, x, d, now, last_layer, by_tile, scale, learning_rate)
+            a, p = forward(plan, parameters, x, d, now, last_layer, by_tile, scale, learning_rate)
             dz = advance(output_deltas, now * outputs_stride)
             if by_tile:
                 d = loss_by_tile(plan, a, y, dz, int(record))
@@ -334,7 +333,7 @@ def epochs(plan, parameters, batches):
             else:
                 d = p - spread(y, 0)
                 if plan[at.LOSS_CURVE] == at.SIGMOID:
-                    d = d * slope
+                    d = d * (p * (1 - p))
                 store(dz, 0, d)
             d = backward(plan, parameters, d, now, last_layer, scale, learning_rate)
             plan[at.ROW_BEFORE] = row
