@@ -49,7 +49,7 @@ GROUP = next(_field)  # units whose deltas they pack at once
 BLOCKS = next(_field)  # their waiting partial sums
 SCALARS = next(_field)  # waiting partial sums of the loss and the weights
 # of online training
-LOSS_CURVE = next(_field)  # what the deltas of one output are: CALLED, by a kernel of losses; else a - y, times the slope
+LOSS_CURVE = next(_field)  # the deltas of one output: CALLED, by a kernel of losses; else a - y, SIGMOID: times slope
 PACK = next(_field)
 UNPACK = next(_field)
 SWEEP = next(_field)

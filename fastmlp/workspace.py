@@ -178,7 +178,7 @@ class Workspace:
         plan[at.LOSS_CURVE] = at.CALLED
         if spec.outputs == 1 and spec.loss_kernel in curves:
             plan[entry + at.LAYER_CURVE], plan[at.LOSS_CURVE] = curves[spec.loss_kernel]
-            plan[entry + at.LAYER_SLOPE] = self.units(1)  # nobody reads it
+            plan[entry + at.LAYER_SLOPE] = self.units(1)
         plan[at.PACK], plan[at.UNPACK] = self.address("online.pack"), self.address("online.unpack")
         plan[at.SWEEP] = self.address("online.sweep")
 

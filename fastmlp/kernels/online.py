@@ -7,13 +7,10 @@ so that no register is read that was written in two parts; and a second copy of 
 way back. `unpack` makes the waiting updates and writes the parameters.
 """
 
-from numba import njit
-
 from fastmlp import plan as at
 from fastmlp.kernels.elementary import sigmoid, tanh
 from fastmlp.kernels.memory import advance, call, load, pointer, spread, store
 from fastmlp.kernels.simd import (
-    MINUS_INFINITY,
     alike,
     at_most,
     equal,
@@ -25,6 +22,7 @@ from fastmlp.kernels.simd import (
     lanes,
     line_lanes,
     negative,
+    part,
     rotated,
     select,
     spread_first,
@@ -33,11 +31,6 @@ from fastmlp.kernels.simd import (
 from fastmlp.kernels.train import copy, keep
 from fastmlp.pairs import Float, Floats, Int, Ints, kernel
 from fastmlp.reference import train as reference
-
-
-def part(function):
-    """A function of its own to Numba, copied into its callers by LLVM."""
-    return njit(forceinline=True, error_model="numpy", nogil=True, boundscheck=False)(function)
 
 
 @helper
