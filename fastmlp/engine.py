@@ -22,7 +22,7 @@ from fastmlp.reference.arithmetic import CHUNK, tree
 from fastmlp.spec import Spec
 from fastmlp.team import Team
 from fastmlp.training import RateTable, State, Step, Training, records
-from fastmlp.workspace import Workspace, aligned, choose_schedule
+from fastmlp.workspace import Workspace, aligned, choose_schedule, goes_online
 
 MOST_BATCHES = 2**40  # in a call, whatever the clock says
 RECORDS = 65536  # a call's records: some 50 ms of the shortest epochs
@@ -118,7 +118,10 @@ def ready(
     rows = len(x)
     kind = np.dtype(spec.dtype).type
     batch = min(training.batch_size, rows)
-    workspace = Workspace(spec, schedule or choose_schedule(spec, batch), batch, weights is not None)
+    schedule = schedule or choose_schedule(spec, batch)
+    if schedule == "rowwise" and batch == 1 and goes_online(spec, training, rows, weights is not None):
+        schedule = "online"
+    workspace = Workspace(spec, schedule, batch, weights is not None)
     plan = workspace.plan
     workspace.parameters[: spec.parameters] = parameters
     workspace.for_loss(batch)
@@ -192,7 +195,7 @@ def train(
     rows, batch = int(plan[at.ROWS]), int(plan[at.BATCH])
     drawn = training.order if callable(training.order) and plan[at.ORDER] else None
     drawn_for = 0  # the epoch whose order was drawn last
-    run = pairs.function("train.train", spec.dtype, _TRAIN)
+    run = pairs.function(workspace.loop, spec.dtype, _TRAIN)
     addresses = plan.ctypes.data, workspace.parameters.ctypes.data
     an_epoch = math.ceil(rows / batch)
     of_epochs, of_batches = RateTable(training, 1), RateTable(training, an_epoch)

@@ -54,6 +54,13 @@ PACKED = next(_field)  # what weight gradients pack
 GROUP = next(_field)  # units whose deltas they pack at once
 BLOCKS = next(_field)  # their waiting partial sums
 SCALARS = next(_field)  # waiting partial sums of the loss and the weights
+# of online training
+LOSS_CURVE = next(_field)  # the deltas of one output: CALLED, by a kernel of losses; else a - y, SIGMOID: times slope
+PACK = next(_field)
+UNPACK = next(_field)
+SWEEP = next(_field)
+BEFORE = next(_field)  # 0 or 1: which of two activations and deltas are those of the row before
+ROW_BEFORE = next(_field)  # that row's number
 
 # a team of threads, each with a plan of its own
 TEAM = next(_field)  # what its members share, see below; 0: one thread
@@ -133,13 +140,18 @@ LAYER_OUTPUTS = next(_layer_field)
 LAYER_OFFSET = next(_layer_field)  # of w in the parameters; b follows
 LAYER_RELU = next(_layer_field)
 LAYER_A = next(_layer_field)  # the layer's outputs in a tile
-LAYER_STRIDE = next(_layer_field)  # numbers from one row of them to the next, in the layered schedule
+LAYER_STRIDE = next(_layer_field)  # numbers from one row of them to the next, in the layered schedule; online, of w
 LAYER_FORWARD = next(_layer_field)  # the kernel of another activation; 0 for relu and identity
 LAYER_SLOPE = next(_layer_field)  # what to multiply its deltas by: slopes, dropout's factors, or both; 0: nothing
 LAYER_FACTORS = next(_layer_field)  # dropout's factors in a tile; 0: no dropout
 LAYER_THRESHOLD = next(_layer_field)  # random words below it are dropped
 LAYER_KEPT = next(_layer_field)  # address of the factor of what is kept
+LAYER_ROWS = next(_layer_field)  # of online training: w and b, each row in whole registers
+LAYER_COLUMNS = next(_layer_field)  # w by columns; none of the first layer
+LAYER_DELTAS = next(_layer_field)  # of this row and the row before
+LAYER_CURVE = next(_layer_field)  # STRAIGHT: relu, identity; SIGMOID, TANH: done where the sums are; CALLED
 LAYER_FIELDS = next(_layer_field)
+STRAIGHT, SIGMOID, TANH, CALLED = range(4)
 
 # Sizes of what the layered schedule works on at once (kernels/wide.py).
 BLOCK_ROWS = 4  # rows x registers forward: 4 x 4 sums reach 0.93 of the peak, as 6 x 4 do, and leave fewer rows over

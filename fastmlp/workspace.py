@@ -27,6 +27,7 @@ SPAN = 2 * CHUNK  # rows of a layered pass: all layers' activations are kept
 LAYERED_WORK = 16_000  # multiplications for a row, from which the layered schedule pays
 LAYERED_WASTE = 1.3  # and this many of them at most for each that is needed
 GROUP_BYTES = 256 * 1024  # deltas that the layered schedule packs at once: some of the second cache
+ONLINE_PARAMETERS = 1_000_000  # up to which a step takes so little time that nobody has to look for Ctrl-C in it
 STEPS = 16384  # a call's updates, where each has numbers of its own
 
 _GATHER = (Floats, Ints, Int, Int, Int, Int, Floats, Int)
@@ -90,7 +91,7 @@ class Workspace:
         if schedule == "streamed":
             self.tile = tile_rows(spec, rows, group)
         else:  # the loss's: of a chunk, or of one row
-            self.tile = math.ceil((1 if schedule == "rowwise" else min(rows, CHUNK)) / group) * group
+            self.tile = math.ceil((1 if schedule in ("rowwise", "online") else min(rows, CHUNK)) / group) * group
         self.span = min(SPAN, 2 ** math.ceil(math.log2(math.ceil(rows / CHUNK))) * CHUNK)
         self.span_rows = min(rows, self.span)
         self.several = self.tile < min(CHUNK, rows)  # tiles to a chunk
@@ -101,6 +102,7 @@ class Workspace:
         self._arrays: list[np.ndarray] = []
         self.plan = np.zeros(at.FIELDS + at.LAYER_FIELDS * (len(spec.layers) - 1), np.int64)
         self.parameters = aligned(self.size, dtype)
+        self.loop = "train.train"
         self._network()
 
     def keep(self, array: np.ndarray) -> int:
@@ -137,7 +139,10 @@ class Workspace:
             plan[at.X_STRIDE] = row_stride(spec.inputs, spec.dtype)
             plan[at.TRANSPOSE] = self.address("layout.transpose")
             plan[at.PANEL] = self.floats((at.DEPTH + LINE) * panel_width(spec.dtype))
-        plan[at.DENSE_FORWARD] = self.address(self.dense("forward"))
+        if self.schedule == "online":
+            self._online()
+        else:
+            plan[at.DENSE_FORWARD] = self.address(self.dense("forward"))
         for layer, ((inputs, outputs), offset) in enumerate(zip(spec.shapes, spec.offsets, strict=True)):
             activation = spec.hidden[layer] if layer < len(spec.hidden) else "identity"
             entry = at.FIELDS + layer * at.LAYER_FIELDS
@@ -145,14 +150,49 @@ class Workspace:
             plan[entry + at.LAYER_OUTPUTS] = outputs
             plan[entry + at.LAYER_OFFSET] = offset
             plan[entry + at.LAYER_RELU] = activation == "relu"
-            plan[entry + at.LAYER_STRIDE] = row_stride(outputs, spec.dtype)
+            plan[entry + at.LAYER_STRIDE] = self.row_stride(outputs)
             plan[entry + at.LAYER_A] = self.units(outputs)
             if activation not in ("relu", "identity"):
                 plan[entry + at.LAYER_FORWARD] = self.address(f"activations.{activation}_forward")
                 plan[entry + at.LAYER_SLOPE] = self.units(outputs)
 
+    def _online(self) -> None:
+        """The parameters as online training wants them, and its kernels."""
+        spec, plan = self.spec, self.plan
+        self.loop = "online.train"
+        register = target().register // np.dtype(spec.dtype).itemsize
+        for layer, (inputs, outputs) in enumerate(spec.shapes):
+            entry = at.FIELDS + layer * at.LAYER_FIELDS
+            stride = self.row_stride(outputs)
+            plan[entry + at.LAYER_ROWS] = self.floats((inputs + 1) * stride)
+            plan[entry + at.LAYER_COLUMNS] = self.floats(outputs * self.row_stride(inputs)) if layer else 0
+            plan[entry + at.LAYER_DELTAS] = self.units(outputs)
+            if layer < len(spec.hidden) and spec.hidden[layer] not in ("relu", "identity"):
+                own = {"sigmoid": at.SIGMOID, "tanh": at.TANH} if stride == register else {}
+                plan[entry + at.LAYER_CURVE] = own.get(spec.hidden[layer], at.CALLED)
+        curves = {  # of the output, and of its deltas
+            "sigmoid_squared_error": (at.SIGMOID, at.SIGMOID),
+            "sigmoid_binary_cross_entropy": (at.SIGMOID, at.STRAIGHT),
+            "identity_squared_error": (at.STRAIGHT, at.STRAIGHT),
+        }
+        plan[at.LOSS_CURVE] = at.CALLED
+        if spec.outputs == 1 and spec.loss_kernel in curves:
+            plan[entry + at.LAYER_CURVE], plan[at.LOSS_CURVE] = curves[spec.loss_kernel]
+            plan[entry + at.LAYER_SLOPE] = self.units(1)
+        plan[at.PACK], plan[at.UNPACK] = self.address("online.pack"), self.address("online.unpack")
+        plan[at.SWEEP] = self.address("online.sweep")
+
+    def row_stride(self, units: int) -> int:
+        """Numbers from one row of so many units to the next: of all rows if layered, of w if online."""
+        if self.schedule == "online":
+            register = target().register // np.dtype(self.spec.dtype).itemsize
+            return math.ceil(units / register) * register
+        return row_stride(units, self.spec.dtype)
+
     def units(self, count: int) -> int:
-        """A buffer for so many units of all rows of a tile, or of a span."""
+        """A buffer for so many units of all rows of a tile, or of a span; online, of one row and the row before."""
+        if self.schedule == "online":
+            return self.floats(2 * self.row_stride(count))
         if self.schedule == "layered":
             return self.floats((self.span_rows + at.BLOCK_ROWS) * row_stride(count, self.spec.dtype))
         return self.floats(math.ceil(count / 4) * 4 * self.stride)
@@ -181,8 +221,10 @@ class Workspace:
         ones = aligned(self.stride, spec.dtype)
         ones[:] = 1
         plan[at.ONES] = self.keep(ones)
-        plan[at.SUM_BATCH] = self.address("train.sum_batch")
         plan[at.STATISTICS] = self.floats(5 * line)
+        if self.schedule == "online":
+            return
+        plan[at.SUM_BATCH] = self.address("train.sum_batch")
         self.gradient = aligned(self.size, spec.dtype)
         plan[at.GRADIENT] = self.keep(self.gradient)
         levels = math.ceil(rows / int(plan[at.SPAN])).bit_length()
@@ -192,6 +234,8 @@ class Workspace:
     def for_gradient(self) -> None:
         """Readies a pass that also sums the gradient."""
         plan, spec = self.plan, self.spec
+        if self.schedule == "online":
+            return
         line = LINE // np.dtype(spec.dtype).itemsize
         plan[at.DENSE_BACKWARD_INPUT] = self.address(self.dense("backward_input")) if len(spec.layers) > 2 else 0
         plan[at.DENSE_BACKWARD_WEIGHTS] = self.address(self.dense("backward_weights"))
@@ -228,6 +272,8 @@ class Workspace:
 
     def for_pass(self) -> None:
         """Readies the pass itself, once all is known that it is asked for."""
+        if self.schedule == "online":
+            return
         options = int(self.plan[at.EXTRAS]) & (at.WEIGHED | at.DROPS | at.LOSS_IS_SET) and self.schedule != "layered"
         self.plan[at.PASS_KERNEL] = self.address(f"{self.schedule}.span{'_with_options' if options else ''}")
 
@@ -253,7 +299,8 @@ class Workspace:
         """Readies what becomes of a gradient: penalties, clipping, and the optimizer's update."""
         plan, spec = self.plan, self.spec
         optimizer = training.optimizer
-        plan[at.UPDATE] = self.address(f"optimizers.{optimizer.kernel if optimizer else 'gradient_descent'}")
+        if self.schedule != "online":
+            plan[at.UPDATE] = self.address(f"optimizers.{optimizer.kernel if optimizer else 'gradient_descent'}")
         columns = 1
         if optimizer is not None and optimizer.vectors:
             self.state = aligned(optimizer.vectors * self.size, spec.dtype).reshape(-1, self.size)
@@ -326,6 +373,12 @@ def choose_schedule(spec: Spec, batch: int) -> str:
         padded += (inputs + inputs + 1) * whole_panels(outputs, spec.dtype)
         padded += outputs * whole_panels(inputs, spec.dtype) if layer else 0
     return "layered" if work >= LAYERED_WORK and padded <= LAYERED_WASTE * work else "streamed"
+
+
+def goes_online(spec: Spec, training: Training, rows: int, weighed: bool) -> bool:
+    """Whether batches of one row are trained on by `online.train`: of several rows, and with plain updates."""
+    plain = training.optimizer is None and training.constant and not (training.drops or training.prepares or weighed)
+    return plain and rows > 1 and spec.loss_parameter is None and spec.parameters <= ONLINE_PARAMETERS
 
 
 def whole_panels(units: int, dtype: str) -> int:

@@ -35,6 +35,7 @@ TRAINED = {
     *("layered.span", "layered.dropout", "passes.dropout", "train.sum_batch", "train.step", "train.train"),
     *(f"team.{name}" for name in ("meet", "own_part", "work", "together", "share_chunks")),
     *("predict.checked", "predict.scored"),  # their pairs are in test_predictor.py and test_train.py
+    *(f"online.{name}" for name in ("train", "sweep", "pack", "unpack")),
 }
 CASES = {}  # kernel name: (run(kernel, dtype, rng, **size), sizes(dtype))
 

@@ -18,6 +18,9 @@ from trainings import OUTPUTS, SCHEDULES, Problem, assert_same_result, check_tra
 
 import fastmlp
 from fastmlp import definition, engine, pairs, workspace
+from fastmlp.losses import Huber
+from fastmlp.optimizers import SGD
+from fastmlp.schedules import Cosine
 from fastmlp.spec import DTYPES, HIDDEN
 from fastmlp.training import Training
 
@@ -117,6 +120,81 @@ def test_which_epochs_are_recorded(rows, batch, every):
     training = Training(8, 0.1, batch, record_every=every, order=1)
     result = check_training(Problem.make(8, [2, 3, 2], rows), training)
     assert [record[0] for record in result.records] == [epoch for epoch in range(1, 9) if training.recorded(epoch)]
+
+
+# ---------------------------------------------------------------------------------------------------------
+# Batches of one row: `online.train`, where updates are plain
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("output", OUTPUTS, ids=name_of)
+@pytest.mark.parametrize("hidden", HIDDEN)
+def test_online(hidden, output, dtype):
+    """Layers of less than a register, of one, and of several side by side, before and behind each other."""
+    last = 1 + (output[0] == "softmax")
+    for layers, every in (([2, 2, last], 1), ([3, 4, 19, 2], 2)):
+        problem = Problem.make(26, layers, 3, hidden, *output, dtype)
+        check_training(problem, Training(3, 0.3, 1, record_every=every, order=7), schedules=("rowwise",))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("layers", [[1, 1], [3, 1], [2, 17], [20, 40, 33], [1, 8, 8, 8, 1], [2, 16, 1], [130, 9, 3]])
+def test_online_by_layers(layers, dtype):
+    for hidden, output in (("relu", ("identity", "squared_error")), ("tanh", ("sigmoid", "binary_cross_entropy"))):
+        problem = Problem.make(27, layers, 6, hidden, *output, dtype)
+        check_training(problem, Training(4, 0.2, 1, record_every=4), schedules=("rowwise",))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_online_products_that_underflow_keep_their_sign(dtype):
+    """Weights of -0, whose update is a product that underflows to -0: fma(-rate, +0, -0) is -0, with -0 it is +0."""
+    tiny = float(np.finfo(dtype).tiny)
+    problem = Problem.make(24, [2, 2], 4, "identity", "identity", dtype=dtype)
+    problem.parameters[:], problem.x[:], problem.y[:] = -0.0, tiny, tiny  # each x dz is -tiny^2
+    problem.x[1::2] *= -1
+    result = check_training(problem, Training(1, 1.0, 1, record_every=1), schedules=("rowwise",))
+    assert np.signbit(result.parameters[:4]).all()
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("seed", range(10))
+def test_online_nasty_numbers(seed, dtype):
+    rng = np.random.default_rng(seed)
+    problem = Problem.make(seed, [3, 5, 18, 2], 7, rng.choice(HIDDEN), *OUTPUTS[seed % len(OUTPUTS)], dtype)
+    limit = -np.finfo(dtype).minexp * (0.1, 0.5, 0.7)[seed % 3]
+    for numbers in (problem.x, problem.parameters):
+        scale = np.exp2(np.trunc(rng.uniform(-limit, limit / 4, numbers.shape)))
+        numbers[:] = numbers * np.where(rng.random(numbers.shape) < 0.3, -0.0, scale)
+    check_training(problem, Training(4, 0.5, 1, record_every=2, order=seed), schedules=("rowwise",))
+
+
+def test_what_is_trained_online(monkeypatch):
+    """Batches of one row of several, plain updates, and not so wide that a step takes long; the bits are the same."""
+    asked_for = set()
+    real = pairs.address
+    monkeypatch.setattr(pairs, "address", lambda name, dtype: asked_for.add(name) or real(name, dtype))
+    monkeypatch.setattr(pairs, "_functions", {})
+
+    def kernels(rows=6, batch=1, output=("softmax", None), weights=None, **more):
+        asked_for.clear()
+        problem = Problem.make(28, [3, 4, 2], rows, "tanh", *output)
+        training = Training(2, **{"learning_rate": 0.1, "batch_size": batch, "record_every": 1, **more})
+        return finish(engine.train, problem, training, weights), set(asked_for)
+
+    plain, found = kernels()
+    assert found == {
+        "online.train", "online.pack", "online.unpack", "online.sweep", "activations.tanh_forward",
+        "losses.softmax_cross_entropy",
+    }  # fmt: skip
+    for other in (
+        dict(batch=2), dict(rows=1), dict(weights=np.ones(6)), dict(l2=0.1), dict(optimizer=SGD(momentum=0.5)),
+        dict(dropout=(0.5,)), dict(learning_rate=Cosine(0.1, epochs=2)), dict(output=("identity", Huber(1.0))),
+    ):  # fmt: skip
+        assert "online.train" not in kernels(**other)[1], other
+    monkeypatch.setattr(workspace, "ONLINE_PARAMETERS", 25)
+    same, found = kernels()
+    assert "rowwise.span" in found
+    assert_same_result(same, plain)
 
 
 # ---------------------------------------------------------------------------------------------------------

@@ -19,7 +19,7 @@ from fastmlp import definition, engine, pairs
 from fastmlp import plan as at
 from fastmlp.reference import activations, optimizers, random
 from fastmlp.reference import train as reference_train
-from fastmlp.reference.arithmetic import CHUNK, LINE
+from fastmlp.reference.arithmetic import CHUNK, LINE, fma
 from fastmlp.spec import Spec
 from fastmlp.target import target
 from fastmlp.team import Team
@@ -1131,3 +1131,85 @@ def train(dtype: str, size: Size) -> Row:
 
     arguments = dict(**made.addresses, batches=1)
     return Row(arguments, expected, lambda: (made.workspace.parameters[:count],), with_numpy)
+
+
+# ---------------------------------------------------------------------------------------------------------
+# online.py
+
+
+class OnlinePlan:
+    """Of a training on one row after the other, some of which was done."""
+
+    def __init__(self, dtype: str, size: Size, batches: int):
+        rows = min(size.rows, 20)
+        self.spec = Spec.build([size.K, size.J, size.classes], "tanh", dtype=dtype)
+        self.x, self.parameters = normal((rows, size.K), dtype), normal(self.spec.parameters, dtype, 2) / 8
+        self.y = np.random.default_rng(1).integers(0, size.classes, rows).astype(dtype)
+        self.training = Training(epochs=1, learning_rate=0.1, batch_size=1, record_every=1)
+        self.workspace = engine.ready(self.spec, self.parameters, self.x, self.y, self.training)
+        self.addresses = dict(plan=self.workspace.plan, parameters=self.workspace.parameters)
+        if batches:
+            pairs.function("online.train", dtype, engine._TRAIN)(
+                self.workspace.plan.ctypes.data, self.workspace.parameters.ctypes.data, batches
+            )
+
+    @property
+    def found(self) -> np.ndarray:
+        return self.workspace.parameters[: self.spec.parameters]
+
+
+@row("online.train")
+def train_online(dtype: str, size: Size) -> Row:
+    """One epoch of 20 rows."""
+    made = OnlinePlan(dtype, size, 0)
+
+    def expected(_: Any) -> tuple[np.ndarray]:
+        parameters = made.parameters.copy()
+        for _step in definition.train(made.spec, parameters, made.x, made.y, made.training):
+            pass
+        return (parameters,)
+
+    return Row(dict(**made.addresses, batches=len(made.x)), expected, lambda: (made.found,))
+
+
+@row("online.pack")
+def pack(dtype: str, size: Size) -> Row:
+    """The parameters as they are, again."""
+    made = OnlinePlan(dtype, size, 0)
+    return Row(made.addresses, lambda _: (made.parameters,), lambda: (made.found,))
+
+
+@row("online.unpack")
+def unpack(dtype: str, size: Size) -> Row:
+    """Nothing waits after a training's call: the parameters as they are."""
+    made = OnlinePlan(dtype, size, 5)
+    trained = made.found.copy()
+    arguments = dict(**made.addresses, scale=np.dtype(dtype).type(1), learning_rate=np.dtype(dtype).type(0.1))
+    return Row(arguments, lambda _: (trained,), lambda: (made.found,))
+
+
+@row("online.sweep")
+def sweep(dtype: str, size: Size) -> Row:
+    """A row through a layer whose update waits."""
+    kind = np.dtype(dtype).type
+    stride = whole_registers(size.J, dtype)
+    w, sums = vector(normal((size.K, stride), dtype)), vector(normal(stride, dtype, 1))
+    now, before, deltas = (vector(normal(count, dtype, 2 + count)) for count in (size.K, size.K + 1, stride))
+    scale, rate = kind(1 / 3), kind(0.1)
+    arguments = dict(w=w, now=now, before=before, deltas=deltas, sums=sums, count=size.K, stride=stride)
+    first = w.reshape(-1, stride).copy(), sums.copy()
+
+    def expected(_: Any) -> tuple[np.ndarray, ...]:
+        updated = fma(-rate, (before[: size.K, None] * deltas + kind(0)) * scale, first[0])
+        z = first[1]
+        for a, row_of in zip(now, updated, strict=True):
+            z = fma(a, row_of, z)
+        return updated, z
+
+    found = w.reshape(-1, stride), sums
+    return Row(arguments | dict(scale=scale, learning_rate=rate), expected, lambda: found)
+
+
+def whole_registers(units: int, dtype: str) -> int:
+    register = target().register // np.dtype(dtype).itemsize
+    return -(-units // register) * register

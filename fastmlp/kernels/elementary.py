@@ -58,6 +58,7 @@ from fastmlp.reference.constants import (
 )
 
 SIGMOID_HIGHEST = Constant(-EXP_LOWEST.float32, -EXP_LOWEST.float64)
+MINUS_SCALE_DOWN = Constant(-SCALE_DOWN.float32, -SCALE_DOWN.float64)
 MINUS_DENSITY = Constant(-NORMAL_DENSITY.float32, -NORMAL_DENSITY.float64)
 MINUS_HALF = Constant(-HALF.float32, -HALF.float64)
 EXPM1_LOWEST = Constant(-TANH_HIGHEST.float32, -TANH_HIGHEST.float64)
@@ -148,8 +149,9 @@ def sigmoid(x):
     high = SCALE_DOWN + e
     low = (SCALE_DOWN - (high - e)) + e_low
     s = 1 / high
-    s = fma(s, reciprocal_error(s, high, low), s) * SCALE_DOWN
-    return select(less(x, 0), s, 1 - s)
+    s = fma(s, reciprocal_error(s, high, low), s)
+    # the reference's 1 - s: a product with a power of two is exact, or else too small to tell
+    return select(less(x, 0), s * SCALE_DOWN, fma(s, MINUS_SCALE_DOWN, 1))
 
 
 @helper

@@ -37,6 +37,14 @@ def helper(function):
     return njit(inline="always", error_model="numpy", nogil=True, boundscheck=False)(function)
 
 
+def part(function):
+    """A function that Numba compiles by itself, and LLVM copies into the kernels that call it.
+
+    For long ones: with each `helper` Numba copies all of its caller. `online.train` took 2.9 s so, and takes 1.8.
+    """
+    return njit(forceinline=True, error_model="numpy", nogil=True, boundscheck=False)(function)
+
+
 # ---------------------------------------------------------------------------------------------------------
 # Types
 
@@ -368,6 +376,17 @@ def _count(name, size):
 
 lanes = _count("lanes", lambda dtype: REGISTER * 8 // dtype.bitwidth)
 line_lanes = _count("line_lanes", lambda dtype: LINE * 8 // dtype.bitwidth)
+
+
+def _turned(builder, a, by):
+    """Lane i + by in lane i; by = None: lane 0 in all."""
+    count = a.type.count
+    chosen = [0 if by is None else (i + by) % count for i in range(count)]
+    return builder.shuffle_vector(a, a, ir.Constant(ir.VectorType(ir.IntType(32), count), chosen))
+
+
+spread_first = _define("spread_first", "a", _common, lambda builder, a: _turned(builder, a, None))
+rotated = _define("rotated", "a", _common, lambda builder, a: _turned(builder, a, 1))
 
 
 @intrinsic
