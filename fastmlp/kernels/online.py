@@ -22,7 +22,6 @@ from fastmlp.kernels.simd import (
     lanes,
     line_lanes,
     negative,
-    part,
     rotated,
     select,
     spread_first,
@@ -77,7 +76,7 @@ def sweep(
             j += s
 
 
-@part
+@helper
 def sweep_register(w, now, before, deltas, c, count, stride, scale, rate):
     """As `sweep`, one register of sums."""
     for i in range(count):
@@ -87,7 +86,7 @@ def sweep_register(w, now, before, deltas, c, count, stride, scale, rate):
     return c
 
 
-@part
+@helper
 def sweep_lanes(w, now, before, deltas, c, count, stride, scale, rate):
     """As `sweep_register`, with now[i] in lane i: from a register to memory and back takes 3 ns."""
     for i in range(count):
@@ -151,7 +150,7 @@ def unpack(plan: Ints, parameters: Floats, scale: Float, learning_rate: Float):
         below = stride
 
 
-@part
+@helper
 def forward(plan, like, x, first_deltas, now, last_layer, by_tile, scale, learning_rate):
     """A row through all layers, each weight updated on the way. -> the outputs, logits if by_tile: where they are, and
     those of a narrow layer.
@@ -211,7 +210,7 @@ def forward(plan, like, x, first_deltas, now, last_layer, by_tile, scale, learni
     return a, c
 
 
-@part
+@helper
 def loss_by_tile(plan, z, y, dz, record):
     """dz by the kernel of losses, to which the outputs are a tile of one row. -> its last register."""
     J, tile = plan[at.OUTPUTS], plan[at.STRIDE]
@@ -234,7 +233,7 @@ def loss_by_tile(plan, z, y, dz, record):
     return d
 
 
-@part
+@helper
 def backward(plan, like, d, now, last_layer, scale, learning_rate):
     """From the outputs' deltas to all others', each weight's other copy updated on the way. -> a narrow first layer's.
 
@@ -278,7 +277,7 @@ def backward(plan, like, d, now, last_layer, scale, learning_rate):
     return d
 
 
-@part
+@helper
 def epochs(plan, parameters, batches):
     """As `train.train`, which see. Leaves updates waiting."""
     numbers = pointer(plan[at.NUMBERS], parameters)
