@@ -27,7 +27,7 @@ ROW_BY_ROW = 3  # rows up to which the rowwise schedule is the fastest, or nearl
 FEW = 32  # rows of a pass with small buffers
 COPIED = 4096  # numbers: to copy so few in and out takes less than to ask arrays for their addresses, 0.9 us each
 KEPT_BYTES = 2**21  # of a pass's buffers, or as many as the parameters have: beyond, it is not kept
-PIECES = (256, 128, 64)  # rows of the layered schedule's pieces, as many as can be kept: 104, 103, 94 GFLOP/s, 784-128-10
+PIECES = (256, 128, 64)  # rows of layered pieces, as many as can be kept: 104, 103, 94 GFLOP/s for 784-128-10
 CONVERTED_BYTES = 2**21  # of rows that are converted at once
 HELD_WORK = 30_000  # multiplications, some 2 us, up to which Python's lock is held: to get it back may take 5 ms
 
