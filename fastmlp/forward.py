@@ -74,7 +74,7 @@ class Forward:
             if len(shape) == 2 and 0 < shape[0] <= self.most and shape[1] == self._inputs:
                 rows = shape[0]
                 kept = self._passes[rows > ROW_BY_ROW]
-                try:
+                try:  # as in `_pass`, a call less
                     ready = kept.pop()
                 except IndexError:
                     ready = self._new_pass(rows)
@@ -89,6 +89,13 @@ class Forward:
         if self.backend == "reference":
             return self._by_definition(what, data.features(X, self.spec, name), name)
         return self._many(what, X, name, threads)
+
+    def _pass(self, kept: list[Pass], rows: int) -> Pass:
+        """One that nobody uses now: who uses one takes it out, and puts it back afterwards."""
+        try:
+            return kept.pop()
+        except IndexError:
+            return self._new_pass(rows)
 
     def _new_pass(self, rows: int) -> Pass:
         """A pass for so many rows, to keep with `_passes`."""
@@ -107,17 +114,14 @@ class Forward:
         rows = len(rows_of)
         result = empty(self.spec, what, rows)
         kept = self._passes[2 if rows > FEW else 1]
-        passes = [kept.pop() if kept else self._new_pass(max(rows, ROW_BY_ROW + 1))]
+        passes = [self._pass(kept, max(rows, ROW_BY_ROW + 1))]
         piece = passes[0].piece
         pace = pieces.pace_of(self.spec, rows, piece, threads)
-        passes += [kept.pop() if kept else self._new_pass(rows) for _ in range(pace.members - 1)]
+        passes += [self._pass(kept, rows) for _ in range(pace.members - 1)]
         flags = rows_of.flags
-        block = None
-        size = (
-            rows
-            if pace.members == 1
-            else max(pace.members, pieces.BLOCK_WORK // (piece * self.spec.parameters)) * piece
-        )
+        block, size = None, rows
+        if pace.members > 1:
+            size = max(pace.members, pieces.BLOCK_WORK // (piece * self.spec.parameters)) * piece
         if rows_of.dtype != self._dtype or not flags.c_contiguous or not flags.aligned:
             fitting = max(1, CONVERTED_BYTES // (piece * self._inputs * self._dtype.itemsize)) * piece * pace.members
             block = np.empty((min(size, fitting, rows), self._inputs), self._dtype)
