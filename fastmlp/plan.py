@@ -56,9 +56,9 @@ BLOCKS = next(_field)  # their waiting partial sums
 SCALARS = next(_field)  # waiting partial sums of the loss and the weights
 # of online training
 LOSS_CURVE = next(_field)  # the deltas of one output: CALLED, by a kernel of losses; else a - y, SIGMOID: times slope
-PACK = next(_field)
-UNPACK = next(_field)
-SWEEP = next(_field)
+PACK = next(_field)  # copies the parameters as online training wants them
+UNPACK = next(_field)  # makes the updates that wait, and writes the parameters
+SWEEP = next(_field)  # of layers wider than a register; 0: there are none
 BEFORE = next(_field)  # 0 or 1: which of two activations and deltas are those of the row before
 ROW_BEFORE = next(_field)  # that row's number
 
@@ -141,7 +141,7 @@ LAYER_OFFSET = next(_layer_field)  # of w in the parameters; b follows
 LAYER_RELU = next(_layer_field)
 LAYER_A = next(_layer_field)  # the layer's outputs in a tile
 LAYER_STRIDE = next(_layer_field)  # numbers from one row of them to the next, in the layered schedule; online, of w
-LAYER_FORWARD = next(_layer_field)  # the kernel of another activation; 0 for relu and identity
+LAYER_FORWARD = next(_layer_field)  # the kernel of another activation; 0 for relu, identity, and those done online
 LAYER_SLOPE = next(_layer_field)  # what to multiply its deltas by: slopes, dropout's factors, or both; 0: nothing
 LAYER_FACTORS = next(_layer_field)  # dropout's factors in a tile; 0: no dropout
 LAYER_THRESHOLD = next(_layer_field)  # random words below it are dropped

@@ -153,7 +153,8 @@ class Workspace:
             plan[entry + at.LAYER_STRIDE] = self.row_stride(outputs)
             plan[entry + at.LAYER_A] = self.units(outputs)
             if activation not in ("relu", "identity"):
-                plan[entry + at.LAYER_FORWARD] = self.address(f"activations.{activation}_forward")
+                if plan[entry + at.LAYER_CURVE] not in (at.SIGMOID, at.TANH):
+                    plan[entry + at.LAYER_FORWARD] = self.address(f"activations.{activation}_forward")
                 plan[entry + at.LAYER_SLOPE] = self.units(outputs)
 
     def _online(self) -> None:
@@ -180,7 +181,8 @@ class Workspace:
             plan[entry + at.LAYER_CURVE], plan[at.LOSS_CURVE] = curves[spec.loss_kernel]
             plan[entry + at.LAYER_SLOPE] = self.units(1)
         plan[at.PACK], plan[at.UNPACK] = self.address("online.pack"), self.address("online.unpack")
-        plan[at.SWEEP] = self.address("online.sweep")
+        if any(self.row_stride(outputs) > register for outputs in spec.layers[1:]):
+            plan[at.SWEEP] = self.address("online.sweep")
 
     def row_stride(self, units: int) -> int:
         """Numbers from one row of so many units to the next: of all rows if layered, of w if online."""
