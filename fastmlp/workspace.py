@@ -205,9 +205,10 @@ class Workspace:
             rows, panel = self.span_rows, panel_width(spec.dtype)
             widest = self._deltas()
             group = panel * max(1, GROUP_BYTES // (rows * panel * LINE // line))
-            inputs = max(spec.layers) + 1 if group < widest else 0  # packed once for several groups
+            together = line // at.BLOCK_INPUTS * at.BLOCK_INPUTS
+            inputs = math.ceil((max(spec.layers) + 1) / together) if group < widest else 1  # once for several groups
             plan[at.GROUP] = group = min(group, math.ceil(widest / panel) * panel)
-            plan[at.PACKED] = self.floats(rows * (group + inputs + at.BLOCK_INPUTS) + line)
+            plan[at.PACKED] = self.floats(rows * (group + inputs * together) + line)
             plan[at.BLOCKS] = self.floats((at.LEVELS_OF_LANES + at.LEVELS_OF_CHUNKS) * at.BLOCK_INPUTS * panel)
             plan[at.DELTAS] = self.floats((at.PASSING + at.BLOCK_ROWS) * panel)
         else:

@@ -457,10 +457,11 @@ def by_groups(rng, x, d, group):
     a_stride, dz_stride = row_stride(rng, K + lines(dtype), dtype), row_stride(rng, J, dtype)
     width = blocks.REGISTERS * register_lanes(dtype)
     group *= width
-    more = K + 1 if group < J else 0
+    together = lines(dtype) // plan.BLOCK_INPUTS * plan.BLOCK_INPUTS
+    inputs = whole(K + 1 if group < J else 1, together)
     return dict(
         a=by_rows(np.column_stack([x, np.ones(rows, dtype)]), a_stride), dz=by_rows(d, dz_stride),
-        packed=scratch(rows * (group + more + plan.BLOCK_INPUTS) + lines(dtype), dtype),
+        packed=scratch(rows * (group + inputs) + lines(dtype), dtype),
         levels=scratch(16 * plan.BLOCK_INPUTS * width, dtype), K=K, J=J, rows=rows, a_stride=a_stride,
         dz_stride=dz_stride, group=group,
     )  # fmt: skip

@@ -365,7 +365,7 @@ def by_groups(layer: Layer, dtype: str, size: Size) -> dict[str, Any]:
     a, dz = Rows(layer.x), Rows(layer.dz)
     width = panel_width(dtype)
     group = -(-size.J // width) * width
-    packed = aligned(size.rows * (group + at.BLOCK_INPUTS) + LINE, dtype)
+    packed = aligned(size.rows * (group + LINE // dz.array.itemsize), dtype)
     levels = aligned((at.LEVELS_OF_LANES + at.LEVELS_OF_CHUNKS) * at.BLOCK_INPUTS * width, dtype)
     arguments = dict(a=a.array, dz=dz.array, packed=packed, levels=levels, **layer.sizes, rows=size.rows)
     return arguments | dict(a_stride=a.stride, dz_stride=dz.stride, group=group)

@@ -151,35 +151,26 @@ def _put_part(context, builder, p, block, pointer, i, stride, rows, columns, val
     return context.get_dummy_value()
 
 
-@intrinsic
-def put_part(context, p, i, stride, block, rows, columns):
-    """Writes the first `rows` rows of a block, and of each the first `columns` numbers."""
+@intrinsic(prefer_literal=True)
+def put_part(context, p, i, stride, block, rows, columns, descends, step, factor):
+    """Writes the first `rows` rows of a block, and of each the first `columns` numbers.
+
+    Where it `descends`, which the compiler knows, what is written is fma(step, block * factor, what was there); step
+    and factor are registers.
+    """
+    descent = descends.literal_value
 
     def lower(context, builder, sig, values):
-        pointer, i, stride, made, rows, columns = values
+        pointer, i, stride, made, rows, columns, _, step, factor = values
 
         def value(found, r, c):
-            return builder.extract_value(made, r * block.registers + c)
+            x = builder.extract_value(made, r * block.registers + c)
+            return _llvm(builder, "fma", step, builder.fmul(x, factor), found()) if descent else x
 
         return _put_part(context, builder, p, block, pointer, i, stride, rows, columns, value)
 
-    return types.void(p, types.int64, types.int64, block, types.int64, types.int64), lower
-
-
-@intrinsic
-def descend_part(context, p, i, stride, block, rows, columns, step, factor):
-    """p = fma(step, block * factor, p), for what `put_part` would write; step, factor: registers."""
-
-    def lower(context, builder, sig, values):
-        pointer, i, stride, made, rows, columns, step, factor = values
-
-        def value(found, r, c):
-            change = builder.fmul(builder.extract_value(made, r * block.registers + c), factor)
-            return _llvm(builder, "fma", step, change, found())
-
-        return _put_part(context, builder, p, block, pointer, i, stride, rows, columns, value)
-
-    return types.void(p, types.int64, types.int64, block, types.int64, types.int64, step, factor), lower
+    index = types.int64
+    return types.void(p, index, index, block, index, index, descends, step, factor), lower
 
 
 @intrinsic

@@ -9,7 +9,6 @@ its units.
 from fastmlp.kernels.blocks import (
     REGISTERS,
     added,
-    descend_part,
     floored,
     multiply_add,
     passed,
@@ -228,8 +227,9 @@ def pack_rows(x, stride, rows, packed, width, step):
 
 @helper
 def sum_block(x, d, levels, rows, registers):
-    """-> dw for a block of inputs and outputs."""
+    """-> dw for a block of inputs, of `together` that are packed side by side, and outputs."""
     V, width = line_lanes(x), registers * lanes(x)
+    together = V // BLOCK_INPUTS * BLOCK_INPUTS
     size = BLOCK_INPUTS * width
     chunks = (rows + CHUNK - 1) // CHUNK
     c = zeros(x, BLOCK_INPUTS, registers)
@@ -239,9 +239,9 @@ def sum_block(x, d, levels, rows, registers):
             c = zeros(x, BLOCK_INPUTS, registers)
             count = (here - lane_at(place, V) + V - 1) // V
             for i in range(count):
-                c = multiply_add(c, x, i * BLOCK_INPUTS, 1, d, i * width)
+                c = multiply_add(c, x, i * together, 1, d, i * width)
             if count > 0:
-                x, d = advance(x, count * BLOCK_INPUTS), advance(d, count * width)
+                x, d = advance(x, count * together), advance(d, count * width)
             level, waiting = 0, place
             while waiting & 1:
                 c = added(rows_of(levels, level * size, width, BLOCK_INPUTS, registers), c)
@@ -267,6 +267,7 @@ def gradients(a, dz, packed, levels, to, K, J, rows, a_stride, dz_stride, group,
     V = line_lanes(a)
     wide, narrow = REGISTERS * lanes(a), NARROW * lanes(a)
     whole = group < J
+    together = V // BLOCK_INPUTS * BLOCK_INPUTS  # inputs that are packed at once: a line's, in whole blocks
     for first in range(0, J, group):
         end = first + group if first + group < J else J
         d = packed
@@ -277,9 +278,10 @@ def gradients(a, dz, packed, levels, to, K, J, rows, a_stride, dz_stride, group,
             j += width
         for k in range(0, K + 1, BLOCK_INPUTS):
             tall = BLOCK_INPUTS if k + BLOCK_INPUTS <= K + 1 else K + 1 - k
-            x = advance(packed, rows * (group + k if whole else group))
-            if first == 0 or not whole:
-                pack_rows(advance(a, k), a_stride, rows, x, V, BLOCK_INPUTS)
+            x = advance(packed, rows * (group + (k // together * together if whole else 0)))
+            if k % together == 0 and (first == 0 or not whole):
+                pack_rows(advance(a, k), a_stride, rows, x, V, together)
+            x = advance(x, k % together)
             d = packed
             j = first
             while j < end:
@@ -288,16 +290,10 @@ def gradients(a, dz, packed, levels, to, K, J, rows, a_stride, dz_stride, group,
                 touch_block(block, 0, J, BLOCK_INPUTS, width)
                 if width == wide:
                     c = sum_block(x, d, levels, rows, REGISTERS)
-                    if descends:
-                        descend_part(block, 0, J, c, tall, J - j, step, factor)
-                    else:
-                        put_part(block, 0, J, c, tall, J - j)
+                    put_part(block, 0, J, c, tall, J - j, descends, step, factor)
                 else:
                     c_ = sum_block(x, d, levels, rows, NARROW)
-                    if descends:
-                        descend_part(block, 0, J, c_, tall, J - j, step, factor)
-                    else:
-                        put_part(block, 0, J, c_, tall, J - j)
+                    put_part(block, 0, J, c_, tall, J - j, descends, step, factor)
                 d = advance(d, rows * width)
                 j += width
 
@@ -310,8 +306,8 @@ def dense_backward_weights(
     """dw[k, j] = sum over all rows of a[n, k] dz[n, j]; db[j], in row K of dw, likewise: a[n, K] is 1.
 
     The chunks combine in an aligned tree. group: the units, of whole panels, whose dz is packed at once. Writes dw;
-    levels (LEVELS_OF_LANES + LEVELS_OF_CHUNKS blocks); and packed: rows x (group + BLOCK_INPUTS) numbers and a line,
-    and where there are several groups, so that all inputs are packed, rows x (K + 1) more.
+    levels (LEVELS_OF_LANES + LEVELS_OF_CHUNKS blocks); and packed: rows x group numbers, and rows x (K + 1) where there
+    are several groups, so that all inputs are packed; else rows x 6 (float64) or 12. Behind them lies a line more.
     """
     none = fill(a, 0)
     gradients(a, dz, packed, levels, dw, K, J, rows, a_stride, dz_stride, group, False, none, none)
