@@ -2,6 +2,7 @@
 
     python -m benchmarks.parts                              XOR, 2-8-8-2, 2000 rows, both dtypes
     python -m benchmarks.parts --layers 30,64,64,2 --rows 2048 --batch 32
+    python -m benchmarks.parts --layers 784,128,10 --rows 5000 --batch 128 --schedule layered
 
 Softmax and cross-entropy, no records. One core; each figure is the least of many turns. The shares need not add up
 to the whole, as what the processor does at the same time is counted in neither.
@@ -20,7 +21,7 @@ from fastmlp import engine, native, pairs
 from fastmlp import plan as at
 from fastmlp.spec import DTYPES, Spec
 from fastmlp.training import Training
-from fastmlp.workspace import STEPS
+from fastmlp.workspace import DENSE, STEPS
 
 KERNELS = {
     "dense_forward": at.DENSE_FORWARD,
@@ -28,8 +29,11 @@ KERNELS = {
     "dense_backward_weights": at.DENSE_BACKWARD_WEIGHTS,
     "softmax_cross_entropy": at.LOSS_KERNEL,
     "gather": at.GATHER,
+    "copy_rows": at.COPY_ROWS,
+    "transpose": at.TRANSPOSE,
     "gradient_descent": at.UPDATE,
 }
+SCHEDULES = tuple(DENSE)
 TURNS = 40
 SECONDS = 0.004  # a turn
 
@@ -44,7 +48,9 @@ class Bench:
     options: of the Training, and weighed: whether its rows have weights.
     """
 
-    def __init__(self, spec: Spec, rows: int, batch: int, weighed: bool = False, **options: Any):
+    def __init__(
+        self, spec: Spec, rows: int, batch: int, weighed: bool = False, schedule: str = "streamed", **options: Any
+    ):
         draws = np.random.default_rng(0)
         x = draws.normal(size=(rows, spec.inputs)).astype(spec.dtype)
         y = draws.integers(spec.outputs if spec.output == "softmax" else 2, size=(rows, spec.targets))
@@ -53,7 +59,7 @@ class Bench:
         options = {"learning_rate": 1e-12, **options}
         training = Training(epochs=2**40, batch_size=batch, record_every=2**40, **options)
         weights = np.ones(rows, spec.dtype) if weighed else None
-        self.workspace = engine.ready(spec, parameters, x, y, training, weights=weights, schedule="streamed")
+        self.workspace = engine.ready(spec, parameters, x, y, training, weights=weights, schedule=schedule)
         self.workspace.plan[at.EPOCH] = 2  # the first epoch is recorded
         self.workspace.steps[:] = 1  # Adam's corrections; the engine fills them in as it goes
         self.workspace.steps[:, 0] = 1e-12
@@ -87,6 +93,7 @@ def main() -> None:
     parser.add_argument("--layers", default="2,8,8,2")
     parser.add_argument("--rows", type=int, default=2000)
     parser.add_argument("--batch", type=int, help="rows of a batch (default: all)")
+    parser.add_argument("--schedule", default="streamed", choices=SCHEDULES)
     arguments = parser.parse_args()
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
@@ -96,12 +103,13 @@ def main() -> None:
     for dtype in DTYPES:
         spec = Spec.build([int(size) for size in arguments.layers.split(",")], dtype=dtype)
         batch = min(arguments.batch or arguments.rows, arguments.rows)
-        bench = Bench(spec, arguments.rows, batch)
+        bench = Bench(spec, arguments.rows, batch, schedule=arguments.schedule)
         whole = bench.least()
         flops = sum(2 * k * j * (3 if layer else 2) for layer, (k, j) in enumerate(spec.shapes)) * batch
         print(f"{dtype}: {whole:.2f} us a batch, {flops / whole / 1e3:.1f} GFLOP/s")
         for name, field in KERNELS.items():
-            print(f"    {name:24} {whole - bench.without(field, idle):6.2f} us")
+            if bench.workspace.plan[field]:
+                print(f"    {name:24} {whole - bench.without(field, idle):6.2f} us")
 
 
 if __name__ == "__main__":

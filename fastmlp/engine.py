@@ -125,11 +125,12 @@ def ready(
     plan = workspace.plan
     workspace.parameters[: spec.parameters] = parameters
     workspace.for_loss(batch)
+    state = state or State.new(training.optimizer, spec.parameters, spec.dtype)
+    workspace.for_update(training, state, batch, several=batch < rows)
     workspace.for_gradient()
     if training.drops:
         workspace.for_dropout(training)
     workspace.for_pass()
-    workspace.for_update(training, state or State.new(training.optimizer, spec.parameters, spec.dtype))
     if weights is not None:
         y = np.ascontiguousarray(np.column_stack([y, weights]), spec.dtype)
     if batch == rows and workspace.schedule == "streamed":

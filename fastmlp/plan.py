@@ -6,8 +6,9 @@ kernel's address (0: none). After the fields come LAYER_FIELDS numbers for each 
 
 import itertools
 
-# What a pass over rows does; bits of its `mode`. The last three are the network's and the training's own, in EXTRAS.
-BACKWARD, RECORD, OUTPUT, WEIGHED, DROPS, LOSS_IS_SET = 1, 2, 4, 8, 16, 32
+# What a pass over rows does; bits of its `mode`. The last four are the network's and the training's own, in EXTRAS.
+# DESCENDS: the gradient is nowhere written, but taken from the weights as it is made, by JOB_SCALE and LEARNING_RATE.
+BACKWARD, RECORD, OUTPUT, WEIGHED, DROPS, LOSS_IS_SET, DESCENDS = 1, 2, 4, 8, 16, 32, 64
 
 _field = itertools.count()
 
@@ -53,6 +54,7 @@ DELTAS = next(_field)  # a panel's sums for a BLOCK of rows
 PACKED = next(_field)  # what weight gradients pack
 GROUP = next(_field)  # units whose deltas they pack at once
 BLOCKS = next(_field)  # their waiting partial sums
+TURNED = next(_field)  # a layer's weights or their gradient, transposed
 SCALARS = next(_field)  # waiting partial sums of the loss and the weights
 # of online training
 LOSS_CURVE = next(_field)  # the deltas of one output: CALLED, by a kernel of losses; else a - y, SIGMOID: times slope
@@ -82,7 +84,8 @@ TRANSPOSE = next(_field)
 SCATTER = next(_field)
 DENSE_FORWARD = next(_field)
 DENSE_BACKWARD_INPUT = next(_field)
-DENSE_BACKWARD_WEIGHTS = next(_field)
+DENSE_BACKWARD_WEIGHTS = next(_field)  # 0 where passes descend
+DENSE_DESCEND = next(_field)
 FOLD_ROWS = next(_field)  # of the row schedule
 MULTIPLY = next(_field)  # of activations with a slope, and for dropout
 DROPOUT = next(_field)  # draws a layer's factors and multiplies by them
@@ -142,13 +145,14 @@ LAYER_RELU = next(_layer_field)
 LAYER_A = next(_layer_field)  # the layer's outputs in a tile
 LAYER_STRIDE = next(_layer_field)  # numbers from one row of them to the next, in the layered schedule; online, of w
 LAYER_FORWARD = next(_layer_field)  # the kernel of another activation; 0 for relu, identity, and those done online
+LAYER_DELTAS = next(_layer_field)  # layered: in the logits' place for the last layer; online: of two rows
+LAYER_TURNED = next(_layer_field)  # layered: whether inputs and outputs change places in the weights' gradient
 LAYER_SLOPE = next(_layer_field)  # what to multiply its deltas by: slopes, dropout's factors, or both; 0: nothing
 LAYER_FACTORS = next(_layer_field)  # dropout's factors in a tile; 0: no dropout
 LAYER_THRESHOLD = next(_layer_field)  # random words below it are dropped
 LAYER_KEPT = next(_layer_field)  # address of the factor of what is kept
 LAYER_ROWS = next(_layer_field)  # of online training: w and b, each row in whole registers
 LAYER_COLUMNS = next(_layer_field)  # w by columns; none of the first layer
-LAYER_DELTAS = next(_layer_field)  # of this row and the row before
 LAYER_CURVE = next(_layer_field)  # STRAIGHT: relu, identity; SIGMOID, TANH: done where the sums are; CALLED
 LAYER_FIELDS = next(_layer_field)
 STRAIGHT, SIGMOID, TANH, CALLED = range(4)
@@ -156,7 +160,8 @@ STRAIGHT, SIGMOID, TANH, CALLED = range(4)
 # Sizes of what the layered schedule works on at once (kernels/wide.py).
 BLOCK_ROWS = 4  # rows x registers forward: 4 x 4 sums reach 0.93 of the peak, as 6 x 4 do, and leave fewer rows over
 BLOCK_INPUTS = 6  # inputs x registers of weight gradients: 6 x 4 sums, as the tree of their lanes goes through memory
-NARROW = 2  # registers of the last panel, where that is enough
+NARROW = 2  # registers of the last panel, where that is enough; forward, also 1
+TALL_ROWS = 8  # of a panel of 1 register: 8 sums, as two units of 4 cycles' latency need
 DEPTH = 128  # inputs of a panel: 128 x 4 registers are 32 KiB, most of a core's first cache
 PASSING = 256  # rows that pass a panel: their DEPTH inputs are 256 KiB, some of the second cache
 LEVELS_OF_LANES, LEVELS_OF_CHUNKS = 4, 12  # of waiting sums
@@ -180,7 +185,7 @@ L2 = next(_number)
 L1 = next(_number)
 CLIP_VALUE = next(_number)
 CLIP_NORM = next(_number)
-JOB_SCALE = next(_number)  # of the update that a team does together
+JOB_SCALE = next(_number)  # of the batch's gradient, for an update by a team or in a pass
 NUMBERS_COUNT = next(_number)
 
 # What a call of training returns.

@@ -21,7 +21,7 @@ _TOGETHER = (Ints, Floats, Int, Int, Int, Int)
 # What a member has of its own; all else of a plan is the main thread's.
 _OWN = {
     "streamed": (at.X_TILE, at.Y_TILE, at.SUMS, at.STATISTICS, at.GRADIENT),
-    "layered": (at.PANEL, at.DELTAS, at.PACKED, at.BLOCKS),
+    "layered": (at.Y_TILE, at.STATISTICS, at.PANEL, at.DELTAS, at.PACKED, at.BLOCKS),
 }
 _OWN_OF_LAYERS = {"streamed": (at.LAYER_A, at.LAYER_SLOPE, at.LAYER_FACTORS), "layered": ()}
 

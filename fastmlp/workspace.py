@@ -28,6 +28,7 @@ LAYERED_WORK = 16_000  # multiplications for a row, from which the layered sched
 LAYERED_WASTE = 1.3  # and this many of them at most for each that is needed
 GROUP_BYTES = 256 * 1024  # deltas that the layered schedule packs at once: some of the second cache
 ONLINE_PARAMETERS = 1_000_000  # up to which a step takes so little time that nobody has to look for Ctrl-C in it
+DESCENT_WORK = 1_000_000_000  # parameters x rows of a batch that updates as it goes back, and so holds up Ctrl-C
 STEPS = 16384  # a call's updates, where each has numbers of its own
 
 _GATHER = (Floats, Ints, Int, Int, Int, Int, Floats, Int)
@@ -240,15 +241,20 @@ class Workspace:
             return
         line = LINE // np.dtype(spec.dtype).itemsize
         plan[at.DENSE_BACKWARD_INPUT] = self.address(self.dense("backward_input")) if len(spec.layers) > 2 else 0
-        plan[at.DENSE_BACKWARD_WEIGHTS] = self.address(self.dense("backward_weights"))
+        if plan[at.EXTRAS] & at.DESCENDS:
+            plan[at.DENSE_DESCEND] = self.address(self.dense("descend"))
+        else:
+            plan[at.DENSE_BACKWARD_WEIGHTS] = self.address(self.dense("backward_weights"))
         if self.schedule == "streamed":
             plan[at.SUMS] = self.floats(max(12, spec.parameters if self.several else 0) * line)
         elif self.schedule == "layered":
-            rows, panel, widest = self.span_rows, panel_width(spec.dtype), max(spec.layers[1:])
+            rows, panel = self.span_rows, panel_width(spec.dtype)
+            widest = self._deltas()
             group = panel * max(1, GROUP_BYTES // (rows * panel * LINE // line))
-            inputs = max(spec.layers) + 1 if group < widest else 0  # packed once for several groups
+            together = line // at.BLOCK_INPUTS * at.BLOCK_INPUTS
+            inputs = math.ceil((max(spec.layers) + 1) / together) if group < widest else 1  # once for several groups
             plan[at.GROUP] = group = min(group, math.ceil(widest / panel) * panel)
-            plan[at.PACKED] = self.floats(rows * (group + inputs + at.BLOCK_INPUTS) + line)
+            plan[at.PACKED] = self.floats(rows * (group + inputs * together) + line)
             plan[at.BLOCKS] = self.floats((at.LEVELS_OF_LANES + at.LEVELS_OF_CHUNKS) * at.BLOCK_INPUTS * panel)
             plan[at.DELTAS] = self.floats((at.PASSING + at.BLOCK_ROWS) * panel)
         else:
@@ -257,6 +263,29 @@ class Workspace:
         if set(spec.hidden) - {"relu", "identity"}:
             plan[at.MULTIPLY] = self.address("activations.multiply")
 
+    def _deltas(self) -> int:
+        """Gives the layered schedule's layers room for their deltas. -> the most outputs that a weights' gradient has.
+
+        The first two of the way back have room of their own; the others take a layer's activations that are done with:
+        those of the layer above would still be read by a team's other members.
+        """
+        plan, spec = self.plan, self.spec
+        last, widest, room = len(spec.shapes) - 1, 0, 0
+        for layer in range(last, -1, -1):
+            inputs, outputs = spec.shapes[layer]
+            entry = at.FIELDS + layer * at.LAYER_FIELDS
+            above = entry + 2 * at.LAYER_FIELDS
+            if layer + 2 < last and row_stride(outputs, spec.dtype) <= plan[above + at.LAYER_STRIDE]:
+                plan[entry + at.LAYER_DELTAS] = plan[above + at.LAYER_A]
+            elif layer < last:
+                plan[entry + at.LAYER_DELTAS] = self.units(outputs)
+            turned = outputs_first(inputs, outputs, spec.dtype)
+            plan[entry + at.LAYER_TURNED] = turned
+            widest = max(widest, inputs + 1 if turned else outputs)
+            room = max(room, (inputs + 1) * outputs if turned else 0)
+        plan[at.TURNED] = self.floats(room) if room else 0
+        return widest
+
     def team(self, members: int, training: Training) -> Team:
         """A team for a training that is ready."""
         rows = int(self.plan[at.BATCH])
@@ -264,6 +293,7 @@ class Workspace:
             Workspace(self.spec, self.schedule, rows, self.columns > self.spec.targets) for _ in range(members - 1)
         ]
         for other in others:
+            other.plan[at.EXTRAS] = self.plan[at.EXTRAS]
             other.for_loss(rows)
             other.for_gradient()
             if self.schedule == "streamed":
@@ -297,8 +327,11 @@ class Workspace:
                 if plan[entry + at.LAYER_SLOPE] == 0:
                     plan[entry + at.LAYER_SLOPE] = plan[entry + at.LAYER_FACTORS]
 
-    def for_update(self, training: Training, state: State) -> None:
-        """Readies what becomes of a gradient: penalties, clipping, and the optimizer's update."""
+    def for_update(self, training: Training, state: State, rows: int, several: bool) -> None:
+        """Readies what becomes of a gradient: penalties, clipping, and the optimizer's update.
+
+        rows: of a batch. several: whether an epoch has more than one; else a record is looked at before the update.
+        """
         plan, spec = self.plan, self.spec
         optimizer = training.optimizer
         if self.schedule != "online":
@@ -317,6 +350,8 @@ class Workspace:
         plan[at.STEPS], plan[at.STEP_NUMBERS] = self.keep(self.steps), 0 if constant else columns
         if plan[at.STATE] or plan[at.EXTRAS] & at.WEIGHED or training.prepares or not constant:
             plan[at.STEP_KERNEL] = self.address("train.step")
+        elif self.schedule == "layered" and several and rows <= self.span and rows * spec.parameters <= DESCENT_WORK:
+            plan[at.EXTRAS] |= at.DESCENDS
         if training.prepares:
             plan[at.SCALED] = self.address("gradients.scaled")
             if training.l2 or training.l1:
@@ -381,6 +416,13 @@ def goes_online(spec: Spec, training: Training, rows: int, weighed: bool) -> boo
     """Whether batches of one row are trained on by `online.train`: of several rows, and with plain updates."""
     plain = training.optimizer is None and training.constant and not (training.drops or training.prepares or weighed)
     return plain and rows > 1 and spec.loss_parameter is None and spec.parameters <= ONLINE_PARAMETERS
+
+
+def outputs_first(inputs: int, outputs: int, dtype: str) -> bool:
+    """Whether the layered schedule makes a weights' gradient transposed: where its blocks are then fewer."""
+    rows, columns = (whole_panels(count, dtype) for count in (inputs + 1, outputs))
+    blocks = math.ceil(outputs / at.BLOCK_INPUTS) * rows
+    return blocks < 0.8 * math.ceil((inputs + 1) / at.BLOCK_INPUTS) * columns
 
 
 def whole_panels(units: int, dtype: str) -> int:

@@ -439,15 +439,15 @@ def wide_backward_input(kernel, dtype, rng, K, J, rows, kind, relu):
     w, b = parameters(rng, K, J, dtype, kind)
     expected = dense.dense_backward_input(d, w)
     expected = activations.relu_backward(x, expected) if relu else expected
-    a_stride, dz_stride = row_stride(rng, K, dtype), row_stride(rng, J, dtype)
+    stride, dz_stride = row_stride(rng, K, dtype), row_stride(rng, J, dtype)
     lanes, width = register_lanes(dtype), blocks.REGISTERS * register_lanes(dtype)
-    a = by_rows(x, a_stride, writes=True)
+    da = by_rows(canaries(rows * K, dtype).reshape(rows, K), stride, writes=True)
     run(
-        kernel, dtype, dz=by_rows(d, dz_stride), w=spare(np.append(w, b), 2 * lines(dtype)), a=a,
-        panel=scratch((plan.DEPTH + lanes) * width, dtype), da=scratch((plan.PASSING + 3) * width, dtype),
-        K=K, J=J, rows=rows, dz_stride=dz_stride, a_stride=a_stride, relu=relu,
+        kernel, dtype, dz=by_rows(d, dz_stride), w=spare(np.append(w, b), 2 * lines(dtype)), a=by_rows(x, stride),
+        da=da, panel=scratch((plan.DEPTH + lanes) * width, dtype), sums=scratch((plan.PASSING + 3) * width, dtype),
+        K=K, J=J, rows=rows, dz_stride=dz_stride, stride=stride, relu=relu,
     )  # fmt: skip
-    assert_same_bits(np.ascontiguousarray(a.array.reshape(-1, a_stride)[:rows, :K]), expected, "da")
+    assert_same_bits(np.ascontiguousarray(da.array.reshape(-1, stride)[:rows, :K]), expected, "da")
 
 
 def span_sizes(dtype):
@@ -460,22 +460,39 @@ def span_sizes(dtype):
         yield dict(K=3, J=70, rows=rows, kind="ordinary", group=group)
 
 
-@case("wide.dense_backward_weights", span_sizes)
-def wide_backward_weights(kernel, dtype, rng, K, J, rows, kind, group):
-    x, d = KINDS[kind](rng, (rows, K), dtype), KINDS[kind](rng, (rows, J), dtype)
+def by_groups(rng, x, d, group):
+    """The arguments of a kernel of weight gradients, but for what it writes: of x and d, `group` panels at once."""
+    (rows, K), J, dtype = x.shape, d.shape[1], x.dtype.name
     a_stride, dz_stride = row_stride(rng, K + lines(dtype), dtype), row_stride(rng, J, dtype)
     width = blocks.REGISTERS * register_lanes(dtype)
     group *= width
-    more = K + 1 if group < J else 0
-    dw = Guarded(canaries((K + 1) * J, dtype), writes=True, offset=5)
-    run(
-        kernel, dtype, a=by_rows(np.column_stack([x, np.ones(rows, dtype)]), a_stride), dz=by_rows(d, dz_stride),
-        packed=scratch(rows * (group + more + plan.BLOCK_INPUTS) + lines(dtype), dtype),
-        levels=scratch(16 * plan.BLOCK_INPUTS * width, dtype), dw=dw, K=K, J=J, rows=rows, a_stride=a_stride,
+    together = lines(dtype) // plan.BLOCK_INPUTS * plan.BLOCK_INPUTS
+    inputs = whole(K + 1 if group < J else 1, together)
+    return dict(
+        a=by_rows(np.column_stack([x, np.ones(rows, dtype)]), a_stride), dz=by_rows(d, dz_stride),
+        packed=scratch(rows * (group + inputs) + lines(dtype), dtype),
+        levels=scratch(16 * plan.BLOCK_INPUTS * width, dtype), K=K, J=J, rows=rows, a_stride=a_stride,
         dz_stride=dz_stride, group=group,
     )  # fmt: skip
+
+
+@case("wide.dense_backward_weights", span_sizes)
+def wide_backward_weights(kernel, dtype, rng, K, J, rows, kind, group):
+    x, d = KINDS[kind](rng, (rows, K), dtype), KINDS[kind](rng, (rows, J), dtype)
+    dw = Guarded(canaries((K + 1) * J, dtype), writes=True, offset=5)
+    run(kernel, dtype, dw=dw, **by_groups(rng, x, d, group))
     w, b = dense.dense_backward_weights(x, d)
     assert_same_bits(dw.array.reshape(K + 1, J), np.vstack([w, b]), "dw")
+
+
+@case("wide.dense_descend", span_sizes)
+def wide_descend(kernel, dtype, rng, K, J, rows, kind, group):
+    x, d = KINDS[kind](rng, (rows, K), dtype), KINDS[kind](rng, (rows, J), dtype)
+    before = KINDS[kind](rng, (K + 1) * J, dtype)
+    w = Guarded(before, writes=True, offset=5)
+    scale, rate = np.dtype(dtype).type(1 / 3), np.dtype(dtype).type(0.1)
+    run(kernel, dtype, w=w, scale=scale, learning_rate=rate, **by_groups(rng, x, d, group))
+    assert_same_bits(w.array, dense.dense_descend(x, d, before, scale, rate), "w")
 
 
 # ---------------------------------------------------------------------------------------------------------

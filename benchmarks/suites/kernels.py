@@ -351,28 +351,46 @@ def wide_forward(dtype: str, size: Size) -> Row:
 @row("wide.dense_backward_input")
 def wide_backward_input(dtype: str, size: Size) -> Row:
     layer = Layer(dtype, size, size.rows)
-    a, dz = Rows(layer.x), Rows(layer.dz)
+    a, da, dz = Rows(layer.x), Rows(np.zeros_like(layer.x)), Rows(layer.dz)
     width = panel_width(dtype)
     panel = aligned((at.DEPTH + LINE) * width, dtype)
-    da = aligned((at.PASSING + at.BLOCK_ROWS) * width, dtype)
-    arguments = dict(dz=dz.array, w=with_room(np.append(layer.w, layer.b)), a=a.array, panel=panel, da=da)
-    arguments |= dict(**layer.sizes, rows=size.rows, dz_stride=dz.stride, a_stride=a.stride, relu=1)
-    return Row(arguments, layer.backward_input, lambda: (a.x(),), layer.numpy_backward_input)
+    sums = aligned((at.PASSING + at.BLOCK_ROWS) * width, dtype)
+    arguments = dict(dz=dz.array, w=with_room(np.append(layer.w, layer.b)), a=a.array, da=da.array, panel=panel)
+    arguments |= dict(sums=sums, **layer.sizes, rows=size.rows, dz_stride=dz.stride, stride=a.stride, relu=1)
+    return Row(arguments, layer.backward_input, lambda: (da.x(),), layer.numpy_backward_input)
+
+
+def by_groups(layer: Layer, dtype: str, size: Size) -> dict[str, Any]:
+    """The arguments of a kernel of weight gradients, but for what it writes."""
+    a, dz = Rows(layer.x), Rows(layer.dz)
+    width = panel_width(dtype)
+    group = -(-size.J // width) * width
+    packed = aligned(size.rows * (group + LINE // dz.array.itemsize), dtype)
+    levels = aligned((at.LEVELS_OF_LANES + at.LEVELS_OF_CHUNKS) * at.BLOCK_INPUTS * width, dtype)
+    arguments = dict(a=a.array, dz=dz.array, packed=packed, levels=levels, **layer.sizes, rows=size.rows)
+    return arguments | dict(a_stride=a.stride, dz_stride=dz.stride, group=group)
 
 
 @row("wide.dense_backward_weights")
 def wide_backward_weights(dtype: str, size: Size) -> Row:
     layer = Layer(dtype, size, size.rows)
-    a, dz = Rows(layer.x), Rows(layer.dz)
-    width = panel_width(dtype)
-    group = -(-size.J // width) * width
-    packed = aligned(size.rows * (group + at.BLOCK_INPUTS) + LINE, dtype)
-    levels = aligned((at.LEVELS_OF_LANES + at.LEVELS_OF_CHUNKS) * at.BLOCK_INPUTS * width, dtype)
     dw = vector(np.zeros((size.K + 1) * size.J, dtype))
     found = dw.reshape(-1, size.J)
-    arguments = dict(a=a.array, dz=dz.array, packed=packed, levels=levels, dw=dw, **layer.sizes, rows=size.rows)
-    arguments |= dict(a_stride=a.stride, dz_stride=dz.stride, group=group)
+    arguments = dict(dw=dw, **by_groups(layer, dtype, size))
     return Row(arguments, layer.backward_weights, lambda: (found[:-1], found[-1]), layer.numpy_backward_weights)
+
+
+@row("wide.dense_descend")
+def wide_descend(dtype: str, size: Size) -> Row:
+    layer = Layer(dtype, size, size.rows)
+    before = np.append(layer.w, layer.b)
+    w = vector(before)
+    scale, rate = np.dtype(dtype).type(1 / size.rows), np.dtype(dtype).type(0.1)
+    arguments = dict(w=w, scale=scale, learning_rate=rate, **by_groups(layer, dtype, size))
+    return Row(
+        arguments, lambda descend: (descend(layer.x, layer.dz, before, scale, rate),), lambda: (w,),
+        lambda: (before - rate * scale * np.vstack([layer.x.T @ layer.dz, layer.dz.sum(axis=0)]).ravel(),),
+    )  # fmt: skip
 
 
 @row("row.dense_forward")

@@ -4,6 +4,8 @@ To LLVM a block is an array of vectors, which it holds in registers as long as t
 a product is one instruction to Numba keeps a kernel's compile time down, whatever the block's size.
 """
 
+import functools
+
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
@@ -113,36 +115,63 @@ def put(context, p, i, stride, block):
     return types.void(p, types.int64, types.int64, block), lower
 
 
-@intrinsic
-def put_part(context, p, i, stride, block, rows, columns):
-    """Writes the first `rows` rows of a block, and of each the first `columns` numbers."""
+def _masks(builder, index, lanes, registers, columns):
+    """A mask for each register of a row: its first `columns` numbers."""
+    numbers = ir.VectorType(index, lanes)
+    bound = splat(builder, columns, lanes)
+    return [
+        builder.icmp_signed("<", ir.Constant(numbers, [c * lanes + lane for lane in range(lanes)]), bound)
+        for c in range(registers)
+    ]
+
+
+def _masked(builder, name, vector, *others):
+    """LLVM's masked.load or masked.store of a vector's type."""
+    kind = "f64" if isinstance(vector.element, ir.DoubleType) else "f32"
+    result = vector if name == "load" else ir.VoidType()
+    function = ir.FunctionType(result, list(others))
+    return cgutils.get_or_insert_function(builder.module, function, f"llvm.masked.{name}.v{vector.count}{kind}.p0")
+
+
+def _put_part(context, builder, p, block, pointer, i, stride, rows, columns, value):
+    """Writes value(masked load, r, c) to a block's registers, as far as rows and columns go."""
+    lanes = vec(p.dtype).lanes
+    vector = context.get_value_type(vec(p.dtype))
+    whole, mask_type = ir.IntType(32), ir.VectorType(ir.IntType(1), lanes)
+    write = _masked(builder, "store", vector, vector, vector.as_pointer(), whole, mask_type)
+    read = _masked(builder, "load", vector, vector.as_pointer(), whole, mask_type, vector)
+    align = ir.Constant(whole, p.dtype.bitwidth // 8)
+    masks = _masks(builder, i.type, lanes, block.registers, columns)
+    for r in range(block.rows):
+        with builder.if_then(builder.icmp_signed("<", ir.Constant(i.type, r), rows)):
+            for c, mask in enumerate(masks):
+                at = _address(builder, pointer, builder.add(i, ir.Constant(i.type, c * lanes)), vector)
+                found = functools.partial(builder.call, read, [at, align, mask, ir.Constant(vector, None)])
+                builder.call(write, [value(found, r, c), at, align, mask])
+        i = builder.add(i, stride)
+    return context.get_dummy_value()
+
+
+@intrinsic(prefer_literal=True)
+def put_part(context, p, i, stride, block, rows, columns, descends, step, factor):
+    """Writes the first `rows` rows of a block, and of each the first `columns` numbers.
+
+    Where it `descends`, which the compiler knows, what is written is fma(step, block * factor, what was there); step
+    and factor are registers.
+    """
+    descent = descends.literal_value
 
     def lower(context, builder, sig, values):
-        pointer, i, stride, value, rows, columns = values
-        lanes = vec(p.dtype).lanes
-        vector = context.get_value_type(vec(p.dtype))
-        numbers = ir.VectorType(i.type, lanes)
-        mask_type = ir.VectorType(ir.IntType(1), lanes)
-        write = cgutils.get_or_insert_function(
-            builder.module,
-            ir.FunctionType(ir.VoidType(), [vector, vector.as_pointer(), ir.IntType(32), mask_type]),
-            f"llvm.masked.store.v{lanes}f{p.dtype.bitwidth}.p0",
-        )
-        bound = splat(builder, columns, lanes)
-        masks = [
-            builder.icmp_signed("<", ir.Constant(numbers, [c * lanes + lane for lane in range(lanes)]), bound)
-            for c in range(block.registers)
-        ]
-        for r in range(block.rows):
-            with builder.if_then(builder.icmp_signed("<", ir.Constant(i.type, r), rows)):
-                for c in range(block.registers):
-                    x = builder.extract_value(value, r * block.registers + c)
-                    at = _address(builder, pointer, builder.add(i, ir.Constant(i.type, c * lanes)), vector)
-                    builder.call(write, [x, at, ir.Constant(ir.IntType(32), p.dtype.bitwidth // 8), masks[c]])
-            i = builder.add(i, stride)
-        return context.get_dummy_value()
+        pointer, i, stride, made, rows, columns, _, step, factor = values
 
-    return types.void(p, types.int64, types.int64, block, types.int64, types.int64), lower
+        def value(found, r, c):
+            x = builder.extract_value(made, r * block.registers + c)
+            return _llvm(builder, "fma", step, builder.fmul(x, factor), found()) if descent else x
+
+        return _put_part(context, builder, p, block, pointer, i, stride, rows, columns, value)
+
+    index = types.int64
+    return types.void(p, index, index, block, index, index, descends, step, factor), lower
 
 
 @intrinsic

@@ -3,7 +3,7 @@
 from fastmlp import plan as at
 from fastmlp.kernels.memory import advance, call, pointer
 from fastmlp.kernels.passes import begin_statistics, end_statistics, look_for_interrupt, loss_rows, set_tail
-from fastmlp.kernels.simd import helper
+from fastmlp.kernels.simd import helper, line_lanes
 from fastmlp.kernels.team import part
 from fastmlp.pairs import Floats, Int, Ints, kernel
 from fastmlp.reference.arithmetic import CHUNK
@@ -69,21 +69,55 @@ def dropout(plan: Ints, a: Floats, layer: Int, first: Int, low: Int, rows: Int):
         call(plan[at.MULTIPLY], (slope, factors, rows, units, stride))
 
 
+@helper
+def gradient_of(plan, parameters, layer, a, a_stride, dz, dz_stride, rows, mode):
+    """A layer's weight gradient, or a member's part of it; or the weights, where the mode descends.
+
+    Of few outputs, inputs and outputs change places: what is summed are the rows of the transposed matrix.
+    """
+    K, J = plan[layer + at.LAYER_INPUTS], plan[layer + at.LAYER_OUTPUTS]
+    turned, descends = plan[layer + at.LAYER_TURNED] != 0, mode & at.DESCENDS != 0
+    count = K + 1
+    if plan[at.TEAM] != 0:
+        count = part(plan, K + 1, 4 * line_lanes(a) if turned else at.BLOCK_INPUTS)
+    begin = plan[at.ME] * count
+    if begin <= K:
+        count = count if begin + count < K + 1 else K + 1 - begin
+        packed, blocks, group = pointer(plan[at.PACKED], a), pointer(plan[at.BLOCKS], a), plan[at.GROUP]
+        to = parameters if descends else pointer(plan[at.GRADIENT], a)
+        to = advance(to, plan[layer + at.LAYER_OFFSET] + begin * J)
+        x, x_stride, d, d_stride, inputs, outputs, made = advance(a, begin), a_stride, dz, dz_stride, count, J, to
+        if turned:
+            x, x_stride, d, d_stride, inputs, outputs = d, d_stride, x, x_stride, J, count
+            made = advance(pointer(plan[at.TURNED], a), begin * J)
+        if descends:
+            numbers = pointer(plan[at.NUMBERS], a)
+            scale, rate = numbers[at.JOB_SCALE], numbers[at.LEARNING_RATE]
+            if turned:
+                call(plan[at.TRANSPOSE], (to, J, count, J, made, count))
+            made_of = x, d, packed, blocks, made, scale, rate, inputs - 1, outputs, rows, x_stride, d_stride, group
+            call(plan[at.DENSE_DESCEND], made_of)
+        else:
+            given = x, d, packed, blocks, made, inputs - 1, outputs, rows, x_stride, d_stride, group
+            call(plan[at.DENSE_BACKWARD_WEIGHTS], given)
+        if turned:
+            call(plan[at.TRANSPOSE], (made, count, J, count, to, J))
+
+
 @kernel(None)
 def span(plan: Ints, parameters: Floats, first: Int, rows: Int, mode: Int) -> int:
     """A span's rows, `first` and on, layer by layer: lanes are units. For wide layers.
 
     Does what `streamed.span` does, for several chunks at once. A member of a team does some rows of what goes row by
-    row, and some inputs' weight gradients; the main thread the loss.
+    row, and some inputs' weight gradients; where the loss is summed, the main thread does it for all.
     """
     layers = plan[at.LAYERS]
     alone, leads = plan[at.TEAM] == 0, plan[at.ME] == 0
     own = rows if alone else part(plan, rows, at.BLOCK_ROWS)
     low = plan[at.ME] * own if plan[at.ME] * own < rows else rows
     own = own if low + own < rows else rows - low
-    gradient, panel = pointer(plan[at.GRADIENT], parameters), pointer(plan[at.PANEL], parameters)
-    deltas = pointer(plan[at.DELTAS], parameters)
-    packed, blocks = pointer(plan[at.PACKED], parameters), pointer(plan[at.BLOCKS], parameters)
+    panel = pointer(plan[at.PANEL], parameters)
+    sums = pointer(plan[at.DELTAS], parameters)
     inputs, x_stride = plan[at.FIELDS + at.LAYER_INPUTS], plan[at.X_STRIDE]
     last_layer = at.FIELDS + (layers - 1) * at.LAYER_FIELDS
     x = pointer(plan[at.X_TILE], parameters)
@@ -115,67 +149,46 @@ def span(plan: Ints, parameters: Floats, first: Int, rows: Int, mode: Int) -> in
             return at.INTERRUPTED
         a, a_stride = z, stride
         layer += at.LAYER_FIELDS
-    # the loss
-    if not alone:
+    # the loss: where its sums are wanted, chunk by chunk by one thread
+    summed = mode & (at.RECORD | at.WEIGHED) != 0
+    if not alone and summed:
         call(plan[at.MEET], (plan,))
-    chunks = (rows + CHUNK - 1) // CHUNK if leads else 0
-    for chunk in range(chunks):
-        start = chunk * CHUNK
-        here = CHUNK if rows - start > CHUNK else rows - start
+    start, end = (0, rows if leads else 0) if summed else (low, low + own)
+    while start < end:
+        here = CHUNK if end - start > CHUNK else end - start
         outputs_of_chunk(plan, advance(a, start * a_stride), a_stride, first + start, here, mode)
-        if mode & (at.RECORD | at.WEIGHED):
-            combine_scalars(plan, parameters, chunk, chunk + 1 == chunks)
-    if not alone:
+        if summed:
+            combine_scalars(plan, parameters, start // CHUNK, start + here == rows)
+        start += here
+    if not alone and summed:
         call(plan[at.MEET], (plan,))
-    # backward: the deltas of a layer take the place of its activations
+    # backward
     if mode & at.BACKWARD:
         dz, dz_stride = a, a_stride
         layer = last_layer
         while layer >= at.FIELDS:
             K, J = plan[layer + at.LAYER_INPUTS], plan[layer + at.LAYER_OUTPUTS]
-            offset = plan[layer + at.LAYER_OFFSET]
             below = layer - at.LAYER_FIELDS
-            a, a_stride = x, x_stride
+            a, a_stride, da = x, x_stride, x
             if layer > at.FIELDS:
                 a, a_stride = pointer(plan[below + at.LAYER_A], parameters), plan[below + at.LAYER_STRIDE]
-            count = K + 1 if alone else part(plan, K + 1, at.BLOCK_INPUTS)
-            begin = plan[at.ME] * count
-            if begin <= K:
-                count = count if begin + count < K + 1 else K + 1 - begin
-                to = advance(gradient, offset + begin * J)
-                call(
-                    plan[at.DENSE_BACKWARD_WEIGHTS],
-                    (
-                        advance(a, begin),
-                        dz,
-                        packed,
-                        blocks,
-                        to,
-                        count - 1,
-                        J,
-                        rows,
-                        a_stride,
-                        dz_stride,
-                        plan[at.GROUP],
-                    ),
-                )
-            if layer > at.FIELDS:
-                if not alone:
-                    call(plan[at.MEET], (plan,))  # all have read what now is overwritten
-                w = advance(parameters, offset)
+                da = pointer(plan[below + at.LAYER_DELTAS], parameters)
+                w = advance(parameters, plan[layer + at.LAYER_OFFSET])
                 relu = plan[below + at.LAYER_RELU]
                 own_dz, own_a = advance(dz, low * dz_stride), advance(a, low * a_stride)
+                own_da = advance(da, low * a_stride)
                 call(
                     plan[at.DENSE_BACKWARD_INPUT],
-                    (own_dz, w, own_a, panel, deltas, K, J, own, dz_stride, a_stride, relu),
+                    (own_dz, w, own_a, own_da, panel, sums, K, J, own, dz_stride, a_stride, relu),
                 )
                 if plan[below + at.LAYER_SLOPE] != 0:
                     slope = advance(pointer(plan[below + at.LAYER_SLOPE], parameters), low * a_stride)
-                    call(plan[at.MULTIPLY], (own_a, slope, own, K, a_stride))
-                if not alone:
-                    call(plan[at.MEET], (plan,))
-            dz, dz_stride = a, a_stride
-            if alone and look_for_interrupt(plan, 2 * rows * K * J):
+                    call(plan[at.MULTIPLY], (own_da, slope, own, K, a_stride))
+            if not alone and (layer > at.FIELDS or layers == 1):
+                call(plan[at.MEET], (plan,))  # all deltas are there, and nobody needs the weights as they are
+            gradient_of(plan, parameters, layer, a, a_stride, dz, dz_stride, rows, mode)
+            dz, dz_stride = da, a_stride
+            if alone and mode & at.DESCENDS == 0 and look_for_interrupt(plan, 2 * rows * K * J):
                 return at.INTERRUPTED
             layer = below
     return at.DONE

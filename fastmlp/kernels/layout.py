@@ -1,8 +1,8 @@
 """Rows into a tile and back: the twin of `fastmlp/reference/layout.py`."""
 
 from fastmlp.kernels.blocks import ordered_rows, put, square, square_of_rows, transposed
-from fastmlp.kernels.memory import advance, load, store
-from fastmlp.kernels.simd import lanes
+from fastmlp.kernels.memory import advance, load, store, touch
+from fastmlp.kernels.simd import lanes, line_lanes
 from fastmlp.pairs import Floats, Int, Ints, kernel
 from fastmlp.reference import layout as reference
 
@@ -40,6 +40,10 @@ def copy_rows(x: Floats, order: Ints, ordered: Int, first: Int, rows: Int, K: In
     for n in range(rows):
         row = advance(x, (order[first + n] if ordered else first + n) * K)
         line = advance(to, n * stride)
+        ahead = n + 2 if n + 2 < rows else n
+        later = advance(x, (order[first + ahead] if ordered else first + ahead) * K)
+        for k in range(0, whole, line_lanes(x)):
+            touch(later, k)
         for k in range(0, whole, lanes(x)):
             store(line, k, load(row, k))
         for k in range(whole, K):

@@ -75,6 +75,29 @@ def pointer(context, address, like):
     return like(types.int64, like), lower
 
 
+def _touched(name, writes):
+    """An intrinsic of an address that only asks for its line, so that it is near when it is wanted."""
+
+    def typer(context, p, i):
+        def lower(context, builder, sig, values):
+            byte, whole = ir.IntType(8).as_pointer(), ir.IntType(32)
+            kind = ir.FunctionType(ir.VoidType(), [byte, whole, whole, whole])
+            prefetch = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+            # not `inbounds`: a line past the end may be asked for, and is then not fetched
+            where = builder.bitcast(builder.gep(values[0], [values[1]]), byte)
+            builder.call(prefetch, [where, whole(writes), whole(3), whole(1)])  # 3: into all caches; 1: data
+            return context.get_dummy_value()
+
+        return types.void(p, types.int64), lower
+
+    typer.__name__ = typer.__qualname__ = name
+    return intrinsic(typer)
+
+
+touch = _touched("touch", 0)
+touch_to_write = _touched("touch_to_write", 1)
+
+
 # ---------------------------------------------------------------------------------------------------------
 # Sums of a line's lanes
 

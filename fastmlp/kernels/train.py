@@ -171,6 +171,8 @@ def train(plan: Ints, parameters: Floats, batches: Int) -> int:
             batches -= 1
             left = rows - plan[at.START]
             size = plan[at.BATCH] if plan[at.BATCH] < left else left
+            scale = numbers[at.SCALE] if size == plan[at.BATCH] else numbers[at.SHORT_SCALE]
+            numbers[at.JOB_SCALE] = scale
             if call(plan[at.SUM_BATCH], (plan, parameters, plan[at.START], size, mode)) != at.DONE:
                 return at.INTERRUPTED
             if record:
@@ -183,11 +185,11 @@ def train(plan: Ints, parameters: Floats, batches: Int) -> int:
                     ended = keep(plan, parameters, numbers, epoch)
                     if ended != at.DONE:
                         return ended
-            scale = numbers[at.SCALE] if size == plan[at.BATCH] else numbers[at.SHORT_SCALE]
             if plan[at.STEP_KERNEL] != 0:
                 call(plan[at.STEP_KERNEL], (plan, parameters, scale))
+            elif mode & at.DESCENDS:
+                pass  # the pass has updated them
             elif plan[at.TEAM] != 0 and count >= SHARED_UPDATE:
-                numbers[at.JOB_SCALE] = scale
                 call(plan[at.TOGETHER], (plan, parameters, at.UPDATE_PARAMETERS, 0, 0, 0))
             else:
                 call(plan[at.UPDATE], (parameters, gradient, scale, numbers[at.LEARNING_RATE], count))

@@ -6,6 +6,7 @@ N rows, K inputs, J outputs: a (N, K), w (K, J), b (J,), z and dz (N, J), da (N,
 import numpy as np
 
 from fastmlp.reference.arithmetic import fma, row_products, row_sum
+from fastmlp.reference.optimizers import gradient_descent
 
 
 def dense_forward(a, w, b):
@@ -27,3 +28,9 @@ def dense_backward_input(dz, w):
 def dense_backward_weights(a, dz):
     """dw[k, j] = sum over rows of a[n, k] dz[n, j]; db[j] = sum over rows of dz[n, j]."""
     return row_products(a, dz), row_sum(dz)
+
+
+def dense_descend(a, dz, p, scale, learning_rate):
+    """p, a layer's w and behind it b, after an update of gradient descent by their gradients' sums times scale."""
+    dw, db = dense_backward_weights(a, dz)
+    return gradient_descent(p, np.append(dw, db), scale, learning_rate)
