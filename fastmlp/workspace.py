@@ -72,6 +72,7 @@ class Workspace:
 
     # of a training, made by `ready`
     order: np.ndarray
+    numbers: np.ndarray
     snapshots: np.ndarray
     epochs: np.ndarray
     losses: np.ndarray
@@ -168,14 +169,17 @@ class Workspace:
         plan[at.SCATTER] = self.address("layout.scatter")
         plan[at.OUTPUT_KERNEL] = self.address(kernel) if kernel else 0
 
-    def for_loss(self, rows: int) -> None:
-        """Readies a pass that sums the loss over up to `rows` rows."""
+    def for_loss(self, rows: int, bound: float | None = None) -> None:
+        """Readies a pass that sums the loss over up to `rows` rows; bound: as an `Objective` has it."""
         plan, spec = self.plan, self.spec
         line = LINE // np.dtype(spec.dtype).itemsize
-        plan[at.LOSS_KERNEL] = self.address(f"losses.{spec.loss_kernel}")
-        if spec.loss_parameter is not None:
+        name, parameter = spec.loss_kernel, spec.loss_parameter
+        if bound is not None:
+            name, parameter = f"{spec.output}_bounded_{spec.loss}", bound
+        plan[at.LOSS_KERNEL] = self.address(f"losses.{name}")
+        if parameter is not None:
             plan[at.EXTRAS] |= at.LOSS_IS_SET
-            plan[at.LOSS_PARAMETER] = self.keep(np.array([spec.loss_parameter], spec.dtype))
+            plan[at.LOSS_PARAMETER] = self.keep(np.array([parameter], spec.dtype))
         if plan[at.EXTRAS] & at.WEIGHED:
             plan[at.WEIGH_KERNEL] = self.address("losses.weigh")
         ones = aligned(self.stride, spec.dtype)
@@ -268,16 +272,22 @@ class Workspace:
         plan[at.STEPS], plan[at.STEP_NUMBERS] = self.keep(self.steps), 0 if constant else columns
         if plan[at.STATE] or plan[at.EXTRAS] & at.WEIGHED or training.prepares or not constant:
             plan[at.STEP_KERNEL] = self.address("train.step")
+        objective = training.objective
+        if objective is not None:
+            plan[at.OF_SUM], plan[at.RECORD_OBJECTIVE] = 1, self.address("train.record_objective")
+            plan[at.SQUARES] = self.address("gradients.sum_of_squares") if training.l2 else 0
+        if training.clip_norm is not None or (objective is not None and training.l2):
+            levels = math.ceil(spec.parameters / CHUNK).bit_length()
+            plan[at.SCRATCH] = self.floats(levels + 4 * LINE)
         if training.prepares:
-            plan[at.SCALED] = self.address("gradients.scaled")
+            clips = training.clip_value is not None or training.clip_norm is not None
+            plan[at.SCALED] = self.address("gradients.scaled") if clips or objective is None else 0
             if training.l2 or training.l1:
                 plan[at.PENALIZED] = self.address("gradients.penalized")
             if training.clip_value is not None:
                 plan[at.CLIPPED_BY_VALUE] = self.address("gradients.clipped_by_value")
             if training.clip_norm is not None:
                 plan[at.CLIPPED_BY_NORM] = self.address("gradients.clipped_by_norm")
-                levels = math.ceil(spec.parameters / CHUNK).bit_length()
-                plan[at.SCRATCH] = self.floats(levels + 4 * LINE)
 
     def data(self, x: np.ndarray, y: np.ndarray | None) -> None:
         """Rows by rows, gathered tile by tile as they are needed."""
