@@ -10,7 +10,7 @@ import dataclasses
 import math
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import nullcontext
 
 import numpy as np
@@ -219,7 +219,7 @@ def train(
     state: State | None = None,
     weights: np.ndarray | None = None,
     schedule: str | None = None,
-) -> Iterator[Step]:
+) -> Generator[Step, None, None]:
     """Trains `parameters` and `state` in place, yielding a Step about every 50 ms, with both as they then are.
 
     weights (N,): what each row counts for, or None. A step "diverged" comes with the parameters that the last record of
