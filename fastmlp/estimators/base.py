@@ -141,7 +141,7 @@ class BaseMLP(BaseEstimator):
             parameters = problem.initial_parameters(spec, random_state)
             if not stochastic and X.dtype == np.float32:
                 parameters = parameters.astype(np.float32).astype(np.float64)
-            self._begin(spec, parameters, stochastic, held is not None)
+            self._begin(spec)
         else:
             parameters = self._flat().astype(dtype)
             if spec.layers != self._network.layers:
@@ -162,6 +162,7 @@ class BaseMLP(BaseEstimator):
             self._optimizer = Descent.begin(self, spec)
         if self.early_stopping and held is None:
             X, y, weights, held = self._hold_out(X, y, weights, random_state)
+        self._begin_curves(first, held is not None)
         score: Score | None = None
         if held is not None:
             X_val, y_val, weights_val = held
@@ -175,20 +176,25 @@ class BaseMLP(BaseEstimator):
             self._hold(spec, parameters)
         return self
 
-    def _begin(self, spec: Spec, parameters: np.ndarray, stochastic: bool, validates: bool) -> None:
+    def _begin(self, spec: Spec) -> None:
         """What a first fit sets."""
         self.n_iter_ = self.t_ = 0
         self.n_outputs_, self.n_layers_ = spec.outputs, len(spec.layers)
         self.out_activation_ = OUT_ACTIVATIONS[spec.output]
-        self._best_parameters = parameters.copy()
-        if stochastic:
-            validates = validates or self.early_stopping
+
+    def _begin_curves(self, first: bool, validates: bool) -> None:
+        """What a first fit by "sgd" or "adam" sets, and a later one that asks for more than the last."""
+        if first or not hasattr(self, "loss_curve_"):
             self.loss_curve_: list[float] = []
             self._no_improvement_count = 0
-            self.best_loss_ = None if self.early_stopping else np.inf
-            self.validation_scores_: list[float] | None = [] if validates else None
-            self.validation_loss_curve_: list[float] | None = [] if validates else None
-            self.best_validation_score_ = -np.inf if validates else None
+            self.best_loss_: float | None = None
+            self.best_validation_score_: float | None = None
+            self.validation_scores_: list[float] | None = None
+            self.validation_loss_curve_: list[float] | None = None
+        if not self.early_stopping and self.best_loss_ is None:
+            self.best_loss_ = np.inf
+        if validates and self.validation_scores_ is None:
+            self.validation_scores_, self.validation_loss_curve_, self.best_validation_score_ = [], [], -np.inf
 
     def _given_validation(self, given: tuple[Any, Any, Any]) -> tuple[Any, np.ndarray, np.ndarray | None] | None:
         X, y, weights = given
@@ -287,4 +293,8 @@ def _weights(weights: Any, X: Any) -> np.ndarray | None:
     if (found < 0).any():
         row = int(np.argmax(found < 0))
         raise ValueError(f"Negative values in sample_weight: row {row} has {found[row]}, and 0 is the least")
+    if not found.any():
+        raise ValueError(
+            "sample_weight is 0 for every row, so that there is nothing to learn from: give some row a weight"
+        )
     return found

@@ -158,7 +158,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         y = column_or_1d(y)
         unknown = np.setdiff1d(y, self.classes_)
         if len(unknown):
-            raise ValueError(f"y_val has {unknown[0]!r}, which y has not: give rows of the classes {self.classes_}")
+            raise ValueError(f"y_val has {unknown[0]}, which y has not: give rows of the classes {self.classes_}")
         return self._label_binarizer.transform(y).astype(bool)
 
     def _spec(self, layers: list[int], hidden: tuple[str, ...], dtype: str) -> Spec:

@@ -73,6 +73,9 @@ class Stochastic:
         callbacks = estimator.callbacks
         self.callbacks = [callbacks] if callable(callbacks) else list(callbacks or [])
         self.history = History()
+        # what early stopping goes back to; a warm start that finds nothing better than the fits before keeps its last
+        begins = estimator.early_stopping and not estimator.loss_curve_
+        self.best = parameters.copy() if begins else None
 
     def draw(self, _epoch: int) -> np.ndarray:
         """The next epoch's order: scikit-learn shuffles the last one's."""
@@ -87,7 +90,7 @@ class Stochastic:
 
     def go(self) -> None:
         """Trains. Raises ValueError where the parameters do not stay finite, unless early stopping has better ones."""
-        estimator, early = self.estimator, self.estimator.early_stopping
+        estimator = self.estimator
         started = time.perf_counter()
         estimator.n_iter_ = 0
         steps = engine.train(
@@ -116,8 +119,8 @@ class Stochastic:
             warnings.warn("Training interrupted by user.", stacklevel=5)
         finally:
             steps.close()
-        if early:
-            self.parameters[:] = estimator._best_parameters
+        if self.best is not None:
+            self.parameters[:] = self.best
 
     def see(self, record: np.void, seconds: float) -> bool:
         """Takes in an epoch. -> whether training ends here."""
@@ -136,8 +139,8 @@ class Stochastic:
             estimator.validation_loss_curve_.append(held_loss)
             estimator.validation_scores_.append(score)
             self.say(f"Validation score: {score:f}")
-            if score > estimator.best_validation_score_:
-                estimator._best_parameters = self.parameters.copy()
+            if early and score > estimator.best_validation_score_:
+                self.best = self.parameters.copy()
         rate = self.descent.learning_rate
         self.count(loss, score)
         accuracy = float(record["accuracy"]) if self.spec.is_classifier else math.nan
@@ -219,9 +222,10 @@ def batch_size(asked: Any, rows: int) -> int:
 
 
 def loss_and_score(spec: Spec, held: Rows, score: Callable[[np.ndarray], float] | None) -> Score:
-    """A function of the parameters that gives the validation's loss, as loss_curve_ has it without the penalty; and
+    """A function of the parameters that gives the validation's loss and score.
 
-    its score: `score` of the outputs (N, J), or else the share of right rows.
+    The loss is loss_curve_'s without the penalty; the score that of `score` of the outputs (N, J), or else the share of
+    right rows.
     """
     evaluate = engine.evaluator(spec, held.x, held.y)
     factor = problem.objective(spec).share * spec.loss_terms
