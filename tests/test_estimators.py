@@ -25,6 +25,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
+from test_docs import run_page
 
 import fastmlp
 from fastmlp import CrossEntropy, Huber, MLPClassifier, MLPRegressor, Quantile, Spec, engine, estimators
@@ -497,3 +498,11 @@ def test_without_scikit_learn():
     assert done.returncode == 0, done.stderr
     assert 'pip install "fastmlp[sklearn]"' in done.stdout
     assert fastmlp.MLPClassifier is estimators.MLPClassifier
+
+
+def test_the_page_prints_what_it_says():
+    text = (Path(__file__).parents[1] / "docs" / "estimators.md").read_text()
+    found = run_page(text)
+    assert len(found) == text.count("```python") == text.count("<!-- prints -->")
+    for printed, stated in found:
+        assert printed == stated

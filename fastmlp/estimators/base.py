@@ -113,49 +113,22 @@ class BaseMLP(BaseEstimator):
         return True
 
     def _fit(self, X: Any, y: Any, sample_weight: Any, validation: tuple[Any, Any, Any], incremental: bool) -> Any:
-        sizes = self.hidden_layer_sizes
-        sizes = [int(size) for size in (sizes if hasattr(sizes, "__iter__") else [sizes])]
-        if any(size <= 0 for size in sizes):
-            raise ValueError(f"hidden_layer_sizes must be > 0, got {sizes}.")
-        stochastic = self.solver != "lbfgs"
         if self.early_stopping and incremental:
             raise ValueError(
                 "partial_fit does not support early_stopping=True: it goes through the rows once, and validates nothing"
             )
+        sizes = _sizes(self.hidden_layer_sizes)
         first = not hasattr(self, "coefs_") or not (self.warm_start or incremental)
-        by_class = self._class_weights(y, incremental)
+        labels = y
         X, y = self._validate_input(X, y, incremental, reset=first)
-        weights = _weights(sample_weight, X)
-        if by_class is not None:
-            weights = by_class if weights is None else weights * by_class
-        if y.ndim == 1:
-            y = y.reshape(-1, 1)
+        y = y.reshape(len(y), -1)
+        weights = _product(_weights(sample_weight, X), self._class_weights(labels, incremental))
         held = self._given_validation(validation)
         random_state = check_random_state(self.random_state)
-        dtype = X.dtype.name if stochastic else "float64"
-        hidden = problem.hidden_names(self.activation, len(sizes))
-        if not first and stochastic and self._network.dtype != dtype:
-            dtype = self._network.dtype
-        spec = self._spec([X.shape[1], *sizes, y.shape[1]], hidden, dtype)
-        if first:
-            parameters = problem.initial_parameters(spec, random_state)
-            if not stochastic and X.dtype == np.float32:
-                parameters = parameters.astype(np.float32).astype(np.float64)
-            self._begin(spec)
-        else:
-            parameters = self._flat().astype(dtype)
-            if spec.layers != self._network.layers:
-                raise ValueError(
-                    f"the network has the layers {list(self._network.layers)}, and this fit would have "
-                    f"{list(spec.layers)}: go on with the same hidden_layer_sizes and outputs, or with warm_start=False"
-                )
+        spec, parameters = self._begin_network([X.shape[1], *sizes, y.shape[1]], X.dtype, random_state, first)
         smoothing = problem.smoothing_of(self.loss) if is_classifier(self) else 0.0
-
-        def rows(X: Any, y: np.ndarray, weights: np.ndarray | None, smoothing: float = smoothing) -> Rows:
-            return Rows.of(spec, X, y, weights, smoothing)
-
-        if not stochastic:
-            minimize(self, spec, parameters, rows(X, y, weights))
+        if self.solver == "lbfgs":
+            minimize(self, spec, parameters, Rows.of(spec, X, y, weights, smoothing))
             self._hold(spec, parameters)
             return self
         if not incremental or not hasattr(self, "_optimizer"):
@@ -166,21 +139,33 @@ class BaseMLP(BaseEstimator):
         score: Score | None = None
         if held is not None:
             X_val, y_val, weights_val = held
-            score = loss_and_score(spec, rows(X_val, y_val, None, 0.0), self._scorer(spec, y_val, weights_val))
-        training = Stochastic(
-            self, spec, parameters, rows(X, y, weights), self._optimizer, random_state, score, incremental
-        )
+            score = loss_and_score(spec, Rows.of(spec, X_val, y_val, None), self._scorer(spec, y_val, weights_val))
+        rows = Rows.of(spec, X, y, weights, smoothing)
         try:
-            training.go()
+            Stochastic(self, spec, parameters, rows, self._optimizer, random_state, score, incremental).go()
         finally:
             self._hold(spec, parameters)
         return self
 
-    def _begin(self, spec: Spec) -> None:
-        """What a first fit sets."""
-        self.n_iter_ = self.t_ = 0
-        self.n_outputs_, self.n_layers_ = spec.outputs, len(spec.layers)
-        self.out_activation_ = OUT_ACTIVATIONS[spec.output]
+    def _begin_network(
+        self, layers: list[int], dtype: np.dtype, random_state: np.random.RandomState, first: bool
+    ) -> tuple[Spec, np.ndarray]:
+        """The network, and its parameters to begin with: new ones, or those that there are. lbfgs is in float64."""
+        hidden = problem.hidden_names(self.activation, len(layers) - 2)
+        name = dtype.name if self.solver != "lbfgs" else "float64"
+        if first:
+            spec = self._spec(layers, hidden, name)
+            self.n_iter_ = self.t_ = 0
+            self.n_outputs_, self.n_layers_ = spec.outputs, len(spec.layers)
+            self.out_activation_ = OUT_ACTIVATIONS[spec.output]
+            return spec, problem.initial_parameters(spec, self.activation, random_state, dtype)
+        spec = self._spec(layers, hidden, self._network.dtype if self.solver != "lbfgs" else name)
+        if spec.layers != self._network.layers:
+            raise ValueError(
+                f"the network has the layers {list(self._network.layers)}, and this fit would have "
+                f"{list(spec.layers)}: go on with the same hidden_layer_sizes and outputs, or with warm_start=False"
+            )
+        return spec, self._flat().astype(spec.dtype)
 
     def _begin_curves(self, first: bool, validates: bool) -> None:
         """What a first fit by "sgd" or "adam" sets, and a later one that asks for more than the last."""
@@ -283,6 +268,19 @@ class BaseMLP(BaseEstimator):
 
 def _is(a: Any, b: Any) -> bool:
     return a is b
+
+
+def _sizes(hidden: Any) -> list[int]:
+    """The hidden layers' sizes, of a number or a list. Raises ValueError."""
+    sizes = [int(size) for size in (hidden if hasattr(hidden, "__iter__") else [hidden])]
+    if any(size <= 0 for size in sizes):
+        raise ValueError(f"hidden_layer_sizes must be > 0, got {sizes}: give each layer a unit at least")
+    return sizes
+
+
+def _product(a: np.ndarray | None, b: np.ndarray | None) -> np.ndarray | None:
+    """a b, where None is 1."""
+    return b if a is None else a if b is None else a * b
 
 
 def _weights(weights: Any, X: Any) -> np.ndarray | None:

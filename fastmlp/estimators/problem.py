@@ -26,19 +26,19 @@ def hidden_names(activation: Any, count: int) -> tuple[str, ...]:
     return tuple(ACTIVATIONS.get(name, str(name)) for name in names)
 
 
-def initial_parameters(spec: Spec, random_state: np.random.RandomState) -> np.ndarray:
+def initial_parameters(spec: Spec, activation: Any, random_state: np.random.RandomState, dtype: np.dtype) -> np.ndarray:
     """scikit-learn's: uniform up to sqrt(6 / (K + J)), or of logistic layers sqrt(2 / (K + J)), biases like weights.
 
-    A layer's weights are drawn before its biases, and rounded to the dtype. The last layer has the bound of the one
-    before it.
+    A layer's weights are drawn before its biases, and rounded to `dtype`. The last layer has the bound of the one
+    before it; or, where it is alone, of the activation's one name.
     """
-    parameters = np.empty(spec.parameters, spec.dtype)
-    last = spec.hidden[-1] if spec.hidden else "relu"
-    for (w, b), activation in zip(spec.views(parameters), (*spec.hidden, last), strict=True):
-        bound = np.sqrt((2.0 if activation == "sigmoid" else 6.0) / sum(w.shape))
+    parameters = np.empty(spec.parameters, dtype)
+    last = spec.hidden[-1] if spec.hidden else ACTIVATIONS.get(activation) if isinstance(activation, str) else None
+    for (w, b), name in zip(spec.views(parameters), (*spec.hidden, last), strict=True):
+        bound = np.sqrt((2.0 if name == "sigmoid" else 6.0) / sum(w.shape))
         w[:] = random_state.uniform(-bound, bound, w.shape)
         b[:] = random_state.uniform(-bound, bound, b.shape)
-    return parameters
+    return parameters.astype(spec.dtype, copy=False)
 
 
 def objective(spec: Spec) -> Objective:
