@@ -20,8 +20,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-TURNS = 7
-SECONDS = 0.25  # of a turn, at least: what tells how many epochs it has
+TURNS = 5
+SECONDS = 0.2  # of a turn, at least: what tells how many epochs it has
 PAGE = Path(__file__).parents[1] / "docs" / "estimators.md"
 
 
