@@ -361,6 +361,13 @@ def test_validation_that_does_not_fit(given, words):
         quick().fit(*three(), **given)
 
 
+def test_lbfgs_validates_nothing():
+    X, y = three()
+    with pytest.raises(ValueError, match=r"X_val and y_val go with"):
+        quick(solver="lbfgs").fit(X, y, X_val=X, y_val=y)
+    assert not hasattr(quick(solver="lbfgs", early_stopping=True).fit(X, y), "validation_scores_")
+
+
 def test_validation_is_routed_through_a_pipeline():
     X, y = three(200)
     X = 50 + 10 * X

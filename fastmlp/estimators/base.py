@@ -188,6 +188,8 @@ class BaseMLP(BaseEstimator):
             raise ValueError(f"{one} is given without {other}: give both, or neither")
         if X is None:
             return None
+        if self.solver == "lbfgs":
+            raise ValueError('X_val and y_val go with solver="sgd" and "adam", and not with "lbfgs": leave them out')
         X = validate_data(self, X, accept_sparse=["csr", "csc"], dtype=(np.float64, np.float32), reset=False)
         check_consistent_length(X, y)
         y = self._targets_of(y)

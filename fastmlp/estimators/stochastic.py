@@ -27,7 +27,7 @@ Score = Callable[[np.ndarray], tuple[float, float]]  # of parameters: the valida
 class Stochastic:
     """One call of `fit` or `partial_fit`, whose curves and counts it writes into the estimator as they come.
 
-    score: None where nothing is validated. after `go`, `parameters` hold the result.
+    score: None where nothing is validated. After `go`, `parameters` hold the result.
     """
 
     def __init__(
