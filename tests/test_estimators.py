@@ -513,3 +513,9 @@ def test_the_page_prints_what_it_says():
     assert len(found) == text.count("```python") == text.count("<!-- prints -->")
     for printed, stated in found:
         assert printed == stated
+
+
+def test_the_readme_prints_what_it_says():
+    text = (Path(__file__).parents[1] / "README.md").read_text().split("## In scikit-learn\n")[1]
+    (printed, stated), *_ = run_page(text.replace("```\n\n```text", "```\n\n<!-- prints -->\n```text", 1))
+    assert printed == stated
