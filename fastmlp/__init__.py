@@ -1,8 +1,8 @@
 """fastmlp trains small and mid-sized multi-layer perceptrons on a CPU, and every bit of the result is specified.
 
 `Model` is the whole of it for most uses; `fastmlp demo xor` in a shell shows it at work. Optimizers, losses with a
-setting and EarlyStopping are here by name, learning rates that change in `fastmlp.schedules`. Names load when first
-used: `import fastmlp` by itself takes no time.
+setting and EarlyStopping are here by name, and MLPClassifier and MLPRegressor, which need scikit-learn; learning rates
+that change are in `fastmlp.schedules`. Names load when first used: `import fastmlp` by itself takes no time.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from fastmlp import losses, optimizers, schedules
     from fastmlp.callbacks import Info
     from fastmlp.errors import DivergenceError
+    from fastmlp.estimators import MLPClassifier, MLPRegressor
     from fastmlp.history import History
     from fastmlp.losses import CrossEntropy, Huber, Quantile
     from fastmlp.model import Model
@@ -34,6 +35,8 @@ __all__ = [
     "History",
     "Huber",
     "Info",
+    "MLPClassifier",
+    "MLPRegressor",
     "Model",
     "Quantile",
     "RMSprop",
@@ -51,6 +54,7 @@ _HOMES = {
     "DivergenceError": "errors",
     "EarlyStopping": "stopping",
     "History": "history",
+    **dict.fromkeys(("MLPClassifier", "MLPRegressor"), "estimators"),
     "Info": "callbacks",
     "Model": "model",
     "Spec": "spec",

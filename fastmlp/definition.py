@@ -39,6 +39,27 @@ def evaluator(
     return lambda parameters: evaluate(spec, parameters, x, y)
 
 
+def objective(
+    spec: Spec, x: np.ndarray, y: np.ndarray, training: Training, weights: np.ndarray | None = None
+) -> Callable[[np.ndarray], tuple[float, np.ndarray]]:
+    """A function of the parameters that gives the training's Objective over all rows, and its gradient (P,)."""
+    kind = np.dtype(spec.dtype).type
+    asked = training.objective
+    assert asked is not None
+
+    def at_point(parameters: np.ndarray) -> tuple[float, np.ndarray]:
+        sums = reference.loss_and_gradient(spec, parameters, x, y, weights, None, asked.bound)
+        rows = kind(len(x))
+        loss = reference.batch_loss(spec, parameters, sums, rows, kind(asked.share), kind(0.5 * training.l2))
+        gradient = reference.prepare(
+            spec, parameters, sums.gradient, reference.row_scale(rows, sums.weight),
+            l2=kind(training.l2), l1=kind(training.l1), of_sum=True,
+        )  # fmt: skip
+        return float(loss / rows), gradient
+
+    return at_point
+
+
 def train(
     spec: Spec,
     parameters: np.ndarray,
@@ -139,8 +160,9 @@ def _epochs(
                 for name, limit in (("clip_value", training.clip_value), ("clip_norm", training.clip_norm))
             }
             total = reference.prepare(
-                spec, parameters, total, scale, l2=kind(training.l2), l1=kind(training.l1), **limits
-            )
+                spec, parameters, total, scale, l2=kind(training.l2), l1=kind(training.l1),
+                of_sum=training.objective is not None, **limits,
+            )  # fmt: skip
             scale = kind(1)
         steps = training.rates(np.array([epoch - 1]), batch / batches)[:, None]
         if optimizer:
@@ -152,9 +174,14 @@ def _epochs(
         state.vectors[:] = updated[1:]
         return updated[0], list(updated[1:])
 
+    objective = training.objective
+    if objective is not None:
+        options = {"share": kind(objective.share), "bound": objective.bound, "half_l2": kind(0.5 * training.l2)}
+    else:
+        options = {}
     return reference.train(
         spec, parameters, vectors, x, y, weights, epochs=range(training.first, training.last + 1),
-        batch_size=training.batch_size, order=order, factors=factors, update=update,
+        batch_size=training.batch_size, order=order, factors=factors, update=update, **options,
     )  # fmt: skip
 
 

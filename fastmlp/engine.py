@@ -6,10 +6,11 @@ nothing here while training goes on.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import nullcontext
 
 import numpy as np
@@ -17,7 +18,7 @@ import numpy as np
 from fastmlp import forward, pairs, pieces
 from fastmlp import plan as at
 from fastmlp.pace import CALL_SECONDS, members, pace_of
-from fastmlp.pairs import Floats, Int, Ints
+from fastmlp.pairs import Float, Floats, Int, Ints
 from fastmlp.reference.arithmetic import CHUNK, tree
 from fastmlp.spec import Spec
 from fastmlp.team import Team
@@ -28,6 +29,7 @@ MOST_BATCHES = 2**40  # in a call, whatever the clock says
 RECORDS = 65536  # a call's records: some 50 ms of the shortest epochs
 
 _TRAIN = (Ints, Floats, Int)
+_SUM_BATCH = (Ints, Floats, Int, Int, Int)
 
 
 def outputs(
@@ -95,6 +97,42 @@ def evaluator(
     return evaluated
 
 
+def objective(
+    spec: Spec,
+    x: np.ndarray,
+    y: np.ndarray,
+    training: Training,
+    weights: np.ndarray | None = None,
+    schedule: str | None = None,
+) -> Callable[[np.ndarray], tuple[float, np.ndarray]]:
+    """A function of the parameters that gives the training's Objective over all rows, and its gradient (P,).
+
+    Made ready for many calls, as optimizers of their own make them. One thread does it all.
+    """
+    parameters = np.zeros(spec.parameters, spec.dtype)
+    training = dataclasses.replace(training, batch_size=len(x), optimizer=None)
+    workspace = ready(spec, parameters, x, y, training, None, weights, schedule)
+    plan, total = workspace.plan, workspace.gradient[: spec.parameters]
+    numbers = workspace.numbers
+    run = pairs.function("train.sum_batch", spec.dtype, _SUM_BATCH)
+    record = pairs.function("train.record_objective", spec.dtype, (Ints, Floats, Float))
+    prepare = pairs.function("train.step", spec.dtype, (Ints, Floats, Float))
+    addresses = plan.ctypes.data, workspace.parameters.ctypes.data
+    arguments = *addresses, 0, len(x), at.BACKWARD | at.RECORD | int(plan[at.EXTRAS])
+    plan[at.SCALED] = workspace.address("gradients.scaled")  # in its place; the update behind it is of no use to anyone
+
+    def at_point(parameters: np.ndarray) -> tuple[float, np.ndarray]:
+        workspace.parameters[: spec.parameters] = parameters
+        while run(*arguments) == at.INTERRUPTED:
+            signal.raise_signal(signal.SIGINT)
+        numbers[at.TOTAL] = 0
+        record(*addresses, float(numbers[at.BATCH_ROWS]))
+        prepare(*addresses, float(numbers[at.SCALE]))
+        return float(numbers[at.TOTAL] / numbers[at.TERMS]), total.copy()
+
+    return at_point
+
+
 def _for_scores(workspace: Workspace, x: np.ndarray, y: np.ndarray, losses: np.ndarray) -> Workspace:
     workspace.data(x, y)
     workspace.for_loss(min(len(x), CHUNK))
@@ -124,7 +162,8 @@ def ready(
     workspace = Workspace(spec, schedule, batch, weights is not None)
     plan = workspace.plan
     workspace.parameters[: spec.parameters] = parameters
-    workspace.for_loss(batch)
+    objective = training.objective
+    workspace.for_loss(batch, objective.bound if objective else None)
     state = state or State.new(training.optimizer, spec.parameters, spec.dtype)
     workspace.for_update(training, state, batch, several=batch < rows)
     workspace.for_gradient()
@@ -148,13 +187,21 @@ def ready(
 
     numbers = aligned(at.NUMBERS_COUNT, spec.dtype)
     numbers[at.LEARNING_RATE] = workspace.steps[0, 0]
-    numbers[at.SCALE] = _scale(spec, batch)
-    numbers[at.SHORT_SCALE] = _scale(spec, rows % batch or batch)
-    numbers[at.FACTOR], numbers[at.ROW_TERMS] = spec.gradient_factor, spec.loss_terms
-    numbers[at.TERMS] = kind(rows * spec.loss_terms)
+    if objective is None:
+        numbers[at.SCALE] = _scale(spec, batch)
+        numbers[at.SHORT_SCALE] = _scale(spec, rows % batch or batch)
+        numbers[at.FACTOR], numbers[at.ROW_TERMS] = spec.gradient_factor, spec.loss_terms
+        numbers[at.TERMS] = kind(rows * spec.loss_terms)
+    else:
+        numbers[at.BATCH_ROWS], numbers[at.SHORT_ROWS] = batch, rows % batch or batch
+        numbers[at.SCALE], numbers[at.SHORT_SCALE] = (kind(1) / numbers[n] for n in (at.BATCH_ROWS, at.SHORT_ROWS))
+        numbers[at.FACTOR] = numbers[at.ROW_TERMS] = 1
+        numbers[at.TERMS] = rows
+        numbers[at.SHARE], numbers[at.HALF_L2] = objective.share, 0.5 * training.l2
     numbers[at.TARGET_LOSS] = -np.inf if training.target_loss is None else training.target_loss
     numbers[at.L2], numbers[at.L1] = training.l2, training.l1
     numbers[at.CLIP_VALUE], numbers[at.CLIP_NORM] = training.clip_value or 0, training.clip_norm or 0
+    workspace.numbers = numbers
     plan[at.NUMBERS] = workspace.keep(numbers)
     plan[at.ROWS], plan[at.BATCH] = rows, batch
     plan[at.FIRST_EPOCH], plan[at.EPOCHS] = training.first, training.last
@@ -181,7 +228,7 @@ def train(
     state: State | None = None,
     weights: np.ndarray | None = None,
     schedule: str | None = None,
-) -> Iterator[Step]:
+) -> Generator[Step, None, None]:
     """Trains `parameters` and `state` in place, yielding a Step about every 50 ms, with both as they then are.
 
     weights (N,): what each row counts for, or None. A step "diverged" comes with the parameters that the last record of

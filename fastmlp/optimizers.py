@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from fastmlp.data import finite_float, nonnegative_float, positive_float
-from fastmlp.reference.optimizers import adam_steps
+from fastmlp.reference.optimizers import adam_steps, plain_adam_steps
 from fastmlp.schedules import Schedule
 from fastmlp.spec import either
 
@@ -223,6 +223,60 @@ class Adagrad(Optimizer):
     @property
     def settings(self) -> tuple[float, ...]:
         return (self.epsilon,)
+
+
+# ---------------------------------------------------------------------------------------------------------
+# scikit-learn's formulas, for its estimators: their numbers are checked there
+
+
+@dataclass(frozen=True)
+class ClassicalSGD(Optimizer):
+    """Gradient descent with the rate in the velocity: a rate that changes later leaves the velocity as it is.
+
+    momentum    v = momentum v - learning_rate g;  p = p + v
+    nesterov    v = momentum v - learning_rate g;  p = p + (momentum v - learning_rate g)
+    """
+
+    learning_rate: float | Schedule = 0.001
+    momentum: float = 0.9
+    nesterov: bool = True
+
+    @property
+    def kernel(self) -> str:
+        if self.momentum == 0:
+            return "gradient_descent"
+        return "classical_nesterov" if self.nesterov else "classical_momentum"
+
+    @property
+    def vectors(self) -> int:
+        return 0 if self.momentum == 0 else 1
+
+    @property
+    def settings(self) -> tuple[float, ...]:
+        return () if self.momentum == 0 else (self.momentum,)
+
+
+@dataclass(frozen=True)
+class PlainAdam(Optimizer):
+    """Adam with both corrections in the step's size: p = p - (learning_rate sqrt(c_2) / c_1) m / (sqrt(v) + epsilon).
+
+    c_i = 1 - beta_i^t; m and v as `Adam`'s.
+    """
+
+    learning_rate: float | Schedule = 0.001
+    beta_1: float = 0.9
+    beta_2: float = 0.999
+    epsilon: float = 1e-8
+
+    kernel = "adam"
+    vectors = 2
+
+    @property
+    def settings(self) -> tuple[float, ...]:
+        return self.beta_1, 1 - self.beta_1, self.beta_2, 1 - self.beta_2, self.epsilon
+
+    def steps(self, rates: np.ndarray, powers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return plain_adam_steps(np.asarray(rates, np.float64), powers, self.beta_1, self.beta_2)
 
 
 OPTIMIZERS: dict[str, type[Optimizer]] = {

@@ -47,6 +47,22 @@ class Rates(Protocol):
 
 
 @dataclass(frozen=True)
+class Objective:
+    """A batch's loss where it is not the mean over its rows' terms with the penalties added to that mean.
+
+    The terms of all outputs add up and squares are halves, over the rows or their weights; l2 and l1 are added to the
+    batch's sum, and divided with it. What is recorded is the mean over an epoch's rows of their batches' losses, with
+    l2's penalty, each at the parameters before the batch's update. That is scikit-learn's.
+
+    share: of the sum of the rows' losses, what is recorded. bound: the least probability that a cross-entropy is
+    recorded for, and 1 - bound the largest.
+    """
+
+    share: float = 1.0
+    bound: float | None = None
+
+
+@dataclass(frozen=True)
 class Training:
     """What to train for.
 
@@ -76,6 +92,7 @@ class Training:
     clip_norm: float | None = None  # the most that its length may be
     dropout: tuple[float, ...] = ()  # a rate for each hidden layer; () for none
     dropout_seed: int = 0
+    objective: Objective | None = None
     threads: int | None = None  # of the compiled backend; None: as many as pay
     watched: bool = False  # whether each record is a step of its own, so that others can decide between epochs
 

@@ -74,6 +74,7 @@ class Workspace:
 
     # of a training, made by `ready`
     order: np.ndarray
+    numbers: np.ndarray
     snapshots: np.ndarray
     epochs: np.ndarray
     losses: np.ndarray
@@ -211,14 +212,17 @@ class Workspace:
         plan[at.SCATTER] = self.address("layout.scatter")
         plan[at.OUTPUT_KERNEL] = self.address(kernel) if kernel else 0
 
-    def for_loss(self, rows: int) -> None:
-        """Readies a pass that sums the loss over up to `rows` rows."""
+    def for_loss(self, rows: int, bound: float | None = None) -> None:
+        """Readies a pass that sums the loss over up to `rows` rows; bound: as an `Objective` has it."""
         plan, spec = self.plan, self.spec
         line = LINE // np.dtype(spec.dtype).itemsize
-        plan[at.LOSS_KERNEL] = self.address(f"losses.{spec.loss_kernel}")
-        if spec.loss_parameter is not None:
+        name, parameter = spec.loss_kernel, spec.loss_parameter
+        if bound is not None:
+            name, parameter = f"{spec.output}_bounded_{spec.loss}", bound
+        plan[at.LOSS_KERNEL] = self.address(f"losses.{name}")
+        if parameter is not None:
             plan[at.EXTRAS] |= at.LOSS_IS_SET
-            plan[at.LOSS_PARAMETER] = self.keep(np.array([spec.loss_parameter], spec.dtype))
+            plan[at.LOSS_PARAMETER] = self.keep(np.array([parameter], spec.dtype))
         if plan[at.EXTRAS] & at.WEIGHED:
             plan[at.WEIGH_KERNEL] = self.address("losses.weigh")
         ones = aligned(self.stride, spec.dtype)
@@ -333,7 +337,7 @@ class Workspace:
         rows: of a batch. several: whether an epoch has more than one; else a record is looked at before the update.
         """
         plan, spec = self.plan, self.spec
-        optimizer = training.optimizer
+        optimizer, objective = training.optimizer, training.objective
         if self.schedule != "online":
             plan[at.UPDATE] = self.address(f"optimizers.{optimizer.kernel if optimizer else 'gradient_descent'}")
         columns = 1
@@ -350,18 +354,29 @@ class Workspace:
         plan[at.STEPS], plan[at.STEP_NUMBERS] = self.keep(self.steps), 0 if constant else columns
         if plan[at.STATE] or plan[at.EXTRAS] & at.WEIGHED or training.prepares or not constant:
             plan[at.STEP_KERNEL] = self.address("train.step")
-        elif self.schedule == "layered" and several and rows <= self.span and rows * spec.parameters <= DESCENT_WORK:
+        elif (
+            self.schedule == "layered"
+            and several
+            and objective is None
+            and rows <= self.span
+            and rows * spec.parameters <= DESCENT_WORK
+        ):
             plan[at.EXTRAS] |= at.DESCENDS
+        if objective is not None:
+            plan[at.OF_SUM], plan[at.RECORD_OBJECTIVE] = 1, self.address("train.record_objective")
+            plan[at.SQUARES] = self.address("gradients.sum_of_squares") if training.l2 else 0
+        if training.clip_norm is not None or (objective is not None and training.l2):
+            levels = math.ceil(spec.parameters / CHUNK).bit_length()
+            plan[at.SCRATCH] = self.floats(levels + 4 * LINE)
         if training.prepares:
-            plan[at.SCALED] = self.address("gradients.scaled")
+            clips = training.clip_value is not None or training.clip_norm is not None
+            plan[at.SCALED] = self.address("gradients.scaled") if clips or objective is None else 0
             if training.l2 or training.l1:
                 plan[at.PENALIZED] = self.address("gradients.penalized")
             if training.clip_value is not None:
                 plan[at.CLIPPED_BY_VALUE] = self.address("gradients.clipped_by_value")
             if training.clip_norm is not None:
                 plan[at.CLIPPED_BY_NORM] = self.address("gradients.clipped_by_norm")
-                levels = math.ceil(spec.parameters / CHUNK).bit_length()
-                plan[at.SCRATCH] = self.floats(levels + 4 * LINE)
 
     def data(self, x: np.ndarray, y: np.ndarray | None) -> None:
         """Rows by rows, gathered tile by tile as they are needed."""
@@ -414,7 +429,8 @@ def choose_schedule(spec: Spec, batch: int) -> str:
 
 def goes_online(spec: Spec, training: Training, rows: int, weighed: bool) -> bool:
     """Whether batches of one row are trained on by `online.train`: of several rows, and with plain updates."""
-    plain = training.optimizer is None and training.constant and not (training.drops or training.prepares or weighed)
+    options = training.drops or training.prepares or training.objective is not None or weighed
+    plain = training.optimizer is None and training.constant and not options
     return plain and rows > 1 and spec.loss_parameter is None and spec.parameters <= ONLINE_PARAMETERS
 
 

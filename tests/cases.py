@@ -32,7 +32,15 @@ from fastmlp.target import target
 # These order other kernels' work: their pair is the whole training (test_train.py).
 TRAINED = {
     *(f"{name}.span{more}" for name in ("streamed", "rowwise") for more in ("", "_with_options")),
-    *("layered.span", "layered.dropout", "passes.dropout", "train.sum_batch", "train.step", "train.train"),
+    *(
+        "layered.span",
+        "layered.dropout",
+        "passes.dropout",
+        "train.sum_batch",
+        "train.record_objective",
+        "train.step",
+        "train.train",
+    ),
     *(f"team.{name}" for name in ("meet", "own_part", "work", "together", "share_chunks")),
     *("predict.checked", "predict.scored"),  # their pairs are in test_predictor.py and test_train.py
     *(f"online.{name}" for name in ("train", "sweep", "pack", "unpack")),
@@ -597,6 +605,8 @@ def some_weights(rng, rows, dtype):
 
 SETTINGS = {  # of a loss: the parameter's name, and values, at the ends too
     "softmax_smooth_cross_entropy": ("smoothing", (0.1, 0.9999, 1e-30)),
+    "softmax_bounded_cross_entropy": ("least", (2.220446049250313e-16, 0.1, 1e-30)),
+    "sigmoid_bounded_binary_cross_entropy": ("least", (2.220446049250313e-16, 0.1, 1e-30)),
     "identity_huber": ("delta", (1.0, 0.3, 1e30, 1e-30)),
     "identity_quantile": ("q", (0.5, 0.9, 1e-30)),
 }
@@ -634,6 +644,7 @@ def loss(name):
 
 for _name in (
     "softmax_cross_entropy", "softmax_smooth_cross_entropy", "sigmoid_binary_cross_entropy", "sigmoid_squared_error",
+    "softmax_bounded_cross_entropy", "sigmoid_bounded_binary_cross_entropy",
     "identity_squared_error", "identity_absolute_error", "identity_huber", "identity_quantile", "exponential_poisson",
 ):  # fmt: skip
     case(f"losses.{_name}", loss_sizes)(loss(_name))
@@ -755,6 +766,8 @@ RATES = (0.1, 1e-3, 3.0, 1e-30)
 UPDATES = {
     "momentum": (1, [RATES], [(0.9, 0.5, 0.1, 1 - 2**-20)]),
     "nesterov": (1, [RATES], [(0.9, 0.5, 0.1, 1 - 2**-20)]),
+    "classical_momentum": (1, [RATES], [(0.9, 0.5, 0.1, 1.0)]),
+    "classical_nesterov": (1, [RATES], [(0.9, 0.5, 0.1, 1.0)]),
     "adam": (
         2,
         [RATES, (31.6, 1.0, 1.001), (1.0, 0.99, -1.5)],
@@ -836,6 +849,20 @@ def clipped_by_value(kernel, dtype, rng, count, kind):
     g = Guarded(padded(before), writes=True)
     run(kernel, dtype, g=g, limit=limit, count=count)
     assert_same_bits(g.array[:count], gradients.clipped_by_value(before, limit), "g")
+
+
+def square_sizes(dtype):
+    for count, kind in itertools.product((*edges(dtype), 511, 512, 513, 1025, 1537, 5000), KINDS):
+        yield dict(count=count, kind=kind)
+
+
+@case("gradients.sum_of_squares", square_sizes)
+def sum_of_squares(kernel, dtype, rng, count, kind):
+    w = KINDS[kind](rng, count, dtype)
+    levels = ((count + 511) // 512).bit_length()
+    scratch = Guarded(canaries(lines(dtype) + levels, dtype), writes=True)
+    run(kernel, dtype, w=Guarded(padded(w), offset=1), scratch=scratch, count=count)
+    assert_same_bits(scratch.array[:1], gradients.sum_of_squares(w)[None], "the sum")
 
 
 NORMS = ("below", "at", "just above", "above", "far above", "overflow", "underflow", "infinity", "nan")

@@ -21,12 +21,12 @@ from trainings import Problem, finish
 from fastmlp import definition, engine, pairs, weights
 from fastmlp.forward import Forward
 from fastmlp.losses import CrossEntropy, Huber, Quantile
-from fastmlp.optimizers import SGD, Adagrad, Adam, AdamW, RMSprop
+from fastmlp.optimizers import SGD, Adagrad, Adam, AdamW, ClassicalSGD, PlainAdam, RMSprop
 from fastmlp.reference import elementary, gradients, losses, optimizers, random
 from fastmlp.reference.arithmetic import lanes
 from fastmlp.schedules import Cosine, Exponential, InverseScaling, OneCycle, Step, WarmUp
 from fastmlp.spec import DTYPES, NUMERICS_VERSION, Spec
-from fastmlp.training import Training
+from fastmlp.training import Objective, Training
 
 GOLDEN = Path(__file__).parent / "golden.json"
 MAPS = ("exp", "exp_nonpositive", "expm1_nonpositive", "log", "log1p", "normal_cdf", "sigmoid", "tanh")
@@ -79,6 +79,14 @@ ASKED = {
     "adam, dropout, by layers": (
         "layers", {"optimizer": Adam(), "dropout": (0.5, 0.2), "learning_rate": 0.01}, True,
     ),
+    "momentum of rates, objective": (
+        "mini-batches", {"optimizer": ClassicalSGD(momentum=0.9, nesterov=False), "l2": 0.5,
+                         "objective": Objective(bound=0.01)}, True,
+    ),
+    "nesterov of rates, objective": (
+        "few values", {"optimizer": ClassicalSGD(), "l2": 0.5, "objective": Objective(0.25)}, False,
+    ),
+    "plain adam, objective": ("three tiles", {"optimizer": PlainAdam(), "objective": Objective(bound=0.25)}, False),
     "cosine": ("few rows", {"learning_rate": Cosine(0.5, epochs=2)}, True),
 }  # fmt: skip
 
@@ -149,6 +157,8 @@ def weights_digest(by_kernel, init):
 UPDATES = {
     "momentum": ((0.1,), (0.9,)),
     "nesterov": ((0.1,), (0.9,)),
+    "classical_momentum": ((0.1,), (0.9,)),
+    "classical_nesterov": ((0.1,), (0.9,)),
     "adam": ((0.01, 1.5, 0.999), (0.9, 0.1, 0.99, 0.01, 1e-8)),
     "rmsprop": ((0.01,), (0.99, 0.01, 1e-8)),
     "adagrad": ((0.01,), (1e-10,)),

@@ -547,9 +547,23 @@ def numpy_cross_entropy(z: np.ndarray, y: np.ndarray, smoothing: float = 0.0) ->
     return (p - wanted,)
 
 
+def numpy_bounded_cross_entropy(z: np.ndarray, y: np.ndarray, least: float) -> tuple[np.ndarray]:
+    p = numpy_softmax(z)
+    wanted = np.where(np.arange(z.shape[1]) == y[:, None], z.dtype.type(1), z.dtype.type(0))
+    np.sum(-wanted * np.log(np.clip(p, least, 1 - least)), axis=1)
+    return (p - wanted,)
+
+
 def numpy_binary(z: np.ndarray, y: np.ndarray) -> tuple[np.ndarray]:
     np.sum(np.logaddexp(0, z) - z * y, axis=1)
     return (logistic(z) - y,)
+
+
+def numpy_bounded_binary(z: np.ndarray, y: np.ndarray, least: float) -> tuple[np.ndarray]:
+    p = logistic(z)
+    held = np.clip(p, least, 1 - least)
+    np.sum(-y * np.log(held) - (1 - y) * np.log(1 - held), axis=1)
+    return (p - y,)
 
 
 def numpy_sigmoid_squared(z: np.ndarray, y: np.ndarray) -> tuple[np.ndarray]:
@@ -594,6 +608,8 @@ def numpy_poisson(z: np.ndarray, y: np.ndarray) -> tuple[np.ndarray]:
 NUMPY_LOSSES: dict[str, tuple[Callable[..., tuple[np.ndarray]], dict[str, float]]] = {
     "softmax_cross_entropy": (numpy_cross_entropy, {}),
     "softmax_smooth_cross_entropy": (numpy_cross_entropy, {"smoothing": 0.1}),
+    "softmax_bounded_cross_entropy": (numpy_bounded_cross_entropy, {"least": 1e-3}),
+    "sigmoid_bounded_binary_cross_entropy": (numpy_bounded_binary, {"least": 1e-3}),
     "sigmoid_binary_cross_entropy": (numpy_binary, {}),
     "sigmoid_squared_error": (numpy_sigmoid_squared, {}),
     "identity_squared_error": (numpy_squared, {}),
@@ -691,6 +707,16 @@ def numpy_nesterov(p: Any, g: Any, v: Any, rate: float, momentum: float) -> tupl
     return p - rate * (momentum * v + g), v
 
 
+def numpy_classical_momentum(p: Any, g: Any, v: Any, rate: float, momentum: float) -> tuple[np.ndarray, ...]:
+    v = momentum * v - rate * g
+    return p + v, v
+
+
+def numpy_classical_nesterov(p: Any, g: Any, v: Any, rate: float, momentum: float) -> tuple[np.ndarray, ...]:
+    v = momentum * v - rate * g
+    return p + (momentum * v - rate * g), v
+
+
 def numpy_adam(
     p: Any, g: Any, m: Any, v: Any, size: float, correction: float, decay: float, b1: float, r1: float, b2: float,
     r2: float, epsilon: float,
@@ -716,6 +742,8 @@ def numpy_adagrad(p: Any, g: Any, s: Any, rate: float, epsilon: float) -> tuple[
 UPDATES: dict[str, tuple[int, list[float], list[float], Callable[..., tuple[np.ndarray, ...]]]] = {
     "momentum": (1, [1e-3], [0.9], numpy_momentum),
     "nesterov": (1, [1e-3], [0.9], numpy_nesterov),
+    "classical_momentum": (1, [1e-3], [0.9], numpy_classical_momentum),
+    "classical_nesterov": (1, [1e-3], [0.9], numpy_classical_nesterov),
     "adam": (2, [1e-3, 1.001, 1.0], [0.9, 0.1, 0.999, 1e-3, 1e-8], numpy_adam),
     "rmsprop": (1, [1e-3], [0.99, 0.01, 1e-8], numpy_rmsprop),
     "adagrad": (1, [1e-3], [1e-10], numpy_adagrad),
@@ -801,6 +829,17 @@ ROWS["gradients.clipped_by_value"] = on_gradient(
 ROWS["gradients.clipped_by_norm"] = on_gradient(
     {"limit": 1.0}, numpy_by_norm, lambda dtype, count: {"scratch": vector(np.zeros(LINE + count // 512, dtype))}
 )
+
+
+@row("gradients.sum_of_squares")
+def sum_of_squares(dtype: str, size: Size) -> Row:
+    w, scratch = normal(size.count, dtype), vector(np.zeros(LINE + size.count // 512, dtype))
+    return Row(
+        dict(w=vector(w), scratch=scratch, count=size.count),
+        lambda summed: (np.array([summed(w)]),),
+        lambda: (scratch[:1],),
+        lambda: (np.array([w @ w]),),
+    )
 
 
 # ---------------------------------------------------------------------------------------------------------
@@ -927,6 +966,24 @@ def sum_batch(dtype: str, size: Size) -> Row:
 
     arguments = dict(**made.addresses, first=0, rows=size.rows, mode=at.BACKWARD | at.RECORD)
     return Row(arguments, expected, lambda: (gradient,))
+
+
+@row("train.record_objective")
+def record_objective(dtype: str, size: Size) -> Row:
+    """With a penalty, whose squares are most of the work."""
+    from fastmlp.training import Objective  # asv looks at commits that had none
+
+    made = Plan(dtype, size, l2=1e-3, objective=Objective(0.5))
+    kind, workspace, count = np.dtype(dtype).type, made.workspace, made.spec.parameters
+    workspace.gradient[count] = kind(7)
+    total = workspace.numbers[at.TOTAL : at.TOTAL + 1]
+    sums = reference_train.Sums(kind(7), workspace.gradient, None, 0)
+
+    def expected(_: Any) -> tuple[np.ndarray]:
+        half_l2, rows = kind(0.5 * made.training.l2), kind(size.rows)
+        return (np.array([reference_train.batch_loss(made.spec, made.parameters, sums, rows, kind(0.5), half_l2)]),)
+
+    return Row(dict(**made.addresses, rows=kind(size.rows)), expected, lambda: (total,), buffers=(workspace.numbers,))
 
 
 @row("train.step")

@@ -52,7 +52,7 @@ def clipped_by_value(g: Floats, limit: Float, count: Int):
 
 
 @helper
-def sum_of_squares(g, rows, line_of_sums):
+def squares_of_chunk(g, rows, line_of_sums):
     """A chunk's. Lane v takes in g[v], g[v + V], ... by fma; then the lanes fold. Writes the line of sums."""
     line, step = line_lanes(g), lanes(g)
     whole = rows // line * line
@@ -80,19 +80,15 @@ def sum_of_squares(g, rows, line_of_sums):
     return fold(line_of_sums, 0)
 
 
-@kernel(reference.clipped_by_norm)
-def clipped_by_norm(g: Floats, scratch: Floats, limit: Float, count: Int):
-    """g = g (limit / norm) where its norm is above the limit, and finite. Writes whole registers of g then, else none.
-
-    scratch: a line for the lanes, and behind it one number for each level of the tree of chunks, as many as
-    ceil(count / 512) has binary digits. Destroys it.
-    """
+@helper
+def all_squares(g, scratch, count):
+    """Their sum: chunks, lanes, fold and tree. Destroys scratch."""
     levels = advance(scratch, line_lanes(g))
     chunks = (count + CHUNK - 1) // CHUNK
     total = number(g, 0)
     for chunk in range(chunks):
         left = count - chunk * CHUNK
-        total = sum_of_squares(advance(g, chunk * CHUNK), CHUNK if left > CHUNK else left, scratch)
+        total = squares_of_chunk(advance(g, chunk * CHUNK), CHUNK if left > CHUNK else left, scratch)
         last = chunk + 1 == chunks
         level, waiting = 0, chunk  # as in `train.sum_batch`
         while waiting & 1 or (last and waiting > 0):
@@ -102,7 +98,23 @@ def clipped_by_norm(g: Floats, scratch: Floats, limit: Float, count: Int):
             waiting >>= 1
         if not last:
             levels[level] = total
-    norm = sqrt(total)
+    return total
+
+
+@kernel(reference.sum_of_squares)
+def sum_of_squares(w: Floats, scratch: Floats, count: Int):
+    """scratch[0] = the sum of squares. scratch: as for `clipped_by_norm`. Destroys it."""
+    scratch[0] = all_squares(w, scratch, count)
+
+
+@kernel(reference.clipped_by_norm)
+def clipped_by_norm(g: Floats, scratch: Floats, limit: Float, count: Int):
+    """g = g (limit / norm) where its norm is above the limit, and finite. Writes whole registers of g then, else none.
+
+    scratch: a line for the lanes, and behind it one number for each level of the tree of chunks, as many as
+    ceil(count / 512) has binary digits. Destroys it.
+    """
+    norm = sqrt(all_squares(g, scratch, count))
     if norm > limit and norm - norm == 0:
         factor = fill(g, limit / norm)
         for i in range(0, count, lanes(g)):

@@ -148,6 +148,33 @@ def softmax_cross_entropy(
                 store(z, j * stride + n, load(z, j * stride + n) * r - is_label)
 
 
+@helper
+def held(loss, lowest, highest):
+    return select(greater(loss, highest), highest, select(less(loss, lowest), lowest, loss))
+
+
+@kernel(reference.softmax_bounded_cross_entropy)
+def softmax_bounded_cross_entropy(
+    z: Floats, y: Floats, weights: Floats, statistics: Floats, least: Float,
+    J: Int, rows: Int, stride: Int, record: Int,
+):  # fmt: skip
+    """`softmax_cross_entropy`; the row's loss is held between least and -log(least)."""
+    lowest = fill(z, least)
+    highest = negative(log(lowest))
+    for n in range(0, rows, lanes(z)):
+        target = load(y, n)
+        chosen, right = load(z, n), equal(target, target)
+        if record:
+            chosen, right = logit_of(z, target, J, stride, n)
+        m, s, _below = exponentials(z, J, stride, n)
+        if record:
+            add_statistics(statistics, weights, n, rows, held(log(s) - (chosen - m), lowest, highest), right)
+        r = 1 / s
+        for j in range(J):
+            is_label = select(equal(target, spread_number(z, j)), fill(z, 1), 0)
+            store(z, j * stride + n, load(z, j * stride + n) * r - is_label)
+
+
 @kernel(reference.softmax_smooth_cross_entropy)
 def softmax_smooth_cross_entropy(
     z: Floats, y: Floats, weights: Floats, statistics: Floats, smoothing: Float,
@@ -186,6 +213,27 @@ def sigmoid_binary_cross_entropy(
             for j in range(1, J):
                 x, t = load(z, j * stride + n), load(y, j * stride + n)
                 loss = loss + binary_term(x, t)
+                right = both(right, sides_agree(x, t))
+            add_statistics(statistics, weights, n, rows, loss, right)
+        for i in range(n, n + J * stride, stride):
+            store(z, i, sigmoid(load(z, i)) - load(y, i))
+
+
+@kernel(reference.sigmoid_bounded_binary_cross_entropy)
+def sigmoid_bounded_binary_cross_entropy(
+    z: Floats, y: Floats, weights: Floats, statistics: Floats, least: Float,
+    J: Int, rows: Int, stride: Int, record: Int,
+):  # fmt: skip
+    """`sigmoid_binary_cross_entropy`; each term of the loss is held between least and -log(least)."""
+    lowest = fill(z, least)
+    highest = negative(log(lowest))
+    for n in range(0, rows, lanes(z)):
+        if record:
+            loss = fill(z, 0)
+            right = always(z, 1)
+            for j in range(J):
+                x, t = load(z, j * stride + n), load(y, j * stride + n)
+                loss = loss + held(binary_term(x, t), lowest, highest)
                 right = both(right, sides_agree(x, t))
             add_statistics(statistics, weights, n, rows, loss, right)
         for i in range(n, n + J * stride, stride):

@@ -51,6 +51,35 @@ def nesterov(p: Floats, total: Floats, scale: Float, state: Floats, step: Floats
         store(p, i, fma(rate, fma(keep, v, g), load(p, i)))
 
 
+@kernel(reference.classical_momentum)
+def classical_momentum(
+    p: Floats, total: Floats, scale: Float, state: Floats, step: Floats, settings: Floats, count: Int
+):
+    """v = momentum v - learning_rate g; p = p + v. Writes p and v, whole registers of each."""
+    rate = fill(p, step[0])
+    keep = fill(p, settings[0])
+    factor = fill(p, scale)
+    for i in range(0, count, lanes(p)):
+        v = fma(keep, load(state, i), negative(rate * (load(total, i) * factor)))
+        store(state, i, v)
+        store(p, i, load(p, i) + v)
+
+
+@kernel(reference.classical_nesterov)
+def classical_nesterov(
+    p: Floats, total: Floats, scale: Float, state: Floats, step: Floats, settings: Floats, count: Int
+):
+    """v = momentum v - learning_rate g; p = p + (momentum v - learning_rate g). Writes p and v, whole registers."""
+    rate = fill(p, step[0])
+    keep = fill(p, settings[0])
+    factor = fill(p, scale)
+    for i in range(0, count, lanes(p)):
+        own = negative(rate * (load(total, i) * factor))
+        v = fma(keep, load(state, i), own)
+        store(state, i, v)
+        store(p, i, load(p, i) + fma(keep, v, own))
+
+
 @kernel(reference.adam)
 def adam(p: Floats, total: Floats, scale: Float, state: Floats, step: Floats, settings: Floats, count: Int):
     """m = beta_1 m + rest_1 g; v = beta_2 v + rest_2 g^2; p = decay p - step_size m / (correction sqrt(v) + epsilon).

@@ -70,6 +70,38 @@ def sum_batch(plan: Ints, parameters: Floats, first: Int, rows: Int, mode: Int) 
     return at.DONE
 
 
+@helper
+def penalize(plan, parameters, gradient, numbers):
+    """Adds the penalties' slopes to the weights' gradients."""
+    for number_of in range(plan[at.LAYERS]):
+        layer = at.FIELDS + number_of * at.LAYER_FIELDS
+        weights = plan[layer + at.LAYER_INPUTS] * plan[layer + at.LAYER_OUTPUTS]
+        g = advance(gradient, plan[layer + at.LAYER_OFFSET])
+        w = advance(parameters, plan[layer + at.LAYER_OFFSET])
+        call(plan[at.PENALIZED], (g, w, numbers[at.L2], numbers[at.L1], weights))
+
+
+@kernel(None)
+def record_objective(plan: Ints, parameters: Floats, rows: Float):
+    """Adds a batch's `batch_loss` to the epoch's TOTAL, before the parameters move. rows: of the batch."""
+    numbers = pointer(plan[at.NUMBERS], parameters)
+    sums = advance(pointer(plan[at.GRADIENT], parameters), plan[at.PARAMETERS])
+    loss = numbers[at.SHARE] * sums[0]
+    if plan[at.SQUARES] != 0:
+        scratch = pointer(plan[at.SCRATCH], parameters)
+        squares = number(parameters, 0)
+        for number_of in range(plan[at.LAYERS]):
+            layer = at.FIELDS + number_of * at.LAYER_FIELDS
+            weights = plan[layer + at.LAYER_INPUTS] * plan[layer + at.LAYER_OUTPUTS]
+            call(plan[at.SQUARES], (advance(parameters, plan[layer + at.LAYER_OFFSET]), scratch, weights))
+            squares += scratch[0]
+        loss += numbers[at.HALF_L2] * squares
+    if plan[at.EXTRAS] & at.WEIGHED:
+        weight = sums[1]
+        loss = loss / weight * rows if weight > 0 else weight
+    numbers[at.TOTAL] += loss
+
+
 @kernel(None)
 def step(plan: Ints, parameters: Floats, scale: Float):
     """What becomes of a batch's sum where more is asked than plain gradient descent at one rate.
@@ -83,16 +115,13 @@ def step(plan: Ints, parameters: Floats, scale: Float):
     if plan[at.EXTRAS] & at.WEIGHED:
         weight = gradient[count + 1]
         scale = numbers[at.FACTOR] / (weight * numbers[at.ROW_TERMS]) if weight > 0 else weight
+    if plan[at.PENALIZED] != 0 and plan[at.OF_SUM] != 0:
+        penalize(plan, parameters, gradient, numbers)
     if plan[at.SCALED] != 0:
         call(plan[at.SCALED], (gradient, scale, count))
         scale = number(parameters, 1)
-    if plan[at.PENALIZED] != 0:
-        for number_of in range(plan[at.LAYERS]):
-            layer = at.FIELDS + number_of * at.LAYER_FIELDS
-            weights = plan[layer + at.LAYER_INPUTS] * plan[layer + at.LAYER_OUTPUTS]
-            g = advance(gradient, plan[layer + at.LAYER_OFFSET])
-            w = advance(parameters, plan[layer + at.LAYER_OFFSET])
-            call(plan[at.PENALIZED], (g, w, numbers[at.L2], numbers[at.L1], weights))
+    if plan[at.PENALIZED] != 0 and plan[at.OF_SUM] == 0:
+        penalize(plan, parameters, gradient, numbers)
     if plan[at.CLIPPED_BY_VALUE] != 0:
         call(plan[at.CLIPPED_BY_VALUE], (gradient, numbers[at.CLIP_VALUE], count))
     if plan[at.CLIPPED_BY_NORM] != 0:
@@ -176,11 +205,15 @@ def train(plan: Ints, parameters: Floats, batches: Int) -> int:
             if call(plan[at.SUM_BATCH], (plan, parameters, plan[at.START], size, mode)) != at.DONE:
                 return at.INTERRUPTED
             if record:
-                numbers[at.TOTAL] += gradient[count]
                 plan[at.EPOCH_RIGHT] += plan[at.BATCH_RIGHT]
-                if mode & at.WEIGHED:
-                    numbers[at.WEIGHT] += gradient[count + 1]
-                    numbers[at.TERMS] = numbers[at.WEIGHT] * numbers[at.ROW_TERMS]
+                if plan[at.RECORD_OBJECTIVE] != 0:
+                    in_batch = numbers[at.BATCH_ROWS] if size == plan[at.BATCH] else numbers[at.SHORT_ROWS]
+                    call(plan[at.RECORD_OBJECTIVE], (plan, parameters, in_batch))
+                else:
+                    numbers[at.TOTAL] += gradient[count]
+                    if mode & at.WEIGHED:
+                        numbers[at.WEIGHT] += gradient[count + 1]
+                        numbers[at.TERMS] = numbers[at.WEIGHT] * numbers[at.ROW_TERMS]
                 if whole:
                     ended = keep(plan, parameters, numbers, epoch)
                     if ended != at.DONE:

@@ -20,6 +20,11 @@ def penalized(g, w, l2, l1):
     return np.where(w > 0, g + l1, np.where(w < 0, g - l1, g))
 
 
+def sum_of_squares(w):
+    """The sum of squares of w, which add up as the products of a sum over rows do."""
+    return row_products(w[:, None], w[:, None])[0, 0]
+
+
 def clipped_by_value(g, limit):
     """g held between -limit and limit. NaN stays."""
     return np.where(g < -limit, -limit, np.where(g > limit, limit, g))
@@ -28,7 +33,7 @@ def clipped_by_value(g, limit):
 def clipped_by_norm(g, limit):
     """g (limit / norm) where its norm is above the limit, and finite; else g.
 
-    The norm is the square root of the sum of squares, which add up as the products of a sum over rows do.
+    The norm is the square root of the sum of squares.
     """
-    norm = np.sqrt(row_products(g[:, None], g[:, None])[0, 0])
+    norm = np.sqrt(sum_of_squares(g))
     return g * (limit / norm) if norm > limit and np.isfinite(norm) else g

@@ -42,6 +42,12 @@ def softmax_cross_entropy(z, y):
     return dz, loss, right
 
 
+def softmax_bounded_cross_entropy(z, y, least):
+    """`softmax_cross_entropy`, with the loss that a label's probability between least and 1 - least would have."""
+    dz, loss, right = softmax_cross_entropy(z, y)
+    return dz, _held(loss, least), right
+
+
 def softmax_smooth_cross_entropy(z, y, smoothing):
     """y (N,): labels, each of which gives the share `smoothing` of its 1 to all J classes alike.
 
@@ -65,6 +71,13 @@ def sigmoid_binary_cross_entropy(z, y):
     positive = np.where(z > 0, z, z.dtype.type(0))
     loss = _sum_in_order(fma(-z, y, positive) + log1p(exp(-np.abs(z))))
     return dz, loss, _sides_agree(z, y)
+
+
+def sigmoid_bounded_binary_cross_entropy(z, y, least):
+    """`sigmoid_binary_cross_entropy`, each of whose terms is held between least and -log(least)."""
+    dz, _, right = sigmoid_binary_cross_entropy(z, y)
+    terms = [sigmoid_binary_cross_entropy(z[:, j : j + 1], y[:, j : j + 1])[1] for j in range(z.shape[1])]
+    return dz, _sum_in_order(_held(np.column_stack(terms), least)), right
 
 
 def sigmoid_squared_error(z, y):
@@ -122,6 +135,12 @@ def weigh(dz, loss, weights):
     """dz (N, J) and loss (N,) times their rows' weights (N,); +0 where that is 0, of whatever else."""
     ignored, zero = weights == 0, dz.dtype.type(0)
     return np.where(ignored[:, None], zero, dz * weights[:, None]), np.where(ignored, zero, loss * weights)
+
+
+def _held(loss, least):
+    """Held between least, which -log(1 - least) rounds to where it is small, and -log(least)."""
+    most = -log(np.array([least]))[0]
+    return np.where(loss > most, most, np.where(loss < least, least, loss))
 
 
 def _largest(z):

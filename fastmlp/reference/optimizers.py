@@ -32,6 +32,21 @@ def nesterov(p, total, scale, v, learning_rate, momentum):
     return fma(-learning_rate, fma(momentum, v, g), p), v
 
 
+def classical_momentum(p, total, scale, v, learning_rate, momentum):
+    """v = momentum v - learning_rate g; p = p + v: the rate is in the velocity, where a later rate leaves it alone."""
+    g = scale * total
+    v = fma(momentum, v, -(learning_rate * g))
+    return p + v, v
+
+
+def classical_nesterov(p, total, scale, v, learning_rate, momentum):
+    """v = momentum v - learning_rate g; p = p + (momentum v - learning_rate g)."""
+    g = scale * total
+    step = -(learning_rate * g)
+    v = fma(momentum, v, step)
+    return p + fma(momentum, v, step), v
+
+
 def adam(p, total, scale, m, v, step_size, correction, decay, beta_1, rest_1, beta_2, rest_2, epsilon):
     """m = beta_1 m + rest_1 g; v = beta_2 v + rest_2 g^2; p = decay p - step_size m / (correction sqrt(v) + epsilon).
 
@@ -70,3 +85,14 @@ def adam_steps(rates, powers, beta_1, beta_2, weight_decay):
     step_size = rates / (1 - powers[:, 0])
     correction = 1 / np.sqrt(1 - powers[:, 1])
     return np.column_stack([step_size, correction, 1 - rates * weight_decay]), powers
+
+
+def plain_adam_steps(rates, powers, beta_1, beta_2):
+    """As `adam_steps`, with the corrections in the step alone, so that epsilon is not divided by the second of them.
+
+    -> steps (T, 3): step_size = rate sqrt(1 - beta_2^t) / (1 - beta_1^t), 1 and 1; powers (T, 2). Kingma and Ba give
+    both orders, and call this one's epsilon epsilon-hat.
+    """
+    _steps, powers = adam_steps(rates, powers, beta_1, beta_2, 0.0)
+    step_size = rates * np.sqrt(1 - powers[:, 1]) / (1 - powers[:, 0])
+    return np.column_stack([step_size, np.ones((len(rates), 2))]), powers

@@ -1,0 +1,94 @@
+"""What an estimator hands to the engine: a network, and rows in its dtype. Imports no scikit-learn."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from fastmlp.losses import CrossEntropy
+from fastmlp.spec import HIDDEN, Spec
+from fastmlp.training import Objective
+
+ACTIVATIONS = {"logistic": "sigmoid"}  # scikit-learn's names of ours; the others are the same
+KNOWN = (*HIDDEN, *ACTIVATIONS)
+
+
+def hidden_names(activation: Any, count: int) -> tuple[str, ...]:
+    """Our names of the hidden layers' activations: one name, or one for each. Raises ValueError."""
+    names = (activation,) * count if isinstance(activation, str) else tuple(activation)
+    if len(names) != count:
+        raise ValueError(f"activation has {len(names)} names for {count} hidden layers: give one for each, or one name")
+    for name in names:
+        if name not in KNOWN:
+            raise ValueError(f"activation has {name!r}: use one of {', '.join(KNOWN)}")
+    return tuple(ACTIVATIONS.get(name, str(name)) for name in names)
+
+
+def initial_parameters(spec: Spec, activation: Any, random_state: np.random.RandomState, dtype: np.dtype) -> np.ndarray:
+    """scikit-learn's: uniform up to sqrt(6 / (K + J)), or of logistic layers sqrt(2 / (K + J)), biases like weights.
+
+    A layer's weights are drawn before its biases, and rounded to `dtype`. The last layer has the bound of the one
+    before it; or, where it is alone, of the activation's one name.
+    """
+    parameters = np.empty(spec.parameters, dtype)
+    last = spec.hidden[-1] if spec.hidden else ACTIVATIONS.get(activation) if isinstance(activation, str) else None
+    for (w, b), name in zip(spec.views(parameters), (*spec.hidden, last), strict=True):
+        bound = np.sqrt((2.0 if name == "sigmoid" else 6.0) / sum(w.shape))
+        w[:] = random_state.uniform(-bound, bound, w.shape)
+        b[:] = random_state.uniform(-bound, bound, b.shape)
+    return parameters.astype(spec.dtype, copy=False)
+
+
+def objective(spec: Spec) -> Objective:
+    """scikit-learn's losses: the mean over rows of the sum over outputs; squared errors', half the mean over both."""
+    if spec.loss == "squared_error":
+        return Objective(share=0.5 / spec.outputs)
+    if spec.is_classifier and spec.loss_parameter is None:
+        return Objective(bound=float(np.finfo(spec.dtype).eps))  # to which scikit-learn clips probabilities
+    return Objective()
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Features (N, K), targets as the engine wants them, and weights (N,) or None: C-contiguous, in one dtype."""
+
+    x: np.ndarray
+    y: np.ndarray
+    weights: np.ndarray | None
+
+    @classmethod
+    def of(cls, spec: Spec, X: Any, y: np.ndarray, weights: np.ndarray | None, smoothing: float = 0.0) -> Rows:
+        """y (N, J): numbers, or booleans of which softmax takes the place; a sparse X becomes dense.
+
+        smoothing: the share of a sigmoid's target that goes to 1/2, as label smoothing of two classes.
+        """
+        x = dense(X, spec.dtype)
+        if spec.output == "softmax":
+            targets = y.argmax(axis=1).astype(spec.dtype)
+        else:
+            targets = np.ascontiguousarray(y, spec.dtype)
+            if smoothing:
+                targets = targets * targets.dtype.type(1 - smoothing) + targets.dtype.type(smoothing / 2)
+        return cls(x, targets, None if weights is None else np.ascontiguousarray(weights, spec.dtype))
+
+    def constants(self, spec: Spec) -> np.ndarray | None:
+        """What scikit-learn's loss of each row (N,) has beside ours, in float64; None but for Poisson's.
+
+        That is half the deviance, which has y log(y) - y beside the mean and -y log(mean).
+        """
+        if spec.loss != "poisson":
+            return None
+        y = self.y.astype(np.float64)
+        return (y * np.log(np.where(y > 0, y, 1)) - y).sum(axis=1)
+
+
+def dense(X: Any, dtype: str) -> np.ndarray:
+    """X (N, K), an array or a sparse matrix, C-contiguous in this dtype; X itself where it is that."""
+    return np.ascontiguousarray(X.toarray() if hasattr(X, "toarray") else X, dtype)
+
+
+def smoothing_of(loss: Any) -> float:
+    """The label smoothing of a classifier's loss."""
+    return loss.label_smoothing if isinstance(loss, CrossEntropy) else 0.0

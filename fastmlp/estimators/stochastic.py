@@ -1,0 +1,240 @@
+"""Training by "sgd" and "adam": the engine's epochs, and what is decided between two of them."""
+
+from __future__ import annotations
+
+import math
+import time
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+
+from fastmlp import engine, options
+from fastmlp.callbacks import Info, verdict
+from fastmlp.estimators import problem
+from fastmlp.estimators.descent import Descent
+from fastmlp.estimators.problem import Rows
+from fastmlp.history import History
+from fastmlp.spec import Spec
+from fastmlp.stopping import resolve_metric
+from fastmlp.training import Training, records
+
+Score = Callable[[np.ndarray], tuple[float, float]]  # of parameters: the validation rows' loss, and their score
+
+
+class Stochastic:
+    """One call of `fit` or `partial_fit`, whose curves and counts it writes into the estimator as they come.
+
+    score: None where nothing is validated. After `go`, `parameters` hold the result.
+    """
+
+    def __init__(
+        self,
+        estimator: Any,
+        spec: Spec,
+        parameters: np.ndarray,
+        rows: Rows,
+        descent: Descent,
+        random_state: np.random.RandomState,
+        score: Score | None,
+        incremental: bool,
+    ) -> None:
+        self.estimator, self.spec, self.parameters, self.rows = estimator, spec, parameters, rows
+        self.descent, self.random_state, self.score = descent, random_state, score
+        self.incremental = incremental
+        self.epochs = 1 if incremental else int(estimator.max_iter)
+        count = len(rows.x)
+        self.order = np.arange(count)
+        self.batch = batch_size(estimator.batch_size, count)
+        self.constants = rows.constants(spec)
+        dropout = options.dropout_rates(estimator.dropout, spec)
+        self.metric = "loss"
+        if descent.plateau is not None:
+            self.metric = resolve_metric(descent.plateau.rule.metric, score is not None, spec.is_classifier)
+            descent.plateau.watch(self.metric)
+        self.training = Training(
+            epochs=self.epochs,
+            learning_rate=descent.of_training,
+            batch_size=self.batch,
+            record_every=1,
+            order=self.draw if estimator.shuffle else None,
+            epochs_before=descent.epochs,
+            done=descent.epochs,
+            optimizer=None if descent.optimizer.kernel == "gradient_descent" else descent.optimizer,
+            l2=float(estimator.alpha),
+            dropout=dropout,
+            dropout_seed=int(random_state.randint(2**31)) if dropout else 0,
+            objective=problem.objective(spec),
+            threads=options.thread_count(estimator.n_threads),
+            watched=True,
+        )
+        callbacks = estimator.callbacks
+        self.callbacks = [callbacks] if callable(callbacks) else list(callbacks or [])
+        self.history = History()
+        # what early stopping goes back to; a warm start that finds nothing better than the fits before keeps its last
+        begins = estimator.early_stopping and not estimator.loss_curve_
+        self.best = parameters.copy() if begins else None
+
+    def draw(self, _epoch: int) -> np.ndarray:
+        """The next epoch's order: scikit-learn shuffles the last one's."""
+        shuffled = np.arange(len(self.order))
+        self.random_state.shuffle(shuffled)
+        self.order = self.order[shuffled]
+        return self.order
+
+    def say(self, text: str) -> None:
+        if self.estimator.verbose:
+            print(text)
+
+    def go(self) -> None:
+        """Trains. Raises ValueError where the parameters do not stay finite, unless early stopping has better ones."""
+        estimator = self.estimator
+        started = time.perf_counter()
+        estimator.n_iter_ = 0
+        steps = engine.train(
+            self.spec, self.parameters, self.rows.x, self.rows.y, self.training, self.descent.state, self.rows.weights
+        )
+        ended = False
+        try:
+            while not ended:
+                with np.errstate(all="ignore"):
+                    step = next(steps, None)
+                if step is None:
+                    break
+                if step.state == "diverged":
+                    self.diverge()
+                    break
+                for record in step.records:
+                    ended = self.see(record, time.perf_counter() - started)
+            if estimator.n_iter_ == self.epochs and not ended and not self.incremental:
+                warnings.warn(
+                    f"Stochastic Optimizer: Maximum iterations ({self.epochs}) reached and the training has not "
+                    "converged: raise max_iter, or tol",
+                    ConvergenceWarning,
+                    stacklevel=5,
+                )
+        except KeyboardInterrupt:
+            warnings.warn("Training interrupted by user.", stacklevel=5)
+        finally:
+            steps.close()
+        if self.best is not None:
+            self.parameters[:] = self.best
+
+    def see(self, record: np.void, seconds: float) -> bool:
+        """Takes in an epoch. -> whether training ends here."""
+        estimator, early = self.estimator, self.estimator.early_stopping
+        if self.training.order is not None and self.batch == len(self.order):
+            self.draw(0)  # which the engine does not ask for: a batch of all rows has no order
+        loss = float(record["loss"]) + self.constant_loss()
+        estimator.n_iter_ += 1
+        estimator.loss_ = loss
+        estimator.t_ += len(self.order)
+        estimator.loss_curve_.append(loss)
+        self.say(f"Iteration {estimator.n_iter_}, loss = {loss:.8f}")
+        held_loss = score = math.nan
+        if self.score is not None:
+            held_loss, score = self.score(self.parameters)
+            estimator.validation_loss_curve_.append(held_loss)
+            estimator.validation_scores_.append(score)
+            self.say(f"Validation score: {score:f}")
+            if early and score > estimator.best_validation_score_:
+                self.best = self.parameters.copy()
+        rate = self.descent.learning_rate
+        self.count(loss, score)
+        accuracy = float(record["accuracy"]) if self.spec.is_classifier else math.nan
+        seen = {
+            "loss": loss, "accuracy": accuracy, "validation_loss": held_loss, "validation_accuracy": score,
+        }  # fmt: skip
+        self.descent.end_epoch(estimator.t_, self.metric, seen[self.metric])
+        ended = False
+        if estimator._no_improvement_count > estimator.n_iter_no_change:
+            what = "Validation score" if early else "Training loss"
+            why = (
+                f"{what} did not improve more than tol={estimator.tol:f} for {estimator.n_iter_no_change} "
+                "consecutive epochs."
+            )
+            ended = self.descent.stops(why, self.say)
+            estimator._no_improvement_count = estimator._no_improvement_count if ended else 0
+        return self.call_back(seen, rate, seconds) or ended
+
+    def count(self, loss: float, score: float) -> None:
+        """Counts the epochs that did not improve by tol, and keeps the best figures."""
+        estimator = self.estimator
+        if estimator.early_stopping:
+            worse = score < estimator.best_validation_score_ + estimator.tol
+        else:
+            worse = loss > estimator.best_loss_ - estimator.tol
+            estimator.best_loss_ = min(estimator.best_loss_, loss)
+        if self.score is not None and score > estimator.best_validation_score_:
+            estimator.best_validation_score_ = score
+        estimator._no_improvement_count = estimator._no_improvement_count + 1 if worse else 0
+
+    def call_back(self, seen: dict[str, float], rate: float, seconds: float) -> bool:
+        """Whether a callback asks for the end."""
+        if not self.callbacks:
+            return False
+        record = records(self.estimator.n_iter_, seen["loss"], seen["accuracy"], rate)
+        record["seconds"] = seconds
+        for name in ("validation_loss", "validation_accuracy"):
+            record[name] = seen[name]
+        self.history.extend(record)
+        info = Info.of(record[0], self.epochs, self.history)
+        ends = [verdict(callback(info)) for callback in self.callbacks]  # all of them see it
+        return any(ends)
+
+    def constant_loss(self) -> float:
+        """The mean over rows of their batches' means of what scikit-learn adds to a loss, whatever the parameters."""
+        if self.constants is None:
+            return 0.0
+        if self.rows.weights is None:
+            return float(self.constants.mean())
+        weights = self.rows.weights.astype(np.float64)[self.order]
+        starts = np.arange(0, len(weights), self.batch)
+        sums = np.add.reduceat(weights * self.constants[self.order], starts)
+        totals = np.add.reduceat(weights, starts)
+        sizes = np.diff(np.append(starts, len(weights)))
+        return float((np.divide(sums, totals, where=totals > 0, out=sums) * sizes).sum() / len(weights))
+
+    def diverge(self) -> None:
+        """What scikit-learn comes to: NaN to the end where early stopping has kept better weights, else an error."""
+        estimator = self.estimator
+        if not estimator.early_stopping:
+            raise ValueError(
+                "Solver produced non-finite parameter weights. Scale X, as StandardScaler does, or give a smaller "
+                f"learning_rate_init than {estimator.learning_rate_init:g}"
+            )
+        left = self.epochs - estimator.n_iter_
+        estimator.n_iter_, estimator.loss_ = self.epochs, math.nan
+        estimator.t_ += left * len(self.order)
+        for curve in (estimator.loss_curve_, estimator.validation_scores_, estimator.validation_loss_curve_):
+            curve += [math.nan] * left
+
+
+def batch_size(asked: Any, rows: int) -> int:
+    """The rows of a batch: of "auto", 200 or all."""
+    if isinstance(asked, str):
+        return min(200, rows)
+    if asked > rows:
+        warnings.warn(f"batch_size={asked} is more than the {rows} rows to train on, and taken as that", stacklevel=6)
+    return min(int(asked), rows)
+
+
+def loss_and_score(spec: Spec, held: Rows, score: Callable[[np.ndarray], float] | None) -> Score:
+    """A function of the parameters that gives the validation's loss and score.
+
+    The loss is loss_curve_'s without the penalty; the score that of `score` of the outputs (N, J), or else the share of
+    right rows.
+    """
+    evaluate = engine.evaluator(spec, held.x, held.y)
+    factor = problem.objective(spec).share * spec.loss_terms
+    constants = held.constants(spec)
+    constant = 0.0 if constants is None else float(constants.mean())
+
+    def of(parameters: np.ndarray) -> tuple[float, float]:
+        loss, accuracy = evaluate(parameters)
+        found = accuracy if score is None else score(engine.outputs(spec, parameters, held.x))
+        return factor * loss + constant, found
+
+    return of
