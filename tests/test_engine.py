@@ -141,13 +141,15 @@ def test_the_plan_holds_the_layers():
 
 
 def test_the_schedule_of_a_batch():
-    small, wide, odd = Spec.build([4, 8, 2]), Spec.build([60, 128, 10]), Spec.build([2, 129, 129, 2], dtype="float32")
-    for spec in (small, wide, odd):
+    small, wide, odd = Spec.build([4, 8, 2]), Spec.build([784, 128, 10]), Spec.build([2, 129, 129, 2], dtype="float32")
+    middling = Spec.build([128, 128, 10])
+    for spec in (small, wide, odd, middling):
         assert choose_schedule(spec, 1) == "rowwise"
     for batch in (2, 3, 16, 512, 10**6):
         assert choose_schedule(small, batch) == "streamed"  # too little to do in a row
         assert choose_schedule(wide, batch) == "layered"
         assert choose_schedule(odd, batch) == "streamed"  # 129 units would be 160
+        assert choose_schedule(middling, batch) == ("layered" if batch > 100 else "streamed")
 
 
 GUARD = 1 << 17  # bytes on either side
