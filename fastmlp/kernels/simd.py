@@ -40,7 +40,7 @@ def helper(function):
 def part(function):
     """A function that Numba compiles by itself, and LLVM copies into the kernels that call it.
 
-    For long ones: with each `helper` Numba copies all of its caller. `online.train` took 2.9 s so, and takes 1.8.
+    For long ones: with each `helper` Numba copies all of its caller. `online.train` took 2.9 s so, and takes 2.
     """
     return njit(forceinline=True, error_model="numpy", nogil=True, boundscheck=False)(function)
 
