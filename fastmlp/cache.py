@@ -88,6 +88,11 @@ def read(name: str, dtype: str) -> Code | None:
     return None
 
 
+def holds(name: str, dtype: str) -> bool:
+    """Whether there is a file for a kernel, be it good or not."""
+    return stamp() is not None and any((folder / _file_name(name, dtype)).is_file() for folder in folders())
+
+
 def write(name: str, dtype: str, code: Code) -> None:
     """Keeps the code in the first folder that can be written; in none where there is none.
 

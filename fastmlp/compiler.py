@@ -36,6 +36,11 @@ from fastmlp import native
 
 def compile_function(function: Callable[..., Any], signature: Any) -> tuple[str, tuple[str, ...], bytes]:
     """Compiles `function` for a Numba signature. -> its symbol, the names that it needs, and the object code."""
+    return begin(function, signature)()
+
+
+def begin(function: Callable[..., Any], signature: Any) -> Callable[[], tuple[str, tuple[str, ...], bytes]]:
+    """Numba's part of `compile_function`. -> LLVM's, to be called once, in any thread."""
     flags = Flags()
     contexts = _target.typing_context, _target.target_context
     _target.options.parse_as_flags(flags, native.compiler_options())
@@ -45,9 +50,13 @@ def compile_function(function: Callable[..., Any], signature: Any) -> tuple[str,
         made = compile_extra(
             *contexts, function, signature.args, signature.return_type, flags, {}, pipeline_class=_Compiler
         )
-        code = made.library.emit_native_object()
-        externals = native.externals(made.library._final_module)
-    return made.fndesc.llvm_func_name, externals, code
+    symbol, library = made.fndesc.llvm_func_name, made.library
+
+    def finish() -> tuple[str, tuple[str, ...], bytes]:
+        code = library.emit_native_object()
+        return symbol, native.externals(library._final_module), code
+
+    return finish
 
 
 # ---------------------------------------------------------------------------------------------------------
@@ -169,7 +178,21 @@ def _passes(name: str, *passes: Any) -> PassManager:
 
 
 class _Library(codegen.AOTCodeLibrary):
-    """A module of LLVM's that becomes object code."""
+    """A module of LLVM's that becomes object code: LLVM sees it only when that is asked for."""
+
+    _waiting: Any = None
+
+    def add_ir_module(self, ir_module: Any) -> None:
+        assert self._waiting is None, "a kernel is one module"
+        self._waiting = ir_module
+
+    def finalize(self) -> None:
+        # As Numba's own, which insists on its compiler's lock. llvmlite has a lock, too, and lets others run meanwhile.
+        assert not self._linking_libraries, "a kernel calls no compiled function"
+        super().add_ir_module(self._waiting)
+        self._optimize_final_module()
+        self._final_module.verify()
+        self._finalized = True
 
     def _optimize_final_module(self) -> None:
         # Without the first of Numba's two rounds, which serves reference counts: the machine code of all kernels is the

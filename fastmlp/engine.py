@@ -159,7 +159,7 @@ def ready(
     schedule = schedule or choose_schedule(spec, batch)
     if schedule == "rowwise" and batch == 1 and goes_online(spec, training, rows, weights is not None):
         schedule = "online"
-    workspace = Workspace(spec, schedule, batch, weights is not None)
+    workspace = Workspace(spec, schedule, batch, weights is not None, together=True)
     plan = workspace.plan
     workspace.parameters[: spec.parameters] = parameters
     objective = training.objective
@@ -170,6 +170,7 @@ def ready(
     if training.drops:
         workspace.for_dropout(training)
     workspace.for_pass()
+    pairs.begin(workspace.loop, spec.dtype)
     if weights is not None:
         y = np.ascontiguousarray(np.column_stack([y, weights]), spec.dtype)
     if batch == rows and workspace.schedule == "streamed":
@@ -184,6 +185,7 @@ def ready(
         if not callable(training.order):
             plan[at.SHUFFLE], plan[at.SEED] = 1, np.array(training.order, np.uint64).view(np.int64)
             plan[at.PERMUTATION] = pairs.address("random.permutation", "float64")
+    workspace.link()
 
     numbers = aligned(at.NUMBERS_COUNT, spec.dtype)
     numbers[at.LEARNING_RATE] = workspace.steps[0, 0]

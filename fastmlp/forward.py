@@ -45,7 +45,7 @@ def choose_schedule(spec: Spec, rows: int) -> str:
         padded = sum(inputs * whole_panels(outputs, spec.dtype) for inputs, outputs in spec.shapes)
         if work >= FEW_WORK and padded <= FEW_WASTE * work:
             return "layered"
-    return workspace.choose_schedule(spec, rows)
+    return workspace.choose_schedule(spec, CHUNK)  # the same for all others, as passes are kept for them together
 
 
 class Forward:

@@ -50,10 +50,14 @@ def compiling() -> Iterator[None]:
         disabled, config.DISABLE_JIT = config.DISABLE_JIT, 0
         collects = gc.isenabled()
         gc.disable()
+        interval = sys.getswitchinterval()
+        # LLVM's thread calls some hundred small functions, and would wait 5 ms for Python's lock after each.
+        sys.setswitchinterval(5e-5)
         try:
             yield
         finally:
             config.DISABLE_JIT = disabled
+            sys.setswitchinterval(interval)
             if collects:
                 gc.enable()
 
@@ -67,6 +71,17 @@ def compile_function(function: Callable[..., Any], signature: Any) -> Code:
     except Exception:
         # It asks for more than `compiler` declares, or the parts of Numba that `compiler` uses have changed.
         return compile_by_numba(function, signature)
+
+
+def begin(function: Callable[..., Any], signature: Any) -> Callable[[], Code]:
+    """As `compile_function`, but for LLVM's part, a third of the time: that is done by the function that it returns.
+
+    It is called once, in any thread, and raises where the whole compiler is needed.
+    """
+    from fastmlp import compiler
+
+    finish = compiler.begin(function, signature)
+    return lambda: Code(*finish())
 
 
 def compile_by_numba(function: Callable[..., Any], signature: Any, **options: Any) -> Code:

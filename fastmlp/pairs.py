@@ -82,8 +82,9 @@ def address(name: str, dtype: str) -> int:
     with _lock:
         if key not in _addresses:
             started = time.perf_counter()
-            _addresses[key] = _load(name, dtype)
-            loading.append(time.perf_counter() - started)
+            begun, spent = _begun.pop(key, (None, 0.0))
+            _addresses[key] = _load(name, dtype, begun)
+            loading.append(time.perf_counter() - started + spent)
         return _addresses[key]
 
 
@@ -97,22 +98,62 @@ def function(name: str, dtype: str, arguments: tuple[str, ...]) -> native.Functi
     return _functions[key]
 
 
+def begin(name: str, dtype: str) -> None:
+    """Sees to it that `address` soon has a kernel's code, if that has to be compiled.
+
+    Numba's part is done now. LLVM's, a third, is done by another thread while the caller goes on.
+    """
+    key = name, dtype
+    with _lock:
+        if key in _addresses or key in _begun or cache.holds(name, dtype):
+            return
+        started = time.perf_counter()
+        try:
+            with native.compiling():
+                made = _kernel(name)
+                finish = native.begin(made.function, made.signature(dtype))
+        except Exception:
+            return  # `address` compiles it in another way, or raises
+        from concurrent.futures import Future
+
+        code: Future[native.Code] = Future()
+        threading.Thread(target=_finish, args=(finish, code), daemon=True).start()
+        _begun[key] = code, time.perf_counter() - started
+
+
+def _finish(finish: Callable[[], native.Code], code: Any) -> None:
+    try:
+        code.set_result(finish())
+    except BaseException as error:
+        code.set_exception(error)
+
+
+_begun: dict[tuple[str, str], tuple[Any, float]] = {}  # a Future of native.Code, and the seconds spent on it so far
 _addresses: dict[tuple[str, str], int] = {}
 _functions: dict[tuple[str, str], native.Function] = {}
 _lock = threading.RLock()
 
 
-def _load(name: str, dtype: str) -> int:
-    code = cache.read(name, dtype)
+def _kernel(name: str) -> Kernel:
+    importlib.import_module(f"fastmlp.kernels.{name.partition('.')[0]}")
+    return PAIRS[name]
+
+
+def _load(name: str, dtype: str, begun: Any = None) -> int:
+    code = cache.read(name, dtype) if begun is None else None
     if code is not None:
         try:
             return native.link(code)
         except RuntimeError:
             pass  # it needs something that this process lacks: compile it anew
     with native.compiling():
-        importlib.import_module(f"fastmlp.kernels.{name.partition('.')[0]}")
-        made = PAIRS[name]
-        code = native.compile_function(made.function, made.signature(dtype))
+        try:
+            code = begun and begun.result()
+        except Exception:
+            pass
+        if code is None:
+            made = _kernel(name)
+            code = native.compile_function(made.function, made.signature(dtype))
     if set(code.externals) <= native.EXTERNALS:
         cache.write(name, dtype, code)
     return native.link(code)

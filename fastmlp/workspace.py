@@ -83,7 +83,8 @@ class Workspace:
     state: np.ndarray
     steps: np.ndarray
 
-    def __init__(self, spec: Spec, schedule: str, rows: int, weighed: bool = False):
+    def __init__(self, spec: Spec, schedule: str, rows: int, weighed: bool = False, together: bool = False):
+        """rows: of a batch. together: kernels that have to be compiled are made side by side, up to `link`."""
         self.columns = spec.targets + weighed  # of y
         self.spec, self.schedule = spec, schedule
         dtype = spec.dtype
@@ -106,6 +107,7 @@ class Workspace:
         self.plan = np.zeros(at.FIELDS + at.LAYER_FIELDS * (len(spec.layers) - 1), np.int64)
         self.parameters = aligned(self.size, dtype)
         self.loop = "train.train"
+        self._asked: dict[int, str] | None = {} if together else None
         self._network()
 
     def keep(self, array: np.ndarray) -> int:
@@ -118,6 +120,20 @@ class Workspace:
 
     def address(self, kernel: str) -> int:
         return pairs.address(kernel, self.spec.dtype)
+
+    def ask(self, field: int, kernel: str) -> None:
+        """Writes a kernel's address to a field of the plan; if several are made together, when `link` is called."""
+        if self._asked is None:
+            self.plan[field] = self.address(kernel)
+        else:
+            self._asked[field] = kernel
+            pairs.begin(kernel, self.spec.dtype)
+
+    def link(self) -> None:
+        """Ends a time of several kernels together: all that were asked for are in the plan."""
+        asked, self._asked = self._asked or {}, None
+        for field, kernel in asked.items():
+            self.ask(field, kernel)
 
     def call(self, kernel: str, arguments: tuple[str, ...], *values: int) -> int:
         return pairs.function(kernel, self.spec.dtype, arguments)(*values)
@@ -137,15 +153,15 @@ class Workspace:
         if streamed:
             plan[at.X_TILE] = self.floats(spec.inputs * self.stride)
         if streamed or layered:
-            plan[at.GATHER] = self.address("layout.gather")
+            self.ask(at.GATHER, "layout.gather")
         if layered:
             plan[at.X_STRIDE] = row_stride(spec.inputs, spec.dtype)
-            plan[at.TRANSPOSE] = self.address("layout.transpose")
+            self.ask(at.TRANSPOSE, "layout.transpose")
             plan[at.PANEL] = self.floats((at.DEPTH + LINE) * panel_width(spec.dtype))
         if self.schedule == "online":
             self._online()
         else:
-            plan[at.DENSE_FORWARD] = self.address(self.dense("forward"))
+            self.ask(at.DENSE_FORWARD, self.dense("forward"))
         for layer, ((inputs, outputs), offset) in enumerate(zip(spec.shapes, spec.offsets, strict=True)):
             activation = spec.hidden[layer] if layer < len(spec.hidden) else "identity"
             entry = at.FIELDS + layer * at.LAYER_FIELDS
@@ -157,7 +173,7 @@ class Workspace:
             plan[entry + at.LAYER_A] = self.units(outputs)
             if activation not in ("relu", "identity"):
                 if plan[entry + at.LAYER_CURVE] not in (at.SIGMOID, at.TANH):
-                    plan[entry + at.LAYER_FORWARD] = self.address(f"activations.{activation}_forward")
+                    self.ask(entry + at.LAYER_FORWARD, f"activations.{activation}_forward")
                 plan[entry + at.LAYER_SLOPE] = self.units(outputs)
 
     def _online(self) -> None:
@@ -183,9 +199,10 @@ class Workspace:
         if spec.outputs == 1 and spec.loss_kernel in curves:
             plan[entry + at.LAYER_CURVE], plan[at.LOSS_CURVE] = curves[spec.loss_kernel]
             plan[entry + at.LAYER_SLOPE] = self.units(1)
-        plan[at.PACK], plan[at.UNPACK] = self.address("online.pack"), self.address("online.unpack")
+        self.ask(at.PACK, "online.pack")
+        self.ask(at.UNPACK, "online.unpack")
         if any(self.row_stride(outputs) > register for outputs in spec.layers[1:]):
-            plan[at.SWEEP] = self.address("online.sweep")
+            self.ask(at.SWEEP, "online.sweep")
 
     def row_stride(self, units: int) -> int:
         """Numbers from one row of so many units to the next: of all rows if layered, of w if online."""
@@ -210,8 +227,9 @@ class Workspace:
         """Readies a pass that writes the outputs of all rows: the logits, or what `kernel` makes of them."""
         plan = self.plan
         plan[at.RESULT] = self.keep(result)
-        plan[at.SCATTER] = self.address("layout.scatter")
-        plan[at.OUTPUT_KERNEL] = self.address(kernel) if kernel else 0
+        self.ask(at.SCATTER, "layout.scatter")
+        if kernel:
+            self.ask(at.OUTPUT_KERNEL, kernel)
 
     def for_loss(self, rows: int, bound: float | None = None) -> None:
         """Readies a pass that sums the loss over up to `rows` rows; bound: as an `Objective` has it."""
@@ -220,19 +238,19 @@ class Workspace:
         name, parameter = spec.loss_kernel, spec.loss_parameter
         if bound is not None:
             name, parameter = f"{spec.output}_bounded_{spec.loss}", bound
-        plan[at.LOSS_KERNEL] = self.address(f"losses.{name}")
+        self.ask(at.LOSS_KERNEL, f"losses.{name}")
         if parameter is not None:
             plan[at.EXTRAS] |= at.LOSS_IS_SET
             plan[at.LOSS_PARAMETER] = self.keep(np.array([parameter], spec.dtype))
         if plan[at.EXTRAS] & at.WEIGHED:
-            plan[at.WEIGH_KERNEL] = self.address("losses.weigh")
+            self.ask(at.WEIGH_KERNEL, "losses.weigh")
         ones = aligned(self.stride, spec.dtype)
         ones[:] = 1
         plan[at.ONES] = self.keep(ones)
         plan[at.STATISTICS] = self.floats(5 * line)
         if self.schedule == "online":
             return
-        plan[at.SUM_BATCH] = self.address("train.sum_batch")
+        self.ask(at.SUM_BATCH, "train.sum_batch")
         self.gradient = aligned(self.size, spec.dtype)
         plan[at.GRADIENT] = self.keep(self.gradient)
         levels = math.ceil(rows / int(plan[at.SPAN])).bit_length()
@@ -245,11 +263,12 @@ class Workspace:
         if self.schedule == "online":
             return
         line = LINE // np.dtype(spec.dtype).itemsize
-        plan[at.DENSE_BACKWARD_INPUT] = self.address(self.dense("backward_input")) if len(spec.layers) > 2 else 0
+        if len(spec.layers) > 2:
+            self.ask(at.DENSE_BACKWARD_INPUT, self.dense("backward_input"))
         if plan[at.EXTRAS] & at.DESCENDS:
-            plan[at.DENSE_DESCEND] = self.address(self.dense("descend"))
+            self.ask(at.DENSE_DESCEND, self.dense("descend"))
         else:
-            plan[at.DENSE_BACKWARD_WEIGHTS] = self.address(self.dense("backward_weights"))
+            self.ask(at.DENSE_BACKWARD_WEIGHTS, self.dense("backward_weights"))
         if self.schedule == "streamed":
             plan[at.SUMS] = self.floats(max(12, spec.parameters if self.several else 0) * line)
         elif self.schedule == "layered":
@@ -263,10 +282,10 @@ class Workspace:
             plan[at.BLOCKS] = self.floats((at.LEVELS_OF_LANES + at.LEVELS_OF_CHUNKS) * at.BLOCK_INPUTS * panel)
             plan[at.DELTAS] = self.floats((at.PASSING + at.BLOCK_ROWS) * panel)
         else:
-            plan[at.FOLD_ROWS] = self.address("row.fold")
+            self.ask(at.FOLD_ROWS, "row.fold")
             plan[at.SUMS] = self.floats(line * self.size)
         if set(spec.hidden) - {"relu", "identity"}:
-            plan[at.MULTIPLY] = self.address("activations.multiply")
+            self.ask(at.MULTIPLY, "activations.multiply")
 
     def _deltas(self) -> int:
         """Gives the layered schedule's layers room for their deltas. -> the most outputs that a weights' gradient has.
@@ -312,15 +331,15 @@ class Workspace:
         if self.schedule == "online":
             return
         options = int(self.plan[at.EXTRAS]) & (at.WEIGHED | at.DROPS | at.LOSS_IS_SET) and self.schedule != "layered"
-        self.plan[at.PASS_KERNEL] = self.address(f"{self.schedule}.span{'_with_options' if options else ''}")
+        self.ask(at.PASS_KERNEL, f"{self.schedule}.span{'_with_options' if options else ''}")
 
     def for_dropout(self, training: Training) -> None:
         """Readies dropout for a pass that sums the gradient."""
         plan, spec = self.plan, self.spec
         plan[at.EXTRAS] |= at.DROPS
-        plan[at.DROPOUT] = self.address("layered.dropout" if self.schedule == "layered" else "passes.dropout")
-        plan[at.DROPOUT_FACTORS] = self.address("random.dropout_factors")
-        plan[at.MULTIPLY] = self.address("activations.multiply")
+        self.ask(at.DROPOUT, "layered.dropout" if self.schedule == "layered" else "passes.dropout")
+        self.ask(at.DROPOUT_FACTORS, "random.dropout_factors")
+        self.ask(at.MULTIPLY, "activations.multiply")
         plan[at.DROPOUT_SEED] = np.array(training.dropout_seed, np.uint64).view(np.int64)
         for layer, rate in enumerate(training.dropout):
             threshold, kept = dropout_numbers(rate)
@@ -340,7 +359,7 @@ class Workspace:
         plan, spec = self.plan, self.spec
         optimizer, objective = training.optimizer, training.objective
         if self.schedule != "online":
-            plan[at.UPDATE] = self.address(f"optimizers.{optimizer.kernel if optimizer else 'gradient_descent'}")
+            self.ask(at.UPDATE, f"optimizers.{optimizer.kernel if optimizer else 'gradient_descent'}")
         columns = 1
         if optimizer is not None and optimizer.vectors:
             self.state = aligned(optimizer.vectors * self.size, spec.dtype).reshape(-1, self.size)
@@ -354,7 +373,7 @@ class Workspace:
             self.steps[:] = training.learning_rate
         plan[at.STEPS], plan[at.STEP_NUMBERS] = self.keep(self.steps), 0 if constant else columns
         if plan[at.STATE] or plan[at.EXTRAS] & at.WEIGHED or training.prepares or not constant:
-            plan[at.STEP_KERNEL] = self.address("train.step")
+            self.ask(at.STEP_KERNEL, "train.step")
         elif (
             self.schedule == "layered"
             and several
@@ -364,20 +383,23 @@ class Workspace:
         ):
             plan[at.EXTRAS] |= at.DESCENDS
         if objective is not None:
-            plan[at.OF_SUM], plan[at.RECORD_OBJECTIVE] = 1, self.address("train.record_objective")
-            plan[at.SQUARES] = self.address("gradients.sum_of_squares") if training.l2 else 0
+            plan[at.OF_SUM] = 1
+            self.ask(at.RECORD_OBJECTIVE, "train.record_objective")
+            if training.l2:
+                self.ask(at.SQUARES, "gradients.sum_of_squares")
         if training.clip_norm is not None or (objective is not None and training.l2):
             levels = math.ceil(spec.parameters / CHUNK).bit_length()
             plan[at.SCRATCH] = self.floats(levels + 4 * LINE)
         if training.prepares:
             clips = training.clip_value is not None or training.clip_norm is not None
-            plan[at.SCALED] = self.address("gradients.scaled") if clips or objective is None else 0
+            if clips or objective is None:
+                self.ask(at.SCALED, "gradients.scaled")
             if training.l2 or training.l1:
-                plan[at.PENALIZED] = self.address("gradients.penalized")
+                self.ask(at.PENALIZED, "gradients.penalized")
             if training.clip_value is not None:
-                plan[at.CLIPPED_BY_VALUE] = self.address("gradients.clipped_by_value")
+                self.ask(at.CLIPPED_BY_VALUE, "gradients.clipped_by_value")
             if training.clip_norm is not None:
-                plan[at.CLIPPED_BY_NORM] = self.address("gradients.clipped_by_norm")
+                self.ask(at.CLIPPED_BY_NORM, "gradients.clipped_by_norm")
 
     def data(self, x: np.ndarray, y: np.ndarray | None) -> None:
         """Rows by rows, gathered tile by tile as they are needed."""
@@ -386,7 +408,7 @@ class Workspace:
             self.plan[at.Y] = self.keep(y)
         if self.schedule == "layered":
             self.plan[at.X_TILE] = self.units(self.spec.inputs)
-            self.plan[at.COPY_ROWS] = self.address("layout.copy_rows")
+            self.ask(at.COPY_ROWS, "layout.copy_rows")
 
     def copied_data(self, x: np.ndarray, y: np.ndarray) -> None:
         """A copy of the features as the layered schedule wants them, for data that many epochs go through alike."""

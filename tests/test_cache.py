@@ -144,7 +144,7 @@ def test_cold_then_warm_through_the_command_line(tmp_path, monkeypatch):
     assert all(set(found.externals) <= native.EXTERNALS for found in all_code(place, monkeypatch))
     # a folder that is whole but for one file: that one is made anew, and nothing else
     times = {path: path.stat().st_mtime_ns for path in files}
-    lost = next(path for path in files if path.name.startswith("layout.scatter"))
+    lost = next(path for path in files if path.name.startswith("layout.gather"))
     lost.unlink()
     again = run(script, FASTMLP_CACHE_DIR=place)
     assert again.stdout == cold.stdout

@@ -1,5 +1,7 @@
 """The short compiler: it takes all kernels, and makes of them what Numba's whole compiler makes."""
 
+import threading
+
 import numpy as np
 import pytest
 from cases import Unregistered
@@ -88,3 +90,38 @@ def test_numba_itself_stays_as_it_was():
         return int(values.max()), len([1, 2]), str(3), max(1, 2)
 
     assert mixed(np.arange(4.0)) == (3, 2, "3", 2)
+
+
+def test_llvm_works_beside_numba(monkeypatch):
+    """`pairs.begin` leaves LLVM's part to another thread; whatever fails there is done anew, by `address`."""
+    for fails in (False, True):
+        monkeypatch.setattr(pairs, "_addresses", {})
+        monkeypatch.setattr(pairs, "_begun", {})
+        monkeypatch.setattr(pairs.cache, "holds", lambda *_: False)
+        monkeypatch.setattr(pairs.cache, "read", lambda *_: None)
+        monkeypatch.setattr(pairs.cache, "write", lambda *_: None)
+        threads = []
+        begin = native.begin
+
+        def begun(*asked, begin=begin, fails=fails, threads=threads):
+            finish = begin(*asked)
+
+            def elsewhere():
+                threads.append(threading.current_thread())
+                if fails:
+                    raise RuntimeError("LLVM")
+                return finish()
+
+            return elsewhere
+
+        monkeypatch.setattr(native, "begin", begun)
+        pairs.begin("layout.scatter", "float64")
+        pairs.begin("layout.scatter", "float64")
+        address = pairs.address("layout.scatter", "float64")
+        assert address
+        assert len(threads) == 1
+        assert threads[0] is not threading.current_thread()
+        pairs.begin("layout.scatter", "float64")  # it is there
+        assert pairs.address("layout.scatter", "float64") == address
+        assert len(threads) == 1
+        monkeypatch.setattr(native, "begin", begin)

@@ -299,7 +299,7 @@ KERNELS = {
         ({"batch_size": 7}, {"random.permutation"}),
         ({"l2": 0.0, "dropout": 0.0, "resume": True, "progress": False}, set()),
         ({"callback": print}, set()),
-        ({"validation": 0.2, "early_stopping": 3}, set()),
+        ({"validation": 0.2, "early_stopping": 3}, {"predict.scored"}),
         ({"sample_weight": np.ones(23)}, {"losses.weigh", "train.step", "streamed.span_with_options"}),
         ({"clip_value": 1.0}, {"train.step", "gradients.scaled", "gradients.clipped_by_value"}),
         ({"dropout": 0.5}, {"passes.dropout", "random.dropout_factors", "streamed.span_with_options"}),

@@ -20,7 +20,7 @@ COUNTS = (1, 2, 3, 7)
 SCHEDULES = ("streamed", "layered", "rowwise")
 NETWORKS = {  # layers, hidden, output
     "streamed": ((2, 8, 8, 2), "relu", "softmax"),
-    "layered": ((31, 64, 64, 10), "tanh", "softmax"),
+    "layered": ((31, 128, 128, 10), "tanh", "softmax"),
     "sigmoid": ((16, 64, 5), "gelu", "sigmoid"),
     "one output": ((40, 32, 1), "relu", "sigmoid"),
     "values": ((33, 64, 32), "silu", "identity"),
