@@ -137,7 +137,7 @@ def run(
         shares(result)
         keep(result)
     tell(len(jobs), len(jobs) + 1, "start-up")
-    result["startup"] = startup.measure(STARTS[quick], every[:1])
+    result["startup"] = startup.measure(STARTS[quick], every)
     keep(result)
     tell(len(jobs) + 1, len(jobs) + 1, "done")
     return result

@@ -20,7 +20,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from fastmlp.spec import DTYPES
+
 from . import plots
+from .goals import goals
 
 ROOT = Path(__file__).resolve().parents[1]
 BEGIN, END = "<!-- bench -->", "<!-- /bench -->"
@@ -44,6 +47,7 @@ REASONS = {
     "xor-online-1": "a step is 0.1 us of calls from kernel to kernel; XLA makes one function of a whole epoch",
 }
 ONE_THREAD = "a second thread gains fastmlp less than its peers"  # where it wins with one thread
+GOALS = "One core but where it is said otherwise; peers' times over fastmlp's. In bold what is missed."
 TOO_FAST = 2.0  # times the peak, which is measured beside on a machine that drifts
 UNKNOWN = "no reason known yet"
 
@@ -309,6 +313,12 @@ def peak_table(result: Mapping[str, Any]) -> str:
     return table(["", *(cores(int(count)) for count in threads)], rows)
 
 
+def goals_table(result: Mapping[str, Any]) -> str:
+    """The goals beside what was measured; bold: missed."""
+    rows = [goal.row for goal in goals(result)]
+    return table(["", "goal", *(d for d in DTYPES), "if missed, why"], rows, left=(0, 1, 4)) if rows else ""
+
+
 def prepare_table(result: Mapping[str, Any]) -> str:
     """Seconds before the first step, compiling included: the least and the most over a contestant's workloads."""
     rows = []
@@ -385,6 +395,8 @@ def page(result: Mapping[str, Any], name: str) -> str:
     parts += [drawn[kind] for kind in ("ratios", "rows", "peak") if kind in drawn]
     for (dtype, threads), of in groups.items():
         parts += [f"## {dtype}, {cores(threads)}", standing(of), speed_table(of, peers)]
+    if goals_table(result):
+        parts += ["## Goals", GOALS, goals_table(result)]
     parts += ["## Peak", peak_table(result)]
     parts += ["## Before the first step", "Compiling included, over the workloads:", prepare_table(result)]
     if result.get("startup"):
@@ -434,6 +446,10 @@ def readme_table(result: Mapping[str, Any], name: str) -> str:
     if "ratios" in plots.shown(result):
         parts.append(f"![{plots.PICTURES['ratios'].alt}](bench_results/{name}-ratios.svg)")
     parts.append(made)
+    if goals_table(result):
+        parts.append(
+            f"<details><summary>Goals, and what was reached</summary>\n\n{GOALS}\n\n{goals_table(result)}\n\n</details>"
+        )
     return "\n\n".join(parts)
 
 
