@@ -25,6 +25,11 @@ class Network:
     epochs: int = 0  # of all fits: shuffles and dropout count on
     run: Run | None = None  # the last fit's, to resume
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """From a pickle, whose buffers may lie anywhere and be read-only: kernels want whole addresses, and write."""
+        self.__dict__.update(state)
+        self.parameters = np.require(self.parameters, requirements=["C", "A", "W"])
+
     def number_seed(self) -> int:
         """The seed as a number: of a NumPy generator, the one that was drawn, or that `draw_seed` will draw."""
         if isinstance(self.seed, int):

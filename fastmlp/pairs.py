@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import importlib
 import inspect
+import os
 import pkgutil
 import threading
 import time
@@ -117,7 +118,10 @@ def begin(name: str, dtype: str) -> None:
         from concurrent.futures import Future
 
         code: Future[native.Code] = Future()
-        threading.Thread(target=_finish, args=(finish, code), daemon=True).start()
+        try:
+            threading.Thread(target=_finish, args=(finish, code), daemon=True).start()
+        except RuntimeError:  # no more threads are to be had
+            return
         _begun[key] = code, time.perf_counter() - started
 
 
@@ -129,6 +133,8 @@ def _finish(finish: Callable[[], native.Code], code: Any) -> None:
 
 
 _begun: dict[tuple[str, str], tuple[Any, float]] = {}  # a Future of native.Code, and the seconds spent on it so far
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_begun.clear)  # nobody is at work on them there
 _addresses: dict[tuple[str, str], int] = {}
 _functions: dict[tuple[str, str], native.Function] = {}
 _lock = threading.RLock()

@@ -20,6 +20,7 @@ pytest.importorskip("sklearn", "1.6", reason="scikit-learn is not installed, or 
 import sklearn
 from scipy import sparse
 from sklearn.base import clone
+from sklearn.datasets import load_iris
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline, make_pipeline
@@ -519,3 +520,33 @@ def test_the_readme_prints_what_it_says():
     text = (Path(__file__).parents[1] / "README.md").read_text().split("## In scikit-learn\n")[1]
     (printed, stated), *_ = run_page(text.replace("```\n\n```text", "```\n\n<!-- prints -->\n```text", 1))
     assert printed == stated
+
+
+def test_a_copy_predicts_by_the_networks_dtype():
+    """Whatever dtype coefs_ were given meanwhile."""
+    X, y = load_iris(return_X_y=True)
+    model = MLPClassifier((8,), max_iter=2, random_state=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model.fit(X, y)
+    model.coefs_ = [w.astype(np.float32) for w in model.coefs_]
+    model.intercepts_ = [b.astype(np.float32) for b in model.intercepts_]
+    np.testing.assert_array_equal(copy.deepcopy(model).predict_proba(X), model.predict_proba(X))
+
+
+def test_class_weights_are_weights():
+    X, y = load_iris(return_X_y=True)
+    for given in ({0: -2.0}, {0: 0, 1: 0, 2: 0}, {0: np.nan}):
+        with pytest.raises(ValueError, match="class_weight"):
+            MLPClassifier((8,), class_weight=given).fit(X, y)
+
+
+def test_a_fit_that_failed_leaves_nothing_fitted():
+    X, y = load_iris(return_X_y=True)
+    model = MLPClassifier((8,))
+    with pytest.raises(ValueError, match="inconsistent"):
+        model.fit(X, y, X_val=X[:3], y_val=y)
+    with pytest.raises(NotFittedError):
+        model.predict(X)
+    with pytest.raises(ValueError, match="too small"):
+        MLPClassifier((8,), early_stopping=True).fit(X, y, X_val=X[:1], y_val=y[:1])

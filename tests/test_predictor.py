@@ -511,3 +511,17 @@ def test_forward_reads_the_parameters_where_they_are():
     parameters += 0.25
     assert (ahead("outputs", x) != first).any()
     assert ahead("outputs", x).tobytes() == engine.outputs(model.spec, parameters, x).tobytes()
+
+
+@pytest.mark.parametrize("offset", [0, 1, 2])
+def test_parameters_of_a_pickle_may_lie_anywhere(offset):
+    """Buffers out of band come as they are: at any address, and read-only."""
+    model = model_of((200, 300, 10))
+    buffers = []
+    frame = pickle.dumps(model, protocol=5, buffer_callback=buffers.append)
+    moved = [(bytes(offset) + buffer.raw().tobytes()) for buffer in buffers]
+    again = pickle.loads(frame, buffers=[memoryview(some)[offset:] for some in moved])
+    for count in (1, 5, 300):
+        x = rows(count, 200)
+        assert again.predict_proba(x).tobytes() == model.predict_proba(x).tobytes()
+    again.fit(rows(20, 200), np.arange(20) % 10, epochs=1)

@@ -250,3 +250,30 @@ def test_the_crew_waits_for_the_slowest():
     wait = crew.start([lambda: (time.sleep(0.05), done.append(1)), lambda: None])
     wait()
     assert done == [1]
+
+
+def test_a_handler_that_does_not_raise_costs_no_batch(monkeypatch):
+    """Also where a team's pass updates the weights itself: what looks for Ctrl-C must not have it done twice."""
+    x, y = np.random.default_rng(0).normal(size=(1500, 200)), np.random.default_rng(1).integers(0, 10, 1500)
+
+    def trained():
+        model = Model([200, 512, 10], seed=3, dtype="float32")
+        model.fit(x, y, epochs=12, batch_size=128, threads=2)
+        return [w.tobytes() for w, _ in model.weights]
+
+    alone, hits, ended = trained(), [], threading.Event()
+
+    def press():
+        while not ended.wait(0.005):
+            os.kill(os.getpid(), signal.SIGINT)
+
+    before = signal.signal(signal.SIGINT, lambda *_: hits.append(1))
+    presser = threading.Thread(target=press)
+    try:
+        presser.start()
+        assert trained() == alone
+    finally:
+        ended.set()
+        presser.join()
+        signal.signal(signal.SIGINT, before)
+    assert hits

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 from numbers import Integral, Real
 from typing import Any
@@ -122,7 +123,10 @@ class BaseMLP(BaseEstimator):
         labels = y
         X, y = self._validate_input(X, y, incremental, reset=first)
         y = y.reshape(len(y), -1)
-        weights = _product(_weights(sample_weight, X), self._class_weights(labels, incremental))
+        of_classes = self._class_weights(labels, incremental)
+        weights = _product(_weights(sample_weight, X), of_classes)
+        if of_classes is not None:
+            _check_product(weights)
         held = self._given_validation(validation)
         random_state = check_random_state(self.random_state)
         spec, parameters = self._begin_network([X.shape[1], *sizes, y.shape[1]], X.dtype, random_state, first)
@@ -193,6 +197,8 @@ class BaseMLP(BaseEstimator):
         X = validate_data(self, X, accept_sparse=["csr", "csc"], dtype=(np.float64, np.float32), reset=False)
         check_consistent_length(X, y)
         y = self._targets_of(y)
+        if len(y) < 2 and self.early_stopping:
+            raise ValueError(f"The validation set is too small. X_val has {len(y)} rows, and 2 are the least")
         return X, y.reshape(-1, 1) if y.ndim == 1 else y, _weights(weights, X)
 
     def _hold_out(self, X: Any, y: np.ndarray, weights: np.ndarray | None, random_state: Any) -> Any:
@@ -260,7 +266,10 @@ class BaseMLP(BaseEstimator):
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
         if "coefs_" in self.__dict__:
-            self._hold(self._network, self._flat())
+            self._hold(self._network, self._flat().astype(self._network.dtype, copy=False))
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "_network")
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -274,7 +283,7 @@ def _is(a: Any, b: Any) -> bool:
 
 def _sizes(hidden: Any) -> list[int]:
     """The hidden layers' sizes, of a number or a list. Raises ValueError."""
-    sizes = [int(size) for size in (hidden if hasattr(hidden, "__iter__") else [hidden])]
+    sizes = [operator.index(size) for size in (hidden if hasattr(hidden, "__iter__") else [hidden])]
     if any(size <= 0 for size in sizes):
         raise ValueError(f"hidden_layer_sizes must be > 0, got {sizes}: give each layer a unit at least")
     return sizes
@@ -283,6 +292,15 @@ def _sizes(hidden: Any) -> list[int]:
 def _product(a: np.ndarray | None, b: np.ndarray | None) -> np.ndarray | None:
     """a b, where None is 1."""
     return b if a is None else a if b is None else a * b
+
+
+def _check_product(weights: Any) -> None:
+    """Raises ValueError where class_weight makes weights of rows that nobody could give as sample_weight."""
+    good = np.isfinite(weights) & (weights >= 0)
+    if not good.all() or not weights.any():
+        row = int(np.argmin(good))
+        found = f"row {row} weighs {weights[row]}" if not good.all() else "every row weighs 0"
+        raise ValueError(f"with class_weight, {found}: weights are finite and 0 or more, and some row's is above 0")
 
 
 def _weights(weights: Any, X: Any) -> np.ndarray | None:

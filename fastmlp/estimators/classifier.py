@@ -95,7 +95,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None) -> MLPClassifier:
         """Goes through the rows once, from where the last call ended; X, y and sample_weight are those of `fit`.
 
-        classes: all labels that will come, sorted or not; the first call needs them, unless y has several labels a row.
+        classes: all labels that will come, sorted or not; the first call needs them.
         """
         if _check_partial_fit_first_call(self, classes):
             several = type_of_target(y).startswith("multilabel")

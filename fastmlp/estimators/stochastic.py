@@ -127,7 +127,7 @@ class Stochastic:
         estimator, early = self.estimator, self.estimator.early_stopping
         if self.training.order is not None and self.batch == len(self.order):
             self.draw(0)  # which the engine does not ask for: a batch of all rows has no order
-        loss = float(record["loss"]) + self.constant_loss()
+        loss = np.float64(float(record["loss"]) + self.constant_loss())  # as scikit-learn's, which has .round
         estimator.n_iter_ += 1
         estimator.loss_ = loss
         estimator.t_ += len(self.order)

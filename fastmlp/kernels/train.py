@@ -42,6 +42,9 @@ def sum_batch(plan: Ints, parameters: Floats, first: Int, rows: Int, mode: Int) 
     loss, span = plan[at.PARAMETERS], plan[at.SPAN]
     size = (loss + 1 + line) // line * line
     begin = 0 if mode & at.BACKWARD else loss // line * line
+    # Before anything is done: the pass may update weights, and a batch must not be begun anew after that.
+    if plan[at.TEAM] != 0 and look_for_interrupt(plan, rows * loss // plan[at.MEMBERS]):
+        return at.INTERRUPTED
     plan[at.BATCH_RIGHT] = 0
     spans = (rows + span - 1) // span
     by_chunks = plan[at.CHUNK_SUMS] != 0
@@ -65,8 +68,6 @@ def sum_batch(plan: Ints, parameters: Floats, first: Int, rows: Int, mode: Int) 
             waiting >>= 1
         if not last:
             copy(advance(levels, level * size), gradient, begin, size)
-    if plan[at.TEAM] != 0 and look_for_interrupt(plan, rows * loss // plan[at.MEMBERS]):
-        return at.INTERRUPTED
     return at.DONE
 
 
