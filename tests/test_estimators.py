@@ -550,3 +550,22 @@ def test_a_fit_that_failed_leaves_nothing_fitted():
         model.predict(X)
     with pytest.raises(ValueError, match="too small"):
         MLPClassifier((8,), early_stopping=True).fit(X, y, X_val=X[:1], y_val=y[:1])
+
+
+def test_a_batch_may_lack_a_class_that_has_a_weight():
+    X, y = load_iris(return_X_y=True)
+    model, same = MLPClassifier((8,), class_weight={0: 2.0}, random_state=0), MLPClassifier((8,), random_state=0)
+    for some in (slice(50, 150), slice(0, 60)):
+        model.partial_fit(X[some], y[some], classes=[0, 1, 2])
+        same.partial_fit(X[some], y[some], np.where(y[some] == 0, 2.0, 1.0), classes=[0, 1, 2])
+    for a, b in zip(model.coefs_, same.coefs_, strict=True):
+        assert_same_bits(a, b)
+
+
+def test_targets_of_the_validation_have_the_shape_of_the_others():
+    X, y = load_iris(return_X_y=True)
+    several = np.column_stack([y == 0, y > 0]).astype(int)
+    with pytest.raises(ValueError, match=r"y_val has the shape \(5,\), and y has 2 labels a row"):
+        MLPClassifier((8,)).fit(X, several, X_val=X[:5], y_val=y[:5])
+    with pytest.raises(ValueError, match="y_val has 1 columns, and y has 2"):
+        MLPRegressor(hidden_layer_sizes=(8,)).fit(X, X[:, :2], X_val=X[:5], y_val=X[:5, 0])

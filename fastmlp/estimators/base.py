@@ -128,6 +128,8 @@ class BaseMLP(BaseEstimator):
         if of_classes is not None:
             _check_product(weights)
         held = self._given_validation(validation)
+        if held is not None and held[1].shape[1] != y.shape[1]:
+            raise ValueError(f"y_val has {held[1].shape[1]} columns, and y has {y.shape[1]}: give as many")
         random_state = check_random_state(self.random_state)
         spec, parameters = self._begin_network([X.shape[1], *sizes, y.shape[1]], X.dtype, random_state, first)
         smoothing = problem.smoothing_of(self.loss) if is_classifier(self) else 0.0

@@ -154,6 +154,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
     def _targets_of(self, y: Any) -> np.ndarray:
         if self._several:
+            shape, count = np.shape(y), len(self.classes_)
+            if len(shape) != 2 or shape[1] != count:
+                raise ValueError(f"y_val has the shape {shape}, and y has {count} labels a row: give a column for each")
             return np.asarray(self._label_binarizer.transform(y)).astype(bool)
         y = column_or_1d(y)
         unknown = np.setdiff1d(y, self.classes_)
@@ -191,6 +194,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
                 'class_weight="balanced" is that of all rows, which partial_fit does not see: give a dict, as '
                 "sklearn.utils.class_weight.compute_class_weight makes it, or sample_weight"
             )
+        if incremental and isinstance(self.class_weight, dict) and not self._several:  # a batch may lack a class
+            of_class = np.array([self.class_weight.get(label, 1.0) for label in self.classes_], np.float64)
+            return of_class[np.searchsorted(self.classes_, column_or_1d(y))]
         return compute_sample_weight(self.class_weight, y)
 
     def __sklearn_tags__(self) -> Any:
