@@ -569,3 +569,18 @@ def test_targets_of_the_validation_have_the_shape_of_the_others():
         MLPClassifier((8,)).fit(X, several, X_val=X[:5], y_val=y[:5])
     with pytest.raises(ValueError, match="y_val has 1 columns, and y has 2"):
         MLPRegressor(hidden_layer_sizes=(8,)).fit(X, X[:, :2], X_val=X[:5], y_val=X[:5, 0])
+
+
+def test_callbacks_see_the_network_that_is_trained():
+    X, y = load_iris(return_X_y=True)
+    model, seen = MLPClassifier((8,), max_iter=3, random_state=0), []
+    model.callbacks = lambda *_: seen.append((model.predict_proba(X), model.coefs_[0].copy()))
+    for _ in range(2):
+        del seen[:]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            model.fit(X, y)
+        assert len(seen) == 3
+        assert (seen[0][0] != seen[1][0]).any()
+        assert_same_bits(seen[2][0], model.predict_proba(X))
+        assert_same_bits(seen[2][1], model.coefs_[0])

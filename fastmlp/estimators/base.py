@@ -147,6 +147,7 @@ class BaseMLP(BaseEstimator):
             X_val, y_val, weights_val = held
             score = loss_and_score(spec, Rows.of(spec, X_val, y_val, None), self._scorer(spec, y_val, weights_val))
         rows = Rows.of(spec, X, y, weights, smoothing)
+        self._hold(spec, parameters)  # callbacks see the weights as they change
         try:
             Stochastic(self, spec, parameters, rows, self._optimizer, random_state, score, incremental).go()
         finally:
