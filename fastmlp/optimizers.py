@@ -54,8 +54,22 @@ class Optimizer:
         return np.array(rates, np.float64)[:, None], np.tile(np.asarray(powers, np.float64), (len(rates), 1))
 
 
+class WithMomentum(Optimizer):
+    """Those whose one vector is a velocity, if they have momentum."""
+
+    momentum: float
+
+    @property
+    def vectors(self) -> int:
+        return 0 if self.momentum == 0 else 1
+
+    @property
+    def settings(self) -> tuple[float, ...]:
+        return () if self.momentum == 0 else (self.momentum,)
+
+
 @dataclass(frozen=True)
-class SGD(Optimizer):
+class SGD(WithMomentum):
     """Gradient descent, by the gradient of a batch: plain, with momentum, or with Nesterov's momentum.
 
         plain       p = p - learning_rate g
@@ -90,14 +104,6 @@ class SGD(Optimizer):
         if self.momentum == 0:
             return "gradient_descent"
         return "nesterov" if self.nesterov else "momentum"
-
-    @property
-    def vectors(self) -> int:
-        return 0 if self.momentum == 0 else 1
-
-    @property
-    def settings(self) -> tuple[float, ...]:
-        return () if self.momentum == 0 else (self.momentum,)
 
 
 @dataclass(frozen=True)
@@ -230,7 +236,7 @@ class Adagrad(Optimizer):
 
 
 @dataclass(frozen=True)
-class ClassicalSGD(Optimizer):
+class ClassicalSGD(WithMomentum):
     """Gradient descent with the rate in the velocity: a rate that changes later leaves the velocity as it is.
 
     momentum    v = momentum v - learning_rate g;  p = p + v
@@ -246,14 +252,6 @@ class ClassicalSGD(Optimizer):
         if self.momentum == 0:
             return "gradient_descent"
         return "classical_nesterov" if self.nesterov else "classical_momentum"
-
-    @property
-    def vectors(self) -> int:
-        return 0 if self.momentum == 0 else 1
-
-    @property
-    def settings(self) -> tuple[float, ...]:
-        return () if self.momentum == 0 else (self.momentum,)
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ TILE_BYTES = 48 * 1024  # a tile's activations: a first cache, or a bit more; ha
 SUMS_BYTES = 128 * 1024  # lanes of row sums kept in memory between tiles; beyond, a tile is a whole chunk
 SPAN = 2 * CHUNK  # rows of a layered pass: all layers' activations are kept
 LAYERED_WORK = 35_000  # multiplications for a row, from which the layered schedule pays
-FEW_ROWS, FEW_WORK = 100, 150_000  # of batches of fewer rows: from this many
+SMALL_BATCH, SMALL_BATCH_WORK = 100, 150_000  # of batches of fewer rows: from this many
 LAYERED_WASTE = 1.2  # and this many of them at most for each that is needed
 GROUP_BYTES = 256 * 1024  # deltas that the layered schedule packs at once: some of the second cache
 ONLINE_PARAMETERS = 1_000_000  # up to which a step takes so little time that nobody has to look for Ctrl-C in it
@@ -438,7 +438,7 @@ def choose_schedule(spec: Spec, batch: int) -> str:
     """The schedule for batches of this many rows.
 
     Layered reaches more of the peak where layers are wide, but computes whole panels of units and has more to do
-    beside; measured on both sides of LAYERED_WORK, FEW_WORK and LAYERED_WASTE, see docs/performance.md.
+    beside; measured on both sides of LAYERED_WORK, SMALL_BATCH_WORK and LAYERED_WASTE, see docs/performance.md.
     """
     if batch == 1:
         return "rowwise"
@@ -447,7 +447,7 @@ def choose_schedule(spec: Spec, batch: int) -> str:
         work += inputs * outputs * (3 if layer else 2)
         padded += (inputs + inputs + 1) * whole_panels(outputs, spec.dtype)
         padded += outputs * whole_panels(inputs, spec.dtype) if layer else 0
-    least = FEW_WORK if batch < FEW_ROWS else LAYERED_WORK
+    least = SMALL_BATCH_WORK if batch < SMALL_BATCH else LAYERED_WORK
     return "layered" if work >= least and padded <= LAYERED_WASTE * work else "streamed"
 
 

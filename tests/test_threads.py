@@ -252,7 +252,7 @@ def test_the_crew_waits_for_the_slowest():
     assert done == [1]
 
 
-def test_a_handler_that_does_not_raise_costs_no_batch(monkeypatch):
+def test_a_handler_that_does_not_raise_costs_no_batch():
     """Also where a team's pass updates the weights itself: what looks for Ctrl-C must not have it done twice."""
     x, y = np.random.default_rng(0).normal(size=(1500, 200)), np.random.default_rng(1).integers(0, 10, 1500)
 

@@ -43,10 +43,11 @@ def product(x, stride, w, w_in, w_out, depth, c):
 
 
 @helper
-def forward_block(a, w, b, z, K, J, stride, apart, floor, outputs, registers):
-    """Some outputs, `apart` from each other, of some registers of rows."""
-    c = product(a, stride, w, J, apart, K, spread_rows(b, 0, apart, outputs, registers))
-    put(z, 0, apart * stride, floored(c, floor))
+def forward_block(a, w, b, z, K, J, j, n, stride, apart, floor, outputs, registers):
+    """Some outputs from j on, `apart` from each other, of some registers of rows from n on."""
+    c = spread_rows(b, j, apart, outputs, registers)
+    c = product(advance(a, n), stride, advance(w, j), J, apart, K, c)
+    put(z, j * stride + n, apart * stride, floored(c, floor))
 
 
 @kernel(reference.dense_forward)
@@ -63,50 +64,25 @@ def dense_forward(a: Floats, w: Floats, b: Floats, z: Floats, K: Int, J: Int, ro
         j += 4
     while j + 4 <= J:
         for n in range(0, rows, group):
-            forward_block(
-                advance(a, n), advance(w, j), advance(b, j), advance(z, j * stride + n), K, J, stride, 1, floor, 4, 2
-            )
+            forward_block(a, w, b, z, K, J, j, n, stride, 1, floor, 4, 2)
         j += 4
     while j < J:
         apart = int(j + 1 < J)
         n = 0
         while n + group < rows:
-            forward_block(
-                advance(a, n),
-                advance(w, j),
-                advance(b, j),
-                advance(z, j * stride + n),
-                K,
-                J,
-                stride,
-                apart,
-                floor,
-                2,
-                4,
-            )
+            forward_block(a, w, b, z, K, J, j, n, stride, apart, floor, 2, 4)
             n += 2 * group
         if n < rows:
-            forward_block(
-                advance(a, n),
-                advance(w, j),
-                advance(b, j),
-                advance(z, j * stride + n),
-                K,
-                J,
-                stride,
-                apart,
-                floor,
-                2,
-                2,
-            )
+            forward_block(a, w, b, z, K, J, j, n, stride, apart, floor, 2, 2)
         j += 2
 
 
 @helper
-def backward_block(dz, w, a, J, stride, apart, closed, inputs, registers):
-    """Some inputs, `apart` from each other, of some registers of rows."""
-    c = product(dz, stride, w, 1, apart * J, J, zeros(a, inputs, registers))
-    put(a, 0, apart * stride, passed(c, rows_of(a, 0, apart * stride, inputs, registers), closed))
+def backward_block(dz, w, a, J, k, n, stride, apart, closed, inputs, registers):
+    """Some inputs from k on, `apart` from each other, of some registers of rows from n on."""
+    at = k * stride + n
+    c = product(advance(dz, n), stride, advance(w, k * J), 1, apart * J, J, zeros(a, inputs, registers))
+    put(a, at, apart * stride, passed(c, rows_of(a, at, apart * stride, inputs, registers), closed))
 
 
 @kernel(reference.dense_backward_input)
@@ -123,20 +99,16 @@ def dense_backward_input(dz: Floats, w: Floats, a: Floats, K: Int, J: Int, rows:
         k += 4
     while k + 4 <= K:
         for n in range(0, rows, group):
-            backward_block(advance(dz, n), advance(w, k * J), advance(a, k * stride + n), J, stride, 1, closed, 4, 2)
+            backward_block(dz, w, a, J, k, n, stride, 1, closed, 4, 2)
         k += 4
     while k < K:
         apart = int(k + 1 < K)
         n = 0
         while n + group < rows:
-            backward_block(
-                advance(dz, n), advance(w, k * J), advance(a, k * stride + n), J, stride, apart, closed, 2, 4
-            )
+            backward_block(dz, w, a, J, k, n, stride, apart, closed, 2, 4)
             n += 2 * group
         if n < rows:
-            backward_block(
-                advance(dz, n), advance(w, k * J), advance(a, k * stride + n), J, stride, apart, closed, 2, 2
-            )
+            backward_block(dz, w, a, J, k, n, stride, apart, closed, 2, 2)
         k += 2
 
 

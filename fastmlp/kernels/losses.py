@@ -150,6 +150,7 @@ def softmax_cross_entropy(
 
 @helper
 def held(loss, lowest, highest):
+    """The loss, or the bound that it is beyond; a NaN stays."""
     return select(greater(loss, highest), highest, select(less(loss, lowest), lowest, loss))
 
 
