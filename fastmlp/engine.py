@@ -23,7 +23,7 @@ from fastmlp.reference.arithmetic import CHUNK, tree
 from fastmlp.spec import Spec
 from fastmlp.team import Team
 from fastmlp.training import RateTable, State, Step, Training, records
-from fastmlp.workspace import Workspace, aligned, choose_schedule, goes_online
+from fastmlp.workspace import FEW_PARAMETERS, TILED, Workspace, aligned, choose_schedule, fits_few, goes_online
 
 MOST_BATCHES = 2**40  # in a call, whatever the clock says
 RECORDS = 65536  # a call's records: some 50 ms of the shortest epochs
@@ -156,7 +156,9 @@ def ready(
     rows = len(x)
     kind = np.dtype(spec.dtype).type
     batch = min(training.batch_size, rows)
-    schedule = schedule or choose_schedule(spec, batch)
+    if schedule is None:
+        few = batch > 1 and spec.parameters <= FEW_PARAMETERS and fits_few(spec, training, batch, weights is not None)
+        schedule = "few" if few else choose_schedule(spec, batch)
     if schedule == "rowwise" and batch == 1 and goes_online(spec, training, rows, weights is not None):
         schedule = "online"
     workspace = Workspace(spec, schedule, batch, weights is not None, together=True)
@@ -173,7 +175,7 @@ def ready(
     pairs.begin(workspace.loop, spec.dtype)
     if weights is not None:
         y = np.ascontiguousarray(np.column_stack([y, weights]), spec.dtype)
-    if batch == rows and workspace.schedule == "streamed":
+    if batch == rows and workspace.schedule in TILED:
         workspace.tiled_data(x, y)
     elif batch == rows and workspace.schedule == "layered":
         workspace.copied_data(x, y)

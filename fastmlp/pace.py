@@ -19,7 +19,7 @@ PACES = 1000  # that are remembered
 def members(workspace: Workspace, training: Training) -> tuple[int, bool]:
     """(the most threads that a training may use, whether it has to)."""
     asked = training.threads or threads.asked()
-    if workspace.schedule in ("rowwise", "online"):
+    if workspace.schedule in ("rowwise", "online", "few"):
         return 1, True
     batch, spec = int(workspace.plan[at.BATCH]), workspace.spec
     parts = math.ceil(batch / (CHUNK if workspace.schedule == "streamed" else at.BLOCK_ROWS))

@@ -57,7 +57,9 @@ BLOCKS = next(_field)  # their waiting partial sums
 TURNED = next(_field)  # a layer's weights or their gradient, transposed
 SCALARS = next(_field)  # waiting partial sums of the loss and the weights
 # of online training
-LOSS_CURVE = next(_field)  # the deltas of one output: CALLED, by a kernel of losses; else a - y, SIGMOID: times slope
+LOSS_CURVE = next(
+    _field
+)  # of few rows and online: the deltas of one output: CALLED, by a kernel of losses; else a - y, SIGMOID: times slope
 PACK = next(_field)  # copies the parameters as online training wants them
 UNPACK = next(_field)  # makes the updates that wait, and writes the parameters
 SWEEP = next(_field)  # of layers wider than a register; 0: there are none
@@ -77,7 +79,7 @@ SHARE = next(_field)  # kernel: a member's part of a pass
 
 # kernels
 SUM_BATCH = next(_field)
-PASS_KERNEL = next(_field)  # a span's rows: streamed, rowwise or layered
+PASS_KERNEL = next(_field)  # a span's rows: streamed, rowwise or layered; of few rows, SUM_BATCH is all
 GATHER = next(_field)
 COPY_ROWS = next(_field)  # 0: X_TILE holds all rows already
 TRANSPOSE = next(_field)
@@ -148,7 +150,7 @@ LAYER_RELU = next(_layer_field)
 LAYER_A = next(_layer_field)  # the layer's outputs in a tile
 LAYER_STRIDE = next(_layer_field)  # numbers from one row of them to the next, in the layered schedule; online, of w
 LAYER_FORWARD = next(_layer_field)  # the kernel of another activation; 0 for relu, identity, and those done online
-LAYER_DELTAS = next(_layer_field)  # layered: in the logits' place for the last layer; online: of two rows
+LAYER_DELTAS = next(_layer_field)  # layered: in the logits' place for the last layer; of few rows; online: of two rows
 LAYER_TURNED = next(_layer_field)  # layered: whether inputs and outputs change places in the weights' gradient
 LAYER_SLOPE = next(_layer_field)  # what to multiply its deltas by: slopes, dropout's factors, or both; 0: nothing
 LAYER_FACTORS = next(_layer_field)  # dropout's factors in a tile; 0: no dropout

@@ -28,6 +28,8 @@ LAYERED_WORK = 35_000  # multiplications for a row, from which the layered sched
 SMALL_BATCH, SMALL_BATCH_WORK = 100, 150_000  # of batches of fewer rows: from this many
 LAYERED_WASTE = 1.2  # and this many of them at most for each that is needed
 GROUP_BYTES = 256 * 1024  # deltas that the layered schedule packs at once: some of the second cache
+TILED = ("streamed", "few")  # schedules whose rows come in tiles
+FEW_PARAMETERS = 200  # up to which batches of a few rows take 0.5 to 0.98 of the streamed schedule's time
 ONLINE_PARAMETERS = 1_000_000  # up to which a step takes so little time that nobody has to look for Ctrl-C in it
 DESCENT_WORK = 1_000_000_000  # parameters x rows of a batch that updates as it goes back, and so holds up Ctrl-C
 STEPS = 16384  # a call's updates, where each has numbers of its own
@@ -92,7 +94,7 @@ class Workspace:
         lanes = LINE // itemsize
         # Registers come in twos; and a tile begins where the lanes of its chunk do, or rows would change lanes.
         group = max(2 * target().register, LINE) // itemsize
-        if schedule == "streamed":
+        if schedule in TILED:
             self.tile = tile_rows(spec, rows, group)
         else:  # the loss's: of a chunk, or of one row
             self.tile = math.ceil((1 if schedule in ("rowwise", "online") else min(rows, CHUNK)) / group) * group
@@ -140,7 +142,7 @@ class Workspace:
 
     def _network(self) -> None:
         spec, plan = self.spec, self.plan
-        streamed, layered = self.schedule == "streamed", self.schedule == "layered"
+        streamed, layered = self.schedule in TILED, self.schedule == "layered"
         plan[at.LAYERS] = len(spec.shapes)
         plan[at.SPAN] = self.span if layered else CHUNK
         plan[at.PARAMETERS] = spec.parameters
@@ -160,6 +162,8 @@ class Workspace:
             plan[at.PANEL] = self.floats((at.DEPTH + LINE) * panel_width(spec.dtype))
         if self.schedule == "online":
             self._online()
+        elif self.schedule == "few":
+            self._few()
         else:
             self.ask(at.DENSE_FORWARD, self.dense("forward"))
         for layer, ((inputs, outputs), offset) in enumerate(zip(spec.shapes, spec.offsets, strict=True)):
@@ -190,6 +194,26 @@ class Workspace:
             if layer < len(spec.hidden) and spec.hidden[layer] not in ("relu", "identity"):
                 own = {"sigmoid": at.SIGMOID, "tanh": at.TANH} if stride == register else {}
                 plan[entry + at.LAYER_CURVE] = own.get(spec.hidden[layer], at.CALLED)
+        self._own_loss()
+        self.ask(at.PACK, "online.pack")
+        self.ask(at.UNPACK, "online.unpack")
+        if any(self.row_stride(outputs) > register for outputs in spec.layers[1:]):
+            self.ask(at.SWEEP, "online.sweep")
+
+    def _few(self) -> None:
+        """What a batch of few rows does by itself, without other kernels."""
+        spec, plan = self.spec, self.plan
+        for layer, activation in enumerate(spec.hidden):
+            entry = at.FIELDS + layer * at.LAYER_FIELDS
+            plan[entry + at.LAYER_DELTAS] = self.units(spec.layers[layer + 1])
+            if activation not in ("relu", "identity"):
+                plan[entry + at.LAYER_CURVE] = {"sigmoid": at.SIGMOID, "tanh": at.TANH}.get(activation, at.CALLED)
+        self._own_loss()
+
+    def _own_loss(self) -> None:
+        """What the schedules of few rows do of losses by themselves: the deltas of one output."""
+        spec, plan = self.spec, self.plan
+        last = at.FIELDS + (len(spec.shapes) - 1) * at.LAYER_FIELDS
         curves = {  # of the output, and of its deltas
             "sigmoid_squared_error": (at.SIGMOID, at.SIGMOID),
             "sigmoid_binary_cross_entropy": (at.SIGMOID, at.STRAIGHT),
@@ -197,12 +221,8 @@ class Workspace:
         }
         plan[at.LOSS_CURVE] = at.CALLED
         if spec.outputs == 1 and spec.loss_kernel in curves:
-            plan[entry + at.LAYER_CURVE], plan[at.LOSS_CURVE] = curves[spec.loss_kernel]
-            plan[entry + at.LAYER_SLOPE] = self.units(1)
-        self.ask(at.PACK, "online.pack")
-        self.ask(at.UNPACK, "online.unpack")
-        if any(self.row_stride(outputs) > register for outputs in spec.layers[1:]):
-            self.ask(at.SWEEP, "online.sweep")
+            plan[last + at.LAYER_CURVE], plan[at.LOSS_CURVE] = curves[spec.loss_kernel]
+            plan[last + at.LAYER_SLOPE] = self.units(1)
 
     def row_stride(self, units: int) -> int:
         """Numbers from one row of so many units to the next: of all rows if layered, of w if online."""
@@ -250,7 +270,7 @@ class Workspace:
         plan[at.STATISTICS] = self.floats(5 * line)
         if self.schedule == "online":
             return
-        self.ask(at.SUM_BATCH, "train.sum_batch")
+        self.ask(at.SUM_BATCH, "few.sum_batch" if self.schedule == "few" else "train.sum_batch")
         self.gradient = aligned(self.size, spec.dtype)
         plan[at.GRADIENT] = self.keep(self.gradient)
         levels = math.ceil(rows / int(plan[at.SPAN])).bit_length()
@@ -260,7 +280,7 @@ class Workspace:
     def for_gradient(self) -> None:
         """Readies a pass that also sums the gradient."""
         plan, spec = self.plan, self.spec
-        if self.schedule == "online":
+        if self.schedule in ("online", "few"):
             return
         line = LINE // np.dtype(spec.dtype).itemsize
         if len(spec.layers) > 2:
@@ -328,7 +348,7 @@ class Workspace:
 
     def for_pass(self) -> None:
         """Readies the pass itself, once all is known that it is asked for."""
-        if self.schedule == "online":
+        if self.schedule in ("online", "few"):
             return
         options = int(self.plan[at.EXTRAS]) & (at.WEIGHED | at.DROPS | at.LOSS_IS_SET) and self.schedule != "layered"
         self.ask(at.PASS_KERNEL, f"{self.schedule}.span{'_with_options' if options else ''}")
@@ -374,13 +394,7 @@ class Workspace:
         plan[at.STEPS], plan[at.STEP_NUMBERS] = self.keep(self.steps), 0 if constant else columns
         if plan[at.STATE] or plan[at.EXTRAS] & at.WEIGHED or training.prepares or not constant:
             self.ask(at.STEP_KERNEL, "train.step")
-        elif (
-            self.schedule == "layered"
-            and several
-            and objective is None
-            and rows <= self.span
-            and rows * spec.parameters <= DESCENT_WORK
-        ):
+        elif objective is None and self._descends(rows, several):
             plan[at.EXTRAS] |= at.DESCENDS
         if objective is not None:
             plan[at.OF_SUM] = 1
@@ -400,6 +414,11 @@ class Workspace:
                 self.ask(at.CLIPPED_BY_VALUE, "gradients.clipped_by_value")
             if training.clip_norm is not None:
                 self.ask(at.CLIPPED_BY_NORM, "gradients.clipped_by_norm")
+
+    def _descends(self, rows: int, several: bool) -> bool:
+        """Whether the pass over a batch's rows updates the weights, where nothing stands between."""
+        at_once = rows <= self.span and rows * self.spec.parameters <= DESCENT_WORK
+        return self.schedule == "few" or (self.schedule == "layered" and several and at_once)
 
     def data(self, x: np.ndarray, y: np.ndarray | None) -> None:
         """Rows by rows, gathered tile by tile as they are needed."""
@@ -456,6 +475,12 @@ def goes_online(spec: Spec, training: Training, rows: int, weighed: bool) -> boo
     options = training.drops or training.prepares or training.objective is not None or weighed
     plain = training.optimizer is None and training.constant and not options
     return plain and rows > 1 and spec.loss_parameter is None and spec.parameters <= ONLINE_PARAMETERS
+
+
+def fits_few(spec: Spec, training: Training, batch: int, weighed: bool) -> bool:
+    """Whether `few.sum_batch` can do a batch of so many rows."""
+    options = training.drops or training.objective is not None or weighed or spec.loss_parameter is not None
+    return batch <= LINE // np.dtype(spec.dtype).itemsize and not options
 
 
 def outputs_first(inputs: int, outputs: int, dtype: str) -> bool:

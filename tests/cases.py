@@ -44,6 +44,7 @@ TRAINED = {
     *(f"team.{name}" for name in ("meet", "own_part", "work", "together", "share_chunks")),
     *("predict.checked", "predict.scored"),  # their pairs are in test_predictor.py and test_train.py
     *(f"online.{name}" for name in ("train", "sweep", "pack", "unpack")),
+    "few.sum_batch",
 }
 CASES = {}  # kernel name: (run(kernel, dtype, rng, **size), sizes(dtype))
 

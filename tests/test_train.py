@@ -195,6 +195,94 @@ def test_what_is_trained_online(monkeypatch):
 
 
 # ---------------------------------------------------------------------------------------------------------
+# Batches of a few rows: `few.sum_batch`
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("output", OUTPUTS, ids=name_of)
+@pytest.mark.parametrize("hidden", HIDDEN)
+def test_few(hidden, output, dtype):
+    """One output and several, whose deltas are made in different places; epochs with a record and without."""
+    for layers, rows, every in (([2, 2, 1 + (output[0] == "softmax")], 4, 3), ([3, 4, 5, 2], 7, 2)):
+        problem = Problem.make(29, layers, rows, hidden, *output, dtype)
+        check_training(problem, Training(5, 0.3, rows, record_every=every))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("rows", range(1, 18))
+def test_few_by_rows(rows, dtype):
+    """As many as halve to a line, and between; whole epochs and batches, with a short last one."""
+    for hidden, output in (("relu", ("identity", "squared_error")), ("tanh", ("sigmoid", "binary_cross_entropy"))):
+        problem = Problem.make(30, [2, 3, 1, 1], rows, hidden, *output, dtype)
+        check_training(problem, Training(5, 0.2, rows, record_every=5))
+        check_training(problem, Training(4, 0.2, 4, record_every=3, order=8))
+        check_training(problem, Training(4, 0.2, rows, record_every=3, optimizer=SGD(momentum=0.5)))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("seed", range(10))
+def test_few_nasty_numbers(seed, dtype):
+    rng = np.random.default_rng(seed)
+    rows = int(rng.integers(2, 9))
+    output = OUTPUTS[seed % len(OUTPUTS)]
+    problem = Problem.make(seed, [3, 5, 1 + (output[0] == "softmax")], rows, rng.choice(HIDDEN), *output, dtype)
+    limit = -np.finfo(dtype).minexp * (0.1, 0.5, 0.7)[seed % 3]
+    for numbers in (problem.x, problem.parameters):
+        scale = np.exp2(np.trunc(rng.uniform(-limit, limit / 4, numbers.shape)))
+        numbers[:] = numbers * np.where(rng.random(numbers.shape) < 0.3, -0.0, scale)
+    check_training(problem, Training(4, 0.5, rows, record_every=3))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_few_products_that_underflow_keep_their_sign(dtype):
+    """As `test_products_that_underflow_keep_their_sign`, where weights are updated at once."""
+    tiny = float(np.finfo(dtype).tiny)
+    for rows in (3, 4, 5, 8, 16):
+        problem = Problem.make(24, [2, 1], rows, "identity", "identity", dtype=dtype)
+        problem.parameters[:], problem.x[:], problem.y[:] = -0.0, tiny, tiny
+        check_training(problem, Training(3, 1.0, rows, record_every=3))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_what_overflows_behind_few_rows_stays_there(dtype):
+    """As `test_what_overflows_in_padding_stays_there`, in epochs without a record."""
+    big = float(np.sqrt(np.finfo(dtype).max)) * 4
+    problem = Problem.make(25, [1, 1, 1, 1], 3, "identity", "identity", dtype=dtype)
+    problem.parameters[:] = -big, big, big, 0, 1, 0
+    problem.x[:], problem.y[:] = 1, 0.5
+    result = check_training(problem, Training(3, 2.0**-100, 3, record_every=3))
+    assert np.isfinite(result.parameters).all()
+
+
+def test_what_few_rows_are(monkeypatch):
+    """Small networks, more than one row of a batch and at most a line, no options of the pass."""
+    asked_for = set()
+    real = pairs.address
+    monkeypatch.setattr(pairs, "address", lambda name, dtype: asked_for.add(name) or real(name, dtype))
+
+    def kernels(layers=(3, 4, 2), rows=8, batch=8, weights=None, dtype="float64", **more):
+        asked_for.clear()
+        problem = Problem.make(28, list(layers), rows, "tanh", dtype=dtype)
+        finish(
+            engine.train,
+            problem,
+            Training(2, **{"learning_rate": 0.1, "record_every": 1, "batch_size": batch, **more}),
+            weights,
+        )
+        return set(asked_for)
+
+    for few in (dict(), dict(batch=3), dict(rows=16, batch=16, dtype="float32"), dict(optimizer=SGD(momentum=0.5))):
+        found = kernels(**few)
+        assert "few.sum_batch" in found, few
+        assert not any(name.startswith(("dense", "streamed")) for name in found), few
+    for other in (
+        dict(batch=1), dict(rows=9, batch=9), dict(rows=17, batch=17, dtype="float32"), dict(layers=(10, 16, 2)),
+        dict(weights=np.ones(8)), dict(dropout=(0.5,)),
+    ):  # fmt: skip
+        assert "few.sum_batch" not in kernels(**other), other
+
+
+# ---------------------------------------------------------------------------------------------------------
 # How the engine goes about it
 
 

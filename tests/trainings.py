@@ -10,6 +10,7 @@ from fastmlp.losses import CrossEntropy, Huber, Quantile
 from fastmlp.reference import random
 from fastmlp.spec import HIDDEN, LOSSES, Spec
 from fastmlp.training import RECORD, State, Training
+from fastmlp.workspace import fits_few
 
 # every loss by its name, so as it is by default; and those that have a setting with another
 OUTPUTS = [
@@ -125,7 +126,12 @@ def draw(rng, seconds):
 
 
 def check_training(problem, training, weights=None, state=None, schedules=SCHEDULES):
-    """Trains by the definition and by each schedule. Raises AssertionError where they differ in any bit."""
+    """Trains by the definition and by each schedule, and that of few rows if it can. Raises AssertionError where they
+    differ in any bit."""
+    if schedules == SCHEDULES and fits_few(
+        problem.spec, training, min(training.batch_size, len(problem.x)), weights is not None
+    ):
+        schedules += ("few",)
     expected = finish(definition.train, problem, training, weights, state)
     for schedule in schedules:
         assert_same_result(finish(engine.train, problem, training, weights, state, schedule=schedule), expected)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import inspect
 import itertools
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -956,8 +956,8 @@ ROWS["layered.span"] = chunk("layered", {})
 
 
 @row("train.sum_batch")
-def sum_batch(dtype: str, size: Size) -> Row:
-    made = Plan(dtype, size)
+def sum_batch(dtype: str, size: Size, schedule: str = "streamed") -> Row:
+    made = Plan(dtype, size, schedule)
     gradient = made.workspace.gradient[: made.spec.parameters + 1]
 
     def expected(_: Any) -> tuple[np.ndarray]:
@@ -966,6 +966,12 @@ def sum_batch(dtype: str, size: Size) -> Row:
 
     arguments = dict(**made.addresses, first=0, rows=size.rows, mode=at.BACKWARD | at.RECORD)
     return Row(arguments, expected, lambda: (gradient,))
+
+
+@row("few.sum_batch")
+def sum_few_rows(dtype: str, size: Size) -> Row:
+    """A line of rows."""
+    return sum_batch(dtype, replace(size, rows=min(size.rows, LINE // np.dtype(dtype).itemsize)), "few")
 
 
 @row("train.record_objective")

@@ -9,7 +9,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from fastmlp.kernels.simd import element, splat, vec
+from fastmlp.kernels.simd import _llvm, element, splat, vec
 from fastmlp.reference.arithmetic import LINE
 
 # ---------------------------------------------------------------------------------------------------------
@@ -111,6 +111,27 @@ def fold(context, p, i):
         return builder.extract_element(x, ir.Constant(ir.IntType(32), 0))
 
     return p.dtype(p, types.intp), lower
+
+
+@intrinsic(prefer_literal=True)
+def sum_of_products(context, a, d, rows, lanes):
+    """The fold of the line a[n] d[n], +0 for n from `rows` on; `lanes`, a power of two, at least as many."""
+
+    def lower(context, builder, sig, values):
+        count = lanes.literal_value
+        kind = ir.VectorType(element(a.dtype), count)
+        x, y = (
+            builder.load(builder.bitcast(p, kind.as_pointer()), align=a.dtype.bitwidth // 8, typ=kind)
+            for p in values[:2]
+        )
+        zero = ir.Constant(kind, None)
+        numbers = ir.Constant(ir.VectorType(values[2].type, count), list(range(count)))
+        live = builder.icmp_signed("<", numbers, splat(builder, values[2], count))
+        x = _halved(builder, builder.select(live, _llvm(builder, "fma", x, y, zero), zero), 1)
+        x = builder.extract_element(x, ir.Constant(ir.IntType(32), 0))
+        return builder.fadd(x, ir.Constant(x.type, 0.0)) if count < LINE * 8 // a.dtype.bitwidth else x
+
+    return (a.dtype(a, d, types.int64, lanes), lower) if isinstance(lanes, types.IntegerLiteral) else None
 
 
 @intrinsic

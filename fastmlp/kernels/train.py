@@ -195,6 +195,8 @@ def train(plan: Ints, parameters: Floats, batches: Int) -> int:
             numbers[at.WEIGHT] = 0
             plan[at.EPOCH_RIGHT] = 0
         mode = plan[at.EXTRAS] | (at.BACKWARD | at.RECORD if record else at.BACKWARD)
+        if record and whole:
+            mode &= ~at.DESCENDS  # the record may be the end
         while plan[at.START] < rows:
             if batches <= 0:
                 return at.MORE

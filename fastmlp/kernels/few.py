@@ -1,0 +1,140 @@
+"""Batches of a few rows of small networks, in one kernel: at most a line of rows, 8 of float64 or 16 of float32.
+
+There a kernel for each layer, way and loss costs more than its arithmetic: 2-2-1 with 4 rows takes 89 ns a step, and
+152 by the streamed pass (float32: 76 and 146). Rows are the lanes of a tile, as they are there.
+"""
+
+from fastmlp import plan as at
+from fastmlp.kernels.elementary import sigmoid, tanh
+from fastmlp.kernels.memory import advance, call, load, pointer, store, sum_of_products
+from fastmlp.kernels.passes import begin_statistics, end_statistics, look_for_interrupt
+from fastmlp.kernels.simd import alike, at_most, fill, fma, greater, helper, lanes, line_lanes, negative, select
+from fastmlp.pairs import Floats, Int, Ints, kernel
+
+
+@helper
+def forward(a, w, z, slope, K, J, stride, n, relu, curve):
+    """A unit's outputs for the rows from n on, a register; w: the unit's column. -> the outputs."""
+    c = fill(w, w[K * J])
+    for k in range(K):
+        c = fma(load(a, k * stride + n), fill(w, w[k * J]), c)
+    if curve == at.SIGMOID:
+        c = sigmoid(c)
+        store(slope, n, c * (1 - c))
+    elif curve == at.TANH:
+        c = tanh(c)
+        store(slope, n, fma(negative(c), c, 1))
+    elif relu:
+        c = select(greater(alike(c, 0), c), 0, c)
+    store(z, n, c)
+    return c
+
+
+@helper
+def input_deltas(dz, w, J, stride, n):
+    """An input's deltas for the rows from n on; w: from the input to each unit."""
+    d = fill(w, 0)
+    for j in range(J):
+        d = fma(load(dz, j * stride + n), fill(w, w[j]), d)
+    return d
+
+
+@helper
+def sum_rows(w, gradient, i, x, d, rows, descends, scale, rate):
+    """Parameter i's gradient, the sum of x[n] d[n], or what becomes of the parameter; rate: -learning_rate."""
+    if rows <= 4:  # the fewer lanes, the shorter the chain of halves
+        total = sum_of_products(x, d, rows, 4)
+    elif rows <= 8:
+        total = sum_of_products(x, d, rows, 8)
+    else:
+        total = sum_of_products(x, d, rows, 16)
+    if descends:
+        w[i] = fma(rate, total * scale, w[i])
+    else:
+        gradient[i] = total
+
+
+@kernel(None)
+def sum_batch(plan: Ints, parameters: Floats, first: Int, rows: Int, mode: Int) -> int:
+    """`train.sum_batch` for a few rows, forward and back. Returns INTERRUPTED (nothing is done) or DONE."""
+    if look_for_interrupt(plan, 3 * rows * plan[at.PARAMETERS]):
+        return at.INTERRUPTED
+    plan[at.BATCH_RIGHT] = 0
+    stride, line, step = plan[at.STRIDE], line_lanes(parameters), lanes(parameters)
+    ones = pointer(plan[at.ONES], parameters)
+    gradient = pointer(plan[at.GRADIENT], parameters)
+    numbers = pointer(plan[at.NUMBERS], parameters)
+    last_layer = at.FIELDS + (plan[at.LAYERS] - 1) * at.LAYER_FIELDS
+    if plan[at.X_TILES] != 0:
+        x, y = pointer(plan[at.X_TILES], parameters), pointer(plan[at.Y_TILES], parameters)
+    else:
+        x, y = pointer(plan[at.X_TILE], parameters), pointer(plan[at.Y_TILE], parameters)
+        order, ordered = pointer(plan[at.ORDER], plan), int(plan[at.ORDER] != 0)
+        inputs, columns = plan[at.FIELDS + at.LAYER_INPUTS], plan[at.COLUMNS]
+        call(plan[at.GATHER], (pointer(plan[at.X], parameters), order, ordered, first, rows, inputs, x, stride))
+        call(plan[at.GATHER], (pointer(plan[at.Y], parameters), order, ordered, first, rows, columns, y, stride))
+    # forward
+    record = mode & at.RECORD != 0
+    by_kernel = record or plan[at.LOSS_CURVE] == at.CALLED
+    a, layer, c = x, at.FIELDS, fill(parameters, 0)
+    while layer <= last_layer:
+        K, J = plan[layer + at.LAYER_INPUTS], plan[layer + at.LAYER_OUTPUTS]
+        w = advance(parameters, plan[layer + at.LAYER_OFFSET])
+        z = pointer(plan[layer + at.LAYER_A], parameters)
+        slope = pointer(plan[layer + at.LAYER_SLOPE], parameters)
+        relu = plan[layer + at.LAYER_RELU]
+        curve = at.STRAIGHT if by_kernel and layer == last_layer else plan[layer + at.LAYER_CURVE]
+        for j in range(J):
+            column, to = advance(w, j), j * stride
+            for n in range(0, line, step):
+                c = forward(a, column, advance(z, to), advance(slope, to), K, J, stride, n, relu, curve)
+        if curve == at.CALLED:
+            call(plan[layer + at.LAYER_FORWARD], (z, slope, J, rows, stride))
+        a = z
+        layer += at.LAYER_FIELDS
+    # the outputs' deltas, in their place; where a register is a line, those of one output also stay in c
+    dz = a
+    if by_kernel:
+        statistics = pointer(plan[at.STATISTICS], parameters)
+        begin_statistics(plan, parameters, mode, False)
+        call(plan[at.LOSS_KERNEL], (dz, y, ones, statistics, plan[at.OUTPUTS], rows, stride, int(record)))
+        end_statistics(plan, parameters, mode, False)
+    else:
+        for n in range(0, line, step):
+            p = c if step == line else load(dz, n)
+            c = p - load(y, n)
+            if plan[at.LOSS_CURVE] == at.SIGMOID:
+                c = c * (p * (1 - p))
+            store(dz, n, c)
+    # backward
+    descends = mode & at.DESCENDS != 0
+    scale, rate = numbers[at.JOB_SCALE], -numbers[at.LEARNING_RATE]
+    layer = last_layer
+    while layer >= at.FIELDS:
+        K, J = plan[layer + at.LAYER_INPUTS], plan[layer + at.LAYER_OUTPUTS]
+        below = layer - at.LAYER_FIELDS
+        w = advance(parameters, plan[layer + at.LAYER_OFFSET])
+        g = advance(gradient, plan[layer + at.LAYER_OFFSET])
+        a = da = x
+        if layer > at.FIELDS:
+            a, da = pointer(plan[below + at.LAYER_A], w), pointer(plan[below + at.LAYER_DELTAS], w)
+            slope = pointer(plan[below + at.LAYER_SLOPE], w)
+            curved, relu = plan[below + at.LAYER_CURVE] != at.STRAIGHT, plan[below + at.LAYER_RELU]
+            held = step == line and layer == last_layer and not by_kernel
+            for k in range(K):
+                for n in range(0, line, step):
+                    d = fma(c, fill(w, w[k]), 0) if held else input_deltas(dz, advance(w, k * J), J, stride, n)
+                    if relu:
+                        d = select(at_most(load(a, k * stride + n), 0), 0, d)
+                    elif curved:
+                        d = d * load(slope, k * stride + n)
+                    store(da, k * stride + n, d)
+        for j in range(J):
+            sum_rows(w, g, K * J + j, ones, advance(dz, j * stride), rows, descends, scale, rate)
+        for k in range(K):
+            for j in range(J):
+                x_k = advance(a, k * stride)
+                sum_rows(w, g, k * J + j, x_k, advance(dz, j * stride), rows, descends, scale, rate)
+        dz = da
+        layer = below
+    return at.DONE
