@@ -220,6 +220,14 @@ def test_few_by_rows(rows, dtype):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
+def test_few_end_at_a_record_before_its_update(dtype):
+    problem = Problem.make(31, [2, 3, 1], 4, "tanh", "sigmoid", "squared_error", dtype)
+    result = check_training(problem, Training(5, 0.2, 4, record_every=2, target_loss=1e9))
+    assert (result.state, result.epochs) == ("target", 0)
+    assert_same_bits(result.parameters, problem.parameters)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("seed", range(10))
 def test_few_nasty_numbers(seed, dtype):
     rng = np.random.default_rng(seed)
