@@ -125,7 +125,7 @@ def objective(
         workspace.parameters[: spec.parameters] = parameters
         while run(*arguments) == at.INTERRUPTED:
             signal.raise_signal(signal.SIGINT)
-        numbers[at.TOTAL] = 0
+        numbers[at.TOTAL] = plan[at.STEP] = 0
         record(*addresses, float(numbers[at.BATCH_ROWS]))
         prepare(*addresses, float(numbers[at.SCALE]))
         return float(numbers[at.TOTAL] / numbers[at.TERMS]), total.copy()

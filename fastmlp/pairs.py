@@ -133,11 +133,21 @@ def _finish(finish: Callable[[], native.Code], code: Any) -> None:
 
 
 _begun: dict[tuple[str, str], tuple[Any, float]] = {}  # a Future of native.Code, and the seconds spent on it so far
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_begun.clear)  # nobody is at work on them there
 _addresses: dict[tuple[str, str], int] = {}
 _functions: dict[tuple[str, str], native.Function] = {}
 _lock = threading.RLock()
+
+
+def _in_child() -> None:
+    """What another thread was compiling when this process was forked is not done here, and holds nothing up."""
+    global _lock
+    _lock = threading.RLock()
+    _begun.clear()
+    native.forget_compiling()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_in_child)
 
 
 def _kernel(name: str) -> Kernel:

@@ -61,11 +61,10 @@ def said(error, function, *arguments, **named):
     return str(caught.value)
 
 
-def in_another_process(script, *arguments):
+def in_another_process(script, *arguments, **environment):
     """What the script prints. It must end well."""
-    done = subprocess.run(
-        [sys.executable, "-c", script, *map(str, arguments)], capture_output=True, text=True, timeout=120, env=HERE
-    )
+    command, environment = [sys.executable, "-c", script, *map(str, arguments)], {**HERE, **environment}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, env=environment)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
