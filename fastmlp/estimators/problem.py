@@ -8,11 +8,15 @@ from typing import Any
 import numpy as np
 
 from fastmlp.losses import CrossEntropy
+from fastmlp.schedules import Schedule
 from fastmlp.spec import HIDDEN, Spec
 from fastmlp.training import Objective
 
 ACTIVATIONS = {"logistic": "sigmoid"}  # scikit-learn's names of ours; the others are the same
 KNOWN = (*HIDDEN, *ACTIVATIONS)
+DIVERGED = (  # the beginning of an error, as scikit-learn's
+    "Solver produced non-finite parameter weights. The input data may contain large values and need to be preprocessed."
+)
 
 
 def hidden_names(activation: Any, count: int) -> tuple[str, ...]:
@@ -92,3 +96,25 @@ def dense(X: Any, dtype: str) -> np.ndarray:
 def smoothing_of(loss: Any) -> float:
     """The label smoothing of a classifier's loss."""
     return loss.label_smoothing if isinstance(loss, CrossEntropy) else 0.0
+
+
+def refuse_of_lbfgs(estimator: Any) -> None:
+    """Raises ValueError for a parameter that "lbfgs" could only ignore."""
+    dropout, callbacks, rate = estimator.dropout, estimator.callbacks, estimator.learning_rate
+    rates = dropout if isinstance(dropout, list | tuple) else [dropout]
+    for name, value, given in (
+        ("dropout", dropout, any(rates)),
+        ("callbacks", callbacks, callable(callbacks) or bool(callbacks)),
+        ("learning_rate", rate, isinstance(rate, Schedule)),
+    ):
+        if given:
+            raise ValueError(f'{name}={value!r} goes with solver="sgd" and "adam", and not with "lbfgs": leave it out')
+
+
+def as_array(X: Any, names: np.ndarray | None) -> np.ndarray:
+    """A list of rows, or a table with the columns that it should have, as an array. Raises ValueError for all else."""
+    if names is None and type(X) is list:
+        return np.asarray(X)
+    if names is not None and hasattr(X, "columns") and list(X.columns) == list(names):
+        return X.to_numpy()
+    raise ValueError
