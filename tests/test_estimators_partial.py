@@ -8,8 +8,9 @@ from bits import assert_same_bits
 
 pytest.importorskip("sklearn", "1.6", reason="scikit-learn is not installed, or older than 1.6")
 
-from fastmlp import MLPClassifier, MLPRegressor, engine
+from fastmlp import MLPClassifier, MLPRegressor, Spec, engine
 from fastmlp.schedules import Cosine
+from fastmlp.training import Training
 
 pytestmark = pytest.mark.filterwarnings("ignore:Got `batch_size`")
 
@@ -138,11 +139,56 @@ def test_rows_that_do_not_fit_are_refused_in_later_calls(X, y, words):
     )
 
 
-@pytest.mark.parametrize("y", [np.full(400, np.nan), np.zeros(399), np.full(400, "1"), np.array([1.0, np.inf] * 200)])
-def test_values_that_do_not_fit_are_refused_in_later_calls(y):
+def test_a_call_that_fails_late_is_as_if_it_had_not_been():
+    """Also for what is kept, in which it had already trained."""
+    X, y = rows()
+
+    def fails(info):
+        raise RuntimeError(f"epoch {info.epoch}")
+
+    made = [MLPClassifier(4, random_state=1).partial_fit(X, y, classes=[0, 1, 2]) for _ in range(2)]
+    kept = made[0]._kept
+    with pytest.raises(RuntimeError, match="epoch 1"):
+        made[0].set_params(callbacks=fails).partial_fit(X[::-1], y)
+    made[0].set_params(callbacks=None)
+    assert made[0]._kept is kept
+    assert_same_bits(bits(made[0]), bits(made[1]))
+    for estimator in made:
+        estimator.partial_fit(X, y)
+    assert_same_bits(bits(made[0]), bits(made[1]))
+    assert made[0].loss_curve_ == made[1].loss_curve_
+
+
+def test_a_kept_workspace_goes_back_to_where_a_diverging_training_began():
+    X, y = rows(80)
+    spec = Spec.build([7, 5, 3], "tanh", "softmax")
+    training = Training(1, 0.5, 80, record_every=1)
+    parameters = np.random.RandomState(0).normal(size=spec.parameters)
+    x, targets = np.ascontiguousarray(X), y.astype(float)
+    workspace = engine.ready(spec, parameters, x, targets, training, once=True)
+    assert engine.can_be_kept(workspace, training)
+    (step,) = engine.train(spec, parameters, x, targets, training, workspace=workspace)
+    assert step.state == "done"
+    before, bad = parameters.copy(), x.copy()
+    bad[3, 2] = np.nan
+    (step,) = engine.train(spec, parameters, bad, targets, training, workspace=workspace)
+    assert step.state == "diverged"
+    assert_same_bits(parameters, before)
+
+
+@pytest.mark.parametrize(
+    ("y", "words"),
+    [
+        (np.full(400, np.nan), "y contains NaN"),
+        (np.array([1.0, np.inf] * 200), "y contains infinity"),
+        (np.zeros(399), "inconsistent numbers of samples"),
+        (np.full(400, "1"), "takes numbers"),
+    ],
+)
+def test_values_that_do_not_fit_are_refused_in_later_calls(y, words):
     X, good = rows()
     made = MLPRegressor(hidden_layer_sizes=4, random_state=1).partial_fit(X, good)
     before = bits(made)
-    with pytest.raises((ValueError, TypeError)):
+    with pytest.raises((ValueError, TypeError), match=words):
         made.partial_fit(X, y)
     assert_same_bits(bits(made), before)

@@ -290,6 +290,9 @@ class BaseMLP(BaseEstimator):
                     rows = X if type(X) is np.ndarray else problem.as_array(X, held.get("feature_names_in_"))
                     named = rows is X and "feature_names_in_" in held  # whose lack is warned of
                     if not named and rows.dtype.kind in "fiub" and rows.shape[1:] == (self.n_features_in_,):
+                        if len(rows) <= forward.most and rows.dtype != self._network.dtype:
+                            with np.errstate(all="ignore"):  # what becomes infinite is refused
+                                rows = rows.astype(self._network.dtype)
                         return forward("outputs", rows)
                 except (ValueError, TypeError, AttributeError):
                     pass

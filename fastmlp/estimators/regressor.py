@@ -88,7 +88,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         return values.reshape(-1) if values.shape[1] == 1 else values
 
     def _validate_input(self, X: Any, y: Any, incremental: bool, reset: bool) -> tuple[Any, np.ndarray]:
-        if reset or not (type(y) is np.ndarray and y.dtype.char in "fd" and self._takes(X) and _fits(X, y)):
+        if reset or not (type(y) is np.ndarray and y.dtype.kind in "biuf" and self._takes(X) and _fits(X, y)):
             X, y = validate_data(
                 self, X, y, accept_sparse=["csr", "csc"], multi_output=True, y_numeric=True,
                 dtype=(np.float64, np.float32), reset=reset,
