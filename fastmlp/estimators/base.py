@@ -13,10 +13,10 @@ from sklearn.base import BaseEstimator, _fit_context, is_classifier
 from sklearn.model_selection import train_test_split
 from sklearn.utils import assert_all_finite, check_random_state
 from sklearn.utils._param_validation import Interval, Options, StrOptions
-from sklearn.utils.validation import _check_sample_weight, check_consistent_length, check_is_fitted, validate_data
+from sklearn.utils.validation import check_consistent_length, check_is_fitted, validate_data
 
 from fastmlp import engine
-from fastmlp.estimators import problem
+from fastmlp.estimators import arguments, problem
 from fastmlp.estimators.descent import Descent
 from fastmlp.estimators.lbfgs import minimize
 from fastmlp.estimators.problem import Rows
@@ -135,20 +135,20 @@ class BaseMLP(BaseEstimator):
 
     def _fit(self, X: Any, y: Any, sample_weight: Any, validation: tuple[Any, Any, Any], incremental: bool) -> Any:
         if self.solver == "lbfgs":
-            problem.refuse_of_lbfgs(self)
+            arguments.refuse_of_lbfgs(self)
         if self.early_stopping and incremental:
             raise ValueError(
                 "partial_fit does not support early_stopping=True: it goes through the rows once, and validates nothing"
             )
-        sizes = _sizes(self.hidden_layer_sizes)
+        sizes = arguments.layer_sizes(self.hidden_layer_sizes)
         first = not hasattr(self, "coefs_") or not (self.warm_start or incremental)
         labels = y
         X, y = self._validate_input(X, y, incremental, reset=first)
         y = y.reshape(len(y), -1)
-        given, of_classes = _weights(sample_weight, X), self._class_weights(labels, incremental)
-        weights = _product(given, of_classes)
+        given, of_classes = arguments.weights_of_rows(sample_weight, X), self._class_weights(labels, incremental)
+        weights = arguments.product(given, of_classes)
         if of_classes is not None:
-            _check_product(weights)
+            arguments.check_product(weights)
         held = self._given_validation(validation)
         if held is not None and held[1].shape[1] != y.shape[1]:
             raise ValueError(f"y_val has {held[1].shape[1]} columns, and y has {y.shape[1]}: give as many")
@@ -235,7 +235,7 @@ class BaseMLP(BaseEstimator):
         y = self._targets_of(y)
         if len(y) < 2 and self.early_stopping:
             raise ValueError(f"The validation set is too small. X_val has {len(y)} rows, and 2 are the least")
-        return X, y.reshape(-1, 1) if y.ndim == 1 else y, _weights(weights, X)
+        return X, y.reshape(-1, 1) if y.ndim == 1 else y, arguments.weights_of_rows(weights, X)
 
     def _hold_out(self, y: np.ndarray, random_state: Any) -> tuple[np.ndarray, np.ndarray]:
         """The numbers of the rows to train on, and of those to validate on: scikit-learn's split."""
@@ -332,40 +332,3 @@ class BaseMLP(BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
-
-
-def _sizes(hidden: Any) -> list[int]:
-    """The hidden layers' sizes, of a number or a list. Raises ValueError."""
-    sizes = [operator.index(size) for size in (hidden if hasattr(hidden, "__iter__") else [hidden])]
-    if any(size <= 0 for size in sizes):
-        raise ValueError(f"hidden_layer_sizes must be > 0, got {sizes}. Give each layer a unit at least")
-    return sizes
-
-
-def _product(a: np.ndarray | None, b: np.ndarray | None) -> np.ndarray | None:
-    """a b, where None is 1."""
-    return b if a is None else a if b is None else a * b
-
-
-def _check_product(weights: Any) -> None:
-    """Raises ValueError where class_weight makes weights of rows that nobody could give as sample_weight."""
-    good = np.isfinite(weights) & (weights >= 0)
-    if not good.all() or not weights.any():
-        row = int(np.argmin(good))
-        found = f"row {row} weighs {weights[row]}" if not good.all() else "every row weighs 0"
-        raise ValueError(f"with class_weight, {found}: weights are finite and 0 or more, and some row's is above 0")
-
-
-def _weights(weights: Any, X: Any) -> np.ndarray | None:
-    """Checked weights (N,), or None."""
-    if weights is None:
-        return None
-    found = _check_sample_weight(weights, X)
-    if (found < 0).any():
-        row = int(np.argmax(found < 0))
-        raise ValueError(f"Negative values in sample_weight: row {row} has {found[row]}, and 0 is the least")
-    if not found.any():
-        raise ValueError(
-            "sample_weight is 0 for every row, so that there is nothing to learn from: give some row a weight"
-        )
-    return found

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from fastmlp.losses import CrossEntropy
-from fastmlp.schedules import Schedule
 from fastmlp.spec import HIDDEN, Spec
 from fastmlp.training import Objective
 
@@ -96,19 +95,6 @@ def dense(X: Any, dtype: str) -> np.ndarray:
 def smoothing_of(loss: Any) -> float:
     """The label smoothing of a classifier's loss."""
     return loss.label_smoothing if isinstance(loss, CrossEntropy) else 0.0
-
-
-def refuse_of_lbfgs(estimator: Any) -> None:
-    """Raises ValueError for a parameter that "lbfgs" could only ignore."""
-    dropout, callbacks, rate = estimator.dropout, estimator.callbacks, estimator.learning_rate
-    rates = dropout if isinstance(dropout, list | tuple) else [dropout]
-    for name, value, given in (
-        ("dropout", dropout, any(rates)),
-        ("callbacks", callbacks, callable(callbacks) or bool(callbacks)),
-        ("learning_rate", rate, isinstance(rate, Schedule)),
-    ):
-        if given:
-            raise ValueError(f'{name}={value!r} goes with solver="sgd" and "adam", and not with "lbfgs": leave it out')
 
 
 def as_array(X: Any, names: np.ndarray | None) -> np.ndarray:
