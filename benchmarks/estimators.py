@@ -1,12 +1,12 @@
-"""The estimators beside scikit-learn's own: microseconds of an epoch of `fit`, and of `predict`.
+"""The estimators beside scikit-learn's own: microseconds of an epoch of `fit`, of `partial_fit`, and of `predict`.
 
     python -m benchmarks.estimators             four sets of rows, both dtypes, sgd and adam
     python -m benchmarks.estimators --write     and puts the tables into docs/estimators.md
     python -m benchmarks.estimators --sets digits --dtypes float64
 
 Both have the default parameters (100 hidden units, batches of 200) and one thread. They take turns in one process; a
-figure is the median of turns, and a ratio the median of the turns' ratios. letter is made up to the size of the UCI
-data set of that name, wide to 5000 rows of 784.
+figure is the median of turns, and a ratio the median of the turns' ratios, which may differ from the figures' quotient.
+letter is made up to the size of the UCI data set of that name, wide to 5000 rows of 784.
 """
 
 from __future__ import annotations
@@ -80,6 +80,21 @@ def epoch_of_fit(kind: Any, X: Any, y: Any, solver: str, epochs: int) -> Callabl
     return way
 
 
+def partial_fits(kind: Any, X: Any, y: Any, rows: int, repeats: int = 100) -> Callable[[], float]:
+    """Seconds of a call with the next so many rows, after a first one."""
+    made = kind(random_state=1)
+    made.partial_fit(X, y, **({"classes": sorted(set(y))} if hasattr(made, "predict_proba") else {}))
+    starts = [n * rows % (len(X) - rows) for n in range(repeats)]
+
+    def way() -> float:
+        started = time.perf_counter()
+        for n in starts:
+            made.partial_fit(X[n : n + rows], y[n : n + rows])
+        return (time.perf_counter() - started) / repeats
+
+    return way
+
+
 def prediction(made: Any, X: Any, repeats: int) -> Callable[[], float]:
     def way() -> float:
         started = time.perf_counter()
@@ -97,8 +112,10 @@ def row(cells: list[str]) -> str:
 def main(arguments: list[str] | None = None) -> None:
     one_thread()
     warnings.simplefilter("ignore")
+    import sklearn.neural_network as theirs
     from sklearn.neural_network import MLPClassifier as Theirs
 
+    import fastmlp.estimators as ours
     from fastmlp.estimators import MLPClassifier as Ours
 
     known = sets()
@@ -109,6 +126,10 @@ def main(arguments: list[str] | None = None) -> None:
     asked = parser.parse_args(arguments)
     fits = [row(["an epoch of fit", "", "scikit-learn", "fastmlp", "times faster"]), row(["---", "---", *3 * ["---:"]])]
     predictions = [row(["predict", "rows", "scikit-learn", "fastmlp", "times faster"]), row(["---", *4 * ["---:"]])]
+    calls = [
+        row(["partial_fit, digits", "rows", "scikit-learn", "fastmlp", "times faster"]),
+        row(["---", *4 * ["---:"]]),
+    ]
     for dtype in asked.dtypes.split(","):
         for name in asked.sets.split(","):
             X, y = known[name]()
@@ -131,7 +152,15 @@ def main(arguments: list[str] | None = None) -> None:
                     row([f"{name}, {dtype}", f"{rows:,}", f"{a * 1e6:,.1f} us", f"{b * 1e6:,.1f} us", f"{ratio:.1f}"])
                 )
                 print(predictions[-1], flush=True)
-    tables = "\n".join([*fits, "", *predictions])
+    X, y = known["digits"]()
+    for name in ("MLPClassifier", "MLPRegressor"):
+        for rows in (1, 32, 200):
+            (a, b), ratio = turns(
+                [partial_fits(getattr(module, name), X, y, rows) for module in (theirs, ours)], 3 * TURNS
+            )
+            calls.append(row([name, f"{rows}", f"{a * 1e6:,.0f} us", f"{b * 1e6:,.0f} us", f"{ratio:.1f}"]))
+            print(calls[-1], flush=True)
+    tables = "\n".join([*fits, "", *calls, "", *predictions])
     if asked.write:
         text = PAGE.read_text()
         begin, end = "<!-- estimators -->\n", "<!-- /estimators -->"

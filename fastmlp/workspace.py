@@ -84,6 +84,8 @@ class Workspace:
     rights: np.ndarray
     state: np.ndarray
     steps: np.ndarray
+    begun: tuple[np.ndarray, np.ndarray]  # the plan and the numbers, before anything was trained
+    rows: tuple[np.ndarray | None, ...]  # x and y, where they are the caller's
 
     def __init__(self, spec: Spec, schedule: str, rows: int, weighed: bool = False, together: bool = False):
         """rows: of a batch. together: kernels that have to be compiled are made side by side, up to `link`."""
@@ -420,11 +422,16 @@ class Workspace:
         at_once = rows <= self.span and rows * self.spec.parameters <= DESCENT_WORK
         return self.schedule == "few" or (self.schedule == "layered" and several and at_once)
 
+    def point_to(self, x: np.ndarray, y: np.ndarray | None) -> None:
+        """Has the plan read these rows, which live as long as it does."""
+        self.rows = (x, y)
+        self.plan[at.X] = x.ctypes.data
+        if y is not None:
+            self.plan[at.Y] = y.ctypes.data
+
     def data(self, x: np.ndarray, y: np.ndarray | None) -> None:
         """Rows by rows, gathered tile by tile as they are needed."""
-        self.plan[at.X] = self.keep(x)
-        if y is not None:
-            self.plan[at.Y] = self.keep(y)
+        self.point_to(x, y)
         if self.schedule == "layered":
             self.plan[at.X_TILE] = self.units(self.spec.inputs)
             self.ask(at.COPY_ROWS, "layout.copy_rows")

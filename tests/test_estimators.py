@@ -473,7 +473,7 @@ def test_what_is_warned_of():
         quick().fit(X, y)
     with pytest.warns(ConvergenceWarning, match="lbfgs failed to converge"):
         quick(solver="lbfgs", max_iter=3).fit(X, y)
-    with pytest.warns(UserWarning, match="batch_size=500 is more than the 120 rows"):
+    with pytest.warns(UserWarning, match=r"clipped: batch_size=500 to the 120 rows"):
         quick(batch_size=500).fit(X, y)
 
 

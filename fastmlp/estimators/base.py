@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, _fit_context, is_classifier
 from sklearn.model_selection import train_test_split
-from sklearn.utils import check_random_state
+from sklearn.utils import assert_all_finite, check_random_state
 from sklearn.utils._param_validation import Interval, Options, StrOptions
-from sklearn.utils.validation import _check_sample_weight, check_consistent_length, check_is_fitted, validate_data
+from sklearn.utils.validation import check_consistent_length, check_is_fitted, validate_data
 
 from fastmlp import engine
-from fastmlp.estimators import problem
+from fastmlp.estimators import arguments, problem
 from fastmlp.estimators.descent import Descent
 from fastmlp.estimators.lbfgs import minimize
 from fastmlp.estimators.problem import Rows
@@ -25,6 +26,8 @@ from fastmlp.schedules import Schedule
 from fastmlp.spec import Spec
 
 OUT_ACTIVATIONS = {"softmax": "softmax", "sigmoid": "logistic", "identity": "identity", "exponential": "exp"}
+CURVES = ("loss_curve_", "validation_scores_", "validation_loss_curve_")
+FOR_SPEED = ("_forward", "_views", "_kept", "_seeded")  # made anew where they lack: buffers that have addresses
 
 
 class BaseMLP(BaseEstimator):
@@ -103,44 +106,65 @@ class BaseMLP(BaseEstimator):
         X_val, y_val, sample_weight_val: rows to validate on after each epoch, in place of those that early_stopping
             would hold out; without early_stopping their score and loss are recorded, and end nothing.
 
-        Raises ValueError for what does not fit, and where the training diverges. Ctrl-C ends the training with a
-        warning, and leaves the weights that it had reached.
+        Raises ValueError for what does not fit, and where the training diverges; the estimator is then as it was
+        before. Ctrl-C ends the training with a warning, and leaves the weights that it had reached.
         """
-        return self._fit(X, y, sample_weight, (X_val, y_val, sample_weight_val), incremental=False)
+        with self._as_before_if_it_fails():
+            return self._fit(X, y, sample_weight, (X_val, y_val, sample_weight_val), incremental=False)
+
+    @contextmanager
+    def _as_before_if_it_fails(self) -> Iterator[None]:
+        """No bad argument, diverging training or exception of a callback loses the network that there is."""
+        before = self.__dict__.copy()
+        curves = [(curve, len(curve)) for curve in map(before.get, CURVES) if type(curve) is list]
+        try:
+            yield
+        except BaseException:
+            for curve, length in curves:
+                del curve[length:]
+            self.__dict__.clear()
+            self.__dict__.update(before)
+            raise
 
     def _is_stochastic(self) -> bool:
         if self.solver not in ("sgd", "adam"):
-            raise AttributeError(f'partial_fit goes with solver="sgd" and "adam", and not with {self.solver!r}')
+            raise AttributeError(
+                f"partial_fit is only available for stochastic optimizers. {self.solver} is not stochastic."
+            )
         return True
 
     def _fit(self, X: Any, y: Any, sample_weight: Any, validation: tuple[Any, Any, Any], incremental: bool) -> Any:
+        if self.solver == "lbfgs":
+            arguments.refuse_of_lbfgs(self)
         if self.early_stopping and incremental:
             raise ValueError(
                 "partial_fit does not support early_stopping=True: it goes through the rows once, and validates nothing"
             )
-        sizes = _sizes(self.hidden_layer_sizes)
+        sizes = arguments.layer_sizes(self.hidden_layer_sizes)
         first = not hasattr(self, "coefs_") or not (self.warm_start or incremental)
         labels = y
         X, y = self._validate_input(X, y, incremental, reset=first)
         y = y.reshape(len(y), -1)
-        of_classes = self._class_weights(labels, incremental)
-        weights = _product(_weights(sample_weight, X), of_classes)
+        given, of_classes = arguments.weights_of_rows(sample_weight, X), self._class_weights(labels, incremental)
+        weights = arguments.product(given, of_classes)
         if of_classes is not None:
-            _check_product(weights)
+            arguments.check_product(weights)
         held = self._given_validation(validation)
         if held is not None and held[1].shape[1] != y.shape[1]:
             raise ValueError(f"y_val has {held[1].shape[1]} columns, and y has {y.shape[1]}: give as many")
-        random_state = check_random_state(self.random_state)
+        random_state = self._begin_random(incremental)
         spec, parameters = self._begin_network([X.shape[1], *sizes, y.shape[1]], X.dtype, random_state, first)
         smoothing = problem.smoothing_of(self.loss) if is_classifier(self) else 0.0
         if self.solver == "lbfgs":
             minimize(self, spec, parameters, Rows.of(spec, X, y, weights, smoothing))
             self._hold(spec, parameters)
             return self
-        if not incremental or not hasattr(self, "_optimizer"):
-            self._optimizer = Descent.begin(self, spec)
+        descent: Descent | None = self.__dict__.get("_optimizer") if incremental else None
+        self._optimizer = descent.copy() if descent else Descent.begin(self, spec)
         if self.early_stopping and held is None:
-            X, y, weights, held = self._hold_out(X, y, weights, random_state)
+            train, some = self._hold_out(y, random_state)
+            held = X[some], y[some], None if given is None else given[some]
+            X, y, weights = X[train], y[train], None if weights is None else weights[train]
         self._begin_curves(first, held is not None)
         score: Score | None = None
         if held is not None:
@@ -148,31 +172,38 @@ class BaseMLP(BaseEstimator):
             score = loss_and_score(spec, Rows.of(spec, X_val, y_val, None), self._scorer(spec, y_val, weights_val))
         rows = Rows.of(spec, X, y, weights, smoothing)
         self._hold(spec, parameters)  # callbacks see the weights as they change
-        try:
-            Stochastic(self, spec, parameters, rows, self._optimizer, random_state, score, incremental).go()
-        finally:
-            self._hold(spec, parameters)
+        Stochastic(self, spec, parameters, rows, self._optimizer, random_state, score, incremental).go()
         return self
+
+    def _begin_random(self, incremental: bool) -> np.random.RandomState:
+        """random_state's; each `partial_fit` begins its number anew, for which one is kept: to make it takes 80 us."""
+        kept: np.random.RandomState | None = self.__dict__.get("_seeded")
+        if incremental and kept is not None and type(self.random_state) is int:
+            kept.seed(self.random_state)
+            return kept
+        made = check_random_state(self.random_state)
+        self._seeded = made if type(self.random_state) is int else None
+        return made
 
     def _begin_network(
         self, layers: list[int], dtype: np.dtype, random_state: np.random.RandomState, first: bool
     ) -> tuple[Spec, np.ndarray]:
         """The network, and its parameters to begin with: new ones, or those that there are. lbfgs is in float64."""
         hidden = problem.hidden_names(self.activation, len(layers) - 2)
-        name = dtype.name if self.solver != "lbfgs" else "float64"
+        network = None if first else self.__dict__.get("_network")  # none where coefs_ were set, and never fitted
+        name = network.dtype if network else dtype.name
+        spec = self._spec(layers, hidden, name if self.solver != "lbfgs" else "float64")
         if first:
-            spec = self._spec(layers, hidden, name)
             self.n_iter_ = self.t_ = 0
             self.n_outputs_, self.n_layers_ = spec.outputs, len(spec.layers)
             self.out_activation_ = OUT_ACTIVATIONS[spec.output]
             return spec, problem.initial_parameters(spec, self.activation, random_state, dtype)
-        spec = self._spec(layers, hidden, self._network.dtype if self.solver != "lbfgs" else name)
-        if spec.layers != self._network.layers:
+        if network and spec.layers != network.layers:
             raise ValueError(
-                f"the network has the layers {list(self._network.layers)}, and this fit would have "
+                f"the network has the layers {list(network.layers)}, and this fit would have "
                 f"{list(spec.layers)}: go on with the same hidden_layer_sizes and outputs, or with warm_start=False"
             )
-        return spec, self._flat().astype(spec.dtype)
+        return spec, self._flat(spec)
 
     def _begin_curves(self, first: bool, validates: bool) -> None:
         """What a first fit by "sgd" or "adam" sets, and a later one that asks for more than the last."""
@@ -194,6 +225,8 @@ class BaseMLP(BaseEstimator):
             one, other = ("X_val", "y_val") if y is None else ("y_val", "X_val")
             raise ValueError(f"{one} is given without {other}: give both, or neither")
         if X is None:
+            if weights is not None:
+                raise ValueError("sample_weight_val is given without X_val and y_val: give all three, or leave it out")
             return None
         if self.solver == "lbfgs":
             raise ValueError('X_val and y_val go with solver="sgd" and "adam", and not with "lbfgs": leave them out')
@@ -202,22 +235,21 @@ class BaseMLP(BaseEstimator):
         y = self._targets_of(y)
         if len(y) < 2 and self.early_stopping:
             raise ValueError(f"The validation set is too small. X_val has {len(y)} rows, and 2 are the least")
-        return X, y.reshape(-1, 1) if y.ndim == 1 else y, _weights(weights, X)
+        return X, y.reshape(-1, 1) if y.ndim == 1 else y, arguments.weights_of_rows(weights, X)
 
-    def _hold_out(self, X: Any, y: np.ndarray, weights: np.ndarray | None, random_state: Any) -> Any:
-        """X, y and weights of the rows to train on, and the three of those to validate on: scikit-learn's split."""
+    def _hold_out(self, y: np.ndarray, random_state: Any) -> tuple[np.ndarray, np.ndarray]:
+        """The numbers of the rows to train on, and of those to validate on: scikit-learn's split."""
         stratify = y if is_classifier(self) and y.shape[1] == 1 else None
         train, held = train_test_split(
             np.arange(len(y)), random_state=random_state, test_size=self.validation_fraction, stratify=stratify
         )
         if len(held) < 2:
             raise ValueError(
-                f"The validation set is too small. validation_fraction={self.validation_fraction} of {len(y)} rows is "
-                f"{len(held)}, and 2 are the least: give a larger fraction, or X_val and y_val"
+                "The validation set is too small. Increase 'validation_fraction' or the size of your dataset. "
+                f"validation_fraction={self.validation_fraction} of {len(y)} rows is {len(held)}, and 2 are the least; "
+                "or give X_val and y_val"
             )
-        if weights is None:
-            return X[train], y[train], None, (X[held], y[held], None)
-        return X[train], y[train], weights[train], (X[held], y[held], weights[held])
+        return train, held
 
     # -----------------------------------------------------------------------------------------------------
     # The trained network
@@ -231,45 +263,67 @@ class BaseMLP(BaseEstimator):
         self._views = [*self.coefs_, *self.intercepts_]
         self._forward = Forward(spec, parameters, "numba")
 
-    def _flat(self) -> np.ndarray:
-        """The parameters in one vector: a copy of coefs_ and intercepts_, whoever made them."""
-        parameters = np.empty(self._network.parameters, np.result_type(*self.coefs_))
-        for (w, b), coef, intercept in zip(self._network.views(parameters), self.coefs_, self.intercepts_, strict=True):
-            w[:], b[:] = coef, intercept
+    def _flat(self, spec: Spec) -> np.ndarray:
+        """The parameters in one vector of the network's dtype: a copy of coefs_ and intercepts_, whoever made them."""
+        parameters = np.empty(spec.parameters, spec.dtype)
+        for name, places in zip(("coefs_", "intercepts_"), zip(*spec.views(parameters), strict=True), strict=True):
+            arrays = getattr(self, name)
+            shapes, expected = [np.shape(array) for array in arrays], [place.shape for place in places]
+            if shapes != expected:
+                raise ValueError(f"{name} has the shapes {shapes}, and the network {expected}: give arrays of these")
+            for place, array in zip(places, arrays, strict=True):
+                place[:] = array
         return parameters
 
     def _outputs(self, X: Any) -> np.ndarray:
         """The network's outputs (N, J) in its dtype, a new array.
 
-        An array of the network's dtype goes straight to the pass that is kept, in microseconds; whatever that refuses,
-        and all else, goes by scikit-learn's checks, in its words.
+        Numbers go straight to the pass that is kept, in microseconds; whatever that refuses, and all else, goes by
+        scikit-learn's checks, in its words.
         """
         held = self.__dict__
         forward = held.get("_forward")
-        if forward is not None and type(X) is np.ndarray and "feature_names_in_" not in held:
-            ours = all(map(_is, (*self.coefs_, *self.intercepts_), self._views))
-            if ours and X.ndim == 2 and X.shape[1] == self.n_features_in_ and X.dtype == self._network.dtype:
+        if forward is not None:
+            weights = (*self.coefs_, *self.intercepts_)
+            if len(weights) == len(self._views) and all(map(operator.is_, weights, self._views)):
                 try:
-                    return forward("outputs", X)
-                except ValueError:
+                    rows = X if type(X) is np.ndarray else problem.as_array(X, held.get("feature_names_in_"))
+                    named = rows is X and "feature_names_in_" in held  # whose lack is warned of
+                    if not named and rows.dtype.kind in "fiub" and rows.shape[1:] == (self.n_features_in_,):
+                        if len(rows) <= forward.most and rows.dtype != self._network.dtype:
+                            with np.errstate(all="ignore"):  # what becomes infinite is refused
+                                rows = rows.astype(self._network.dtype)
+                        return forward("outputs", rows)
+                except (ValueError, TypeError, AttributeError):
                     pass
         check_is_fitted(self)
         X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
         with np.errstate(all="ignore"):
-            return engine.outputs(
-                self._network, self._flat().astype(self._network.dtype), problem.dense(X, self._network.dtype)
-            )
+            x = problem.dense(X, self._network.dtype)
+            if X.dtype.kind == "O":  # of which the checks see nothing: None is NaN now
+                assert_all_finite(x, input_name="X")
+            return engine.outputs(self._network, self._flat(self._network), x)
+
+    def _takes(self, X: Any) -> bool:
+        """Whether X is an array of good rows (N, K), of which scikit-learn's checks would say nothing, in 0.3 ms."""
+        held = self.__dict__
+        return (
+            type(X) is np.ndarray
+            and "feature_names_in_" not in held
+            and X.dtype.char in "fd"
+            and X.ndim == 2
+            and len(X) > 0
+            and X.shape[1] == held.get("n_features_in_")
+            and bool(np.isfinite(X).all())
+        )
 
     def __getstate__(self) -> dict[str, Any]:
-        state = dict(super().__getstate__())
-        state.pop("_forward", None)  # its buffers have addresses
-        state.pop("_views", None)
-        return state
+        return {name: value for name, value in super().__getstate__().items() if name not in FOR_SPEED}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
-        if "coefs_" in self.__dict__:
-            self._hold(self._network, self._flat().astype(self._network.dtype, copy=False))
+        if "coefs_" in self.__dict__ and "_network" in self.__dict__:
+            self._hold(self._network, self._flat(self._network))
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "_network")
@@ -278,44 +332,3 @@ class BaseMLP(BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
-
-
-def _is(a: Any, b: Any) -> bool:
-    return a is b
-
-
-def _sizes(hidden: Any) -> list[int]:
-    """The hidden layers' sizes, of a number or a list. Raises ValueError."""
-    sizes = [operator.index(size) for size in (hidden if hasattr(hidden, "__iter__") else [hidden])]
-    if any(size <= 0 for size in sizes):
-        raise ValueError(f"hidden_layer_sizes must be > 0, got {sizes}: give each layer a unit at least")
-    return sizes
-
-
-def _product(a: np.ndarray | None, b: np.ndarray | None) -> np.ndarray | None:
-    """a b, where None is 1."""
-    return b if a is None else a if b is None else a * b
-
-
-def _check_product(weights: Any) -> None:
-    """Raises ValueError where class_weight makes weights of rows that nobody could give as sample_weight."""
-    good = np.isfinite(weights) & (weights >= 0)
-    if not good.all() or not weights.any():
-        row = int(np.argmin(good))
-        found = f"row {row} weighs {weights[row]}" if not good.all() else "every row weighs 0"
-        raise ValueError(f"with class_weight, {found}: weights are finite and 0 or more, and some row's is above 0")
-
-
-def _weights(weights: Any, X: Any) -> np.ndarray | None:
-    """Checked weights (N,), or None."""
-    if weights is None:
-        return None
-    found = _check_sample_weight(weights, X)
-    if (found < 0).any():
-        row = int(np.argmax(found < 0))
-        raise ValueError(f"Negative values in sample_weight: row {row} has {found[row]}, and 0 is the least")
-    if not found.any():
-        raise ValueError(
-            "sample_weight is 0 for every row, so that there is nothing to learn from: give some row a weight"
-        )
-    return found

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -50,6 +52,9 @@ class Descent:
         plateau = rule.start() if isinstance(rule, ReduceOnPlateau) else None
         state = State.new(optimizer, spec.parameters, spec.dtype)
         return cls(optimizer, state, rate, rate, rule, float(estimator.power_t), plateau)
+
+    def copy(self) -> Descent:
+        return dataclasses.replace(self, state=self.state.copy(), plateau=copy.copy(self.plateau))
 
     def rates(self, t: Any) -> np.ndarray:
         """The rate as it is now, for each time in t (T,)."""

@@ -13,6 +13,9 @@ from fastmlp.training import Objective
 
 ACTIVATIONS = {"logistic": "sigmoid"}  # scikit-learn's names of ours; the others are the same
 KNOWN = (*HIDDEN, *ACTIVATIONS)
+DIVERGED = (  # the beginning of an error, as scikit-learn's
+    "Solver produced non-finite parameter weights. The input data may contain large values and need to be preprocessed."
+)
 
 
 def hidden_names(activation: Any, count: int) -> tuple[str, ...]:
@@ -92,3 +95,12 @@ def dense(X: Any, dtype: str) -> np.ndarray:
 def smoothing_of(loss: Any) -> float:
     """The label smoothing of a classifier's loss."""
     return loss.label_smoothing if isinstance(loss, CrossEntropy) else 0.0
+
+
+def as_array(X: Any, names: np.ndarray | None) -> np.ndarray:
+    """A list of rows, or a table with the columns that it should have, as an array. Raises ValueError for all else."""
+    if names is None and type(X) is list:
+        return np.asarray(X)
+    if names is not None and hasattr(X, "columns") and list(X.columns) == list(names):
+        return X.to_numpy()
+    raise ValueError

@@ -79,7 +79,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> MLPRegressor:
         """Goes through the rows once, from where the last call ended; X, y and sample_weight are those of `fit`."""
-        return self._fit(X, y, sample_weight, (None, None, None), incremental=True)
+        with self._as_before_if_it_fails():
+            return self._fit(X, y, sample_weight, (None, None, None), incremental=True)
 
     def predict(self, X: Any) -> np.ndarray:
         """The values of rows X (N, K): (N,), or (N, J) where there are several, in the network's dtype."""
@@ -87,12 +88,15 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         return values.reshape(-1) if values.shape[1] == 1 else values
 
     def _validate_input(self, X: Any, y: Any, incremental: bool, reset: bool) -> tuple[Any, np.ndarray]:
-        X, y = validate_data(
-            self, X, y, accept_sparse=["csr", "csc"], multi_output=True, y_numeric=True,
-            dtype=(np.float64, np.float32), reset=reset,
-        )  # fmt: skip
-        if y.ndim == 2 and y.shape[1] == 1:
-            y = column_or_1d(y, warn=True)
+        if reset or not (type(y) is np.ndarray and y.dtype.kind in "biuf" and self._takes(X) and _fits(X, y)):
+            X, y = validate_data(
+                self, X, y, accept_sparse=["csr", "csc"], multi_output=True, y_numeric=True,
+                dtype=(np.float64, np.float32), reset=reset,
+            )  # fmt: skip
+            if y.ndim == 2 and y.shape[1] == 1:
+                y = column_or_1d(y, warn=True)
+            if y.dtype.kind not in "biuf":
+                raise TypeError(f"y has the dtype {y.dtype}, and takes numbers: give y.astype(float), if it has them")
         if self.loss == "poisson" and (y < 0).any():
             raise ValueError(f'y has {y.min()}, and loss="poisson" takes counts, or other values of 0 or more')
         return X, y
@@ -111,3 +115,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
         return tags
+
+
+def _fits(X: np.ndarray, y: np.ndarray) -> bool:
+    """Whether y is (N,), or (N, J) of several columns, and finite: scikit-learn's checks would say nothing of it."""
+    return len(y) == len(X) and (y.ndim == 1 or (y.ndim == 2 and y.shape[1] > 1)) and bool(np.isfinite(y).all())

@@ -6,6 +6,7 @@ import math
 import time
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from fastmlp.history import History
 from fastmlp.spec import Spec
 from fastmlp.stopping import resolve_metric
 from fastmlp.training import Training, records
+from fastmlp.workspace import Workspace
 
 Score = Callable[[np.ndarray], tuple[float, float]]  # of parameters: the validation rows' loss, and their score
 
@@ -93,8 +95,9 @@ class Stochastic:
         estimator = self.estimator
         started = time.perf_counter()
         estimator.n_iter_ = 0
+        rows, state, workspace = self.rows, self.descent.state, self.kept() if self.incremental else None
         steps = engine.train(
-            self.spec, self.parameters, self.rows.x, self.rows.y, self.training, self.descent.state, self.rows.weights
+            self.spec, self.parameters, rows.x, rows.y, self.training, state, rows.weights, workspace=workspace
         )
         ended = False
         try:
@@ -110,8 +113,8 @@ class Stochastic:
                     ended = self.see(record, time.perf_counter() - started)
             if estimator.n_iter_ == self.epochs and not ended and not self.incremental:
                 warnings.warn(
-                    f"Stochastic Optimizer: Maximum iterations ({self.epochs}) reached and the training has not "
-                    "converged: raise max_iter, or tol",
+                    f"Stochastic Optimizer: Maximum iterations ({self.epochs}) reached and the optimization hasn't "
+                    "converged yet. Raise max_iter, or tol",
                     ConvergenceWarning,
                     stacklevel=5,
                 )
@@ -119,8 +122,23 @@ class Stochastic:
             warnings.warn("Training interrupted by user.", stacklevel=5)
         finally:
             steps.close()
+            if workspace:
+                workspace.rows = ()  # which are the caller's
         if self.best is not None:
             self.parameters[:] = self.best
+
+    def kept(self) -> Workspace:
+        """The workspace of the last `partial_fit`, if that was of the same kind and as many rows, or a new one."""
+        rows, training = self.rows, self.training
+        kind = replace(training, order=None, done=0, epochs_before=0)
+        key = self.spec, len(rows.x), rows.weights is None, training.order is None, kind
+        last: tuple[Any, Workspace] | None = self.estimator.__dict__.get("_kept")
+        if last is not None and last[0] == key:
+            return last[1]
+        state = self.descent.state
+        made = engine.ready(self.spec, self.parameters, rows.x, rows.y, training, state, rows.weights, once=True)
+        self.estimator._kept = (key, made) if engine.can_be_kept(made, training) else None
+        return made
 
     def see(self, record: np.void, seconds: float) -> bool:
         """Takes in an epoch. -> whether training ends here."""
@@ -202,8 +220,8 @@ class Stochastic:
         estimator = self.estimator
         if not estimator.early_stopping:
             raise ValueError(
-                "Solver produced non-finite parameter weights. Scale X, as StandardScaler does, or give a smaller "
-                f"learning_rate_init than {estimator.learning_rate_init:g}"
+                f"{problem.DIVERGED} Scale X, as StandardScaler does, or give a smaller learning_rate_init than "
+                f"{estimator.learning_rate_init:g}"
             )
         left = self.epochs - estimator.n_iter_
         estimator.n_iter_, estimator.loss_ = self.epochs, math.nan
@@ -217,7 +235,11 @@ def batch_size(asked: Any, rows: int) -> int:
     if isinstance(asked, str):
         return min(200, rows)
     if asked > rows:
-        warnings.warn(f"batch_size={asked} is more than the {rows} rows to train on, and taken as that", stacklevel=6)
+        warnings.warn(
+            "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped: "
+            f"batch_size={asked} to the {rows} rows to train on",
+            stacklevel=6,
+        )
     return min(int(asked), rows)
 
 
