@@ -96,7 +96,7 @@ def test_tiles_fit_the_cache_while_sums_do():
         assert tile == 8 or tile * 8 * (sum(layers) + spec.targets) <= TILE_BYTES + 8 * 8 * 2 * sum(layers)
 
 
-@pytest.mark.parametrize("schedule", SCHEDULES)
+@pytest.mark.parametrize("schedule", [*SCHEDULES, "few"])
 @pytest.mark.parametrize("rows", [1, 3, 600])
 def test_a_workspace_keeps_its_arrays_alive(rows, schedule):
     spec = Spec.build([3, 4, 2], hidden="tanh")
@@ -106,7 +106,7 @@ def test_a_workspace_keeps_its_arrays_alive(rows, schedule):
     workspace.for_gradient()
     workspace.data(x, y)
     alive = [weakref.ref(x), weakref.ref(y)]
-    extents = [(array.ctypes.data, array.nbytes) for array in workspace._arrays]
+    extents = [(array.ctypes.data, array.nbytes) for array in (*workspace._arrays, x, y)]
     del x, y
     gc.collect()
     assert all(reference() is not None for reference in alive)
@@ -114,6 +114,7 @@ def test_a_workspace_keeps_its_arrays_alive(rows, schedule):
         "streamed": [at.X_TILE, at.SUMS],
         "layered": [at.X_TILE, at.PANEL, at.DELTAS, at.PACKED, at.BLOCKS, at.SCALARS],
         "rowwise": [at.SUMS],
+        "few": [at.X_TILE],
     }[schedule]
     fields += [at.X, at.Y, at.Y_TILE, at.ONES, at.STATISTICS, at.GRADIENT, at.LEVELS]
     for field in fields:

@@ -50,7 +50,7 @@ PARAMETERS = [
 ]
 
 
-@pytest.mark.parametrize("parameters", PARAMETERS, ids=str)
+@pytest.mark.parametrize("parameters", PARAMETERS, ids=lambda given: "-".join(given) or "plain")
 @pytest.mark.parametrize("weighed", [False, True])
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 def test_what_is_kept_changes_no_bit(parameters, weighed, dtype):
