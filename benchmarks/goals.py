@@ -111,7 +111,7 @@ def goals(result: Mapping[str, Any]) -> list[Goal]:
         lead(workload, "best peer", 1.2, everyone)
     of_peak("wide", 0.90)
     lead("wide", "PyTorch", 1.0, ["torch_eager", "torch_compiled"])
-    for workload in ("xor-online-1", "xor-online"):
+    for workload in ("xor-online-1", "online-64", "xor-online"):
         lead(workload, "best peer", 10.0, everyone)
     gained = {
         (workload, dtype): us[workload, dtype, 1, "fastmlp"] / of

@@ -123,6 +123,8 @@ _TABLE = (
     _softmax("xor", (2, 8, 8, 2), 2000, None, "xor", note="the first exercise"),
     _online("xor-online", 4),
     _online("xor-online-1", 1),
+    _values("online-64", (4, 64, 64, 2), 1000, 1, "values", optimizer="sgd", learning_rate=0.01, shuffle=False,
+            note="descent row by row"),
     _values("matexp", (4, 32, 16, 4), 10_000, None, "matexp", note="exp of 2x2 matrices, SimpleChains' case"),
     _values("matexp-200", (4, 32, 16, 4), 200, None, "matexp", note="the same on 200 rows"),
     _softmax("digits", (64, 100, 10), 1797, 200, "digits", optimizer="adam", learning_rate=0.001,

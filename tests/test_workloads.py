@@ -88,8 +88,8 @@ def test_the_known_count_of_the_headline():
 
 def test_the_table_has_what_it_should():
     named = (
-        "xor", "xor-online", "xor-online-1", "matexp", "matexp-200", "digits", "tab", "mnist", "mnist-wide", "wide",
-        "letter", "policy", "pinn",
+        "xor", "xor-online", "xor-online-1", "online-64", "matexp", "matexp-200", "digits", "tab", "mnist",
+        "mnist-wide", "wide", "letter", "policy", "pinn",
     )  # fmt: skip
     assert [*WORKLOADS] == [*named, *(f"xor-{rows}" for rows in (4, 20, 200, 2000, 20_000, 200_000, 2_000_000))]
     assert [workload.rows for workload in SERIES.values()] == [*SERIES_ROWS]
