@@ -43,7 +43,7 @@ OFF = "†"
 
 # Why a workload is lost, where that is known; docs/performance.md has the figures
 REASONS = {
-    "xor-online": "a step is nine calls from kernel to kernel; XLA makes one function of a whole epoch",
+    "xor-online": "two sigmoids that wait for each other, of our arithmetic, are more than half of a step of 0.08 us",
     "xor-online-1": "two sigmoids that wait for each other, of our arithmetic, are most of a step of 0.06 us",
 }
 ONE_THREAD = "a second thread gains fastmlp less than its peers"  # where it wins with one thread

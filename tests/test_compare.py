@@ -3,6 +3,7 @@
 Timing decides nothing, but that one who sleeps is slower than one who does not.
 """
 
+import itertools
 import json
 import os
 import subprocess
@@ -192,18 +193,6 @@ def test_the_tolerance_grows_with_rows_in_float32():
     assert compare.tolerance(WORKLOADS["xor"], "float64", 1e-4) == 1e-4
 
 
-def test_set_up_is_taken_out(monkeypatch):
-    clock, asked = [0.0], []
-
-    def fit(epochs):
-        asked.append(epochs)
-        clock[0] += 5.0 + 0.25 * epochs
-
-    monkeypatch.setattr(contestants, "now", lambda: clock[0])
-    assert contestants.without_setup(fit, 8) == 0.25 * 8
-    assert asked == [1, 9]
-
-
 def test_fits_of_fastmlp_go_on_where_the_last_one_ended():
     """A fit for each epoch, and one for all: Adam's state and the orders go on."""
     several, at_once = made("fastmlp", "digits@430"), made("fastmlp", "digits@430")
@@ -242,6 +231,18 @@ def test_scikit_learn_says_what_it_cannot():
     found, first = start("sklearn", WORKLOADS["xor-online"], "float64", 1)
     assert found is None
     assert first == {"missing": "scikit-learn has no sigmoid output with squared error"}
+
+
+def test_a_turn_of_scikit_learns_is_from_its_first_epochs_end_to_the_last(monkeypatch):
+    pytest.importorskip("sklearn")
+    from benchmarks.contestants import sklearn_
+
+    clock = itertools.count(0.0)
+    monkeypatch.setattr(sklearn_, "now", lambda: next(clock))
+    for name in ("xor-20", "matexp@50"):  # by sgd and by adam
+        made = sklearn_.Contestant(workload_of(name), "float64", 1)
+        made.prepare()
+        assert made.train(5) == 5.0
 
 
 def test_unknown_names_are_refused():

@@ -1,10 +1,12 @@
 """The table of goals: figures from a result's rows, and what of them is missed."""
 
+import os
+
 import pytest
 
 pytest.importorskip("matplotlib", reason="benchmarks.report imports its pictures")
 
-from benchmarks import goals, report
+from benchmarks import goals, report, scaling
 
 
 def row(workload, contestant, us, threads=1, dtype="float64", share=None):
@@ -33,18 +35,36 @@ def test_a_goal_that_is_just_reached_is_reached(share, shown):
     assert rows_of({"rows": [row("tab", "fastmlp", 1.0, share=share)]})["tab: of peak"][2] == shown
 
 
-def test_two_threads_are_compared_with_one():
-    result = {
-        "rows": [
-            *(row("wide", "fastmlp", us, threads) for us, threads in ((19.0, 1), (10.0, 2))),
-            *(row("xor", "fastmlp", us, threads, share=0.9) for us, threads in ((9.0, 1), (10.0, 2))),
-            row("wide", "jax", 5.0, 2),  # on two cores: no peer of a figure of one
-        ]
-    }
-    found = rows_of(result)
-    assert found["wide: 2 threads, over 1"][2] == "1.90"
-    assert found["the least of all: 2 threads, over 1"][2] == "**0.90**"
-    assert "wide: PyTorch" not in found
+def test_a_missed_lead_says_what_share_of_peak_it_would_take():
+    result = {"rows": [row("policy", "fastmlp", 10.0, share=0.7), row("policy", "jax", 14.0)]}
+    assert rows_of(result)["policy: best peer"][4] == goals.LIMIT.format(0.5, 1.0)
+    result["rows"][1]["us_step"] = 20.0
+    assert rows_of(result)["policy: best peer"][4] == ""
+
+
+def test_threads_are_compared_in_turns(monkeypatch):
+    """With one thread by the environment, and as fit chooses: each is asked for, and the environment is as before."""
+
+    class Made:
+        def __init__(self, *_):
+            pass
+
+        def prepare(self):
+            pass
+
+        def train(self, epochs):
+            return epochs * (0.19 if os.environ.get(scaling.VARIABLE) == "1" else 0.1)
+
+    monkeypatch.setattr(scaling.fastmlp_, "Contestant", Made)
+    monkeypatch.setenv(scaling.VARIABLE, "7")
+    assert scaling.gain(scaling.WORKLOADS["wide"], "float64") == pytest.approx(1.9)
+    assert os.environ[scaling.VARIABLE] == "7"
+    assert {"wide", "mnist-wide", "xor-20000"} < set(scaling.SHARED)
+    assert not {"xor", "xor-online-1", "tab"} & set(scaling.SHARED)
+
+    found = rows_of({"rows": [], "goals": {"threads": {"wide": {"float64": 1.9}, "mnist": {"float64": 0.9}}}})
+    assert found["wide: 2 cores, over 1 thread"][2] == "1.90"
+    assert found["the least of all: 2 cores, over 1 thread"][2] == "**0.90**"
 
 
 def test_what_compare_does_not_measure_comes_from_the_results_own_part():

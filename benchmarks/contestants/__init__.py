@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import importlib
 import time
-from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
@@ -172,18 +171,6 @@ def loss(workload: Workload, weights: list[tuple[np.ndarray, np.ndarray]], x: np
             each = ((sigmoid(z) if workload.output == "sigmoid" else z) - y[some]) ** 2
         total, terms = total + float(each.sum()), terms + each.size
     return total / terms
-
-
-def without_setup(fit: Callable[[int], object], epochs: int) -> float:
-    """Seconds of so many epochs, where a call checks and copies the data first: those of 1 + epochs less those of 1.
-
-    A training has that once, and a turn is a tenth of a second. The others' data was made ready in `build`.
-    """
-    times = [now()]
-    for count in (1, 1 + epochs):
-        fit(count)
-        times.append(now())
-    return max((times[2] - times[1]) - (times[1] - times[0]), 1e-9)
 
 
 def now() -> float:
