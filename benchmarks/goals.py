@@ -24,7 +24,7 @@ ROWS = 100_000
 MEMORY = ("xor-2000000", "mnist", "mnist-wide", "wide")
 TWICE = ("xor-20000", "mnist-wide", "wide")
 
-TANH = "tanh, which the flops do not count, is a third to a half of the step, and bound by its latency"
+TANH = "tanh, which the flops do not count, is a fourth to a third of the step"
 ONLINE = "two sigmoids that wait for each other are most of a step; JAX, too, makes one function of the epoch"
 BATCHES = "batches of 32 to 256 rows: weight gradients are a third folding of lanes, half of it where rows are 32"
 TEAM = "a step has 4 to 7 meetings, and the update is not shared by all; each core's memory is the other's, too"

@@ -59,6 +59,7 @@ TRAININGS = {  # name: (layers, hidden, output, loss, rows, batch, shuffled, epo
     "huber": ([3, 6, 2], "silu", "identity", Huber(0.3), 90, 32, True, 3, "streamed"),
     "quantile": ([3, 6, 1], "tanh", "identity", Quantile(0.9), 30, 1, True, 2, "rowwise"),
     "counts": ([3, 5, 4], "tanh", "exponential", "poisson", 75, 25, True, 3, "streamed"),
+    "small batches": ([2, 3, 2, 1], ["sigmoid", "elu"], "sigmoid", "squared_error", 20, 6, True, 4, None),
     "layers": ([17, 70, 33, 5], ["relu", "tanh"], "softmax", None, 1100, 1030, True, 2, "layered"),
 }
 TOGETHER = ("three chunks", "layers")  # by two threads
@@ -87,6 +88,7 @@ ASKED = {
         "few values", {"optimizer": ClassicalSGD(), "l2": 0.5, "objective": Objective(0.25)}, False,
     ),
     "plain adam, objective": ("three tiles", {"optimizer": PlainAdam(), "objective": Objective(bound=0.25)}, False),
+    "a record now and then": ("small batches", {"record_every": 3}, False),
     "cosine": ("few rows", {"learning_rate": Cosine(0.5, epochs=2)}, True),
 }  # fmt: skip
 

@@ -2,11 +2,14 @@
 
 A forward kernel writes a in place of z, and the slope. relu and identity are done where the sums still are in registers
 (`dense.py`) and have no kernels here.
+
+A curve is a chain of some 40 operations that wait for each other, and a processor looks four or five of them ahead. So
+8 registers go through it side by side: tanh takes 18 cycles for one in place of 30, in float32 15 in place of 23.
 """
 
 from fastmlp.kernels import elementary
-from fastmlp.kernels.memory import load, store
-from fastmlp.kernels.simd import absolute, alike, equal, fma, greater, lanes, less, negative, select
+from fastmlp.kernels.memory import load, load_several, store
+from fastmlp.kernels.simd import REGISTER, absolute, alike, equal, fma, greater, helper, lanes, less, negative, select
 from fastmlp.pairs import Floats, Int, kernel
 from fastmlp.reference import activations as reference
 from fastmlp.reference.constants import (
@@ -33,108 +36,114 @@ def multiply(a: Floats, factors: Floats, units: Int, rows: Int, stride: Int):
             store(a, n, load(a, n) * load(factors, n))
 
 
-@kernel(reference.leaky_relu_forward)
-def leaky_relu_forward(a: Floats, slope: Floats, units: Int, rows: Int, stride: Int):
+@helper
+def leaky_relu(z):
     """a = z / 100 where z < 0, else z."""
-    for start in range(0, units * stride, stride):
-        for n in range(start, start + rows, lanes(a)):
-            z = load(a, n)
-            below = less(z, 0)
-            store(slope, n, select(below, alike(z, LEAK), 1))
-            store(a, n, select(below, z * LEAK, z))
+    below = less(z, 0)
+    return select(below, z * LEAK, z), select(below, alike(z, LEAK), 1)
 
 
-@kernel(reference.elu_forward)
-def elu_forward(a: Floats, slope: Floats, units: Int, rows: Int, stride: Int):
+@helper
+def elu(z):
     """a = e^z - 1 where z < 0, else z; slope = a + 1 there."""
-    for start in range(0, units * stride, stride):
-        for n in range(start, start + rows, lanes(a)):
-            z = load(a, n)
-            below = less(z, 0)
-            curve = elementary.expm1_nonpositive(select(below, z, 0))
-            store(slope, n, select(below, curve + 1, 1))
-            store(a, n, select(below, curve, z))
+    below = less(z, 0)
+    curve = elementary.expm1_nonpositive(select(below, z, 0))
+    return select(below, curve, z), select(below, curve + 1, 1)
 
 
-@kernel(reference.selu_forward)
-def selu_forward(a: Floats, slope: Floats, units: Int, rows: Int, stride: Int):
+@helper
+def selu(z):
     """a = s alpha (e^z - 1) where z < 0, else s z; slope = a + s alpha, or s."""
-    for start in range(0, units * stride, stride):
-        for n in range(start, start + rows, lanes(a)):
-            z = load(a, n)
-            below = less(z, 0)
-            curve = elementary.expm1_nonpositive(select(below, z, 0)) * SELU_ALPHA_SCALE
-            store(slope, n, select(below, curve + SELU_ALPHA_SCALE, SELU_SCALE))
-            store(a, n, select(below, curve, z * SELU_SCALE))
+    below = less(z, 0)
+    curve = elementary.expm1_nonpositive(select(below, z, 0)) * SELU_ALPHA_SCALE
+    return select(below, curve, z * SELU_SCALE), select(below, curve + SELU_ALPHA_SCALE, SELU_SCALE)
 
 
-@kernel(reference.sigmoid_forward)
-def sigmoid_forward(a: Floats, slope: Floats, units: Int, rows: Int, stride: Int):
+@helper
+def sigmoid(z):
     """a = 1 / (1 + e^-z); slope = a (1 - a)."""
-    for start in range(0, units * stride, stride):
-        for n in range(start, start + rows, lanes(a)):
-            x = elementary.sigmoid(load(a, n))
-            store(slope, n, x * (1 - x))
-            store(a, n, x)
+    a = elementary.sigmoid(z)
+    return a, a * (1 - a)
 
 
-@kernel(reference.tanh_forward)
-def tanh_forward(a: Floats, slope: Floats, units: Int, rows: Int, stride: Int):
+@helper
+def tanh(z):
     """a = tanh(z); slope = 1 - a^2."""
-    for start in range(0, units * stride, stride):
-        for n in range(start, start + rows, lanes(a)):
-            x = elementary.tanh(load(a, n))
-            store(slope, n, fma(negative(x), x, 1))
-            store(a, n, x)
+    a = elementary.tanh(z)
+    return a, fma(negative(a), a, 1)
 
 
-@kernel(reference.softplus_forward)
-def softplus_forward(a: Floats, slope: Floats, units: Int, rows: Int, stride: Int):
+@helper
+def softplus(z):
     """a = max(z, 0) + log(1 + e^-|z|); slope = sigmoid(z)."""
-    for start in range(0, units * stride, stride):
-        for n in range(start, start + rows, lanes(a)):
-            z = load(a, n)
-            rest = elementary.log1p(elementary.exp_nonpositive(negative(absolute(z))))
-            store(slope, n, elementary.sigmoid(z))
-            store(a, n, select(greater(z, 0), z, 0) + rest)
+    rest = elementary.log1p(elementary.exp_nonpositive(negative(absolute(z))))
+    return select(greater(z, 0), z, 0) + rest, elementary.sigmoid(z)
 
 
-@kernel(reference.silu_forward)
-def silu_forward(a: Floats, slope: Floats, units: Int, rows: Int, stride: Int):
+@helper
+def silu(z):
     """a = z s with s = sigmoid(z); slope = s + a (1 - s)."""
-    for start in range(0, units * stride, stride):
-        for n in range(start, start + rows, lanes(a)):
-            z = load(a, n)
-            s = elementary.sigmoid(z)
-            x = select(equal(s, 0), s, z * s)
-            store(slope, n, fma(x, 1 - s, s))
-            store(a, n, x)
+    s = elementary.sigmoid(z)
+    a = select(equal(s, 0), s, z * s)
+    return a, fma(a, 1 - s, s)
 
 
-@kernel(reference.gelu_forward)
-def gelu_forward(a: Floats, slope: Floats, units: Int, rows: Int, stride: Int):
+@helper
+def gelu(z):
     """a = z s with s = sigmoid(2u), 2u = c z (1 + 0.044715 z^2); slope = s + z s (1 - s) (2u)'."""
-    for start in range(0, units * stride, stride):
-        for n in range(start, start + rows, lanes(a)):
-            z = load(a, n)
-            x = select(greater(z, GELU_HIGHEST), GELU_HIGHEST, z)
-            x = select(less(x, GELU_LOWEST), GELU_LOWEST, x)
-            square = x * x
-            s = elementary.sigmoid((x * GELU_SCALE) * fma(square, GELU_CUBE, 1))
-            steepness = fma(square, GELU_CUBE_SLOPE, 1) * GELU_SCALE
-            store(slope, n, fma(x * (s * (1 - s)), steepness, s))
-            store(a, n, select(equal(s, 0), s, z * s))
+    x = select(greater(z, GELU_HIGHEST), GELU_HIGHEST, z)
+    x = select(less(x, GELU_LOWEST), GELU_LOWEST, x)
+    square = x * x
+    s = elementary.sigmoid((x * GELU_SCALE) * fma(square, GELU_CUBE, 1))
+    steepness = fma(square, GELU_CUBE_SLOPE, 1) * GELU_SCALE
+    return select(equal(s, 0), s, z * s), fma(x * (s * (1 - s)), steepness, s)
 
 
-@kernel(reference.gelu_erf_forward)
-def gelu_erf_forward(a: Floats, slope: Floats, units: Int, rows: Int, stride: Int):
+@helper
+def gelu_erf(z):
     """a = max(z, 0) - t Phi(-t), t = |z|; slope = Phi(-t) - t phi(t) where z < 0, else 1 less this."""
-    for start in range(0, units * stride, stride):
-        for n in range(start, start + rows, lanes(a)):
-            z = load(a, n)
-            t = absolute(z)
-            t = select(greater(t, NORMAL_HIGHEST), NORMAL_HIGHEST, t)
-            tail, steepness = elementary.normal_tail(t)
-            steepness = steepness * SCALE_DOWN
-            store(slope, n, select(less(z, 0), steepness, 1 - steepness))
-            store(a, n, select(greater(z, 0), z, 0) - (t * tail) * SCALE_DOWN)
+    t = absolute(z)
+    t = select(greater(t, NORMAL_HIGHEST), NORMAL_HIGHEST, t)
+    tail, steepness = elementary.normal_tail(t)
+    steepness = steepness * SCALE_DOWN
+    a = select(greater(z, 0), z, 0) - (t * tail) * SCALE_DOWN
+    return a, select(less(z, 0), steepness, 1 - steepness)
+
+
+SEVERAL, SOME = (8, 4) if REGISTER == 64 else (4, 2)  # of 32 registers, or of 16
+
+
+@helper
+def draw(curve, a, slope, n, end, count):
+    """The curve for `count` registers at a time, from n up to end. -> where it stops."""
+    while n + count * lanes(a) <= end:
+        x, rise = curve(load_several(a, n, count))
+        store(slope, n, rise)
+        store(a, n, x)
+        n += count * lanes(a)
+    return n
+
+
+def _forward(curve, definition):
+    """The kernel of a curve, z -> (a, slope)."""
+
+    def forward(a: Floats, slope: Floats, units: Int, rows: Int, stride: Int):
+        for start in range(0, units * stride, stride):
+            end = start + (rows + lanes(a) - 1) // lanes(a) * lanes(a)
+            n = draw(curve, a, slope, start, end, SEVERAL)
+            n = draw(curve, a, slope, n, end, SOME)
+            draw(curve, a, slope, n, end, 1)
+
+    forward.__name__, forward.__doc__ = definition.__name__, curve.__doc__
+    return kernel(definition)(forward)
+
+
+leaky_relu_forward = _forward(leaky_relu, reference.leaky_relu_forward)
+elu_forward = _forward(elu, reference.elu_forward)
+selu_forward = _forward(selu, reference.selu_forward)
+sigmoid_forward = _forward(sigmoid, reference.sigmoid_forward)
+tanh_forward = _forward(tanh, reference.tanh_forward)
+softplus_forward = _forward(softplus, reference.softplus_forward)
+silu_forward = _forward(silu, reference.silu_forward)
+gelu_forward = _forward(gelu, reference.gelu_forward)
+gelu_erf_forward = _forward(gelu_erf, reference.gelu_erf_forward)

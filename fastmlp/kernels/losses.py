@@ -8,10 +8,12 @@ A loss's sum over j may begin as +0: a first term of -0 would be lost, but the l
 """
 
 from fastmlp.kernels.elementary import exp, exp_nonpositive, log, log1p, sigmoid
-from fastmlp.kernels.memory import load, store
+from fastmlp.kernels.memory import load, load_several, store
 from fastmlp.kernels.simd import (
     HALF,
     absolute,
+    alike,
+    alike_number,
     always,
     both,
     equal,
@@ -30,6 +32,8 @@ from fastmlp.kernels.simd import (
 )
 from fastmlp.pairs import Float, Floats, Int, kernel
 from fastmlp.reference import losses as reference
+
+SEVERAL = 4  # registers of rows side by side
 
 
 @helper
@@ -57,17 +61,17 @@ def add_statistics(statistics, weights, n, rows, loss, right):
 
 
 @helper
-def exponentials(z, J, stride, n):
-    """Replaces a register's logits by e^(z - m).
+def exponentials(z, J, stride, n, count):
+    """Replaces the logits of `count` registers by e^(z - m).
 
     -> m, the largest; s, the sum; the sum of z - m.
     """
-    m = load(z, n)
+    m = load_several(z, n, count)
     for j in range(1, J):
-        x = load(z, j * stride + n)
+        x = load_several(z, j * stride + n, count)
         m = select(greater(x, m), x, m)
     if J == 2:  # one of the two is e^0, which is 1
-        first, second = load(z, n) - m, load(z, stride + n) - m
+        first, second = load_several(z, n, count) - m, load_several(z, stride + n, count) - m
         below = first + second
         e = exp_nonpositive(below)
         e0, e1 = select(equal(first, 0), 1, e), select(equal(second, 0), 1, e)
@@ -75,9 +79,9 @@ def exponentials(z, J, stride, n):
         store(z, stride + n, e1)
         s = e0 + e1
     else:
-        s = below = fill(z, 0)
+        s = below = alike(m, 0)
         for j in range(J):
-            x = load(z, j * stride + n) - m
+            x = load_several(z, j * stride + n, count) - m
             e = exp_nonpositive(x)
             store(z, j * stride + n, e)
             s, below = s + e, below + x
@@ -102,7 +106,7 @@ def logit_of(z, target, J, stride, n):
 def softmax(z: Floats, J: Int, rows: Int, stride: Int):
     """z = e^(z - m) / s: probabilities in place of logits."""
     for n in range(0, rows, lanes(z)):
-        _m, s, _below = exponentials(z, J, stride, n)
+        _m, s, _below = exponentials(z, J, stride, n, 1)
         r = 1 / s
         for j in range(J):
             store(z, j * stride + n, load(z, j * stride + n) * r)
@@ -129,23 +133,35 @@ def softmax_cross_entropy(
     z: Floats, y: Floats, weights: Floats, statistics: Floats, J: Int, rows: Int, stride: Int, record: Int
 ):
     """y: one unit, labels. z = e^(z - m) / s - [j = y]; the row's loss is log(s) - (z_y - m)."""
-    for n in range(0, rows, lanes(z)):
+    begin = 0
+    if not record:
+        begin = rows // (SEVERAL * lanes(z)) * SEVERAL * lanes(z)
+        for n in range(0, begin, SEVERAL * lanes(z)):
+            _m, s, _below = exponentials(z, J, stride, n, SEVERAL)
+            less_labels(z, load_several(y, n, SEVERAL), 1 / s, J, stride, n, SEVERAL)
+    for n in range(begin, rows, lanes(z)):
         target = load(y, n)
         chosen, right = load(z, n), equal(target, target)
         if record:
             chosen, right = logit_of(z, target, J, stride, n)
-        m, s, _below = exponentials(z, J, stride, n)
+        m, s, _below = exponentials(z, J, stride, n, 1)
         if record:
             add_statistics(statistics, weights, n, rows, log(s) - (chosen - m), right)
-        r = 1 / s
-        if J == 2:
-            one = equal(target, 1)
-            store(z, n, load(z, n) * r - select(one, fill(z, 0), 1))
-            store(z, stride + n, load(z, stride + n) * r - select(one, fill(z, 1), 0))
-        else:
-            for j in range(J):
-                is_label = select(equal(target, spread_number(z, j)), fill(z, 1), 0)
-                store(z, j * stride + n, load(z, j * stride + n) * r - is_label)
+        less_labels(z, target, 1 / s, J, stride, n, 1)
+
+
+@helper
+def less_labels(z, target, r, J, stride, n, count):
+    """z r - [j = label], of `count` registers."""
+    zero = alike(r, 0)
+    if J == 2:
+        one = equal(target, 1)
+        store(z, n, load_several(z, n, count) * r - select(one, zero, 1))
+        store(z, stride + n, load_several(z, stride + n, count) * r - select(one, zero + 1, 0))
+    else:
+        for j in range(J):
+            is_label = select(equal(target, alike_number(r, j)), zero + 1, 0)
+            store(z, j * stride + n, load_several(z, j * stride + n, count) * r - is_label)
 
 
 @helper
@@ -167,7 +183,7 @@ def softmax_bounded_cross_entropy(
         chosen, right = load(z, n), equal(target, target)
         if record:
             chosen, right = logit_of(z, target, J, stride, n)
-        m, s, _below = exponentials(z, J, stride, n)
+        m, s, _below = exponentials(z, J, stride, n, 1)
         if record:
             add_statistics(statistics, weights, n, rows, held(log(s) - (chosen - m), lowest, highest), right)
         r = 1 / s
@@ -192,7 +208,7 @@ def softmax_smooth_cross_entropy(
         chosen, right = load(z, n), equal(target, target)
         if record:
             chosen, right = logit_of(z, target, J, stride, n)
-        m, s, below = exponentials(z, J, stride, n)
+        m, s, below = exponentials(z, J, stride, n, 1)
         if record:
             loss = log(s) - fma(off, below, on * (chosen - m))
             add_statistics(statistics, weights, n, rows, loss, right)

@@ -9,7 +9,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from fastmlp.kernels.simd import _llvm, element, splat, vec
+from fastmlp.kernels.simd import Vec, _llvm, element, splat, vec
 from fastmlp.reference.arithmetic import LINE
 
 # ---------------------------------------------------------------------------------------------------------
@@ -32,9 +32,24 @@ def load(context, p, i):
     return wanted(p, types.intp), lower
 
 
+@intrinsic(prefer_literal=True)
+def load_several(context, p, i, count):
+    """`count` registers of numbers from p[i] on, as one."""
+    if not isinstance(count, types.IntegerLiteral):
+        return None
+    one = vec(p.dtype)
+    wanted = Vec(p.dtype, one.lanes * count.literal_value)
+
+    def lower(context, builder, sig, values):
+        kind = context.get_value_type(wanted)
+        return builder.load(_address(builder, *values[:2], kind), align=p.dtype.bitwidth // 8, typ=kind)
+
+    return wanted(p, types.intp, count), lower
+
+
 @intrinsic
 def store(context, p, i, x):
-    """Writes a register to p[i] and on."""
+    """Writes a register, or several, to p[i] and on."""
 
     def lower(context, builder, sig, values):
         where = _address(builder, *values[:2], values[2].type)

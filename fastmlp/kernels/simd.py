@@ -343,6 +343,16 @@ def spread_number(context, p, i):
     return wanted(p, types.int64), lower
 
 
+@intrinsic
+def alike_number(context, x, i):
+    """The integer i as a number in every lane of a vector like x."""
+
+    def lower(context, builder, sig, values):
+        return splat(builder, builder.sitofp(values[1], values[0].type.element), x.lanes)
+
+    return x(x, types.int64), lower
+
+
 @intrinsic(prefer_literal=True)
 def alike(context, x, value):
     """A Constant or whole number in every lane of a vector like x."""
