@@ -56,7 +56,7 @@ class Goal:
         self.what, self.most, self.form = what, most, form
         self.goals = dict(zip(DTYPES, goal if isinstance(goal, tuple) else (goal, goal), strict=True))
         self.found: dict[str, float] = {}
-        self.peer = 0.0  # its share of peak, where a lead is missed
+        self.limit = 0.0, 0.0  # where a lead is missed: the share of peak that it would take, and the peer's
 
     @property
     def row(self) -> list[str]:
@@ -79,7 +79,7 @@ class Goal:
     def reason(self) -> str:
         if all(self._reached(dtype) for dtype in self.found):
             return ""
-        limit = LIMIT.format(self.peer, self.peer * max(self.goals.values())) if self.peer else ""
+        limit = LIMIT.format(*reversed(self.limit)) if self.limit[0] else ""
         return REASONS.get(self.what, limit)
 
 
@@ -110,7 +110,8 @@ def goals(result: Mapping[str, Any]) -> list[Goal]:
         made = Goal(f"{workload}: {what}", goal, False)
         found = {d: over(workload, d, peers) for d in DTYPES}
         short = [d for d, ratio in found.items() if ratio and (workload, d) in share and ratio < made.goals[d]]
-        made.peer = max((share[workload, d] / (found[d] or 1) for d in short), default=0.0)
+        peers_share = {d: share[workload, d] / (found[d] or 1) for d in short}
+        made.limit = max(((made.goals[d] * peer, peer) for d, peer in peers_share.items()), default=made.limit)
         add(made, found.items())
 
     def of_peak(workload: str, goal: float) -> None:

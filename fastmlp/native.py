@@ -11,7 +11,6 @@ import ctypes
 import ctypes.util
 import gc
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -48,39 +47,19 @@ def compiling() -> Iterator[None]:
     with interrupts.later():
         from numba import config
 
-        before = config.DISABLE_JIT, sys.getswitchinterval(), gc.isenabled()
-        _compiling.append(before)
-        config.DISABLE_JIT = 0
+        disabled, config.DISABLE_JIT = config.DISABLE_JIT, 0
+        collects = gc.isenabled()
+        gc.disable()
+        interval = sys.getswitchinterval()
         # LLVM's thread calls some hundred small functions, and would wait 5 ms for Python's lock after each.
         sys.setswitchinterval(5e-5)
-        gc.disable()
         try:
             yield
         finally:
-            _compiling.pop()
-            _restore(*before)
-
-
-_compiling: list[tuple[int, float, bool]] = []  # how things were before; the first is that of no compiling at all
-
-
-def _restore(disabled: int, interval: float, collects: bool) -> None:
-    from numba import config
-
-    config.DISABLE_JIT = disabled
-    sys.setswitchinterval(interval)
-    if collects:
-        gc.enable()
-
-
-def forget_compiling() -> None:
-    """For a forked child, where nobody goes on with what another thread was compiling: restores what that changed."""
-    if _compiling:
-        from numba.core.compiler_lock import global_compiler_lock
-
-        _restore(*_compiling[0])
-        _compiling.clear()
-        global_compiler_lock._lock = threading.RLock()
+            config.DISABLE_JIT = disabled
+            sys.setswitchinterval(interval)
+            if collects:
+                gc.enable()
 
 
 def compile_function(function: Callable[..., Any], signature: Any) -> Code:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import importlib
 import inspect
+import logging  # noqa: F401 (before what it asks of a fork, see below)
 import os
 import pkgutil
 import threading
@@ -119,9 +120,11 @@ def begin(name: str, dtype: str) -> None:
 
         code: Future[native.Code] = Future()
         try:
-            threading.Thread(target=_finish, args=(finish, code), daemon=True).start()
+            thread = threading.Thread(target=_finish, args=(finish, code), daemon=True)
+            thread.start()
         except RuntimeError:  # no more threads are to be had
             return
+        _threads[:] = [*(other for other in _threads if other.is_alive()), thread]
         _begun[key] = code, time.perf_counter() - started
 
 
@@ -132,22 +135,24 @@ def _finish(finish: Callable[[], native.Code], code: Any) -> None:
         code.set_exception(error)
 
 
+_threads: list[threading.Thread] = []  # at work on LLVM's part
 _begun: dict[tuple[str, str], tuple[Any, float]] = {}  # a Future of native.Code, and the seconds spent on it so far
 _addresses: dict[tuple[str, str], int] = {}
 _functions: dict[tuple[str, str], native.Function] = {}
 _lock = threading.RLock()
 
 
-def _in_child() -> None:
-    """What another thread was compiling when this process was forked is not done here, and holds nothing up."""
-    global _lock
-    _lock = threading.RLock()
-    _begun.clear()
-    native.forget_compiling()
+def _before_fork() -> None:
+    _lock.acquire()
+    for thread in _threads:
+        thread.join()
+    _threads.clear()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_in_child)
+    # A fork waits for what is being compiled, or locks of Numba, llvmlite and Python would stay closed in the child for
+    # ever. It waits before it takes logging's lock, which Numba asks for: what is registered last comes first.
+    os.register_at_fork(before=_before_fork, after_in_parent=_lock.release, after_in_child=_lock.release)
 
 
 def _kernel(name: str) -> Kernel:
@@ -178,7 +183,7 @@ def _load(name: str, dtype: str, begun: Any = None) -> int:
 def load_all() -> dict[str, Kernel]:
     """All pairs, with every module of kernels imported. Imports Numba."""
     folder = importlib.import_module("fastmlp.kernels").__path__
-    with native.compiling():
+    with _lock, native.compiling():
         for module in pkgutil.iter_modules(folder):
             importlib.import_module(f"fastmlp.kernels.{module.name}")
     return PAIRS

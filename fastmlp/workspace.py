@@ -29,7 +29,7 @@ SMALL_BATCH, SMALL_BATCH_WORK = 100, 150_000  # of batches of fewer rows: from t
 LAYERED_WASTE = 1.2  # and this many of them at most for each that is needed
 GROUP_BYTES = 256 * 1024  # deltas that the layered schedule packs at once: some of the second cache
 TILED = ("streamed", "few")  # schedules whose rows come in tiles
-FEW_PARAMETERS = 200  # up to which batches of a few rows take 0.5 to 0.98 of the streamed schedule's time
+FEW_PARAMETERS = 150  # up to which batches of a few rows take 0.5 to 1.0 of the streamed schedule's time
 ONLINE_PARAMETERS = 1_000_000  # up to which a step takes so little time that nobody has to look for Ctrl-C in it
 DESCENT_WORK = 1_000_000_000  # parameters x rows of a batch that updates as it goes back, and so holds up Ctrl-C
 STEPS = 16384  # a call's updates, where each has numbers of its own
@@ -118,6 +118,11 @@ class Workspace:
         """The array's address; the workspace keeps it alive."""
         self._arrays.append(array)
         return array.ctypes.data
+
+    @property
+    def bytes(self) -> int:
+        """Of all that it keeps, the caller's rows apart."""
+        return sum(array.nbytes for array in self._arrays)
 
     def floats(self, count: int) -> int:
         return self.keep(aligned(count, self.spec.dtype))

@@ -1,6 +1,7 @@
 """Estimators where something goes wrong: what is refused, and that a trained network outlives it."""
 
 import copy
+import re
 import warnings
 
 import numpy as np
@@ -339,3 +340,84 @@ def test_places_are_searched_for_in_plain_labels_alone():
     assert made._places(Y.astype(str)) is None
     assert made._places(Y + 1) is None
     assert classifier.unique_labels(Y).tolist() == made.classes_[np.unique(made._places(Y))].tolist()
+
+
+# ---------------------------------------------------------------------------------------------------------
+# Numbers that float32 does not hold, labels beyond floats, and early stopping that has found nothing
+
+
+@pytest.mark.parametrize("kind", [MLPClassifier, MLPRegressor])
+@pytest.mark.parametrize("warm_start", [False, True])
+def test_a_fit_that_diverges_at_once_raises_with_early_stopping_too(kind, warm_start):
+    X, y = three()
+    options = dict(early_stopping=True, solver="sgd", batch_size=10, max_iter=5, random_state=0, warm_start=warm_start)
+    made = kind(hidden_layer_sizes=6, **options).fit(X, y)
+    before = made.predict(X), made.validation_scores_[:]
+    with np.errstate(all="ignore"), pytest.raises(ValueError, match="Solver produced non-finite parameter weights"):
+        made.set_params(learning_rate_init=1e300).fit(X, y)
+    assert_same_bits(made.predict(X), before[0])
+    assert made.validation_scores_ == before[1]
+
+
+def test_rows_that_float32_does_not_hold_are_refused():
+    X, y = three()
+    made = MLPClassifier(6, max_iter=3, random_state=0).fit(X.astype("f4"), y)
+    row = X[:1].copy()
+    row[0, 1] = 1e39
+    for count in (1, 200):
+        with pytest.raises(ValueError, match="X has a value too large for float32, which the network is trained in"):
+            made.predict_proba(np.repeat(row, count, axis=0))
+    with pytest.raises(ValueError, match="too large for float32"):
+        made.fit(X.astype("f4"), y, X_val=np.repeat(row, 3, axis=0), y_val=[0, 1, 2])
+    with pytest.raises(TypeError, match="X has the dtype datetime64"):
+        made.predict(np.zeros((2, 5), "datetime64[s]"))
+
+
+@pytest.mark.parametrize("weight", [1e-50, 1e39])
+def test_weights_that_float32_does_not_hold_are_refused(weight):
+    X, y = three()
+    with pytest.raises(ValueError, match=re.escape(f"a row is {weight:g}, which float32 does not hold")):
+        MLPClassifier(5, max_iter=3).fit(X.astype("f4"), y, np.full(len(X), weight))
+
+
+def test_class_weights_of_unknown_labels_are_refused_by_partial_fit():
+    X, y = three()
+    for weights in ({99: 1.0}, {"0": 2.0}):
+        with pytest.raises(ValueError, match="are not in class_weight"):
+            MLPClassifier(6, class_weight=weights).partial_fit(X, y, classes=[0, 1, 2])
+    several = np.stack([y > 0, y > 1], axis=1)
+    with pytest.raises(ValueError, match='of one label a row, and y has 2: use "balanced"'):
+        MLPClassifier(6, class_weight={0: 2.0}).fit(X, several)
+
+
+def test_poisson_takes_no_negative_y_val():
+    X, y = three()
+    with pytest.raises(ValueError, match='y_val has -1, and loss="poisson" takes counts'):
+        MLPRegressor("poisson", 6, max_iter=2).fit(X, y, X_val=X, y_val=y - 1)
+
+
+def test_whole_numbers_that_are_no_floats_are_no_class():
+    X, _ = three(9)
+    y = np.array([1.0, 2.0, 2.0**53] * 3)
+    made = MLPClassifier(4, max_iter=2, warm_start=True).fit(X, y)
+    beyond = np.array([1, 2, 2**53 + 1] * 3)
+    with pytest.raises(ValueError, match="same classes"):
+        made.fit(X, beyond)
+
+
+def test_lbfgs_warns_at_the_call_of_fit():
+    X, y = three()
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        MLPClassifier(6, solver="lbfgs", max_iter=1).fit(X, y)
+    assert [(w.category, w.filename) for w in caught] == [(ConvergenceWarning, __file__)]
+
+
+def test_what_is_kept_between_batches_is_small_and_goes_with_a_fit():
+    X, y = np.zeros((3000, 100)), np.arange(3000) % 3
+    made = MLPClassifier((200, 200), batch_size=3000, n_threads=1).partial_fit(X, y, classes=[0, 1, 2])
+    assert made._kept is None
+    made = MLPClassifier(5).partial_fit(X[:32], y[:32], classes=[0, 1, 2])
+    assert made._kept is not None
+    made.set_params(max_iter=1).fit(X[:32], y[:32])
+    assert made._kept is None

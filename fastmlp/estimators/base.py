@@ -159,6 +159,8 @@ class BaseMLP(BaseEstimator):
             minimize(self, spec, parameters, Rows.of(spec, X, y, weights, smoothing))
             self._hold(spec, parameters)
             return self
+        if not incremental:
+            self._kept = None
         descent: Descent | None = self.__dict__.get("_optimizer") if incremental else None
         self._optimizer = descent.copy() if descent else Descent.begin(self, spec)
         if self.early_stopping and held is None:

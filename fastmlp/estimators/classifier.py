@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from sklearn.base import ClassifierMixin, _fit_context
 from sklearn.preprocessing import LabelBinarizer
-from sklearn.utils import column_or_1d, compute_sample_weight
+from sklearn.utils import column_or_1d, compute_class_weight, compute_sample_weight
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_target, unique_labels
@@ -17,6 +17,8 @@ from sklearn.utils.validation import validate_data
 from fastmlp.estimators.base import BaseMLP
 from fastmlp.losses import CrossEntropy
 from fastmlp.spec import Spec
+
+EXACT = 2.0**53  # whole numbers below it are floats, too
 
 
 class MLPClassifier(ClassifierMixin, BaseMLP):
@@ -160,6 +162,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         kinds = {y.dtype.kind, self.classes_.dtype.kind} if isinstance(y, np.ndarray) and y.ndim == 1 else set("O")
         if self._several or not (kinds <= set("biuf") or kinds == {"U"}):
             return None
+        if "f" in kinds and len(kinds) > 1 and max(np.abs(some).max() for some in (y, self.classes_)) >= EXACT:
+            return None
         places = np.minimum(np.searchsorted(self.classes_, y), len(self.classes_) - 1)
         return places if (self.classes_[places] == y).all() else None
 
@@ -213,13 +217,18 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     def _class_weights(self, y: Any, incremental: bool) -> np.ndarray | None:
         if self.class_weight is None:
             return None
+        if self._several and isinstance(self.class_weight, dict):
+            raise ValueError(
+                f"class_weight={self.class_weight!r} is of one label a row, and y has {len(self.classes_)}: use "
+                '"balanced", or sample_weight'
+            )
         if incremental and self.class_weight == "balanced":
             raise ValueError(
                 'class_weight="balanced" is that of all rows, which partial_fit does not see: give a dict, as '
                 "sklearn.utils.class_weight.compute_class_weight makes it, or sample_weight"
             )
         if incremental and isinstance(self.class_weight, dict) and not self._several:  # a batch may lack a class
-            of_class = np.array([self.class_weight.get(label, 1.0) for label in self.classes_], np.float64)
+            of_class = compute_class_weight(self.class_weight, classes=self.classes_, y=self.classes_)
             return of_class[np.searchsorted(self.classes_, column_or_1d(y))]
         return compute_sample_weight(self.class_weight, y)
 

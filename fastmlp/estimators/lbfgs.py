@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -42,7 +43,11 @@ def minimize(estimator: Any, spec: Spec, parameters: np.ndarray, rows: Rows) -> 
             callback=say if estimator.verbose else None,
             options={"maxfun": estimator.max_fun, "maxiter": estimator.max_iter, "gtol": estimator.tol},
         )
-    estimator.n_iter_ = _check_optimize_result("lbfgs", found, estimator.max_iter)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        estimator.n_iter_ = _check_optimize_result("lbfgs", found, estimator.max_iter)
+    for warning in caught:
+        warnings.warn(warning.message, warning.category, stacklevel=5)  # at the call of fit
     estimator.loss_ = float(found.fun) + constant
     parameters[:] = found.x
     if not np.isfinite(parameters).all():

@@ -74,7 +74,7 @@ class Rows:
             targets = np.ascontiguousarray(y, spec.dtype)
             if smoothing:
                 targets = targets * targets.dtype.type(1 - smoothing) + targets.dtype.type(smoothing / 2)
-        return cls(x, targets, None if weights is None else np.ascontiguousarray(weights, spec.dtype))
+        return cls(x, targets, None if weights is None else narrowed_weights(weights, spec.dtype))
 
     def constants(self, spec: Spec) -> np.ndarray | None:
         """What scikit-learn's loss of each row (N,) has beside ours, in float64; None but for Poisson's.
@@ -88,8 +88,26 @@ class Rows:
 
 
 def dense(X: Any, dtype: str) -> np.ndarray:
-    """X (N, K), an array or a sparse matrix, C-contiguous in this dtype; X itself where it is that."""
-    return np.ascontiguousarray(X.toarray() if hasattr(X, "toarray") else X, dtype)
+    """X (N, K), an array or a sparse matrix, C-contiguous in this dtype; X itself where it is that.
+
+    Raises ValueError for a number that is too large for the dtype, and TypeError for what are no numbers.
+    """
+    if X.dtype.kind not in "biufO":
+        raise TypeError(f"X has the dtype {X.dtype}, and takes numbers")
+    with np.errstate(over="ignore"):
+        x = np.ascontiguousarray(X.toarray() if hasattr(X, "toarray") else X, dtype)
+    if x.dtype != X.dtype and np.isinf(x).any():
+        raise ValueError(f"X has a value too large for {dtype}, which the network is trained in: scale X")
+    return x
+
+
+def narrowed_weights(weights: np.ndarray, dtype: str) -> np.ndarray:
+    """Weights of rows in this dtype. Raises ValueError where that leaves none, or an infinite one."""
+    with np.errstate(over="ignore"):
+        narrow = np.ascontiguousarray(weights, dtype)
+    if not narrow.any() or np.isinf(narrow).any():
+        raise ValueError(f"the largest weight of a row is {weights.max():g}, which {dtype} does not hold: scale them")
+    return narrow
 
 
 def smoothing_of(loss: Any) -> float:

@@ -97,12 +97,15 @@ class MLPRegressor(RegressorMixin, BaseMLP):
                 y = column_or_1d(y, warn=True)
             if y.dtype.kind not in "biuf":
                 raise TypeError(f"y has the dtype {y.dtype}, and takes numbers: give y.astype(float), if it has them")
-        if self.loss == "poisson" and (y < 0).any():
-            raise ValueError(f'y has {y.min()}, and loss="poisson" takes counts, or other values of 0 or more')
-        return X, y
+        return X, self._checked(y, "y")
 
     def _targets_of(self, y: Any) -> np.ndarray:
-        return check_array(y, ensure_2d=False, dtype="numeric", input_name="y_val")
+        return self._checked(check_array(y, ensure_2d=False, dtype="numeric", input_name="y_val"), "y_val")
+
+    def _checked(self, y: np.ndarray, name: str) -> np.ndarray:
+        if self.loss == "poisson" and (y < 0).any():
+            raise ValueError(f'{name} has {y.min()}, and loss="poisson" takes counts, or other values of 0 or more')
+        return y
 
     def _spec(self, layers: list[int], hidden: tuple[str, ...], dtype: str) -> Spec:
         output = "exponential" if self.loss == "poisson" else "identity"

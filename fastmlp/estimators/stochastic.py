@@ -17,6 +17,7 @@ from fastmlp.callbacks import Info, verdict
 from fastmlp.estimators import problem
 from fastmlp.estimators.descent import Descent
 from fastmlp.estimators.problem import Rows
+from fastmlp.forward import KEPT_BYTES
 from fastmlp.history import History
 from fastmlp.spec import Spec
 from fastmlp.stopping import resolve_metric
@@ -78,6 +79,7 @@ class Stochastic:
         # what early stopping goes back to; a warm start that finds nothing better than the fits before keeps its last
         begins = estimator.early_stopping and not estimator.loss_curve_
         self.best = parameters.copy() if begins else None
+        self.found_better = False  # by this call's epochs
 
     def draw(self, _epoch: int) -> np.ndarray:
         """The next epoch's order: scikit-learn shuffles the last one's."""
@@ -137,7 +139,8 @@ class Stochastic:
             return last[1]
         state = self.descent.state
         made = engine.ready(self.spec, self.parameters, rows.x, rows.y, training, state, rows.weights, once=True)
-        self.estimator._kept = (key, made) if engine.can_be_kept(made, training) else None
+        keeps = engine.can_be_kept(made, training) and made.bytes <= max(KEPT_BYTES, self.parameters.nbytes)
+        self.estimator._kept = (key, made) if keeps else None
         return made
 
     def see(self, record: np.void, seconds: float) -> bool:
@@ -158,7 +161,7 @@ class Stochastic:
             estimator.validation_scores_.append(score)
             self.say(f"Validation score: {score:f}")
             if early and score > estimator.best_validation_score_:
-                self.best = self.parameters.copy()
+                self.best, self.found_better = self.parameters.copy(), True
         rate = self.descent.learning_rate
         self.count(loss, score)
         accuracy = float(record["accuracy"]) if self.spec.is_classifier else math.nan
@@ -218,7 +221,7 @@ class Stochastic:
     def diverge(self) -> None:
         """What scikit-learn comes to: NaN to the end where early stopping has kept better weights, else an error."""
         estimator = self.estimator
-        if not estimator.early_stopping:
+        if not self.found_better:
             raise ValueError(
                 f"{problem.DIVERGED} Scale X, as StandardScaler does, or give a smaller learning_rate_init than "
                 f"{estimator.learning_rate_init:g}"
