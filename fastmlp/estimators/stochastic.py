@@ -17,13 +17,13 @@ from fastmlp.callbacks import Info, verdict
 from fastmlp.estimators import problem
 from fastmlp.estimators.descent import Descent
 from fastmlp.estimators.problem import Rows
-from fastmlp.forward import KEPT_BYTES
 from fastmlp.history import History
 from fastmlp.spec import Spec
 from fastmlp.stopping import resolve_metric
 from fastmlp.training import Training, records
 from fastmlp.workspace import Workspace
 
+KEPT = 2**23  # bytes of a workspace, or as many as the parameters have: beyond, a batch takes long enough without
 Score = Callable[[np.ndarray], tuple[float, float]]  # of parameters: the validation rows' loss, and their score
 
 
@@ -139,7 +139,7 @@ class Stochastic:
             return last[1]
         state = self.descent.state
         made = engine.ready(self.spec, self.parameters, rows.x, rows.y, training, state, rows.weights, once=True)
-        keeps = engine.can_be_kept(made, training) and made.bytes <= max(KEPT_BYTES, self.parameters.nbytes)
+        keeps = engine.can_be_kept(made, training) and made.bytes <= max(KEPT, self.parameters.nbytes)
         self.estimator._kept = (key, made) if keeps else None
         return made
 
