@@ -296,7 +296,7 @@ KERNELS = {
     ("options", "more"),
     [
         ({}, set()),
-        ({"batch_size": 7}, {"random.permutation"}),
+        ({"batch_size": 9}, {"random.permutation"}),
         ({"l2": 0.0, "dropout": 0.0, "resume": True, "progress": False}, set()),
         ({"callback": print}, set()),
         ({"validation": 0.2, "early_stopping": 3}, {"predict.scored"}),
