@@ -88,6 +88,7 @@ ASKED = {
         "few values", {"optimizer": ClassicalSGD(), "l2": 0.5, "objective": Objective(0.25)}, False,
     ),
     "plain adam, objective": ("three tiles", {"optimizer": PlainAdam(), "objective": Objective(bound=0.25)}, False),
+    "an epoch without a record": ("three chunks", {"record_every": 3}, False),
     "a record now and then": ("small batches", {"record_every": 3}, False),
     "cosine": ("few rows", {"learning_rate": Cosine(0.5, epochs=2)}, True),
 }  # fmt: skip

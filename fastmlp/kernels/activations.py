@@ -3,7 +3,7 @@
 A forward kernel writes a in place of z, and the slope. relu and identity are done where the sums still are in registers
 (`dense.py`) and have no kernels here.
 
-A curve is a chain of some 40 operations that wait for each other, and a processor looks four or five of them ahead. So
+A curve is a chain of some 40 operations that wait for each other, and a processor has four or five chains in sight. So
 8 registers go through it side by side: tanh takes 18 cycles for one in place of 30, in float32 15 in place of 23.
 """
 
