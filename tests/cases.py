@@ -583,6 +583,8 @@ def loss_sizes(dtype):
             yield dict(J=J, rows=next(rows), record=next(records))
     for n in (*edges(dtype), 511, 512):
         yield dict(J=2, rows=n, record=1)
+    for J, n in itertools.product((2, 3, 10), (100, 511)):  # several registers at a time
+        yield dict(J=J, rows=n, record=0)
 
 
 def some_targets(rng, name, rows, J, dtype):
