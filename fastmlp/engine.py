@@ -11,7 +11,6 @@ import math
 import signal
 import time
 from collections.abc import Callable, Generator
-from contextlib import nullcontext
 
 import numpy as np
 
@@ -78,20 +77,32 @@ def evaluator(
     schedule = schedule or forward.choose_schedule(spec, rows)
     pace = pieces.pace_of(spec, rows, CHUNK, threads)
     losses = np.zeros(math.ceil(rows / CHUNK), spec.dtype)
-    workspaces = [_for_scores(Workspace(spec, schedule, min(rows, CHUNK)), x, y, losses) for _ in range(pace.members)]
-    plans, held = [workspace.plan for workspace in workspaces], workspaces[0].parameters
-    run = pairs.function("predict.scored", spec.dtype, (Ints, Floats))
+    block = pieces.block_rows(spec, CHUNK, pace.members)
+
+    def made() -> list[Workspace]:
+        return [_for_scores(Workspace(spec, schedule, min(rows, CHUNK)), x, y, losses) for _ in range(pace.members)]
+
+    kept = [made()]  # empty while a call uses them: what a call leaves that is cut short, no other one takes
 
     def evaluated(parameters: np.ndarray) -> tuple[float, float]:
+        workspaces = kept.pop() if kept else made()
+        held, plans = workspaces[0].parameters, [workspace.plan for workspace in workspaces]
         held[: spec.parameters] = parameters
-        for workspace in workspaces:  # which live as long as this function does
-            workspace.plan[[at.START, at.BATCH_RIGHT]] = 0
+        for plan in plans:
+            plan[at.BATCH_RIGHT] = 0
         helped = pace.helps(False)
-        before = time.perf_counter()
-        pieces.run(run, plans if helped else plans[:1], held.ctypes.data)
-        pace.saw(helped, rows, time.perf_counter() - before)
+        before, most = time.perf_counter(), 1
+        for first in range(0, rows, block):
+            for plan in plans:
+                plan[at.START], plan[at.ROWS] = first, min(rows, first + block)
+            _, came = pieces.run(
+                "predict.scored", spec.dtype, plans if helped else plans[:1], held.ctypes.data, workspaces, x, y
+            )
+            most = max(most, came)
+        pace.saw(most > 1, rows, time.perf_counter() - before)
         total = tree(list(losses))
         right = sum(int(plan[at.BATCH_RIGHT]) for plan in plans)
+        kept.append(workspaces)
         return float(total / total.dtype.type(rows * spec.loss_terms)), right / rows
 
     return evaluated
@@ -297,7 +308,10 @@ def train(
         helped = pace.helps(short)
         if helped and team is None:
             team = workspace.team(pace.members, training)
-        with team.at_work() if team and helped else nullcontext():
+        if team and helped:
+            ended = team.train(asked)
+            helped = team.members > 1
+        else:
             ended = run(*addresses, asked)
         seconds, short = max(time.perf_counter() - before, 1e-9), False
         pace.saw(helped, int(plan[at.EPOCH]) * rows + int(plan[at.START]) - place, seconds)

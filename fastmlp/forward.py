@@ -18,7 +18,6 @@ from fastmlp import data, pairs, pieces, workspace
 from fastmlp import plan as at
 from fastmlp.network import backend_module
 from fastmlp.pace import Pace
-from fastmlp.pairs import Floats, Ints
 from fastmlp.reference.arithmetic import CHUNK, LINE
 from fastmlp.spec import Spec
 from fastmlp.workspace import Workspace, aligned, whole_panels
@@ -119,9 +118,7 @@ class Forward:
         pace = pieces.pace_of(self.spec, rows, piece, threads)
         passes += [self._pass(kept, rows) for _ in range(pace.members - 1)]
         flags = rows_of.flags
-        block, size = None, rows
-        if pace.members > 1:
-            size = max(pace.members, pieces.BLOCK_WORK // (piece * self.spec.parameters)) * piece
+        block, size = None, pieces.block_rows(self.spec, piece, pace.members)
         if rows_of.dtype != self._dtype or not flags.c_contiguous or not flags.aligned:
             fitting = max(1, CONVERTED_BYTES // (piece * self._inputs * self._dtype.itemsize)) * piece * pace.members
             block = np.empty((min(size, fitting, rows), self._inputs), self._dtype)
@@ -182,15 +179,17 @@ def run(passes: list[Pass], what: str, x: np.ndarray, result: np.ndarray, pace: 
     first, rows = passes[0], len(x)
     addresses = x.ctypes.data, result.ctypes.data
     helped = len(passes) > 1 and rows > first.piece and pace.helps(False)
-    for ready in passes if helped else passes[:1]:
+    used = passes if helped else passes[:1]
+    for ready in used:
         ready.take(what, rows, *addresses)
     if len(passes) == 1:
         return first.run(rows)
-    function = pairs.function("predict.checked", first.spec.dtype, (Ints, Floats))
     before = time.perf_counter()
-    plans = [ready.plan for ready in (passes if helped else passes[:1])]
-    good = pieces.run(function, plans, first.parameters.ctypes.data)
-    pace.saw(helped, rows, time.perf_counter() - before)
+    plans = [ready.plan for ready in used]
+    good, came = pieces.run(
+        "predict.checked", first.spec.dtype, plans, first.parameters.ctypes.data, used, x, result
+    )  # fmt: skip
+    pace.saw(came > 1, rows, time.perf_counter() - before)
     return good
 
 
