@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from fastmlp.atomic import copied, together
 from fastmlp.reference import optimizers, random
 from fastmlp.reference import train as reference
 from fastmlp.spec import Spec
@@ -68,10 +70,41 @@ def train(
     training: Training,
     state: State | None = None,
     weights: np.ndarray | None = None,
+    staged: bool = False,
 ) -> Iterator[Step]:
-    """Trains `parameters` and `state` in place, yielding a Step for each epoch."""
-    whole = training.batch_size >= len(x)
+    """Trains `parameters` and `state` in place, yielding a Step for each epoch.
+
+    staged: whether the caller makes each step's changes itself, together with its own.
+    """
     state = State.new(training.optimizer, spec.parameters, spec.dtype) if state is None else state
+    trained, working = parameters.copy(), state.copy()
+    changes = (
+        copied(parameters, trained), copied(state.powers, working.powers), copied(state.vectors, working.vectors),
+    )  # fmt: skip
+    waiting = [records([], [], [])]
+    for step in _steps(spec, trained, x, y, training, working, weights):
+        waiting.append(step.records)
+        if step.state == "more" and not np.isfinite(trained).all():
+            continue  # what is not finite is not handed out
+        some = changes[:1] if step.state == "diverged" else changes
+        step = replace(step, records=np.concatenate(waiting), parameters=trained, changes=some)
+        waiting = waiting[:1]
+        if not staged:
+            together(step.changes)
+        yield step
+
+
+def _steps(
+    spec: Spec,
+    parameters: np.ndarray,
+    x: np.ndarray,
+    y: np.ndarray,
+    training: Training,
+    state: State,
+    weights: np.ndarray | None,
+) -> Iterator[Step]:
+    """The steps, with `parameters` and `state` as they are after each."""
+    whole = training.batch_size >= len(x)
     vectors = list(state.vectors)
     kept = parameters.copy()
     held = Step("more", training.done)

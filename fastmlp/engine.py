@@ -16,6 +16,7 @@ import numpy as np
 
 from fastmlp import forward, pairs, pieces
 from fastmlp import plan as at
+from fastmlp.atomic import copied, together
 from fastmlp.pace import CALL_SECONDS, members, pace_of
 from fastmlp.pairs import Float, Floats, Int, Ints
 from fastmlp.reference.arithmetic import CHUNK, tree
@@ -267,12 +268,14 @@ def train(
     weights: np.ndarray | None = None,
     schedule: str | None = None,
     workspace: Workspace | None = None,
+    staged: bool = False,
 ) -> Generator[Step, None, None]:
-    """Trains `parameters` and `state` in place, yielding a Step about every 50 ms, with both as they then are.
+    """Trains `parameters` and `state` in place, yielding a Step about every 50 ms, with both as after its last epoch.
 
     weights (N,): what each row counts for, or None. A step "diverged" comes with the parameters that the last record of
     a finite loss began with; the state is then that of an earlier step. workspace: of `ready(once=True)`, new, or one
     that `can_be_kept` of the same training, with other rows, as many: to make it takes ten times a batch's 20 us.
+    staged: whether the caller makes each step's changes itself, together with its own.
     """
     state = State.new(training.optimizer, spec.parameters, spec.dtype) if state is None else state
     if workspace is None:
@@ -288,23 +291,32 @@ def train(
     drawn_for = 0  # the epoch whose order was drawn last
     run = pairs.function(workspace.loop, spec.dtype, _TRAIN)
     addresses = plan.ctypes.data, workspace.parameters.ctypes.data
+    trained, powers_now = workspace.parameters[: spec.parameters], state.powers.copy()
+    changes = [copied(parameters, trained), copied(state.powers, powers_now)]
+    if plan[at.STATE]:
+        changes += [copied(*pair) for pair in zip(state.vectors, workspace.state[:, : spec.parameters], strict=True)]
     an_epoch = math.ceil(rows / batch)
     of_epochs, of_batches = RateTable(training, 1), RateTable(training, an_epoch)
     batches = max(1, 1_000_000 // (3 * spec.parameters * batch))  # some tenths of a millisecond; then as measured
     ended, reached = at.MORE, training.done
+    waiting = [records([], [], [])]  # of epochs after the last step
     while ended in (at.MORE, at.INTERRUPTED):
         if drawn is not None and drawn_for != plan[at.EPOCH]:
             drawn_for = int(plan[at.EPOCH])
             workspace.order[:] = drawn(training.epochs_before - training.done + drawn_for)
+        done = (int(plan[at.EPOCH]) - 1) * an_epoch + int(plan[at.START]) // batch
         left = an_epoch - int(plan[at.START]) // batch
-        asked = min(batches, left) if drawn is not None else batches
+        asked = min(batches, training.last * an_epoch - done)
+        if plan[at.STEP_NUMBERS]:
+            asked = min(asked, len(workspace.steps))
+        if drawn is not None:
+            asked = min(asked, left)
+        elif asked > left:  # a call that goes beyond this epoch ends with one: only there the weights are handed out
+            asked = left + (asked - left) // an_epoch * an_epoch
         powers = None
         if plan[at.STEP_NUMBERS]:
-            done = (int(plan[at.EPOCH]) - 1) * an_epoch + int(plan[at.START]) // batch
-            asked = min(asked, len(workspace.steps), training.last * an_epoch - done)
-            powers = _steps(workspace, training, state, of_batches.rates(done, asked))
+            powers = _steps(workspace, training, powers_now, of_batches.rates(done, asked))
         before = time.perf_counter()
-        place = int(plan[at.EPOCH]) * rows + int(plan[at.START])
         helped = pace.helps(short)
         if helped and team is None:
             team = workspace.team(pace.members, training)
@@ -314,43 +326,50 @@ def train(
         else:
             ended = run(*addresses, asked)
         seconds, short = max(time.perf_counter() - before, 1e-9), False
-        pace.saw(helped, int(plan[at.EPOCH]) * rows + int(plan[at.START]) - place, seconds)
-        batches = max(1, min(int(asked * CALL_SECONDS / seconds), asked * 16, MOST_BATCHES))
-        written = int(plan[at.RECORDS])
-        epochs = workspace.epochs[:written]
-        made = records(epochs, workspace.losses[:written], workspace.rights[:written] / rows)
-        if written:
+        batches_done = (int(plan[at.EPOCH]) - 1) * an_epoch + int(plan[at.START]) // batch - done
+        pace.saw(helped, batches_done * batch, seconds)
+        if ended != at.INTERRUPTED:
+            batches = max(1, min(int(asked * CALL_SECONDS / seconds), asked * 16, MOST_BATCHES))
+        if powers is not None and plan[at.STEP]:
+            powers_now[:] = powers[int(plan[at.STEP]) - 1]
+        if written := int(plan[at.RECORDS]):
+            epochs = workspace.epochs[:written]
+            made = records(epochs, workspace.losses[:written], workspace.rights[:written] / rows)
             made["learning_rate"] = of_epochs.at(epochs - 1)
-        # Records look at the parameters; the last update comes after the last record. In between nothing is decided,
-        # so that what is told does not depend on when a call returns; but what is not finite is not handed out.
-        finite = bool(np.isfinite(workspace.parameters[: spec.parameters]).all())
-        name = {at.DONE: "done", at.REACHED: "target", at.DIVERGED: "diverged"}.get(ended, "more")
-        seen = name != "more" or (training.watched and written > 0)  # whoever watches is shown finite parameters only
-        if name == "diverged" or (seen and not finite):
-            name = "diverged"
-            kept = int(plan[at.KEPT]) * workspace.size
-            parameters[:] = workspace.snapshots[kept : kept + spec.parameters]
-        elif finite:
-            parameters[:] = workspace.parameters[: spec.parameters]
-            if plan[at.STATE]:
-                state.vectors[:] = workspace.state[:, : spec.parameters]
-            if powers is not None and plan[at.STEP]:
-                state.powers[:] = powers[int(plan[at.STEP]) - 1]
-        if finite or name == "diverged":
-            reached = int(plan[at.EPOCH]) - 1  # else what is handed out is of an earlier step
-        yield Step(name, reached, made)
-        if name == "diverged":
-            return
+            waiting.append(made)
         if ended == at.INTERRUPTED:
             signal.raise_signal(signal.SIGINT)
+            continue
+        name = {at.DONE: "done", at.REACHED: "target", at.DIVERGED: "diverged"}.get(ended, "more")
+        if name == "more" and plan[at.START]:
+            yield Step("more", reached)  # within an epoch nothing is handed out, or resuming would not be exact
+            continue
+        # Records look at the parameters; the last update comes after the last record. In between nothing is decided,
+        # so that what is told does not depend on when a call returns; but what is not finite is not handed out.
+        finite = bool(np.isfinite(trained).all())
+        seen = name != "more" or (training.watched and written > 0)  # whoever watches is shown finite parameters only
+        if not finite and not seen:
+            continue
+        reached = int(plan[at.EPOCH]) - 1
+        step = Step(name, reached, np.concatenate(waiting), trained, tuple(changes))
+        if name == "diverged" or not finite:
+            kept = int(plan[at.KEPT]) * workspace.size
+            before_it = workspace.snapshots[kept : kept + spec.parameters]
+            step = Step("diverged", reached, step.records, before_it, (copied(parameters, before_it),))
+        waiting = waiting[:1]
+        if not staged:
+            together(step.changes)
+        yield step
+        if step.state == "diverged":
+            return
 
 
-def _steps(workspace: Workspace, training: Training, state: State, rates: np.ndarray) -> np.ndarray:
+def _steps(workspace: Workspace, training: Training, powers: np.ndarray, rates: np.ndarray) -> np.ndarray:
     """Writes the numbers of the next updates, T in all. -> the optimizer's powers after each, (T, 2)."""
     if training.optimizer is None:
-        steps, powers = rates[:, None], np.broadcast_to(state.powers, (len(rates), 2))
+        steps, powers = rates[:, None], np.broadcast_to(powers, (len(rates), 2))
     else:
-        steps, powers = training.optimizer.steps(rates, state.powers)
+        steps, powers = training.optimizer.steps(rates, powers)
     workspace.steps[: len(rates)] = steps
     return powers
 

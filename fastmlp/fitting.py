@@ -5,40 +5,22 @@ from __future__ import annotations
 import dataclasses
 import math
 import time
-from collections.abc import Iterable
-from dataclasses import dataclass
-from functools import partial
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 
 from fastmlp import data, optimizers, options, schedules, weighing
+from fastmlp.atomic import Change, copied, held
 from fastmlp.errors import DivergenceError
 from fastmlp.history import History
-from fastmlp.network import Network
+from fastmlp.network import Network, raw_state, seed_set
 from fastmlp.pairs import loading
 from fastmlp.progress import bar
 from fastmlp.schedules import ReduceOnPlateau, Schedule
 from fastmlp.stopping import resolve_metric
 from fastmlp.training import Rates, Run, State, Step, Training
 from fastmlp.watching import Watch
-
-
-@dataclass(frozen=True)
-class _Moment:
-    """A network as it stood after an epoch."""
-
-    parameters: np.ndarray
-    state: State
-    epochs: int
-    epochs_ever: int
-    plateau: dict[str, Any] | None
-
-    @classmethod
-    def of(cls, network: Network, run: Run) -> _Moment:
-        plateau = run.plateau.state() if run.plateau else None
-        return cls(network.parameters.copy(), run.state.copy(), run.epochs, network.epochs, plateau)
 
 
 class Fit:
@@ -126,18 +108,13 @@ class Fit:
         network, training, run, watch = self.network, self.training, self.run, self.watch
         started = time.perf_counter()
         loaded = sum(loading)
-        if self.numbered:
-            network.draw_seed()
-        network.run = run
-        if watch.plateau is not None:
-            watch.plateau.watch(watch.plateau_metric)
+        network.change(self._beginning())
         try:
             if run.epochs:
-                watch.see_start(run.epochs)
+                watch.see_start(run.epochs, network.parameters)
             with bar(training.epochs, self.progress) as advance:
-                steps = self.backend.train(
-                    network.spec, network.parameters, self.x, self.targets, training, run.state, self.weights
-                )
+                of = network.spec, network.parameters, self.x, self.targets, training, run.state, self.weights
+                steps = self.backend.train(*of, staged=True)
                 reason = None
                 while reason is None:
                     with np.errstate(all="ignore"):  # divergence is told by an exception, not by warnings before it
@@ -145,15 +122,14 @@ class Fit:
                     if step is None:
                         break
                     history.seconds = time.perf_counter() - started
-                    network.epochs = training.epochs_before - training.done + step.epochs
-                    run.epochs = step.epochs
-                    for record in self._note(step, history):
-                        reason = watch.see(record, history)
+                    reason = self._take(step, history)
                     advance(step.epochs - training.done, history)
                 steps.close()
             history.stopped = history.stopped or reason
             if watch.best is not None:
                 self._go_back(watch.best)
+            if run.drawn_from is not None:
+                network.change([held(run, "drawn_from", None)])
         except BaseException as error:
             if not run.spoilt:
                 interrupted = isinstance(error, KeyboardInterrupt)
@@ -205,7 +181,7 @@ class Fit:
         options.check_settings(found, spec.dtype)
         same = found.learning_rate == last.optimizer.learning_rate
         plateau, begins = (last.plateau, last.rate_begins) if same else (None, last.epochs)
-        return Run(found, last.state, last.epochs, plateau, begins, last.held_out)
+        return Run(found, last.state, last.epochs, plateau, begins, last.held_out, drawn_from=last.drawn_from)
 
     def _rates(self) -> float | Rates:
         rate = self.run.optimizer.learning_rate
@@ -266,9 +242,9 @@ class Fit:
         if held is not None:
             evaluate = self.backend.evaluator(network.spec, *held, threads=threads)
 
-            def validated() -> tuple[float, float]:
+            def validated(parameters: np.ndarray) -> tuple[float, float]:
                 with np.errstate(all="ignore"):
-                    loss, accuracy = evaluate(network.parameters)
+                    loss, accuracy = evaluate(parameters)
                 return loss, accuracy if held_labelled else math.nan
 
             watch.evaluate = validated
@@ -280,50 +256,103 @@ class Fit:
         if rule is not None:
             watch.stopping_metric = metric(rule.metric, "early_stopping")
             watch.begin(rule)
-            watch.keep = partial(_Moment.of, network, run) if rule.best_weights else None
+            watch.keep = network.at_once if rule.best_weights else None
         return watch
 
     # -----------------------------------------------------------------------------------------------------
     # Between epochs
 
-    def _go_back(self, moment: _Moment) -> None:
-        network, run = self.network, self.run
-        network.parameters[:] = moment.parameters
-        run.state, run.epochs, network.epochs = moment.state, moment.epochs, moment.epochs_ever
-        if isinstance(run.optimizer.learning_rate, ReduceOnPlateau):
-            run.plateau = run.optimizer.learning_rate.start(moment.plateau)
+    def _beginning(self) -> list[Change]:
+        """What changes before anything is trained."""
+        network, run, watch = self.network, self.run, self.watch
+        changes = [held(network, "run", run), *(network.seed_drawn() if self.numbered else [])]
+        if run.drawn_from is not None:  # an epoch whose order the last fit had drawn, but not trained on
+            changes.append(seed_set(network.seed, run.drawn_from))
+        if watch.plateau is not None:
+            changes.append(held(watch.plateau, "now", watch.plateau.watching(watch.plateau_metric)))
+        return changes
 
-    def _note(self, step: Step, history: History) -> Iterable[np.ndarray]:
-        """Adds a step's records to the history; raises DivergenceError where the step says so. -> what to watch."""
+    def _drawn_from(self) -> list[Change]:
+        """Where the next epoch's order will be drawn from, if by a generator."""
+        training = self.training
+        if callable(training.order) and training.batch_size < len(self.x):
+            return [held(self.run, "drawn_from", raw_state(self.network.seed))]
+        return []
+
+    def _take(self, step: Step, history: History) -> str | None:
+        """Takes in a step: the network, the history and the learning rate change as one, and then callbacks see them.
+
+        -> why training ends here, or None. Raises DivergenceError where the step says so.
+        """
+        network, run, watch, training = self.network, self.run, self.watch, self.training
+        if not step.changes:
+            return None
         finite = step.records[np.isfinite(step.records["loss"])]
         finite["seconds"] = history.seconds
         if not self.labelled:
             finite["accuracy"] = np.nan
-        if len(finite):
-            if self.watch.needed and step.state != "diverged":  # else the parameters are those of before
-                self.watch.validated(finite)
-            history.extend(finite)
-        if step.state == "target":
-            last = finite[-1]
-            goal = self.training.target_loss
-            with np.errstate(all="ignore"):  # a goal beyond float32 is infinity
-                by_loss = goal is not None and last["loss"] <= np.dtype(self.network.spec.dtype).type(goal)
-            history.stopped = f"loss {last['loss']:.6g}" if by_loss else f"accuracy {last['accuracy']:.6g}"
-            history.stopped += f" reached the target in epoch {last['epoch']}"
+        changes = [
+            *step.changes,
+            held(run, "epochs", step.epochs),
+            held(network, "epochs", training.epochs_before - training.done + step.epochs),
+            *self._drawn_from(),
+        ]
+        # Parameters of a step "diverged" are those of before.
+        watched = watch.needed and len(finite) > 0 and step.state != "diverged"
+        if watched:
+            assert step.parameters is not None
+            changes += watch.validated(finite, step.parameters)
         if step.state == "diverged":
-            history.stopped, self.run.spoilt = "diverged", "the last fit diverged"
-            what = f"a weight was no longer finite by epoch {max(step.epochs, 1)}"
-            if len(finite) < len(step.records):
-                last = step.records[-1]
-                what = f"the loss was {last['loss']} in epoch {last['epoch']}"
-            held = "the weights that this fit began with"
-            if len(history):
-                held = f"the weights of epoch {history.epoch[-1]}, the last whose loss is recorded as finite"
-            raise DivergenceError(
-                f"training diverged: {what}. Try a smaller learning_rate than {self._rate_in_words()}, or scale X. "
-                f"The model holds {held}"
-            )
-        return finite if self.watch.needed else ()
+            changes.append(held(run, "spoilt", "the last fit diverged"))
+        network.change([*changes, *history.extended(finite)])
+        if step.state == "target":
+            history.stopped = self._reached(finite[-1])
+        if step.state == "diverged":
+            history.stopped = "diverged"
+            raise DivergenceError(self._diverged(step, len(finite), history))
+        reason = None
+        for record in finite if watched else ():
+            reason = watch.see(record, history)
+        return reason
+
+    def _go_back(self, best: Network) -> None:
+        network, run = self.network, self.run
+        assert best.run is not None
+        changes = [
+            copied(network.parameters, best.parameters),
+            copied(run.state.vectors, best.run.state.vectors),
+            copied(run.state.powers, best.run.state.powers),
+            held(run, "epochs", best.run.epochs),
+            held(network, "epochs", best.epochs),
+        ]
+        if run.plateau is not None and best.run.plateau is not None:
+            changes.append(held(run.plateau, "now", best.run.plateau.now))
+        network.change(changes)
+
+    # -----------------------------------------------------------------------------------------------------
+    # In words
+
+    def _reached(self, last: np.void) -> str:
+        """Which target a record has reached."""
+        goal = self.training.target_loss
+        with np.errstate(all="ignore"):  # a goal beyond float32 is infinity
+            by_loss = goal is not None and last["loss"] <= np.dtype(self.network.spec.dtype).type(goal)
+        figure = f"loss {last['loss']:.6g}" if by_loss else f"accuracy {last['accuracy']:.6g}"
+        return f"{figure} reached the target in epoch {last['epoch']}"
+
+    def _diverged(self, step: Step, finite: int, history: History) -> str:
+        """What happened, what to do, and what the model now holds."""
+        what = f"a weight was no longer finite by epoch {max(step.epochs, 1)}"
+        if finite < len(step.records):
+            last = step.records[-1]
+            what = f"the loss was {last['loss']} in epoch {last['epoch']}"
+        kept = "the weights that this fit began with"
+        if len(history):
+            kept = f"the weights of epoch {history.epoch[-1]}, the last whose loss is recorded as finite"
+        return (
+            f"training diverged: {what}. Try a smaller learning_rate than {self._rate_in_words()}, or scale X. "
+            f"The model holds {kept}"
+        )
 
     def _rate_in_words(self) -> str:
         rate = self.run.optimizer.learning_rate

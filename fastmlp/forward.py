@@ -16,7 +16,7 @@ import numpy as np
 
 from fastmlp import data, pairs, pieces, workspace
 from fastmlp import plan as at
-from fastmlp.network import backend_module
+from fastmlp.network import Network, backend_module
 from fastmlp.pace import Pace
 from fastmlp.reference.arithmetic import CHUNK, LINE
 from fastmlp.spec import Spec
@@ -54,8 +54,10 @@ class Forward:
     as have ever run at once.
     """
 
-    def __init__(self, spec: Spec, parameters: np.ndarray, backend: str):
-        self.spec, self.parameters, self.backend = spec, parameters, backend
+    def __init__(self, spec: Spec, parameters: np.ndarray, backend: str, network: Network | None = None):
+        """network: whose parameters these are, if another thread may train it meanwhile: a prediction then uses its
+        parameters as of one moment."""
+        self.spec, self.parameters, self.backend, self._network = spec, parameters, backend, network
         self._dtype = np.dtype(spec.dtype)
         self._inputs = spec.inputs
         small = FEW * sum(spec.layers) * self._dtype.itemsize <= KEPT_BYTES
@@ -81,13 +83,22 @@ class Forward:
                     ready.turn_to(what)
                 x, result = ready.views[rows]
                 x[...] = X
-                if ready.run(rows):
+                # While Python's lock is held nobody trains.
+                network = None if ready.held else self._network
+                before = network and network.version
+                if ready.run(rows) and (network is None or network.version == before):
                     found = result.copy()
                     kept.append(ready)
                     return labels(self.spec, found) if what == "labels" and rows <= ROW_BY_ROW else found
+        network = self._network
+        before = network and network.version
         if self.backend == "reference":
-            return self._by_definition(what, data.features(X, self.spec, name), name)
-        return self._many(what, X, name, threads)
+            found = self._by_definition(what, data.features(X, self.spec, name), name)
+        else:
+            found = self._many(what, X, name, threads)
+        if network is not None and network.version != before:
+            return Forward(self.spec, network.parameters_now(), self.backend)(what, X, name, threads)
+        return found
 
     def _pass(self, kept: list[Pass], rows: int) -> Pass:
         """One that nobody uses now: who uses one takes it out, and puts it back afterwards."""
@@ -220,8 +231,8 @@ class Pass:
             plan[at.COPY_ROWS] = made.address("predict.copy_rows")
             self._place_tail()
         self.bytes = sum(array.nbytes for array in made._arrays)
-        held = own and spec.parameters * piece <= HELD_WORK
-        prototype = ctypes.PYFUNCTYPE if held else ctypes.CFUNCTYPE
+        self.held = own > 0 and spec.parameters * piece <= HELD_WORK
+        prototype = ctypes.PYFUNCTYPE if self.held else ctypes.CFUNCTYPE
         # As `native.Function` does, in a fourth of its time: the result has its place, Python may stay locked, and what
         # ctypes.byref makes is passed as it is, where addresses as ints are converted in each call (0.07 us).
         self.call = prototype(None)(pairs.address("predict.checked", spec.dtype))

@@ -9,11 +9,13 @@ import math
 import signal
 from collections.abc import Sequence
 from functools import partial
+from typing import Any
 
 import numpy as np
 
 from fastmlp import pairs, threads
 from fastmlp import plan as at
+from fastmlp.native import Function
 from fastmlp.pace import Pace, remembered
 from fastmlp.pairs import Floats, Int, Ints
 from fastmlp.spec import Spec
@@ -81,5 +83,5 @@ def run(kernel: str, dtype: str, plans: Sequence[np.ndarray], parameters: int, *
     return state == at.DONE, 1 + came
 
 
-def _help(kernel: pairs.native.Function, owned: tuple, parameters: int, function: int, door: int) -> None:
+def _help(kernel: Function, owned: tuple[Any, ...], parameters: int, function: int, door: int) -> None:
     kernel(owned[0].ctypes.data, parameters, function, door)

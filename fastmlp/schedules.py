@@ -237,46 +237,84 @@ class ReduceOnPlateau(Schedule):
         return PlateauRun(self, state)
 
 
+@dataclass(frozen=True)
+class Plateau:
+    """What a ReduceOnPlateau has been shown, and the rate that follows."""
+
+    rate: float
+    best: float | None = None  # of the values so far, once one was finite
+    waited: int = 0  # recorded epochs since the best one, or since the rate fell
+    metric: str | None = None  # of which figure `best` is
+
+
 class PlateauRun:
     """What one training has shown to a ReduceOnPlateau, and the rate that follows."""
 
     fixed = False
+    now: Plateau  # replaced as a whole
 
     def __init__(self, rule: ReduceOnPlateau, state: dict[str, Any] | None = None) -> None:
         self.rule = rule
-        self.rate = rule.learning_rate
-        self.best: float | None = None  # of the values so far, once one was finite
-        self.waited = 0  # recorded epochs since the best one, or since the rate fell
-        self.metric: str | None = None  # of which figure `best` is
+        self.now = Plateau(rule.learning_rate)
         if state is not None:
             _check_fields(state, "state", ("rate", "best", "waited", "metric"))
-            self.metric = metric_name(state["metric"])
-            self.rate = nonnegative_float(state["rate"], "rate")
-            self.best = None if state["best"] is None else finite_float(state["best"], "best")
-            self.waited = _nonnegative_int(state["waited"], "waited")
+            self.now = Plateau(
+                metric=metric_name(state["metric"]),
+                rate=nonnegative_float(state["rate"], "rate"),
+                best=None if state["best"] is None else finite_float(state["best"], "best"),
+                waited=_nonnegative_int(state["waited"], "waited"),
+            )
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Also from pickles whose runs had the fields of `now` themselves."""
+        now = state.get("now") or Plateau(*(state[name] for name in ("rate", "best", "waited", "metric")))
+        self.rule, self.now = state["rule"], now
+
+    @property
+    def rate(self) -> float:
+        return self.now.rate
+
+    @property
+    def best(self) -> float | None:
+        return self.now.best
+
+    @property
+    def waited(self) -> int:
+        return self.now.waited
+
+    @property
+    def metric(self) -> str | None:
+        return self.now.metric
 
     def rates(self, t: Any) -> np.ndarray:
         """The rate as it is now, for each time in t (T,)."""
-        return np.full(np.shape(t), self.rate)
+        return np.full(np.shape(t), self.now.rate)
+
+    def watching(self, metric: str) -> Plateau:
+        """`now`, if `metric` is what comes next; the best value of another one is forgotten, and the rate stays."""
+        return self.now if self.now.metric == metric else Plateau(self.now.rate, metric=metric)
 
     def watch(self, metric: str) -> None:
-        """Says which figure comes next; the best value of another one is forgotten, and the rate stays."""
-        if self.metric != metric:
-            self.metric, self.best, self.waited = metric, None, 0
+        """Says which figure comes next."""
+        self.now = self.watching(metric)
+
+    def after(self, value: float, higher_is_better: bool) -> Plateau:
+        """What `now` is to be after a recorded epoch's metric; the rate may fall."""
+        value, now = float(value), self.now
+        if self._is_better(value, higher_is_better):
+            return dataclasses.replace(now, best=value, waited=0)
+        waited = now.waited + 1
+        if waited > self.rule.patience:
+            return dataclasses.replace(now, rate=max(now.rate * self.rule.factor, self.rule.floor), waited=0)
+        return dataclasses.replace(now, waited=waited)
 
     def see(self, value: float, higher_is_better: bool) -> None:
-        """Takes in a recorded epoch's metric; the rate may fall."""
-        value = float(value)
-        if self._is_better(value, higher_is_better):
-            self.best, self.waited = value, 0
-            return
-        self.waited += 1
-        if self.waited > self.rule.patience:
-            self.rate, self.waited = max(self.rate * self.rule.factor, self.rule.floor), 0
+        """Takes in a recorded epoch's metric."""
+        self.now = self.after(value, higher_is_better)
 
     def state(self) -> dict[str, Any]:
         """Plain numbers, from which `ReduceOnPlateau.start` goes on exactly as this run would."""
-        return {"rate": self.rate, "best": self.best, "waited": self.waited, "metric": self.metric}
+        return dataclasses.asdict(self.now)
 
     def _is_better(self, value: float, higher_is_better: bool) -> bool:
         if self.best is None or not math.isfinite(value):

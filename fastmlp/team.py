@@ -5,12 +5,10 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from fastmlp import pairs, threads
 from fastmlp import plan as at
 from fastmlp.pairs import Floats, Int, Ints
-from fastmlp.reference.arithmetic import CHUNK, LINE
+from fastmlp.reference.arithmetic import CHUNK
 
 if TYPE_CHECKING:
     from fastmlp.workspace import Workspace

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from fastmlp.atomic import Change
+
 if TYPE_CHECKING:
     from fastmlp.optimizers import Optimizer
     from fastmlp.schedules import PlateauRun
@@ -195,12 +197,21 @@ class Run:
     rate_begins: int = 0  # the learning rate's time 0, in epochs of the run
     held_out: float | None = None  # the share of the rows that validation has held out
     spoilt: str | None = None  # why nothing can go on from here
+    # Of a seed that is a generator, while an epoch's order may have been drawn that is not trained on yet: its state
+    # before that.
+    drawn_from: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)
 class Step:
-    """How far training is. `state` is "more", "done", "target" or "diverged"; `records` are new since the last step."""
+    """How far training is. `state` is "more", "done", "target" or "diverged"; `records` are new since the last step.
+
+    Steps that tell of whole epochs come with the parameters after them, and the changes (`atomic.together`) that write
+    these and the optimizer's state to where the training was begun from; others have none of both.
+    """
 
     state: str
     epochs: int  # the number of the last completed one
     records: np.ndarray = field(default_factory=lambda: np.zeros(0, RECORD))
+    parameters: np.ndarray | None = None
+    changes: tuple[Change, ...] = ()
