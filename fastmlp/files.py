@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import itertools
 import json
 import os
 import stat
+from functools import partial
 from typing import Any, NoReturn
 
 import numpy as np
@@ -49,9 +51,9 @@ def write(path: str | os.PathLike, tensors: dict[str, np.ndarray], header: dict[
             mode = stat.S_IMODE(os.stat(place).st_mode) & 0o777
         except FileNotFoundError:
             mode = None
-        # O_EXCL: a file of our own. Without a file there, the permissions are those that open() gives.
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
-        with open(os.open(temporary, flags, 0o666 if mode is None else mode), "wb") as file:
+        # "x": a file of our own. Without a file there, the permissions are those that open() gives. The descriptor is
+        # made in C together with the file that closes it: no exception can come in between.
+        with open(temporary, "xb", opener=partial(os.open, mode=0o666 if mode is None else mode)) as file:
             for part in content:
                 file.write(part)
             file.flush()
@@ -215,16 +217,14 @@ def _bytes_of(array: np.ndarray) -> memoryview:
 
 def _sync_folder(folder: str) -> None:
     """Has the system keep the rename, where it lets a folder be synchronised; the file is in its place in any case."""
+    # One call of C opens it, synchronises it and closes it: no exception can come in between and leave it open.
+    opened = map(os.open, [folder], [os.O_RDONLY | getattr(os, "O_CLOEXEC", 0)])
+    to_synchronise, to_close = itertools.tee(opened)
     try:
-        descriptor = os.open(folder, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
-    except OSError:  # Windows; a folder that may be written, not read
-        return
-    try:
-        os.fsync(descriptor)
-    except OSError:
-        pass
-    finally:
-        os.close(descriptor)
+        list(zip(map(os.fsync, to_synchronise), map(os.close, to_close), strict=False))
+    except OSError:  # Windows; a folder that may be written, not read; a file system that does not synchronise folders
+        for descriptor in to_close:
+            os.close(descriptor)
 
 
 # ---------------------------------------------------------------------------------------------------------

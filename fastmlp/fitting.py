@@ -109,6 +109,7 @@ class Fit:
         started = time.perf_counter()
         loaded = sum(loading)
         network.change(self._beginning())
+        network.change(self._drawn_from())
         try:
             if run.epochs:
                 watch.see_start(run.epochs, network.parameters)

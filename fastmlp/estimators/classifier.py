@@ -101,11 +101,14 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
         classes: all labels that will come, sorted or not; the first call needs them.
         """
-        with self._as_before_if_it_fails():
+
+        def fit() -> MLPClassifier:
             if _check_partial_fit_first_call(self, classes):
                 several = type_of_target(y).startswith("multilabel")
                 self._label_binarizer = LabelBinarizer().fit(y if several else classes)
             return self._fit(X, y, sample_weight, (None, None, None), incremental=True)
+
+        return self._trained(fit)
 
     def predict(self, X: Any) -> np.ndarray:
         """The labels (N,) of rows X (N, K); of several labels a row, 0 or 1 for each, (N, J).

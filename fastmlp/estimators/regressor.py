@@ -79,8 +79,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> MLPRegressor:
         """Goes through the rows once, from where the last call ended; X, y and sample_weight are those of `fit`."""
-        with self._as_before_if_it_fails():
-            return self._fit(X, y, sample_weight, (None, None, None), incremental=True)
+        return self._trained(lambda: self._fit(X, y, sample_weight, (None, None, None), True))
 
     def predict(self, X: Any) -> np.ndarray:
         """The values of rows X (N, K): (N,), or (N, J) where there are several, in the network's dtype."""
