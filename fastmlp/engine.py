@@ -225,7 +225,7 @@ def ready(
     workspace.numbers = numbers
     plan[at.NUMBERS] = workspace.keep(numbers)
     plan[at.ROWS], plan[at.BATCH] = rows, batch
-    plan[at.FIRST_EPOCH], plan[at.EPOCHS] = training.first, training.last
+    plan[at.FIRST_EPOCH], plan[at.EPOCHS] = training.first_recorded, training.last
     plan[at.RECORD_EVERY] = training.record_every
     plan[at.NEEDED] = _needed(training.target_accuracy, rows)
     workspace.snapshots = aligned(2 * workspace.size, spec.dtype)
@@ -269,19 +269,23 @@ def train(
     schedule: str | None = None,
     workspace: Workspace | None = None,
     staged: bool = False,
+    kept: np.ndarray | None = None,
 ) -> Generator[Step, None, None]:
     """Trains `parameters` and `state` in place, yielding a Step about every 50 ms, with both as after its last epoch.
 
     weights (N,): what each row counts for, or None. A step "diverged" comes with the parameters that the last record of
     a finite loss began with; the state is then that of an earlier step. workspace: of `ready(once=True)`, new, or one
     that `can_be_kept` of the same training, with other rows, as many: to make it takes ten times a batch's 20 us.
-    staged: whether the caller makes each step's changes itself, together with its own.
+    staged: whether the caller makes each step's changes itself, together with its own. kept (P,): the last Step's, of
+    the training that this one goes on with.
     """
     state = State.new(training.optimizer, spec.parameters, spec.dtype) if state is None else state
     if workspace is None:
         workspace = ready(spec, parameters, x, y, training, state, weights, schedule)
     else:
         _begin_again(workspace, parameters, x, y, state, weights)
+    if kept is not None:
+        workspace.snapshots[: spec.parameters] = kept
     plan = workspace.plan
     pace = pace_of(workspace, members(workspace, training))
     short = True  # the first call, which a team would not be worth its coming together
@@ -309,6 +313,10 @@ def train(
         asked = min(batches, training.last * an_epoch - done)
         if plan[at.STEP_NUMBERS]:
             asked = min(asked, len(workspace.steps))
+        if training.step_every:
+            asked = min(
+                asked, (training.step_every - (int(plan[at.EPOCH]) - 1) % training.step_every - 1) * an_epoch + left
+            )
         if drawn is not None:
             asked = min(asked, left)
         elif asked > left:  # a call that goes beyond this epoch ends with one: only there the weights are handed out
@@ -351,10 +359,10 @@ def train(
         if not finite and not seen:
             continue
         reached = int(plan[at.EPOCH]) - 1
-        step = Step(name, reached, np.concatenate(waiting), trained, tuple(changes))
+        place = int(plan[at.KEPT]) * workspace.size
+        before_it = workspace.snapshots[place : place + spec.parameters]
+        step = Step(name, reached, np.concatenate(waiting), trained, tuple(changes), before_it)
         if name == "diverged" or not finite:
-            kept = int(plan[at.KEPT]) * workspace.size
-            before_it = workspace.snapshots[kept : kept + spec.parameters]
             step = Step("diverged", reached, step.records, before_it, (copied(parameters, before_it),))
         waiting = waiting[:1]
         if not staged:

@@ -77,6 +77,10 @@ class History:
             self._parts[:count] = [np.concatenate(self._parts[:count])]
         return self._parts[0] if self._parts else np.zeros(0, RECORD)
 
+    def records(self) -> np.ndarray:
+        """A copy of the records (R,), of dtype `training.RECORD`."""
+        return self._records.copy()
+
     def extend(self, records: np.ndarray) -> None:
         """Adds a copy of records (R,), as `training.records` makes them. `fit` calls this; its caller only reads."""
         together(self.extended(records))

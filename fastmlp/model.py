@@ -119,12 +119,15 @@ class Model:
         validation: Any = None,
         early_stopping: EarlyStopping | int | None = None,
         callback: Callable[[Info], bool | None] | None = None,
-        resume: bool = False,
+        resume: bool | str | os.PathLike = False,
         record_every: int | None = None,
         target_loss: float | None = None,
         target_accuracy: float | None = None,
         progress: bool | None = None,
         threads: int | None = None,
+        checkpoint: str | os.PathLike | None = None,
+        checkpoint_every: int | None = None,
+        keep: int = 1,
     ) -> History:
         """Trains from the current weights; returns what it recorded.
 
@@ -154,18 +157,26 @@ class Model:
         resume: goes on where the last fit ended: with its optimizer's state and learning rate, and its count of epochs,
             so that 10 epochs and 20 more are 30, bit for bit. The other options have to be given again; optimizer need
             not, and by the same name is the same. Otherwise the optimizer and its learning rate begin anew.
+            With a checkpoint that is there, or given its path: goes on from the checkpoint, see there.
         record_every: records the first epoch, each k-th and the last; None: every epoch, at 56 bytes each.
         target_loss, target_accuracy: a record that reaches either ends the training.
         progress: a bar; None: on a terminal, for runs of more than a second.
         threads: how many; None: FASTMLP_NUM_THREADS, or else as many as there are cores and as make it faster, which is
-        tried out while training. The result is the same, to the bit.
+            tried out while training. The result is the same, to the bit.
+        checkpoint: the path of a file to which the whole state of this fit is written after each `checkpoint_every`
+            epochs (None: ten times) and at its end; the file is always whole. After a crash, the same call with
+            resume=True goes on from there and ends with the very bits and history of a fit that was not cut short, with
+            early stopping, too; it raises ValueError where its arguments or rows differ. `Model.load` reads the file.
+        keep: how many checkpoints stay: those before the newest get the number of their epoch into their names.
 
         A record's loss and accuracy stand as before that epoch's update; with mini-batches they are the epoch's mean.
         With one batch an epoch, a target leaves the very weights that reached it.
 
         Raises DivergenceError if a recorded loss or a parameter is not finite; the model then holds the weights of the
-        last record that was. KeyboardInterrupt (Ctrl-C), and what a callback raises, leave the weights reached so far,
-        and `model.history`; resume then begins an epoch that was cut short anew.
+        last record that was. KeyboardInterrupt (Ctrl-C), any exception of a signal's handler, and what a callback
+        raises, leave the model and `model.history` as they stood after the last whole epoch that was told, some 50 ms
+        ago or an epoch; resume then goes on exactly. RuntimeError if another call trains the model. Predictions that
+        another thread makes meanwhile use the weights as they stood after one of the epochs.
         """
         use = self._busy.begin(
             "fit was called while the model trains, as from a callback or another thread: call it after that fit, "
@@ -198,6 +209,9 @@ class Model:
                 target_accuracy=target_accuracy,
                 progress=progress,
                 threads=threads,
+                checkpoint=checkpoint,
+                checkpoint_every=checkpoint_every,
+                keep=keep,
             )
             history = self.history = History()
             fit.go(history)
@@ -324,7 +338,7 @@ class Model:
         Raises ValueError, in words, for a file that is damaged, cut short, or not a model of fastmlp's, and OSError
         where there is none.
         """
-        return cls._of(saving.read(path, "model")[0], backend)
+        return cls._of(saving.read(path, "model", "checkpoint")[0], backend)
 
     @classmethod
     def _of(cls, network: Network, backend: str) -> Model:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numbers
+import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -71,6 +72,15 @@ def thread_count(value: Any) -> int | None:
     if number > threads.MOST:
         raise ValueError(f"threads={number} is more than {threads.MOST}: give as many as there are cores, or None")
     return number
+
+
+def path(value: Any, name: str) -> str:
+    """The path of a file. Raises TypeError for what is none, ValueError for an empty one."""
+    if not isinstance(value, (str, os.PathLike)) or isinstance(os.fspath(value), bytes):
+        raise TypeError(f"{name}={value!r:.60} is no path: give a file's name")
+    if not os.fspath(value):
+        raise ValueError(f"{name} is empty: give a file's name")
+    return os.fspath(value)
 
 
 def function(value: Any, name: str) -> Any:

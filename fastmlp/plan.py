@@ -107,7 +107,7 @@ UPDATE = next(_field)
 # training
 ROWS = next(_field)
 BATCH = next(_field)
-FIRST_EPOCH = next(_field)  # the first epoch's number: 1, or more where an earlier training goes on
+FIRST_EPOCH = next(_field)  # the first epoch's number of the fit, which is recorded
 EPOCHS = next(_field)  # the last epoch's number
 RECORD_EVERY = next(_field)
 SEED = next(_field)

@@ -17,9 +17,18 @@ from fastmlp.spec import NUMERICS_VERSION, Spec
 from fastmlp.training import Run, State
 
 
-def write(path: str | os.PathLike, network: Network, kind: str, more: dict[str, Any] | None = None) -> None:
-    """Writes a file of this kind ("model", or another with more in its header). Raises as `files.write` does."""
-    tensors = {}
+def write(
+    path: str | os.PathLike,
+    network: Network,
+    kind: str,
+    more: dict[str, Any] | None = None,
+    more_tensors: dict[str, np.ndarray] | None = None,
+) -> None:
+    """Writes a file of this kind ("model", or another with more in its header, and more tensors).
+
+    Raises as `files.write` does.
+    """
+    tensors = dict(more_tensors or {})
     for layer, (w, b) in enumerate(network.spec.views(network.parameters)):
         tensors[f"layers.{layer}.w"], tensors[f"layers.{layer}.b"] = w, b
     run = network.run
@@ -51,19 +60,21 @@ def write(path: str | os.PathLike, network: Network, kind: str, more: dict[str, 
     files.write(path, tensors, header)
 
 
-def read(path: str | os.PathLike, kind: str) -> tuple[Network, dict[str, Any], dict[str, np.ndarray]]:
+def read(path: str | os.PathLike, *kinds: str) -> tuple[Network, dict[str, Any], dict[str, np.ndarray]]:
     """(the model, the whole header, the tensors that are no part of it). Raises as `files.read` does.
 
     ValueError, too, for a file of another kind or another numerics version, and for one whose parts don't fit.
     """
     tensors, header = files.read(path)
-    if header.get("kind") != kind:
+    kind = header.get("kind")
+    if kind not in kinds:
         hint = {
             "model": "load it with fastmlp.Model.load",
+            "checkpoint": "load it with fastmlp.Model.load, or go on with it by fit(..., resume=path)",
             "table": "it takes rows of a table, standardised as `fastmlp train` did: use `fastmlp predict`, or "
             "fastmlp.table_models.TableModel.load",
-        }.get(str(header.get("kind")), "this version of fastmlp does not know it")
-        raise ValueError(f"{os.fspath(path)} holds a {header.get('kind')}, not a {kind}: {hint}")
+        }.get(str(kind), "this version of fastmlp does not know it")
+        raise ValueError(f"{os.fspath(path)} holds a {kind}, not a {kinds[0]}: {hint}")
     if header.get("numerics") != NUMERICS_VERSION:
         raise ValueError(
             f"{os.fspath(path)} is of numerics version {header.get('numerics')}, and this fastmlp computes by version "
@@ -87,15 +98,15 @@ def _model(header: dict[str, Any], tensors: dict[str, np.ndarray]) -> Network:
     )
     parts = []  # nothing is as large as the header says before a tensor is
     for layer, (inputs, outputs) in enumerate(spec.shapes):
-        parts.append(_taken(tensors, f"layers.{layer}.w", (inputs, outputs), spec.dtype).reshape(-1))
-        parts.append(_taken(tensors, f"layers.{layer}.b", (outputs,), spec.dtype))
+        parts.append(taken(tensors, f"layers.{layer}.w", (inputs, outputs), spec.dtype).reshape(-1))
+        parts.append(taken(tensors, f"layers.{layer}.b", (outputs,), spec.dtype))
     parameters = np.concatenate(parts)
     if not np.isfinite(parameters).all():
         raise ValueError("a weight is not finite")
-    epochs, drawn = _count(header["epochs"]), header["drawn_seed"]
+    epochs, drawn = count(header["epochs"]), header["drawn_seed"]
     run = None if header["run"] is None else _run(_part(header, "run"), tensors, spec, epochs)
     seed = generators.from_state(header["seed"])
-    return Network(spec, parameters, seed, None if drawn is None else _count(drawn), epochs, run)
+    return Network(spec, parameters, seed, None if drawn is None else count(drawn), epochs, run)
 
 
 def _run(described: dict[str, Any], tensors: dict[str, np.ndarray], spec: Spec, epochs: int) -> Run:
@@ -106,21 +117,14 @@ def _run(described: dict[str, Any], tensors: dict[str, np.ndarray], spec: Spec, 
     options.check_settings(optimizer, spec.dtype)
     state = State.new(optimizer, spec.parameters, spec.dtype)
     for number in range(len(state.vectors)):
-        state.vectors[number] = _taken(tensors, f"optimizer.{number}", (spec.parameters,), spec.dtype)
-    powers = described["powers"]
-    if (
-        not isinstance(powers, list)
-        or len(powers) != 2
-        or not all(isinstance(n, float) and 0 <= n <= 1 for n in powers)
-    ):
-        raise ValueError(f"the optimizer's powers are {powers!r:.60}, not two numbers from 0 to 1")
-    state.powers[:] = powers
-    done, plateau, spoilt = _count(described["epochs"]), described["plateau"], described["spoilt"]
+        state.vectors[number] = taken(tensors, f"optimizer.{number}", (spec.parameters,), spec.dtype)
+    state.powers[:] = powers_of(described["powers"])
+    done, plateau, spoilt = count(described["epochs"]), described["plateau"], described["spoilt"]
     if done > epochs:
         raise ValueError(f"its last fits have {done} epochs, and all of its fits {epochs}")
     if spoilt is not None and not isinstance(spoilt, str):
         raise ValueError(f"spoilt is {spoilt!r:.60}, and no text")
-    begins, held_out = _count(described["rate_begins"]), described["held_out"]
+    begins, held_out = count(described["rate_begins"]), described["held_out"]
     if begins > done:
         raise ValueError(f"its learning rate begins after {begins} epochs of {done}")
     if held_out is not None and not (isinstance(held_out, float) and 0 < held_out < 1):
@@ -133,6 +137,13 @@ def _run(described: dict[str, Any], tensors: dict[str, np.ndarray], spec: Spec, 
     return run
 
 
+def powers_of(value: Any) -> np.ndarray:
+    """The optimizer's powers (2,), as a file has them. Raises ValueError."""
+    if not isinstance(value, list) or len(value) != 2 or not all(isinstance(n, float) and 0 <= n <= 1 for n in value):
+        raise ValueError(f"the optimizer's powers are {value!r:.60}, not two numbers from 0 to 1")
+    return np.array(value)
+
+
 def _part(of: dict[str, Any], name: str) -> dict[str, Any]:
     part = of[name]
     if not isinstance(part, dict):
@@ -140,14 +151,14 @@ def _part(of: dict[str, Any], name: str) -> dict[str, Any]:
     return part
 
 
-def _taken(tensors: dict[str, np.ndarray], name: str, shape: tuple[int, ...], dtype: str) -> np.ndarray:
+def taken(tensors: dict[str, np.ndarray], name: str, shape: tuple[int, ...], dtype: str) -> np.ndarray:
     tensor = tensors.pop(name)
     if tensor.shape != shape or tensor.dtype != dtype:
         raise ValueError(f"{name} is {tensor.dtype} of shape {tensor.shape}, and its place {dtype} of shape {shape}")
     return tensor
 
 
-def _count(value: Any) -> int:
+def count(value: Any) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= LIMIT:
         raise ValueError(f"{value!r} is no count")
     return value

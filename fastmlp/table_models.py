@@ -110,7 +110,7 @@ class TableModel:
             },
             "settings": dict(self.settings),
         }
-        saving.write(path, self.model._network, "table", {"table": table})
+        saving.write(path, self.model._network.at_once(), "table", {"table": table})
 
     @classmethod
     def load(cls, path: str | os.PathLike, *, backend: str = "numba") -> TableModel:

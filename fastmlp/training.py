@@ -97,6 +97,8 @@ class Training:
     objective: Objective | None = None
     threads: int | None = None  # of the compiled backend; None: as many as pay
     watched: bool = False  # whether each record is a step of its own, so that others can decide between epochs
+    step_every: int | None = None  # epochs of the run after whose multiples a step ends
+    begun: int | None = None  # where the fit began that this one goes on with, if not at `done`: records count from it
 
     @property
     def first(self) -> int:
@@ -118,9 +120,14 @@ class Training:
         """Whether the gradient gets penalties or is clipped."""
         return bool(self.l2 or self.l1) or self.clip_value is not None or self.clip_norm is not None
 
+    @property
+    def first_recorded(self) -> int:
+        """The first epoch of the fit, which is recorded whatever `record_every` is."""
+        return self.first if self.begun is None else self.begun + 1
+
     def recorded(self, epoch: int) -> bool:
         """Whether an epoch is recorded: the first, the last, and every `record_every`-th."""
-        return epoch in (self.first, self.last) or epoch % self.record_every == 0
+        return epoch in (self.first_recorded, self.last) or epoch % self.record_every == 0
 
     @property
     def constant(self) -> bool:
@@ -215,3 +222,4 @@ class Step:
     records: np.ndarray = field(default_factory=lambda: np.zeros(0, RECORD))
     parameters: np.ndarray | None = None
     changes: tuple[Change, ...] = ()
+    kept: np.ndarray | None = None  # what the last record of a finite loss began with: a diverging training ends there

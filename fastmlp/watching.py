@@ -52,6 +52,17 @@ class Watch:
             if self._rule.see(epoch, value[self.stopping_metric]) == "better":
                 self.best = self.keep()
 
+    def go_on(self, stopping: dict[str, Any] | None, best: Any) -> None:
+        """Goes on from where another training's watch was."""
+        if self._rule is not None and stopping is not None:
+            self._rule.go_on(stopping)
+            self.best = best
+
+    @property
+    def stopping(self) -> dict[str, Any] | None:
+        """What early stopping has seen, for `go_on`."""
+        return None if self._rule is None else self._rule.state()
+
     @property
     def needed(self) -> bool:
         """Whether anything has to be done between epochs at all."""

@@ -14,7 +14,7 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from fastmlp import engine, options
-from fastmlp.atomic import together
+from fastmlp.atomic import Change, together
 from fastmlp.callbacks import Info, verdict
 from fastmlp.estimators import problem
 from fastmlp.estimators.descent import Descent
@@ -156,7 +156,7 @@ class Stochastic:
             self.draw(0)  # which the engine does not ask for: a batch of all rows has no order
         loss = np.float64(float(record["loss"]) + self.constant_loss())  # as scikit-learn's, which has .round
         held_loss = score = math.nan
-        changes = [*step.changes, partial(estimator.loss_curve_.append, loss)]
+        changes: list[Change] = [*step.changes, partial(estimator.loss_curve_.append, loss)]
         if self.score is not None:
             held_loss, score = self.score(parameters)
             changes.append(partial(estimator.validation_loss_curve_.append, held_loss))

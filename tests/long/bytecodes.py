@@ -42,9 +42,8 @@ if __name__ == "__main__":
                 continue
             started = time.perf_counter()
             count, struck, wrong = storm(name, make, arguments.every)
-            print(
-                f"{count:8d} bytecodes, {struck} struck, {len(wrong)} wrong, {time.perf_counter() - started:.0f} s: {name}"
-            )
+            spent = time.perf_counter() - started
+            print(f"{count:8d} bytecodes, {struck} struck, {len(wrong)} wrong, {spent:.0f} s: {name}")
             for text in wrong[:5]:
                 print("   WRONG", text)
             total += struck
