@@ -37,7 +37,7 @@ class Loader:
             return found
         started = time.perf_counter()
         if jobs.inside():  # as from the destructor of an object that one of the threads happens to collect
-            found = self.addresses.setdefault((name, dtype), self._now((name, dtype)))
+            found = self.addresses.setdefault((name, dtype), self.now((name, dtype)))
         else:
             found = self._asked_for((name, dtype)).wait()
         self.seconds.append(time.perf_counter() - started)
@@ -55,11 +55,25 @@ class Loader:
             _linker.put(kernel.link)
         return kernel
 
-    def _now(self, key: Key) -> int:
-        code = cache.read(*key)
-        if code is None:
-            code = native.compile_function(*self.find(*key))
+    def now(self, key: Key) -> int:
+        """The address of a kernel that this thread loads itself, all of it."""
+        address = _from_cache(key)
+        return _keep(key, native.compile_function(*self.find(*key))) if address is None else address
+
+
+def _from_cache(key: Key) -> int | None:
+    code = cache.read(*key)
+    if code is None:
+        return None
+    try:
         return native.link(code)
+    except RuntimeError:  # it needs something that this process lacks, or is not what it seems
+        return None
+
+
+def _keep(key: Key, code: native.Code) -> int:
+    cache.write(*key, code)
+    return native.link(code)
 
 
 class _Kernel(jobs.Job):
@@ -77,14 +91,11 @@ class _Kernel(jobs.Job):
             self._step(self._link)
 
     def _link(self) -> None:
-        code = cache.read(*self._key)
-        if code is not None:
-            try:
-                self._found(native.link(code))
-                return
-            except RuntimeError:
-                pass  # it needs something that this process lacks, or is not what it seems
-        native.WORKER.put(lambda: self._step(self._compile))
+        address = _from_cache(self._key)
+        if address is None:
+            native.WORKER.put(lambda: self._step(self._compile))
+        else:
+            self._found(address)
 
     def _compile(self) -> None:
         function, signature = self._loader.find(*self._key)
@@ -105,14 +116,10 @@ class _Kernel(jobs.Job):
         except Exception:
             native.WORKER.put(lambda: self._step(self._compile_otherwise))
         else:
-            self._keep(code)
+            self._found(_keep(self._key, code))
 
     def _compile_otherwise(self) -> None:
-        self._keep(native.compile_by_numba(*self._loader.find(*self._key)))
-
-    def _keep(self, code: native.Code) -> None:
-        cache.write(*self._key, code)
-        self._found(native.link(code))
+        self._found(_keep(self._key, native.compile_by_numba(*self._loader.find(*self._key))))
 
     def _found(self, address: int) -> None:
         self._loader.addresses.setdefault(self._key, address)

@@ -110,6 +110,11 @@ _functions: dict[tuple[str, str], native.Function] = {}
 loading = _loader.seconds  # that this process waited for each kernel, from the cache or compiled
 
 
+def _load(name: str, dtype: str) -> int:
+    """Loads a kernel, be it there already, in this thread."""
+    return _loader.now((name, dtype))
+
+
 def load_all() -> dict[str, Kernel]:
     """All pairs, with every module of kernels imported. Imports Numba."""
     native.WORKER.call(_import_all)

@@ -41,6 +41,12 @@ def folder(path: str, create: bool = False) -> str:
         if create:
             os.makedirs(path, exist_ok=True)
         return path
+    try:
+        os.lstat(path)
+    except FileNotFoundError:
+        if not create:
+            raise
+    # Any other error, as of too long a path, comes before a part of it is made.
     here, links = "/", 0
     _check(here, os.lstat(here), last=False)
     left = [name for name in path.split("/")[::-1] if name not in ("", ".")]
