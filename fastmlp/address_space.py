@@ -29,6 +29,6 @@ def need(size: int, what: str, code: int = 0) -> None:
         mmap.mmap(-1, size, flags=flags).close()
     except (OSError, MemoryError):
         raise MemoryError(
-            f"{what} takes up to {-(-(size + code) // MB)} MB of memory, which this process may not have: raise its limit "
-            "(ulimit -v, ulimit -d), or free memory"
+            f"{what} takes up to {-(-(size + code) // MB)} MB of memory, which this process may not have: "
+            "raise its limit (ulimit -v, ulimit -d), or free memory"
         ) from None

@@ -56,8 +56,8 @@ def folders() -> list[Path]:
         if own is not None:
             return [own]
         _refuse(
-            f"FASTMLP_CACHE_DIR={chosen!r} is ignored, as it is not a full path: set it to one, or unset it. The cache of "
-            "compiled kernels is where it is by default"
+            f"FASTMLP_CACHE_DIR={chosen!r} is ignored, as it is not a full path: set it to one, or unset it. "
+            "The cache of compiled kernels is where it is by default"
         )
     places = [_full(os.environ.get("NUMBA_CACHE_DIR", ""))]
     usual = os.environ.get("LOCALAPPDATA" if sys.platform == "win32" else "XDG_CACHE_HOME", "")
@@ -97,8 +97,8 @@ def tell() -> None:
 
 def _refused(folder: Path, refused: trusted.Refused) -> None:
     _refuse(
-        f"the cache of compiled kernels in {folder} is not used, as {refused.why}, and its files are run as code. {refused.cure}, "
-        "or set FASTMLP_CACHE_DIR to a folder of your own. Until then kernels are compiled again, which takes seconds"
+        f"the cache of compiled kernels in {folder} is not used, as {refused.why}, and its files are run as code. "
+        f"{refused.cure}et FASTMLP_CACHE_DIR to a folder of your own. Until then kernels are compiled, for seconds"
     )
 
 
@@ -210,7 +210,7 @@ def _unpack(content: bytes, key: str) -> Code | None:
         made = Code(symbol.decode("ascii"), tuple(externals.decode("ascii").split()), code)
     except ValueError:
         return None
-    return made if set(made.externals) <= native.EXTERNALS else None
+    return made if made.symbol and set(made.externals) <= native.EXTERNALS else None
 
 
 # ---------------------------------------------------------------------------------------------------------

@@ -237,7 +237,7 @@ class _TargetContext(cpu.CPUContext):
 
     def init(self) -> None:
         self.is32bit = False
-        self._internal_codegen = _Codegen("fastmlp")
+        self._internal_codegen = None  # as yet: of each compile
         self.insert_func_defn([(_whole, _whole, (kind,)) for kind in (types.Boolean, types.Integer, types.Float)])
 
     def refresh(self) -> None:

@@ -44,7 +44,7 @@ class Job:
             self._bells.popleft().release()
 
     def wait(self) -> Any:
-        """The result, or raises what the work raised. An interrupted wait leaves nothing behind: its bell is its own."""
+        """The result, or raises what the work raised. An interrupt leaves nothing behind: the bell is its own."""
         if not self.done:
             bell = _thread.allocate_lock()
             bell.acquire()
@@ -95,7 +95,7 @@ class Worker:
                 self._run()
 
     def _idle(self) -> bool:
-        """Whether nobody works on the queue: nor seems to, as after an interrupt of a caller who did the work itself."""
+        """Whether nobody works on the queue; nor seems to, after an interrupt of a caller who did the work itself."""
         taken = self._taken.get("by")
         if taken is not None and taken[0] == _thread.get_ident() and not inside():
             self._taken.pop("by", None)
@@ -124,16 +124,13 @@ class Worker:
     def _next(self) -> None:
         self.busy = True  # before it looks whether somebody forks, who looks at it afterwards
         try:
-            work = None if _forking else self._queue.popleft()
+            if not _forking:
+                self._queue.popleft()()  # nothing refers to it here: what it holds is gone before others think it is
         except IndexError:  # forgotten meanwhile
-            self.busy = False
-            return
-        try:
-            if work is not None:
-                work()
+            pass
         finally:
             self.busy = False
-        if work is None:
+        if _forking:
             time.sleep(0.001)
 
     def _lost(self) -> None:
@@ -201,9 +198,7 @@ def _after_fork_in_child() -> None:
 if hasattr(os, "register_at_fork"):
     # A fork waits for what is being done, or locks of Numba, llvmlite and Python would stay closed in the child for
     # ever. It waits before it takes logging's lock, which Numba asks for: what is registered last comes first.
-    os.register_at_fork(
-        before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child
-    )
+    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child)
 
 
 @atexit.register

@@ -1,7 +1,7 @@
 """Kernels' code comes into this process: linked from the cache; or compiled, cached and linked.
 
-Each step has a thread: one links, one runs Numba's part of compiling, one LLVM's. So linking waits for no compiling, and
-LLVM works on one kernel beside Numba on the next. What a thread has begun it ends, whether or not anybody waits for it.
+Each step has a thread: one links, one runs Numba's part of compiling, one LLVM's. So linking waits for no compiling,
+and LLVM works on one kernel beside Numba on the next. What a thread has begun it ends, whether or not anybody waits.
 """
 
 from __future__ import annotations

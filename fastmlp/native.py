@@ -65,19 +65,18 @@ def importing() -> Iterator[None]:
 def _in_haste() -> Iterator[None]:
     """Python collects no garbage, and its lock changes hands quickly, meanwhile. What somebody else sets stays set."""
     threshold, interval = gc.get_threshold(), sys.getswitchinterval()
+    short = interval
     try:
         gc.set_threshold(0)
         # LLVM's thread calls some hundred small functions, and would wait 5 ms for Python's lock after each.
-        sys.setswitchinterval(_INTERVAL)
+        sys.setswitchinterval(5e-5)
+        short = sys.getswitchinterval()  # not quite the same
         yield
     finally:
-        if abs(sys.getswitchinterval() - _INTERVAL) < 1e-6:
-            sys.setswitchinterval(interval)
+        if sys.getswitchinterval() == short:
+            sys.setswitchinterval(interval + 1e-7)  # Python keeps whole microseconds, rounded down
         if gc.get_threshold()[0] == 0:
             gc.set_threshold(*threshold)
-
-
-_INTERVAL = 5e-5
 
 
 def compile_function(function: Callable[..., Any], signature: Any) -> Code:
@@ -97,9 +96,11 @@ def begin(function: Callable[..., Any], signature: Any) -> Callable[[], Code]:
     It is called once, in any thread, and raises where the whole compiler is needed.
     """
     with importing():
+        from numba.core.compiler_lock import global_compiler_lock
+
         from fastmlp import compiler
     address_space.need(address_space.COMPILE, "compiling a kernel")
-    with compiler.global_compiler_lock, compiling():
+    with global_compiler_lock, compiling():
         finish = compiler.begin(function, signature)
 
     def finished() -> Code:
@@ -114,11 +115,16 @@ def compile_by_numba(function: Callable[..., Any], signature: Any, **options: An
     with importing():
         from llvmlite import binding as llvm
         from numba import njit
+        from numba.core.codegen import JITCPUCodegen
         from numba.core.compiler_lock import global_compiler_lock
+        from numba.core.registry import cpu_target
     address_space.need(2 * address_space.COMPILE, "compiling a kernel")
     with global_compiler_lock, compiling():
-        dispatcher = njit(**{**compiler_options(), **options})(function)
-        dispatcher.compile(signature)
+        # Numba's own target goes by the settings of the time when it was made.
+        fresh = {"_internal_codegen": JITCPUCodegen("fastmlp")}
+        with numba_settings.changed(vars(cpu_target.target_context), fresh):
+            dispatcher = njit(**{**compiler_options(), **options})(function)
+            dispatcher.compile(signature)
         result = dispatcher.overloads[signature.args]
         module = llvm.parse_assembly(result.library.get_llvm_str())
         return Code(result.fndesc.llvm_func_name, externals(module), result.library._get_compiled_object())
@@ -151,12 +157,15 @@ def link(code: Code) -> int:
     _initialise()
     for name in code.externals:
         llvm.add_symbol(name, _process_address(name))
+    content = llvm.ObjectFileRef.from_data(code.object)
+    if not content:
+        raise RuntimeError("the object code is none")
     # An engine for each kernel: two objects in one engine would merge functions that happen to share a name.
     machine = llvm.Target.from_default_triple().create_target_machine()
     module = llvm.parse_assembly("")
     engine = llvm.create_mcjit_compiler(module, machine)
     engine.remove_module(module)  # LLVM would compile it, empty as it is: three quarters of the time
-    engine.add_object_file(llvm.ObjectFileRef.from_data(code.object))
+    engine.add_object_file(content)
     engine.finalize_object()
     address = engine.get_function_address(code.symbol)
     if not address:

@@ -1,7 +1,7 @@
-"""Numba's settings while kernels are compiled: those of the environment that the cache knows of, and else its defaults.
+"""Numba's settings while kernels are compiled: those of the environment that the cache knows of, else its defaults.
 
-`numba.config` also takes a `.numba_config.yaml` of the working folder, other variables, and assignments. They change the
-machine code, or print while it is made, and are not in the name of a cached file. Imports Numba when first used.
+`numba.config` also takes a `.numba_config.yaml` of the working folder, other variables, and assignments. They change
+the machine code, or print while it is made, and are not in a cached file's name. Imports Numba when first used.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ def wanted() -> dict[str, Any]:
 
     # Numba's own reading of the environment, a function that assigns to its module's names: here to others.
     read = config._EnvReloader.process_environ.__code__
-    names = {name for name in read.co_varnames if name.isupper()}
+    names = {name for name in (*read.co_varnames, *read.co_cellvars) if name.isupper()}
     scope = {name: value for name, value in vars(config).items() if name not in names}
     types.FunctionType(read, scope)(None, values())
-    return {name: scope[name] for name in names if not name.startswith(_LEFT_ALONE)}
+    return {name: scope[name] for name in names & scope.keys() if not name.startswith(_LEFT_ALONE)}
 
 
 @contextmanager

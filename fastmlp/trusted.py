@@ -25,7 +25,7 @@ _OPEN = sum(getattr(os, name, 0) for name in ("O_NONBLOCK", "O_NOFOLLOW", "O_CLO
 
 
 class Refused(Exception):
-    """Somebody else may have made a file or folder. why: who; cure: what to do, a sentence without its stop."""
+    """Somebody else may have made a file or folder. why: who; cure: what to do, the beginning of a sentence, as "S"."""
 
     def __init__(self, why: str, cure: str):
         super().__init__(f"{why}. {cure}")
@@ -81,7 +81,7 @@ def folder(path: str, create: bool = False) -> str:
 
 
 def content(folder: str, name: str, most: int) -> bytes:
-    """A file of a folder that was found good. Raises Refused, or OSError; also where it is no plain file, or too long."""
+    """A file of a folder that was found good. Raises Refused; or OSError, also for no plain file or too long a one."""
     path = os.path.join(folder, name)
     file = os.open(path, os.O_RDONLY | _OPEN)
     try:
@@ -138,7 +138,7 @@ def _check(path: str, status: os.stat_result, last: bool) -> None:
 
 def _check_owner(path: str, status: os.stat_result) -> None:
     if status.st_uid not in (os.geteuid(), 0):
-        raise Refused(f"{path} belongs to {_user(status.st_uid)}", "Make it yours (chown) or remove it")
+        raise Refused(f"{path} belongs to {_user(status.st_uid)}", "Make it yours (chown), or s")
 
 
 def _check_mode(path: str, status: os.stat_result, last: bool) -> None:
@@ -148,7 +148,8 @@ def _check_mode(path: str, status: os.stat_result, last: bool) -> None:
         return
     if others or (group and not _private(status.st_gid, os.geteuid())):
         who = "everybody" if others else f"group {_group(status.st_gid)}"
-        raise Refused(f"{path} may be written by {who}", f"Take that right away (chmod go-w {shlex.quote(path)})")
+        own = status.st_uid == os.geteuid() and not mode & stat.S_ISVTX
+        raise Refused(f"{path} may be written by {who}", f"Run chmod go-w {shlex.quote(path)}, or s" if own else "S")
 
 
 @functools.cache

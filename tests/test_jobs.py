@@ -203,8 +203,10 @@ def test_an_interrupt_between_any_two_instructions_of_a_call_harms_nothing(monke
 
         def run():
             target.target.cache_clear()
-            return target.target(), pairs.function(*KERNEL, ("Floats", "Int", "Int", "Int", "Floats", "Int")), len(
-                pairs.load_all()
+            return (
+                target.target(),
+                pairs.function(*KERNEL, ("Floats", "Int", "Int", "Int", "Floats", "Int")),
+                len(pairs.load_all()),
             )
 
         stopped = stopped_at(place, run)
