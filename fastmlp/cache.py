@@ -18,6 +18,7 @@ import sys
 import threading
 import time
 import warnings
+from dataclasses import dataclass
 from pathlib import Path
 
 from fastmlp import native, numba_settings, trusted
@@ -35,7 +36,7 @@ _SOURCES = (
 _MOST = 16 << 20  # bytes of a file; the largest has 0.02 MB
 _KEEP_DAYS = 60
 _KEEP_UNFINISHED_DAYS = 1
-_NAME = re.compile(r"(?P<kernel>\w+\.\w+)-(?P<dtype>\w+)-(?P<key>[0-9a-f]+)\.kernel")
+_NAME = re.compile(r"(\w+\.\w+)-(float64|float32)-[0-9a-f]+\.kernel")
 _UNFINISHED = ".new-"
 
 
@@ -85,12 +86,23 @@ def _refuse(why: str) -> None:
     _refusals.append(why)
 
 
+def refusals() -> list[str]:
+    """What was refused so far in this process, in words."""
+    return list(dict.fromkeys(_refusals))
+
+
 def tell() -> None:
-    """Warns of the first cache that was refused, once in a process. It raises nothing: a cache is no need."""
+    """Warns of the first cache that was refused, once in a process, at the line that called this package.
+
+    It raises nothing: nobody needs a cache.
+    """
     if _refusals and not _told:
         _told.append(_refusals[0])
+        level, frame = 1, sys._getframe()
+        while frame.f_back is not None and frame.f_code.co_filename.startswith(str(_PACKAGE)):
+            level, frame = level + 1, frame.f_back
         try:
-            warnings.warn(f"fastmlp: {_told[0]}.", stacklevel=2)
+            warnings.warn(f"fastmlp: {_told[0]}.", stacklevel=level)
         except Warning:  # as by python -W error
             print(f"fastmlp: {_told[0]}.", file=sys.stderr)
 
@@ -141,17 +153,22 @@ def read(name: str, dtype: str) -> Code | None:
     if stamp() is None:
         return None
     for folder in folders():
-        try:
-            content = trusted.content(trusted.folder(str(folder)), file_name(name, dtype), _MOST)
-        except trusted.Refused as refused:
-            _refused(folder, refused)
-            continue
-        except (OSError, ValueError):  # ValueError: a path with a null character, or one that has no bytes
-            continue
-        code = _unpack(content, _key(name, dtype))
+        code = read_from(folder, name, dtype)
         if code is not None:
             return code
     return None
+
+
+def read_from(folder: Path, name: str, dtype: str) -> Code | None:
+    """The code in one folder, or None."""
+    try:
+        content = trusted.content(trusted.folder(str(folder)), file_name(name, dtype), _MOST)
+    except trusted.Refused as refused:
+        _refused(folder, refused)
+        return None
+    except (OSError, ValueError):  # ValueError: a path with a null character, or one that has no bytes
+        return None
+    return _unpack(content, _key(name, dtype))
 
 
 def holds(name: str, dtype: str) -> bool:
@@ -217,13 +234,22 @@ def _unpack(content: bytes, key: str) -> Code | None:
 # Files that are there
 
 
-def kernel_of(name: str) -> tuple[str, str, bool] | None:
-    """A file's kernel and dtype, and whether it is current, by its name; None for a file that is not of the cache."""
-    found = _NAME.fullmatch(name)
+@dataclass(frozen=True)
+class Kept:
+    """What a file is by its name. current: for this process."""
+
+    name: str
+    dtype: str
+    current: bool
+
+
+def kernel_of(file: str) -> Kept | None:
+    """What a file is by its name; None for one that is not of the cache."""
+    found = _NAME.fullmatch(file)
     if found is None:
         return None
-    kernel, dtype = found["kernel"], found["dtype"]
-    return kernel, dtype, stamp() is not None and name == file_name(kernel, dtype)
+    name, dtype = found.groups()
+    return Kept(name, dtype, stamp() is not None and file == file_name(name, dtype))
 
 
 def unfinished(name: str) -> bool:
@@ -236,7 +262,7 @@ def _remove_old(folder: str, name: str) -> None:
     now = time.time()
     for file in os.listdir(folder):
         kernel = kernel_of(file)
-        if not unfinished(file) and (kernel is None or kernel[0] != name):
+        if not unfinished(file) and (kernel is None or kernel.name != name):
             continue
         path = os.path.join(folder, file)
         try:
