@@ -1,4 +1,4 @@
-"""The command `fastmlp`: the two exercises, training on a table, predicting, measuring; also `python -m fastmlp`.
+"""The command `fastmlp`: exercises, training on a table, predicting, measuring, the cache; also `python -m fastmlp`.
 
 Exit status: 0; 2 for what the user can put right, with one line on standard error; 130 for Ctrl-C. Numba and
 matplotlib are imported by what uses them, so that `fastmlp --help` is quick.
@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 import fastmlp
-from fastmlp import bench_command, data, demos, predict_command, train_command
+from fastmlp import bench_command, cache_command, data, demos, predict_command, train_command
 from fastmlp.command_line import add_backend, add_plot, check_plot, default, help_shape
 from fastmlp.errors import DivergenceError
 from fastmlp.spec import DTYPES
@@ -78,6 +78,7 @@ def _parser() -> argparse.ArgumentParser:
     train_command.add(commands)
     predict_command.add(commands)
     bench_command.add(commands)
+    cache_command.add(commands)
     return parser
 
 
