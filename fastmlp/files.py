@@ -253,6 +253,10 @@ _KINDS = (
     (b"\x93NUMPY", "a NumPy array (.npy)"),
     (b"\x1f\x8b", "a gzip archive"),
     (b"GGUF", "a GGUF file"),
+    (b"BZh", "a bzip2 archive"),
+    (b"\xfd7zXZ", "an xz archive"),
+    (b"PAR1", "a Parquet file"),
+    *((mark, "text in UTF-16, which spreadsheets call Unicode text") for mark in (b"\xff\xfe", b"\xfe\xff")),
     (b"version https://git-lfs", "a pointer of Git LFS, whose file `git lfs pull` gets"),
     (b"<", "a web page or XML"),
     (b"{", "a text, JSON perhaps"),
@@ -273,6 +277,8 @@ def look_of(start: bytes) -> str | None:
             return "a zip archive, as numpy.savez writes them (.npz)"
         if b"metadata.json" in start or b"config.json" in start:
             return "a zip archive, as Keras writes them (.keras)"
+        if b"[Content_Types].xml" in start:
+            return "a zip archive, as spreadsheets are (.xlsx)"
     return kind
 
 

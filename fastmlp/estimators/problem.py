@@ -18,6 +18,9 @@ DIVERGED = (  # the beginning of an error, as scikit-learn's
 )
 
 
+LARGE = 10.0  # absolute values of standardised columns stay below it, but for outliers
+
+
 def hidden_names(activation: Any, count: int) -> tuple[str, ...]:
     """Our names of the hidden layers' activations: one name, or one for each. Raises ValueError."""
     names = (activation,) * count if isinstance(activation, str) else tuple(activation)
@@ -85,6 +88,14 @@ class Rows:
             return None
         y = self.y.astype(np.float64)
         return (y * np.log(np.where(y > 0, y, 1)) - y).sum(axis=1)
+
+
+def advice(spec: Spec, rows: Rows) -> str:
+    """What to scale where training diverges, behind DIVERGED: X, or y, or both, by the largest value of each."""
+    parts = {"X": rows.x} if spec.is_classifier else {"X": rows.x, "y": rows.y}
+    sizes = {name: float(max(part.max(), -part.min())) for name, part in parts.items()}
+    large = [f"{name}, whose values go up to {size:.3g}" for name, size in sizes.items() if size > LARGE]
+    return f"Scale {', and '.join(large) or ' and '.join(parts)}, as StandardScaler does"
 
 
 def dense(X: Any, dtype: str) -> np.ndarray:
