@@ -87,7 +87,7 @@ def reads_as_number(text: Any) -> bool:
 
 def converted(found: np.ndarray, kind: np.dtype, source: Any, name: str) -> np.ndarray:
     """found, C-contiguous, aligned and as `kind`, with every number finite."""
-    x = _copied(found, kind, name)
+    x = compact(found, kind, name)
     place = first(np.isfinite, x)
     if place is None:
         return x
@@ -96,6 +96,20 @@ def converted(found: np.ndarray, kind: np.dtype, source: Any, name: str) -> np.n
         wider = ', or use dtype="float64"' if kind == np.float32 else ""
         raise ValueError(f"{name} has {value} in {where}, which is too large for {kind.name}: scale the data{wider}")
     raise ValueError(f"{name} has {value} in {where}: every value must be a finite number")
+
+
+def compact(found: np.ndarray, kind: np.dtype, name: str) -> np.ndarray:
+    """found as `kind`, C-contiguous and aligned, as kernels read it by its address; found itself where it is that."""
+    flags = found.flags
+    if found.dtype == kind and flags.c_contiguous and flags.aligned:
+        return found
+    check_memory(found.size, kind, name)
+    try:
+        with np.errstate(over="ignore"):
+            x = np.ascontiguousarray(found, kind)
+            return x if x.flags.aligned else x.copy()
+    except MemoryError:
+        raise ValueError(f"{name} has shape {found.shape}, for which there is no memory: give fewer rows") from None
 
 
 def first(good: Callable[[np.ndarray], np.ndarray], array: np.ndarray) -> int | None:
@@ -129,20 +143,6 @@ def check_memory(count: int, kind: np.dtype, name: str) -> None:
 
 
 # ---------------------------------------------------------------------------------------------------------
-
-
-def _copied(found: np.ndarray, kind: np.dtype, name: str) -> np.ndarray:
-    """found as `kind`, C-contiguous and aligned; found itself where it is that."""
-    flags = found.flags
-    if found.dtype == kind and flags.c_contiguous and flags.aligned:
-        return found
-    check_memory(found.size, kind, name)
-    try:
-        with np.errstate(over="ignore"):
-            x = np.ascontiguousarray(found, kind)
-            return x if x.flags.aligned else x.copy()
-    except MemoryError:
-        raise ValueError(f"{name} has shape {found.shape}, for which there is no memory: give fewer rows") from None
 
 
 def _memory() -> float:

@@ -13,7 +13,17 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
-from fastmlp.arrays import BLOCK, TEXT_FEATURES, converted, counted, first, numeric_array, place_of, reads_as_number
+from fastmlp.arrays import (
+    BLOCK,
+    TEXT_FEATURES,
+    compact,
+    converted,
+    counted,
+    first,
+    numeric_array,
+    place_of,
+    reads_as_number,
+)
 from fastmlp.whole import check_exact, most_exact
 from fastmlp.words import in_digits, shown
 
@@ -89,7 +99,7 @@ def targets(y: Any, rows: int, spec: Spec, name: str = "y", x_name: str = "X") -
         if spec.output == "softmax":
             labels = _labels(column, spec, y, name)
             _check_held(labels, spec, name)
-            return labels.astype(kind, copy=False)
+            return compact(labels, kind, name)
         if outputs == 1:
             values = column[:, None]
         elif spec.output == "sigmoid":
@@ -212,7 +222,7 @@ def _labels(column: np.ndarray, spec: Spec, source: Any, name: str) -> np.ndarra
             f"{name} has label {in_digits(column[row])} in row {row}, and layers={list(spec.layers)} ends in {outputs} "
             f"outputs: labels are 0 to {outputs - 1}{f' (use {name} - 1)' if from_one else ''}"
         )
-    if column.dtype.kind == "f" and outputs > most_exact(column.dtype):
+    if column.dtype.kind == "f" and outputs > most_exact(column.dtype) + 1:
         check_exact(column, name)
     return column
 

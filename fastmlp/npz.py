@@ -49,6 +49,10 @@ def read(path: Path, wanted: Iterable[str]) -> tuple[dict[str, np.ndarray], list
                 return _members(file, wanted)
         except _Refusal as refusal:
             raise ValueError(f"{path} {refusal}") from None
+        except NotImplementedError as error:
+            raise ValueError(
+                f"{path} is packed in a way that is not read here ({error}): save it with numpy.savez"
+            ) from None
         except MemoryError:
             raise ValueError(f"{path} holds arrays for which there is no memory: give fewer rows") from None
         except Exception as error:

@@ -16,19 +16,19 @@ EXACT = 2**53  # from here on a float64 may be another whole number, rounded
 
 
 def most_exact(dtype: np.dtype) -> int:
-    """The first whole number to which a dtype of floats rounds another: 2**24 for float32, 2**53 for float64."""
+    """Up to which a dtype of floats holds every whole number: 2**24 for float32, 2**53 for float64."""
     return 2 ** (np.finfo(dtype).nmant + 1)
 
 
 def check_exact(labels: np.ndarray, name: str) -> None:
-    """Raises ValueError for labels (N,), finite floats, of which one may be another that its dtype has rounded."""
+    """Raises ValueError for labels (N,), finite floats, of which one is so large that its dtype may have rounded it."""
     most = most_exact(labels.dtype)
-    good = abs(labels) < most
+    good = abs(labels) <= most
     if not good.all():
         row = int(np.argmin(good))
         kind = labels.dtype.name
         raise ValueError(
-            f"{name} has {in_digits(labels[row])} in row {row}, and {kind} rounds whole numbers from {most} on, so "
+            f"{name} has {in_digits(labels[row])} in row {row}, and {kind} rounds whole numbers above {most}, so "
             f"that two labels may have become one: give integers, as they were before they became {kind}"
         )
 

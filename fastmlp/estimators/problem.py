@@ -7,9 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from fastmlp.arrays import compact
 from fastmlp.losses import CrossEntropy
 from fastmlp.spec import HIDDEN, Spec
 from fastmlp.training import Objective
+from fastmlp.whole import most_exact
 
 ACTIVATIONS = {"logistic": "sigmoid"}  # scikit-learn's names of ours; the others are the same
 KNOWN = (*HIDDEN, *ACTIVATIONS)
@@ -72,9 +74,11 @@ class Rows:
         """
         x = dense(X, spec.dtype)
         if spec.output == "softmax":
+            if y.shape[1] > most_exact(np.dtype(spec.dtype)) + 1:
+                raise ValueError(f"y has {y.shape[1]} classes, more than {spec.dtype} tells apart: give X as float64")
             targets = y.argmax(axis=1).astype(spec.dtype)
         else:
-            targets = np.ascontiguousarray(y, spec.dtype)
+            targets = compact(y, np.dtype(spec.dtype), "y")
             if smoothing:
                 targets = targets * targets.dtype.type(1 - smoothing) + targets.dtype.type(smoothing / 2)
         return cls(x, targets, None if weights is None else narrowed_weights(weights, spec.dtype))
@@ -105,8 +109,7 @@ def dense(X: Any, dtype: str) -> np.ndarray:
     """
     if X.dtype.kind not in "biufO":
         raise TypeError(f"X has the dtype {X.dtype}, and takes numbers")
-    with np.errstate(over="ignore"):
-        x = np.ascontiguousarray(X.toarray() if hasattr(X, "toarray") else X, dtype)
+    x = compact(X.toarray() if hasattr(X, "toarray") else X, np.dtype(dtype), "X")
     if x.dtype != X.dtype and np.isinf(x).any():
         raise ValueError(f"X has a value too large for {dtype}, which the network is trained in: scale X")
     return x
