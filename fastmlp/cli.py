@@ -15,9 +15,10 @@ from typing import Any, NoReturn
 
 import fastmlp
 from fastmlp import bench_command, cache_command, data, demos, predict_command, train_command
-from fastmlp.command_line import add_backend, add_plot, check_plot, default, help_shape
+from fastmlp.command_line import add_backend, add_plot, check_plot, default, help_shape, warnings_as_lines
 from fastmlp.errors import DivergenceError
 from fastmlp.spec import DTYPES
+from fastmlp.words import cut, plain
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -28,7 +29,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = _parser()
     try:
         args = parser.parse_args(arguments)
-        args.run(args)
+        with warnings_as_lines():
+            args.run(args)
         sys.stdout.flush()
     except SystemExit as stop:  # argparse's, after --help and errors
         return int(stop.code or 0)
@@ -43,12 +45,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except DivergenceError as error:  # the model that it speaks of is gone
         return _fail(str(error).partition(" The model")[0].replace("learning_rate", "--learning-rate"))
     except (ValueError, TypeError, ImportError, MemoryError) as error:
-        return _fail(str(error))
+        return _fail(str(error) or "there is not enough memory")
     return 0
 
 
 def _fail(message: str, status: int = 2) -> int:
-    print(f"fastmlp: {' '.join(message.split())}", file=sys.stderr)
+    print(f"fastmlp: {plain(message)}", file=sys.stderr)
     return status
 
 
@@ -64,7 +66,7 @@ class _Parser(argparse.ArgumentParser):
         self._negative_number_matcher = re.compile(r"^-\.?\d")  # argparse's own knows plain numbers only
 
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"fastmlp: {message} (see {self.prog} --help)\n")
+        self.exit(2, f"fastmlp: {cut(plain(message), 500)} (see {self.prog} --help)\n")
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -13,8 +13,9 @@ import fastmlp
 from fastmlp import files, generators, losses, optimizers, options, schedules
 from fastmlp.data import LIMIT
 from fastmlp.network import Network
-from fastmlp.spec import NUMERICS_VERSION, Spec
+from fastmlp.spec import DTYPES, NUMERICS_VERSION, Spec
 from fastmlp.training import Run, State
+from fastmlp.words import cut, shown
 
 
 def write(
@@ -74,25 +75,36 @@ def read(path: str | os.PathLike, *kinds: str) -> tuple[Network, dict[str, Any],
             "table": "it takes rows of a table, standardised as `fastmlp train` did: use `fastmlp predict`, or "
             "fastmlp.table_models.TableModel.load",
         }.get(str(kind), "this version of fastmlp does not know it")
-        raise ValueError(f"{os.fspath(path)} holds a {kind}, not a {kinds[0]}: {hint}")
+        found = shown(kind).strip("'")
+        raise ValueError(f"{os.fspath(path)} holds a {found}, not a {kinds[0]}: {hint}")
     if header.get("numerics") != NUMERICS_VERSION:
         raise ValueError(
-            f"{os.fspath(path)} is of numerics version {header.get('numerics')}, and this fastmlp computes by version "
-            f"{NUMERICS_VERSION}, which gives other bits: use fastmlp {header.get('fastmlp')}, which wrote it"
+            f"{os.fspath(path)} is of numerics version {shown(header.get('numerics'))}, and this fastmlp computes by "
+            f"version {NUMERICS_VERSION}, which gives other bits: use fastmlp {cut(str(header.get('fastmlp')))}, which "
+            "wrote it"
         )
     try:
         network = _model(header, tensors)
         if kind == "model" and tensors:
-            raise ValueError(f"nothing of a model is called {next(iter(tensors))}")
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError) as error:
-        wrong = f"it has no {error}" if isinstance(error, KeyError) else error
-        raise ValueError(f"{os.fspath(path)} has parts that do not fit together: {wrong}") from error
+            raise ValueError(f"nothing of a model is called {cut(next(iter(tensors)))}")
+    except Exception as error:
+        raise refusal(path, error) from error
     return network, header, tensors
+
+
+def refusal(path: str | os.PathLike, error: Exception) -> Exception:
+    """What to raise where a header, whose checksum fits, says what no `write` wrote: its values may be of any kind."""
+    if isinstance(error, MemoryError):
+        return error
+    wrong = f"it has no {error}" if isinstance(error, KeyError) else cut(str(error), 300)
+    return ValueError(f"{os.fspath(path)} has parts that do not fit together: {wrong}")
 
 
 def _model(header: dict[str, Any], tensors: dict[str, np.ndarray]) -> Network:
     """Takes a model's parts out of the tensors."""
     of = _part(header, "spec")
+    if of["dtype"] not in DTYPES:  # as `write` spells them: NumPy would parse any text
+        raise ValueError(f"its dtype is {shown(of['dtype'])}, none of {', '.join(DTYPES)}")
     spec = Spec.build(
         of["layers"], of["hidden"], of["output"], losses.of(of["loss"], of["loss_parameter"]), of["dtype"]
     )
@@ -123,13 +135,13 @@ def _run(described: dict[str, Any], tensors: dict[str, np.ndarray], spec: Spec, 
     if done > epochs:
         raise ValueError(f"its last fits have {done} epochs, and all of its fits {epochs}")
     if spoilt is not None and not isinstance(spoilt, str):
-        raise ValueError(f"spoilt is {spoilt!r:.60}, and no text")
+        raise ValueError(f"spoilt is {shown(spoilt)}, and no text")
     begins, held_out = count(described["rate_begins"]), described["held_out"]
     if begins > done:
         raise ValueError(f"its learning rate begins after {begins} epochs of {done}")
     if held_out is not None and not (isinstance(held_out, float) and 0 < held_out < 1):
-        raise ValueError(f"held_out is {held_out!r:.60}, and no share")
-    run = Run(optimizer, state, done, None, begins, held_out, spoilt)
+        raise ValueError(f"held_out is {shown(held_out)}, and no share")
+    run = Run(optimizer, state, done, None, begins, held_out, spoilt if spoilt is None else cut(spoilt, 200))
     if plateau is not None:
         if not isinstance(rate, schedules.ReduceOnPlateau):
             raise ValueError(f"learning_rate={rate!r} has no plateau, and one is there")
@@ -140,14 +152,14 @@ def _run(described: dict[str, Any], tensors: dict[str, np.ndarray], spec: Spec, 
 def powers_of(value: Any) -> np.ndarray:
     """The optimizer's powers (2,), as a file has them. Raises ValueError."""
     if not isinstance(value, list) or len(value) != 2 or not all(isinstance(n, float) and 0 <= n <= 1 for n in value):
-        raise ValueError(f"the optimizer's powers are {value!r:.60}, not two numbers from 0 to 1")
+        raise ValueError(f"the optimizer's powers are {shown(value)}, not two numbers from 0 to 1")
     return np.array(value)
 
 
 def _part(of: dict[str, Any], name: str) -> dict[str, Any]:
     part = of[name]
     if not isinstance(part, dict):
-        raise ValueError(f"its {name} is {part!r:.40}, and no dict")
+        raise ValueError(f"its {name} is {shown(part)}, and no dict")
     return part
 
 
@@ -160,5 +172,5 @@ def taken(tensors: dict[str, np.ndarray], name: str, shape: tuple[int, ...], dty
 
 def count(value: Any) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= LIMIT:
-        raise ValueError(f"{value!r} is no count")
+        raise ValueError(f"{shown(value)} is no count")
     return value

@@ -25,6 +25,7 @@ from fastmlp.data import finite_float, fraction, nonnegative_float, positive_flo
 from fastmlp.reference import schedules as reference
 from fastmlp.spec import either
 from fastmlp.stopping import metric_name
+from fastmlp.words import shown
 
 _set = object.__setattr__  # a frozen dataclass stores what its check made
 
@@ -344,7 +345,7 @@ def find(value: Any, name: str = "learning_rate") -> Schedule:
     if isinstance(value, type) and issubclass(value, Schedule):
         raise TypeError(f"{name}={value.__name__} is the class: make a schedule of it, like Cosine(0.1, epochs=100)")
     if isinstance(value, str):
-        raise TypeError(f"{name}={value!r} is text: give a number, or a schedule like Cosine(0.1, epochs=100)")
+        raise TypeError(f"{name}={shown(value)} is text: give a number, or a schedule like Cosine(0.1, epochs=100)")
     return Constant(positive_float(value, name))
 
 
@@ -357,23 +358,26 @@ def describe(schedule: Schedule) -> dict[str, Any]:
             return {"name": name} | {
                 key: describe(value) if isinstance(value, Schedule) else value for key, value in fields.items()
             }
-    raise TypeError(f"schedule={schedule!r} is none of fastmlp's: use one of {either(list(SCHEDULES))}")
+    raise TypeError(f"schedule={shown(schedule)} is none of fastmlp's: use one of {either(list(SCHEDULES))}")
 
 
 def from_description(description: dict[str, Any]) -> Schedule:
     """The schedule that `describe` described. Raises TypeError or ValueError naming what is wrong."""
     if not isinstance(description, dict):
-        raise TypeError(f"schedule={description!r} is no description: give a dict as describe() makes it")
+        raise TypeError(f"schedule={shown(description)} is no description: give a dict as describe() makes it")
     arguments = dict(description)
     name = arguments.pop("name", None)
     kind = SCHEDULES.get(name) if isinstance(name, str) else None
     if kind is None:
-        raise ValueError(f"the schedule's name={name!r} is not known: use {either(list(SCHEDULES))}")
+        raise ValueError(f"the schedule's name={shown(name)} is not known: use {either(list(SCHEDULES))}")
     fields = dataclasses.fields(kind)  # type: ignore[arg-type]
     needed = [field.name for field in fields if field.default is dataclasses.MISSING]
     _check_fields(arguments, f"schedule {name!r}", needed, [field.name for field in fields])
-    if isinstance(arguments.get("then"), dict):
-        arguments["then"] = from_description(arguments["then"])
+    then = arguments.get("then")
+    if isinstance(then, dict):
+        if then.get("name") == "warm_up":  # before it is read: one in another may go 10000 deep
+            raise ValueError("then={'name': 'warm_up', ...} is a warm-up itself: give what comes after both")
+        arguments["then"] = from_description(then)
     return kind(**arguments)
 
 
@@ -397,19 +401,19 @@ def _floor(value: Any, learning_rate: float) -> float:
 
 def _nonnegative_int(value: Any, name: str) -> int:
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Integral):
-        raise TypeError(f"{name}={value!r} is not a whole number: give an int like 10")
+        raise TypeError(f"{name}={shown(value)} is not a whole number: give an int like 10")
     if value < 0:
-        raise ValueError(f"{name}={value!r} is negative: give 0 or more")
+        raise ValueError(f"{name}={shown(value)} is negative: give 0 or more")
     return int(value)
 
 
 def _check_fields(given: Any, name: str, needed: Any, known: Any = None) -> None:
     """given has all the keys that are needed and none that is not known."""
     if not isinstance(given, dict):
-        raise TypeError(f"{name}={given!r} is no dict: give one with {either(list(needed))}")
+        raise TypeError(f"{name}={shown(given)} is no dict: give one with {either(list(needed))}")
     for key in needed:
         if key not in given:
             raise ValueError(f"{name} has no {key!r}: give it")
     for key in given:
         if key not in (known or needed):
-            raise ValueError(f"{name} has {key!r}, which is not known: use {either(list(known or needed))}")
+            raise ValueError(f"{name} has {shown(key)}, which is not known: use {either(list(known or needed))}")

@@ -8,6 +8,7 @@ from typing import Any
 
 from fastmlp.data import nonnegative_float, positive_int
 from fastmlp.spec import either
+from fastmlp.words import shown
 
 METRICS = ("loss", "accuracy", "validation_loss", "validation_accuracy")
 
@@ -34,7 +35,7 @@ class EarlyStopping:
         keep(self, "metric", metric_name(self.metric))
         keep(self, "min_delta", nonnegative_float(self.min_delta, "min_delta"))
         if not isinstance(self.best_weights, bool):
-            raise TypeError(f"best_weights={self.best_weights!r} is neither True nor False: give one of them")
+            raise TypeError(f"best_weights={shown(self.best_weights)} is neither True nor False: give one of them")
 
     def start(self) -> StoppingRun:
         """A run that has seen nothing yet."""
@@ -100,9 +101,9 @@ def metric_name(metric: Any) -> str | None:
     if metric is None:
         return None
     if not isinstance(metric, str):
-        raise TypeError(f"metric={metric!r} is no name: use {either(METRICS)}, or None")
+        raise TypeError(f"metric={shown(metric)} is no name: use {either(METRICS)}, or None")
     if metric not in METRICS:
-        raise ValueError(f"metric={metric!r} is not known: use {either(METRICS)}, or None")
+        raise ValueError(f"metric={shown(metric)} is not known: use {either(METRICS)}, or None")
     return str(metric)
 
 

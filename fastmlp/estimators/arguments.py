@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import _check_sample_weight
 
+from fastmlp.arrays import masked_place
 from fastmlp.schedules import Schedule
 
 
@@ -37,6 +38,7 @@ def weights_of_rows(weights: Any, X: Any) -> np.ndarray | None:
     """Checked weights (N,), or None."""
     if weights is None:
         return None
+    refuse_masked(sample_weight=weights)
     found = _check_sample_weight(weights, X)
     if (found < 0).any():
         row = int(np.argmax(found < 0))
@@ -46,6 +48,21 @@ def weights_of_rows(weights: Any, X: Any) -> np.ndarray | None:
             "sample_weight is 0 for every row, so that there is nothing to learn from: give some row a weight"
         )
     return found
+
+
+def unmasked(X: Any) -> Any:
+    """X. Raises ValueError where it has masked values: scikit-learn's checks would take what lies below the masks."""
+    if type(X) is not np.ndarray:
+        refuse_masked(X=X)
+    return X
+
+
+def refuse_masked(**arrays: Any) -> None:
+    """Raises ValueError, naming the first of these that has masked values."""
+    for name, array in arrays.items():
+        place = masked_place(array)
+        if place is not None:
+            raise ValueError(f"{name} has masked values{place}: fill them in, or leave out their rows")
 
 
 def refuse_of_lbfgs(estimator: Any) -> None:

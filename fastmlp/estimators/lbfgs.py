@@ -51,4 +51,4 @@ def minimize(estimator: Any, spec: Spec, parameters: np.ndarray, rows: Rows) -> 
     estimator.loss_ = float(found.fun) + constant
     parameters[:] = found.x
     if not np.isfinite(parameters).all():
-        raise ValueError(f"{problem.DIVERGED} Scale X, as StandardScaler does")
+        raise ValueError(f"{problem.DIVERGED} {problem.advice(spec, rows)}")

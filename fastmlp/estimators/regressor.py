@@ -13,6 +13,7 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import validate_data
 
+from fastmlp.estimators import arguments
 from fastmlp.estimators.base import BaseMLP
 from fastmlp.losses import Huber, Quantile
 from fastmlp.spec import Spec
@@ -83,11 +84,12 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
     def predict(self, X: Any) -> np.ndarray:
         """The values of rows X (N, K): (N,), or (N, J) where there are several, in the network's dtype."""
-        values = self._outputs(X)
+        values = self._outputs(X if type(X) is np.ndarray else arguments.unmasked(X))
         return values.reshape(-1) if values.shape[1] == 1 else values
 
     def _validate_input(self, X: Any, y: Any, incremental: bool, reset: bool) -> tuple[Any, np.ndarray]:
         if reset or not (type(y) is np.ndarray and y.dtype.kind in "biuf" and self._takes(X) and _fits(X, y)):
+            arguments.refuse_masked(X=X, y=y)
             X, y = validate_data(
                 self, X, y, accept_sparse=["csr", "csc"], multi_output=True, y_numeric=True,
                 dtype=(np.float64, np.float32), reset=reset,
@@ -97,6 +99,10 @@ class MLPRegressor(RegressorMixin, BaseMLP):
             if y.dtype.kind not in "biuf":
                 raise TypeError(f"y has the dtype {y.dtype}, and takes numbers: give y.astype(float), if it has them")
         return X, self._checked(y, "y")
+
+    def _given_validation(self, given: tuple[Any, Any, Any]) -> tuple[Any, np.ndarray, np.ndarray | None] | None:
+        arguments.refuse_masked(X_val=given[0], y_val=given[1])
+        return super()._given_validation(given)
 
     def _targets_of(self, y: Any) -> np.ndarray:
         return self._checked(check_array(y, ensure_2d=False, dtype="numeric", input_name="y_val"), "y_val")
