@@ -34,7 +34,8 @@ def copied(to: np.ndarray, source: np.ndarray) -> Change:
     assert to.nbytes == source.nbytes
     assert to.flags.c_contiguous
     assert source.flags.c_contiguous
-    return partial(_move, to.ctypes.data, source.ctypes.data, to.nbytes)
+    # not `ctypes.data`, which takes a microsecond more
+    return partial(_move, *(array.__array_interface__["data"][0] for array in (to, source)), to.nbytes)
 
 
 def held(of: object, name: str, value: object) -> Change:

@@ -217,7 +217,7 @@ def check_same(asked: dict[str, Any], stored: dict[str, Any], path: str) -> None
                 raise ValueError(f"{name} is not that of the fit whose checkpoint {path} is: give the same rows")
             raise ValueError(
                 f"{name}={value!r:.60} where the fit whose checkpoint {path} is had {stored.get(name)!r:.60}: give the "
-                "same, or leave out resume to begin anew"
+                "same, or name another checkpoint to begin anew"
             )
 
 

@@ -13,7 +13,7 @@ from fastmlp.atomic import copied, together
 from fastmlp.reference import optimizers, random
 from fastmlp.reference import train as reference
 from fastmlp.spec import Spec
-from fastmlp.training import State, Step, Training, records
+from fastmlp.training import State, Step, Training, joined, records
 
 
 def outputs(spec: Spec, parameters: np.ndarray, x: np.ndarray) -> np.ndarray:
@@ -83,14 +83,14 @@ def train(
     changes = (
         copied(parameters, trained), copied(state.powers, working.powers), copied(state.vectors, working.vectors),
     )  # fmt: skip
-    waiting = [records([], [], [])]
+    waiting = []
     for step in _steps(spec, trained, x, y, training, working, weights, kept):
         waiting.append(step.records)
         if step.state == "more" and not np.isfinite(trained).all():
             continue  # what is not finite is not handed out
         some = changes[:1] if step.state == "diverged" else changes
-        step = replace(step, records=np.concatenate(waiting), parameters=trained, changes=some)
-        waiting = waiting[:1]
+        step = replace(step, records=joined(waiting), parameters=trained, changes=some)
+        waiting = []
         if not staged:
             together(step.changes)
         yield step

@@ -74,6 +74,9 @@ def run(args: argparse.Namespace) -> None:
         raise ValueError(f"--output {args.output} is a device or a pipe: name a file")
     if args.output is not None and args.output == args.plot:
         raise ValueError(f"--output and --plot are both {args.output}: name two files")
+    if args.checkpoint is not None:
+        others = {"the table": args.data, "--output": args.output, "--plot": args.plot, "--resume": args.resume}
+        check_place("--checkpoint", args.checkpoint, "run.checkpoint", others)
     before = _loaded(args) if args.resume else None
     settings = _settings(args, before)
     target = args.target if before is None else before.target
@@ -86,6 +89,8 @@ def run(args: argparse.Namespace) -> None:
     say(f"network: {_in_words(model)}")
     if before is not None:
         say(_resumed(args, model, settings))
+    if args.checkpoint is not None and args.checkpoint.exists():
+        say(f"going on from {args.checkpoint}")
     from fastmlp.table_models import TableModel
 
     interrupt = None
@@ -396,13 +401,14 @@ def _fit(model: Model, table: Table, job: _Job, args: argparse.Namespace, settin
     else:
         rate = train_options.rate_on_resuming(args, last.optimizer)
     class_weight = _class_weight(settings["class_weight"], job)
+    goes_on = args.checkpoint is not None and args.checkpoint.exists()
     with naming_options(ARGUMENTS), warnings_as_lines(ARGUMENTS):
         model.fit(
             *job.train,
             epochs=args.epochs,
             optimizer=optimizer,
             learning_rate=rate,
-            resume=last is not None,
+            resume=args.checkpoint if goes_on else last is not None,
             batch_size=settings["batch_size"],
             shuffle=settings["shuffle"],
             l2=settings["l2"] or 0.0,
@@ -419,6 +425,9 @@ def _fit(model: Model, table: Table, job: _Job, args: argparse.Namespace, settin
             target_accuracy=args.target_accuracy,
             progress=args.progress,
             threads=args.threads,
+            checkpoint=args.checkpoint,
+            checkpoint_every=args.checkpoint_every,
+            keep=args.keep,
         )
 
 

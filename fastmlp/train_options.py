@@ -75,6 +75,9 @@ ARGUMENTS = {
                 "metric",
                 "loss",
                 "min_delta",
+                "checkpoint",
+                "checkpoint_every",
+                "keep",
             ),
         )
     },
@@ -247,6 +250,16 @@ def _add_files(group: Any) -> None:
         metavar="MODEL",
         help="train a written model for --epochs more, as before but for options given here",
     )
+    group.add_argument(
+        "--checkpoint",
+        type=Path,
+        metavar="FILE",
+        help="write the whole state of the training there now and then; after a crash the same command goes on from it",
+    )
+    group.add_argument(
+        "--checkpoint-every", type=int, metavar="N", help=default("epochs from one checkpoint to the next", "a tenth")
+    )
+    group.add_argument("--keep", type=int, metavar="K", default=1, help=default("checkpoints that stay", 1))
     add_plot(group)
     group.add_argument(
         "--threads",

@@ -38,6 +38,11 @@ def records(epoch: Any, loss: Any, accuracy: Any, learning_rate: Any = np.nan) -
     return made
 
 
+def joined(parts: list[np.ndarray]) -> np.ndarray:
+    """Records one after the other. (NumPy takes 27 us to join arrays of records, be it one.)"""
+    return parts[0] if len(parts) == 1 else np.concatenate([records([], [], []), *parts])
+
+
 class Rates(Protocol):
     """Learning rates that change as time goes on."""
 
@@ -209,7 +214,7 @@ class Run:
     drawn_from: dict[str, Any] | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Step:
     """How far training is. `state` is "more", "done", "target" or "diverged"; `records` are new since the last step.
 
