@@ -6,15 +6,17 @@ import dataclasses
 import math
 import os
 import time
+import warnings
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 
 from fastmlp import checkpoints, data, optimizers, options, schedules, weighing
+from fastmlp.advice import ended_far_above, what_to_try
 from fastmlp.atomic import Change, copied, held
 from fastmlp.checkpoints import Checkpoints, Moment
-from fastmlp.errors import DivergenceError
+from fastmlp.errors import DivergenceError, DivergenceWarning
 from fastmlp.history import History
 from fastmlp.network import Network, raw_state, seed_set
 from fastmlp.pairs import loading
@@ -156,6 +158,7 @@ class Fit:
                 network.change([held(run, "drawn_from", None)])
             if self.checkpoints:
                 self.checkpoints.write(self._moment_now(history, ended=True))
+            self._warn_if_it_did_harm(history)
         except BaseException as error:
             if not run.spoilt:
                 interrupted = isinstance(error, KeyboardInterrupt)
@@ -451,10 +454,22 @@ class Fit:
         kept = "the weights that this fit began with"
         if len(history):
             kept = f"the weights of epoch {history.epoch[-1]}, the last whose loss is recorded as finite"
-        return (
-            f"training diverged: {what}. Try a smaller learning_rate than {self._rate_in_words()}, or scale X. "
-            f"The model holds {kept}"
-        )
+        return f"training diverged: {what}. {self._advice()}. The model holds {kept}"
+
+    def _advice(self) -> str:
+        return what_to_try(self.network.spec, self.x, self.targets, self._rate_in_words())
+
+    def _warn_if_it_did_harm(self, history: History) -> None:
+        losses = history.loss
+        if len(losses) > 1 and self.watch.best is None:
+            first, last = float(losses[0]), float(losses[-1])
+            if ended_far_above(self.network.spec, self.targets, first, last):
+                warnings.warn(
+                    f"training ended with a loss of {last:.3g}, far above the {first:.3g} that it began with. "
+                    + self._advice(),
+                    DivergenceWarning,
+                    stacklevel=4,
+                )
 
     def _rate_in_words(self) -> str:
         rate = self.run.optimizer.learning_rate

@@ -14,6 +14,7 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from fastmlp import engine, options
+from fastmlp.advice import ended_far_above
 from fastmlp.atomic import Change, together
 from fastmlp.callbacks import Info, verdict
 from fastmlp.estimators import problem
@@ -124,6 +125,7 @@ class Stochastic:
                     ConvergenceWarning,
                     stacklevel=7,
                 )
+            self.warn_if_it_did_harm()
         except KeyboardInterrupt:
             warnings.warn("Training interrupted by user.", stacklevel=7)
         finally:
@@ -132,6 +134,17 @@ class Stochastic:
                 workspace.rows = ()  # which are the caller's
         if self.best is not None:
             self.parameters[:] = self.best
+
+    def warn_if_it_did_harm(self) -> None:
+        losses = self.estimator.loss_curve_[-self.estimator.n_iter_ :]
+        if self.best is None and len(losses) > 1 and ended_far_above(self.spec, self.rows.y, losses[0], losses[-1]):
+            warnings.warn(
+                f"training ended with a loss of {losses[-1]:.3g}, far above the {losses[0]:.3g} that it began with. "
+                f"{problem.advice(self.spec, self.rows)}, or give a smaller learning_rate_init than "
+                f"{self.estimator.learning_rate_init:g}",
+                ConvergenceWarning,
+                stacklevel=8,
+            )
 
     def kept(self) -> Workspace:
         """The workspace of the last `partial_fit`, if that was of the same kind and as many rows, or a new one."""
@@ -229,7 +242,7 @@ class Stochastic:
         estimator = self.estimator
         if not self.found_better:
             raise ValueError(
-                f"{problem.DIVERGED} Scale X, as StandardScaler does, or give a smaller learning_rate_init than "
+                f"{problem.DIVERGED} {problem.advice(self.spec, self.rows)}, or give a smaller learning_rate_init than "
                 f"{estimator.learning_rate_init:g}"
             )
         left = self.epochs - estimator.n_iter_
