@@ -2,7 +2,7 @@
 
 A kernel's object code is plain C with Numba's calling convention: `int32 f(result*, exception**, arguments...)`.
 It allocates nothing, raises nothing and refers to no Python object, so a process that finds it in the cache never
-imports Numba: linking takes 0.7 ms a kernel where importing Numba and its registries takes 500.
+imports Numba: linking takes 0.3 ms a kernel where importing Numba and its registries takes 500.
 """
 
 from __future__ import annotations

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import functools
 import os
-import shlex
 import stat
 
 _POSIX = hasattr(os, "geteuid")
@@ -40,6 +39,8 @@ def folder(path: str, create: bool = False) -> str:
     if not _POSIX:
         if create:
             os.makedirs(path, exist_ok=True)
+        if not stat.S_ISDIR(os.stat(path).st_mode):
+            raise NotADirectoryError(f"{path} is not a folder")
         return path
     try:
         os.lstat(path)
@@ -148,6 +149,8 @@ def _check_mode(path: str, status: os.stat_result, last: bool) -> None:
         return
     if others or (group and not _private(status.st_gid, os.geteuid())):
         who = "everybody" if others else f"group {_group(status.st_gid)}"
+        import shlex
+
         own = status.st_uid == os.geteuid() and not mode & stat.S_ISVTX
         raise Refused(f"{path} may be written by {who}", f"Run chmod go-w {shlex.quote(path)}, or s" if own else "S")
 
