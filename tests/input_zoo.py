@@ -132,23 +132,30 @@ def frames(x):
             made[f"pandas {kind}"] = pandas.concat(series, axis=1, keys=names) if x.ndim == 2 else series[0]
         made["pandas sparse"] = pandas.DataFrame(x, columns=names).astype(pandas.SparseDtype("float64", 0.0))
         if x.ndim == 2:
-            mixed = {name: pandas.array(c, dtype=("Int64", "float32")[k % 2]) for k, (name, c) in enumerate(zip(names, columns))}
+            mixed = {
+                name: pandas.array(c, dtype=("Int64", "float32")[k % 2])
+                for k, (name, c) in enumerate(zip(names, columns))
+            }
             made["pandas mixed"] = pandas.DataFrame(mixed)
             made["pandas twice a name"] = pandas.DataFrame(x, columns=["c"] * len(columns))
-            made["pandas levels"] = pandas.DataFrame(x, columns=pandas.MultiIndex.from_tuples([("a", n) for n in names]))
+            made["pandas levels"] = pandas.DataFrame(
+                x, columns=pandas.MultiIndex.from_tuples([("a", n) for n in names])
+            )
             made["pandas index"] = pandas.DataFrame(x, columns=names, index=[7] * len(x))
         else:
             del made["pandas sparse"]
             made["pandas Index"] = pandas.Index(x)
     if polars:
-        kinds = [polars.Float64, polars.Float32, polars.Int64, polars.UInt8, polars.Int128, polars.Decimal(20, 2)]
+        kinds = [polars.Float64, polars.Float32, polars.Int64, polars.UInt8, polars.Decimal(20, 2)]
         if ((x == 0) | (x == 1)).all():
             kinds.append(polars.Boolean)
         for kind in kinds:
             series = [polars.Series(name, column).cast(kind) for name, column in zip(names, columns)]
             made[f"polars {kind}"] = polars.DataFrame(series) if x.ndim == 2 else series[0]
         if x.ndim == 2:
-            made["polars chunks"] = polars.concat([polars.DataFrame(x[:1], schema=names), polars.DataFrame(x[1:], schema=names)], rechunk=False)
+            made["polars chunks"] = polars.concat(
+                [polars.DataFrame(x[:1], schema=names), polars.DataFrame(x[1:], schema=names)], rechunk=False
+            )
             made["polars arrays"] = polars.Series(x.tolist(), dtype=polars.Array(polars.Float64, x.shape[1]))
     return made
 
@@ -223,7 +230,7 @@ def bad(x):
         "an object": object(),
         "a type": np.ndarray,
         "a raising array": ArrayLike(x, RuntimeError("no")),
-        "a memoryview of chars": memoryview(b"abc"),
+        "a memoryview of chars": memoryview(b"ab"),
         "rows of a billion": np.broadcast_to(x[:1], (10**14, *x.shape[1:])),
         "a row less": x[:-1],
     }  # fmt: skip
@@ -244,7 +251,9 @@ def bad_frames(x, place):
     columns = [column.tolist() for column in np.atleast_2d(x.T)]
     columns[0][place[0]] = None
     if pandas:
-        kinds = ["float64", "Int64", "Float64", "boolean", "object"] + (["int64[pyarrow]", "bool[pyarrow]"] if pyarrow else [])
+        kinds = ["float64", "Int64", "Float64", "boolean", "object"] + (
+            ["int64[pyarrow]", "bool[pyarrow]"] if pyarrow else []
+        )
         for kind in kinds:
             ones = [[None if value is None else value > 0 for value in column] for column in columns]
             series = [pandas.Series(c, dtype=kind) for c in (ones if "bool" in kind else columns)]
@@ -258,11 +267,15 @@ def bad_frames(x, place):
     if polars:
         for kind in (polars.Float64, polars.Int64, polars.Boolean, polars.String, polars.Categorical):
             text = kind in (polars.String, polars.Categorical)
-            series = [polars.Series(n, [v if v is None else str(v) for v in c] if text else c, strict=False) for n, c in zip(names, columns)]
+            series = [
+                polars.Series(n, [v if v is None else str(v) for v in c] if text else c, strict=False)
+                for n, c in zip(names, columns)
+            ]
             series = [one.cast(kind) for one in series]
             made[f"polars {kind.__name__} with null"] = polars.DataFrame(series) if x.ndim == 2 else series[0]
         made["polars lazy"] = polars.LazyFrame({name: x[:, 0] if x.ndim == 2 else x for name in names})
         made["polars lists"] = polars.Series([[1.0]] * (len(x) - 1) + [[1.0, 2.0]])
-        made["polars structs"] = polars.Series([{"a": 1.0}] * len(x))
+        made["polars structs"] = polars.Series([{"a": 1.0, "b": 2.0}] * len(x))
+        made["polars Int128"] = polars.Series([2**100] * len(x), dtype=polars.Int128)
         made["polars dates"] = polars.Series([datetime.date(2020, 1, 1)] * len(x))
     return made
