@@ -183,6 +183,8 @@ def _from_objects(array: np.ndarray, source: Any, name: str, instead_of_text: st
     check_memory(array.size, np.dtype(np.float64), name)
     values = np.empty(array.size)
     for place, item in enumerate(array.flat):
+        if type(item) is np.ndarray and not item.ndim:
+            item = item[()]
         if isinstance(item, _NUMBERS):
             try:
                 values[place] = float(item)
@@ -197,6 +199,8 @@ def _from_objects(array: np.ndarray, source: Any, name: str, instead_of_text: st
         if isinstance(item, (str, bytes)):
             raise TypeError(f"{name} holds text ({cut(str(item), 40)} in {where}): {instead_of_text}")
         kind = type(item).__name__
+        if np.ma.is_masked(item):
+            raise ValueError(f"{name} has masked values in {where}: fill them in, or leave out their rows")
         if item is None or kind in ("NAType", "NaTType"):  # of pandas
             raise ValueError(f"{name} has nothing ({item}) in {where}: fill it in, or leave out its row")
         raise TypeError(f"{name} holds a {kind} in {where}: every value must be a number")

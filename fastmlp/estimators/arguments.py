@@ -65,15 +65,10 @@ def validated(estimator: Any, X: Any, y: Any, **how: Any) -> tuple[Any, np.ndarr
 
 
 def outputs_of(estimator: Any, X: Any) -> np.ndarray:
-    """Its outputs of what is no plain array; raises as `validated` does."""
+    """Its outputs of what is no plain array, with errors in scikit-learn's words but for `refuse`'s."""
     if type(X) is not list or masked_place(X) is not None:
         refuse(X=X)
-    try:
-        return estimator._outputs(X)
-    except (ValueError, TypeError, MemoryError):
-        raise
-    except Exception as error:
-        raise _in_words("X", error) from error
+    return estimator._outputs(X)
 
 
 @contextmanager
@@ -84,12 +79,8 @@ def in_words(names: str) -> Iterator[None]:
     except (ValueError, TypeError, MemoryError):
         raise
     except Exception as error:
-        raise _in_words(names, error) from error
-
-
-def _in_words(names: str, error: Exception) -> Exception:
-    kind = ValueError if isinstance(error, ArithmeticError) else TypeError
-    return kind(f"{names} cannot be read as an array of numbers: {error}")
+        kind = ValueError if isinstance(error, ArithmeticError) else TypeError
+        raise kind(f"{names} cannot be read as an array of numbers: {error}") from error
 
 
 def refuse(**arrays: Any) -> None:

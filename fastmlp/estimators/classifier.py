@@ -117,10 +117,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
         A label is that of the first largest probability; a yes is a probability above one half.
         """
-        try:
-            p = self._outputs(X) if type(X) is ARRAY else arguments.outputs_of(self, X)
-        except OverflowError as error:  # an array of objects
-            raise ValueError(f"X holds what is no float: {error}") from None
+        p = self._outputs(X) if type(X) is ARRAY else arguments.outputs_of(self, X)
         if p.shape[1] > 1 and self._network.output == "softmax":
             return self.classes_.take(p.argmax(axis=1))
         if p.shape[1] == 1 and len(self.classes_) == 2 and not self._several:
@@ -129,10 +126,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """The probability of each class, in the order of classes_: (N, C). Of several labels a row, of each, (N, J)."""
-        try:
-            p = self._outputs(X) if type(X) is ARRAY else arguments.outputs_of(self, X)
-        except OverflowError as error:  # an array of objects
-            raise ValueError(f"X holds what is no float: {error}") from None
+        p = self._outputs(X) if type(X) is ARRAY else arguments.outputs_of(self, X)
         if p.shape[1] > 1:
             return p
         both = np.empty((len(p), 2), p.dtype)

@@ -85,10 +85,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
     def predict(self, X: Any) -> np.ndarray:
         """The values of rows X (N, K): (N,), or (N, J) where there are several, in the network's dtype."""
-        try:
-            values = self._outputs(X) if type(X) is ARRAY else arguments.outputs_of(self, X)
-        except OverflowError as error:  # an array of objects
-            raise ValueError(f"X holds what is no float: {error}") from None
+        values = self._outputs(X) if type(X) is ARRAY else arguments.outputs_of(self, X)
         return values.reshape(-1) if values.shape[1] == 1 else values
 
     def _validate_input(self, X: Any, y: Any, incremental: bool, reset: bool) -> tuple[Any, np.ndarray]:
