@@ -27,11 +27,12 @@ _LARGE = 2**30  # bytes: less is not compared with the machine's memory
 
 def numeric_array(value: Any, name: str, instead_of_text: str = TEXT_FEATURES) -> np.ndarray:
     """value as an array of bools, ints or floats of at least one dimension. Raises TypeError or ValueError in words."""
+    if type(value) is np.ndarray and value.ndim and value.dtype.kind in _KINDS_OF_NUMBER:
+        return value
     if hasattr(value, "toarray") and hasattr(value, "nnz"):
         raise TypeError(f"{name} is a sparse {type(value).__name__}: give the dense array, {name}.toarray()")
-    masked = masked_place(value)
-    if masked is not None:
-        raise ValueError(f"{name} has masked values{masked}: fill them in, or leave out their rows")
+    if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
+        raise ValueError(f"{name} has masked values: fill them in, or leave out their rows")
     try:
         array = np.asarray(value)
     except Exception as error:  # a list, or an __array__ of someone else's, may raise anything
@@ -44,10 +45,10 @@ def numeric_array(value: Any, name: str, instead_of_text: str = TEXT_FEATURES) -
     if array.ndim == 0:
         _refuse_scalar(value, name)
     kind = array.dtype.kind
-    if kind == "b" and isinstance(value, _LISTS):  # the one kind of number of which NumPy takes a masked one silently
-        for row, items in enumerate(value):
-            if isinstance(items, _LISTS) and any(isinstance(x, np.ma.MaskedArray) and x.mask.any() for x in items):
-                raise ValueError(f"{name} has masked values in row {row}: fill them in, or leave out their rows")
+    if (array.ndim > 1 or kind == "b") and isinstance(value, _LISTS):
+        masked = masked_place(value, deep=kind == "b")
+        if masked is not None:
+            raise ValueError(f"{name} has masked values{masked}: fill them in, or leave out their rows")
     if kind in _KINDS_OF_NUMBER:
         return array
     if kind == "O":
@@ -61,17 +62,19 @@ def numeric_array(value: Any, name: str, instead_of_text: str = TEXT_FEATURES) -
     raise TypeError(f"{name} holds {what}: turn it into ordinary numbers first")
 
 
-def masked_place(value: Any) -> str | None:
+def masked_place(value: Any, deep: bool = False) -> str | None:
     """'' where value is an array with masked values, ' in row 3' where it is a list that has such a row, else None.
 
-    NumPy's own conversion of a list takes what lies below the masks. (Of masked numbers in lists of lists it makes NaN,
-    but for bools.) The rows of a list take 10 ns each, where to convert one of 64 numbers takes 2 us.
+    NumPy's own conversion of a list takes what lies below its rows' masks. Of single numbers that are masked it makes
+    NaN, or a MaskError where the others are ints; of bools, True, which takes a look at each (deep).
     """
     if isinstance(value, np.ma.MaskedArray):
         return "" if np.ma.is_masked(value) else None
     if isinstance(value, _LISTS):
         for place, row in enumerate(value):
-            if type(row) is not list and isinstance(row, np.ma.MaskedArray) and np.ma.is_masked(row):
+            if type(row) in (list, tuple) and not deep:
+                continue
+            if isinstance(row, (np.ma.MaskedArray, *_LISTS)) and masked_place(row) is not None:
                 return f" in row {place}"
     return None
 
@@ -180,6 +183,8 @@ def _from_objects(array: np.ndarray, source: Any, name: str, instead_of_text: st
     check_memory(array.size, np.dtype(np.float64), name)
     values = np.empty(array.size)
     for place, item in enumerate(array.flat):
+        if type(item) is np.ndarray and not item.ndim:
+            item = item[()]
         if isinstance(item, _NUMBERS):
             try:
                 values[place] = float(item)
@@ -194,6 +199,8 @@ def _from_objects(array: np.ndarray, source: Any, name: str, instead_of_text: st
         if isinstance(item, (str, bytes)):
             raise TypeError(f"{name} holds text ({cut(str(item), 40)} in {where}): {instead_of_text}")
         kind = type(item).__name__
+        if np.ma.is_masked(item):
+            raise ValueError(f"{name} has masked values in {where}: fill them in, or leave out their rows")
         if item is None or kind in ("NAType", "NaTType"):  # of pandas
             raise ValueError(f"{name} has nothing ({item}) in {where}: fill it in, or leave out its row")
         raise TypeError(f"{name} holds a {kind} in {where}: every value must be a number")

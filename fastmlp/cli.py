@@ -20,6 +20,8 @@ from fastmlp.errors import DivergenceError
 from fastmlp.spec import DTYPES
 from fastmlp.words import cut, plain
 
+LONGEST = 1000  # characters of an error: a name in a file may be of any length
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command with these arguments, by default the process's own. Returns the exit status."""
@@ -50,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _fail(message: str, status: int = 2) -> int:
-    print(f"fastmlp: {plain(message)}", file=sys.stderr)
+    print(f"fastmlp: {cut(plain(message), LONGEST)}", file=sys.stderr)
     return status
 
 
@@ -66,7 +68,7 @@ class _Parser(argparse.ArgumentParser):
         self._negative_number_matcher = re.compile(r"^-\.?\d")  # argparse's own knows plain numbers only
 
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"fastmlp: {cut(plain(message), 500)} (see {self.prog} --help)\n")
+        self.exit(2, f"fastmlp: {cut(plain(message), LONGEST)} (see {self.prog} --help)\n")
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from fastmlp.spec import Spec
 
 LIMIT = 2**32 - 1  # of every count: the random numbers' counter holds rows and epochs in 32 bits each
+LIES_READY = 0x101  # NumPy's flags of an array that is C-contiguous and aligned
+LABELS = 2**24 + 1  # that a network of float32, which trains on them in its dtype, tells apart
 
 __all__ = [
     "LIMIT", "features", "finite_float", "flag", "fraction", "labelled", "matrix", "nonnegative_float", "numeric_array",
@@ -45,10 +47,9 @@ def features(X: Any, spec: Spec, name: str = "X") -> np.ndarray:
     holds no numbers and ValueError for a wrong shape, no rows, NaN, infinity, or a number that the dtype cannot hold.
     """
     kind = np.dtype(spec.dtype)
-    if type(X) is np.ndarray and X.dtype == kind and X.ndim == 2 and X.shape[1] == spec.inputs and len(X):
-        flags = X.flags
-        if flags.c_contiguous and flags.aligned and first(np.isfinite, X) is None:
-            return X
+    ready = type(X) is np.ndarray and X.dtype == kind and X.ndim == 2 and X.shape[1] == spec.inputs
+    if ready and X.flags.num & LIES_READY == LIES_READY and len(X) and first(np.isfinite, X) is None:
+        return X
     x = matrix(X, kind, name)
     if x.shape[1] != spec.inputs:
         turned = f" ({name}.T has)" if len(x) == spec.inputs else ""
@@ -98,8 +99,9 @@ def targets(y: Any, rows: int, spec: Spec, name: str = "y", x_name: str = "X") -
         column = found.reshape(rows)
         if spec.output == "softmax":
             labels = _labels(column, spec, y, name)
-            _check_held(labels, spec, name)
-            return compact(labels, kind, name)
+            if outputs > LABELS:
+                _check_held(labels, spec, name)
+            return compact(labels, kind, name) if labels.dtype == kind else labels.astype(kind)
         if outputs == 1:
             values = column[:, None]
         elif spec.output == "sigmoid":
@@ -109,7 +111,8 @@ def targets(y: Any, rows: int, spec: Spec, name: str = "y", x_name: str = "X") -
     elif found.shape == (rows, outputs):
         if spec.output == "softmax":
             places = _hot_places(found, y, name)
-            _check_held(places, spec, name)
+            if outputs > LABELS:
+                _check_held(places, spec, name)
             return places.astype(kind)
         values = found
     else:
@@ -222,7 +225,7 @@ def _labels(column: np.ndarray, spec: Spec, source: Any, name: str) -> np.ndarra
             f"{name} has label {in_digits(column[row])} in row {row}, and layers={list(spec.layers)} ends in {outputs} "
             f"outputs: labels are 0 to {outputs - 1}{f' (use {name} - 1)' if from_one else ''}"
         )
-    if column.dtype.kind == "f" and outputs > most_exact(column.dtype) + 1:
+    if column.dtype.kind == "f" and outputs > 2**11 and outputs > most_exact(column.dtype) + 1:  # 2**11: of float16
         check_exact(column, name)
     return column
 
@@ -230,13 +233,13 @@ def _labels(column: np.ndarray, spec: Spec, source: Any, name: str) -> np.ndarra
 def _check_held(labels: np.ndarray, spec: Spec, name: str) -> None:
     """Raises ValueError for a label (N,) that the network's dtype, in which it trains on them, would round."""
     most = most_exact(np.dtype(spec.dtype))
-    if spec.outputs > most + 1:
-        row = first(lambda part: part <= most, labels)
-        if row is not None:
-            raise ValueError(
-                f"{name} has label {int(labels[row])} in row {row}, and a network of {spec.dtype} tells labels up to "
-                f'{most} apart: use dtype="float64"'
-            )
+    row = first(lambda part: part <= most, labels)
+    if row is not None:
+        label = in_digits(labels[row])
+        raise ValueError(
+            f"{name} has label {label} in row {row}, and a network of {spec.dtype} tells labels up to {most} apart: "
+            'use dtype="float64"'
+        )
 
 
 def _one_hot(labels: np.ndarray, outputs: int, kind: np.dtype) -> np.ndarray:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import io
 import os
 import stat
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
 MOST = 2**30  # bytes that are taken from a pipe: one may have no end
+PATIENCE = 1.0  # seconds for somebody to begin to write
 
 
 @dataclass(frozen=True)
@@ -40,8 +42,13 @@ def received(path: Path) -> Path | Piped:
     # Without O_NONBLOCK, to open a pipe into which nobody writes waits for somebody who does.
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))
     with open(descriptor, "rb") as file:
-        os.set_blocking(descriptor, True)
+        if hasattr(os, "set_blocking"):  # not on Windows, before Python 3.12
+            os.set_blocking(descriptor, True)
         content = file.read(MOST + 1)
+        last = time.monotonic() + PATIENCE
+        while not content and time.monotonic() < last:  # nobody writes there yet
+            time.sleep(0.01)
+            content = file.read(MOST + 1)
     if not content:
         raise ValueError(
             f"{path} is a device or a pipe, not a file: copy its content to a file first, as nobody writes into it now"

@@ -20,7 +20,8 @@ def shown(value: object, most: int = 60) -> str:
 
 def in_digits(number: Any) -> str:
     """A whole number, an int or a float, in all of its digits, as far as there are not too many."""
-    return str(int(number)) if -(2**64) < number < 2**64 else repr(float(number))
+    value = number.item() if hasattr(number, "item") else number  # NumPy would cast 2**64 to its dtype
+    return str(int(value)) if -(2**64) < value < 2**64 else repr(float(value))
 
 
 def plain(text: str) -> str:

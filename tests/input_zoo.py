@@ -134,7 +134,7 @@ def frames(x):
         if x.ndim == 2:
             mixed = {
                 name: pandas.array(c, dtype=("Int64", "float32")[k % 2])
-                for k, (name, c) in enumerate(zip(names, columns))
+                for k, (name, c) in enumerate(zip(names, columns, strict=True))
             }
             made["pandas mixed"] = pandas.DataFrame(mixed)
             made["pandas twice a name"] = pandas.DataFrame(x, columns=["c"] * len(columns))
@@ -146,11 +146,11 @@ def frames(x):
             del made["pandas sparse"]
             made["pandas Index"] = pandas.Index(x)
     if polars:
-        kinds = [polars.Float64, polars.Float32, polars.Int64, polars.UInt8, polars.Int128, polars.Decimal(20, 2)]
+        kinds = [polars.Float64, polars.Float32, polars.Int64, polars.UInt8, polars.Decimal(20, 2)]
         if ((x == 0) | (x == 1)).all():
             kinds.append(polars.Boolean)
         for kind in kinds:
-            series = [polars.Series(name, column).cast(kind) for name, column in zip(names, columns)]
+            series = [polars.Series(name, column).cast(kind) for name, column in zip(names, columns, strict=True)]
             made[f"polars {kind}"] = polars.DataFrame(series) if x.ndim == 2 else series[0]
         if x.ndim == 2:
             made["polars chunks"] = polars.concat(
@@ -230,7 +230,7 @@ def bad(x):
         "an object": object(),
         "a type": np.ndarray,
         "a raising array": ArrayLike(x, RuntimeError("no")),
-        "a memoryview of chars": memoryview(b"abc"),
+        "a memoryview of chars": memoryview(b"ab"),
         "rows of a billion": np.broadcast_to(x[:1], (10**14, *x.shape[1:])),
         "a row less": x[:-1],
     }  # fmt: skip
@@ -269,12 +269,60 @@ def bad_frames(x, place):
             text = kind in (polars.String, polars.Categorical)
             series = [
                 polars.Series(n, [v if v is None else str(v) for v in c] if text else c, strict=False)
-                for n, c in zip(names, columns)
+                for n, c in zip(names, columns, strict=True)
             ]
             series = [one.cast(kind) for one in series]
             made[f"polars {kind.__name__} with null"] = polars.DataFrame(series) if x.ndim == 2 else series[0]
-        made["polars lazy"] = polars.LazyFrame({name: x[:, 0] if x.ndim == 2 else x for name in names})
+        made["polars lazy"] = polars.LazyFrame(dict.fromkeys(names, x[:, 0] if x.ndim == 2 else x))
         made["polars lists"] = polars.Series([[1.0]] * (len(x) - 1) + [[1.0, 2.0]])
-        made["polars structs"] = polars.Series([{"a": 1.0}] * len(x))
+        made["polars structs"] = polars.Series([{"a": 1.0, "b": 2.0}] * len(x))
+        made["polars Int128"] = polars.Series([2**100] * len(x), dtype=polars.Int128)
         made["polars dates"] = polars.Series([datetime.date(2020, 1, 1)] * len(x))
     return made
+
+
+# ---------------------------------------------------------------------------------------------------------
+# At random
+
+CONTAINERS = [list, list, list, tuple, deque, UserList]
+
+
+def mixture(draws, x):
+    """x (N,) or (N, K) as a list, or so, whose rows are wrapped each in its own way."""
+    return draws.choice(CONTAINERS)([wrapped(draws, row) for row in x])
+
+
+def wrapped(draws, row):
+    """A row (K,), or a number, in another wrapping."""
+    if not np.ndim(row):
+        ways = [float, int, np.float32, np.int8, np.float64, np.array, lambda x: np.array(x, "i2")]
+        return draws.choice(ways)(row)
+    ways = [
+        *(list, tuple, np.array, deque, memoryview, ArrayLike, Interface, objects, unaligned, np.ma.array),
+        *(lambda row: row.astype("f4"), lambda row: row.astype("i1"), lambda row: row[::-1].copy()[::-1]),
+        lambda row: [wrapped(draws, value) for value in row],
+    ]
+    if pandas:
+        ways += [pandas.Series, lambda row: pandas.array(row, dtype="Int64")]
+    if polars:
+        ways += [polars.Series, lambda row: polars.Series(row).cast(polars.Int16)]
+    return draws.choice(ways)(row)
+
+
+def spoilt(draws, x):
+    """(name, the same with one row, or number, that is none)."""
+    rows = list(mixture(draws, x))
+    place = draws.randrange(len(rows))
+    odd = [None, "a", b"a", np.nan, np.inf, 1j, {}, set(), object(), np.datetime64("2020"), MASKED]
+    odd += [np.ma.array(1.0, mask=True), np.ma.array(1, mask=True)]
+    if pandas:
+        odd += [pandas.NA, pandas.NaT, pandas.Timestamp("2020-01-01")]
+    value = draws.choice(odd)
+    if x.ndim == 2:
+        row, column = x[place], draws.randrange(x.shape[1])
+        holes = np.arange(len(row)) == column
+        having = [value if k == column else number for k, number in enumerate(row.tolist())]
+        masked = [np.ma.array(row.astype(kind), mask=holes) for kind in ("f8", "i4", "f4")]
+        value = draws.choice([*masked, having, having, having, [*having, 1.0], value])
+    rows[place] = value
+    return f"row {place} = {value!r:.80}", draws.choice(CONTAINERS)(rows)

@@ -12,9 +12,9 @@ from sklearn.utils import column_or_1d, compute_class_weight, compute_sample_wei
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_target, unique_labels
-from sklearn.utils.validation import validate_data
 
 from fastmlp.estimators import arguments
+from fastmlp.estimators.arguments import ARRAY
 from fastmlp.estimators.base import BaseMLP
 from fastmlp.losses import CrossEntropy
 from fastmlp.spec import Spec
@@ -107,7 +107,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         def fit() -> MLPClassifier:
             if _check_partial_fit_first_call(self, classes):
                 _check_exact(np.asarray(classes), "classes")
-                several = type_of_target(y).startswith("multilabel")
+                arguments.refuse(y=y)
+                with arguments.in_words("y"):
+                    several = type_of_target(y).startswith("multilabel")
                 self._label_binarizer = LabelBinarizer().fit(y if several else classes)
             return self._fit(X, y, sample_weight, (None, None, None), incremental=True)
 
@@ -118,7 +120,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
         A label is that of the first largest probability; a yes is a probability above one half.
         """
-        p = self._outputs(X if type(X) is np.ndarray else arguments.unmasked(X))
+        p = self._outputs(X) if type(X) is ARRAY else arguments.outputs_of(self, X)
         if p.shape[1] > 1 and self._network.output == "softmax":
             return self.classes_.take(p.argmax(axis=1))
         if p.shape[1] == 1 and len(self.classes_) == 2 and not self._several:
@@ -127,7 +129,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """The probability of each class, in the order of classes_: (N, C). Of several labels a row, of each, (N, J)."""
-        p = self._outputs(X if type(X) is np.ndarray else arguments.unmasked(X))
+        p = self._outputs(X) if type(X) is ARRAY else arguments.outputs_of(self, X)
         if p.shape[1] > 1:
             return p
         both = np.empty((len(p), 2), p.dtype)
@@ -144,10 +146,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         alike = not reset and type(y) is np.ndarray and self._takes(X) and y.shape == X.shape[:1]
         places = self._places(y) if alike else None
         if places is None:
-            arguments.refuse_masked(X=X, y=y)
-            X, y = validate_data(
-                self, X, y, accept_sparse=["csr", "csc"], multi_output=True, dtype=(np.float64, np.float32), reset=reset
-            )
+            X, y = arguments.validated(self, X, y, dtype=(np.float64, np.float32), reset=reset)
             if y.ndim == 2 and y.shape[1] == 1:
                 y = column_or_1d(y, warn=True)
             _check_exact(y, "y")
@@ -191,8 +190,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             )
 
     def _given_validation(self, given: tuple[Any, Any, Any]) -> tuple[Any, np.ndarray, np.ndarray | None] | None:
-        arguments.refuse_masked(X_val=given[0], y_val=given[1])
-        return super()._given_validation(given)
+        arguments.refuse(X_val=given[0], y_val=given[1])
+        with arguments.in_words("X_val or y_val"):
+            return super()._given_validation(given)
 
     def _targets_of(self, y: Any) -> np.ndarray:
         if self._several:

@@ -109,7 +109,10 @@ def dense(X: Any, dtype: str) -> np.ndarray:
     """
     if X.dtype.kind not in "biufO":
         raise TypeError(f"X has the dtype {X.dtype}, and takes numbers")
-    x = compact(X.toarray() if hasattr(X, "toarray") else X, np.dtype(dtype), "X")
+    try:
+        x = compact(X.toarray() if hasattr(X, "toarray") else X, np.dtype(dtype), "X")
+    except ArithmeticError as error:  # of an object: an int too large for a float, a signalling Decimal
+        raise ValueError(f"X holds what is no float: {error}") from None
     if x.dtype != X.dtype and np.isinf(x).any():
         raise ValueError(f"X has a value too large for {dtype}, which the network is trained in: scale X")
     return x
