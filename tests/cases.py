@@ -393,7 +393,10 @@ def wide_sizes(dtype):
     """As dense_sizes, and more inputs, outputs and rows than a panel or a block has."""
     yield from dense_sizes(dtype)
     kinds = itertools.cycle(KINDS)
-    for K, J, rows in ((129, 3, 5), (300, 65, 9), (3, 129, 5), (65, 300, 9), (130, 131, 4), (4, 5, 257), (3, 33, 600)):
+    for K, J, rows in (
+        (129, 3, 5), (300, 65, 9), (3, 129, 5), (65, 300, 9), (130, 131, 4), (4, 5, 257), (3, 33, 600),
+        (130, 3, 9), (130, 12, 9), (130, 20, 9),
+    ):  # fmt: skip
         yield dict(K=K, J=J, rows=rows, kind=next(kinds), relu=rows % 2)
 
 

@@ -1,0 +1,180 @@
+"""Changes the package's Python in small ways, one at a time, and exits 1 unless the tests of the file notice each.
+
+    python -m tools.mutants                        100 mutants of all modules, drawn with seed 0; an hour and a half
+    python -m tools.mutants --seed 7 --count 20    others
+    python -m tools.mutants --files data engine    of these modules alone
+    python -m tools.mutants --list                 prints them, and runs nothing
+
+A mutant is a copy of the repository with one change (see mutations.py) in fastmlp/*.py or fastmlp/estimators/*.py; the
+kernels have faults of their own (tools/plants). It is killed where a test of its file fails (`tests_of`), or hangs.
+Those that make no difference that anybody could see are in equivalent.txt, each with its reason.
+
+Why not mutmut or cosmic-ray: both go through all mutants, here ten thousand of up to a minute each; neither draws some
+by a seed, nor runs a file's own tests.
+"""
+
+import argparse
+import difflib
+import queue
+import random
+import re
+import sys
+import threading
+from contextlib import ExitStack
+from pathlib import Path
+from typing import NamedTuple
+
+from tools.copies import ROOT, copied, pytest
+from tools.mutants.mutations import Mutation, is_one, mutations
+
+PACKAGE = ROOT / "fastmlp"
+EQUIVALENT = Path(__file__).parent / "equivalent.txt"
+LONGEST, SLOWER = 60, 4  # seconds that a mutant's tests may take, or so many times what they take without
+FROM_SOURCES = ("cache", "compiler", "native", "pairs", "plan", "target")  # modules on whose text kernels' code depends
+# The tests of a module, where they are not test_NAME*.py.
+TESTS = {
+    "__init__": "test_packaging test_model_fit", "__main__": "test_cli", "command_line": "test_cli",
+    "demos": "test_cli",
+    "definition": "test_train test_truth", "engine": "test_engine test_threads test_objective test_train",
+    "errors": "test_divergence", "fitting": "test_fit_options test_model_fit test_watching test_stopping",
+    "forward": "test_predictor test_pieces", "model": "test_model_*", "native": "test_cache test_compiler",
+    "network": "test_model_init test_model_weights", "options": "test_model_init test_fit_options",
+    "pace": "test_threads test_pieces", "pairs": "test_cache test_pairs", "plan": "test_engine test_threads",
+    "predict_command": "test_cli", "splits": "test_model_data test_fit_options", "spec": "test_model_init test_saving",
+    "target": "test_cache", "team": "test_threads", "train_command": "test_cli test_train_options",
+    "training": "test_fit_options test_resume test_threads", "weights": "test_model_init test_model_weights",
+    "workspace": "test_engine test_threads test_predictor", "interrupts": "test_interrupts test_threads",
+    "cli": "test_cli", "files": "test_files test_saving", "losses": "test_losses test_saving",
+}  # fmt: skip
+
+
+class Mutant(NamedTuple):
+    path: str  # from the repository's root
+    mutation: Mutation
+
+    @property
+    def source(self):
+        return (ROOT / self.path).read_bytes()
+
+    def diff(self):
+        before, after = (text.decode().splitlines() for text in (self.source, self.mutation.of(self.source)))
+        lines = list(difflib.unified_diff(before, after, lineterm="", n=0))[2:]
+        return "\n".join([f"{self.path}: {self.mutation.what}", *lines])
+
+    def key(self):
+        """What a mutant is found by in equivalent.txt, whatever its line: the file, and the lines before and after."""
+        lines = [line for line in self.diff().splitlines()[2:] if line[:1] in "-+"]
+        return " ".join([Path(self.path).name, *(f"{line[0]} {line[1:].strip()}" for line in lines)])
+
+
+def tests_of(path):
+    """The files of tests that are to notice a change in a module. Raises ValueError where there are none."""
+    name = Path(path).stem
+    own = "test_estimators*" if Path(path).parent.name == "estimators" else f"test_{name}"
+    found = []
+    for pattern in TESTS.get(name, own).split() if own == f"test_{name}" else [own]:
+        there = sorted(f"tests/{test.name}" for test in (ROOT / "tests").glob(f"{pattern}.py"))
+        if not there:
+            raise ValueError(f"{path} has no tests/{pattern}.py: name its tests in TESTS of tools/mutants")
+        found += there
+    return tuple(dict.fromkeys(found))
+
+
+def modules():
+    paths = [path for folder in ("", "estimators") for path in sorted((PACKAGE / folder).glob("*.py"))]
+    return [str(path.relative_to(ROOT)) for path in paths]
+
+
+def drawn(seed, count, files=()):
+    """`count` mutants of the modules, or of those named."""
+    chosen = [path for path in modules() if not files or Path(path).stem in files]
+    every = [Mutant(path, mutation) for path in chosen for mutation in mutations((ROOT / path).read_bytes())]
+    found, draws = [], random.Random(seed)
+    draws.shuffle(every)
+    for mutant in every:
+        if len(found) == count:
+            break
+        if is_one(mutant.mutation, mutant.source):
+            found.append(mutant)
+    return found
+
+
+def equivalent():
+    """{key: reason} of mutants that make no difference."""
+    lines = [line for line in EQUIVALENT.read_text().splitlines() if line.strip() and not line.startswith("#")]
+    entries = [re.split(r"\s+::\s+", line) for line in lines]
+    assert all(len(entry) == 2 for entry in entries), "equivalent.txt: write `file - before + after :: reason`"
+    return dict(entries)
+
+
+def judge(copy, mutant, limits):
+    """-> "killed" or "SURVIVED", and the seconds."""
+    tests = tests_of(mutant.path)
+    fresh = Path(mutant.path).stem in FROM_SOURCES
+    with copy.changed(mutant.path, mutant.mutation.of(mutant.source), fresh):
+        result = copy.run(pytest(*tests), limits[tests])
+    if result.status in (3, 4, 5):
+        raise RuntimeError(f"pytest ended with {result.status}:\n{result.output[-2000:]}")
+    return "killed" if result.status != 0 else "SURVIVED", result.seconds
+
+
+def limits_of(copy, chosen):
+    """{tests: how long they may take}. Raises RuntimeError where they fail as it is."""
+    found = {}
+    for tests in sorted({tests_of(mutant.path) for mutant in chosen}):
+        result = copy.run(pytest(*tests), 1800)
+        if result.status != 0:
+            raise RuntimeError(f"these fail without a change: {' '.join(tests)}\n{result.output[-2000:]}")
+        found[tests] = max(LONGEST, SLOWER * result.seconds)
+        print(f"{result.seconds:6.1f} s  {' '.join(tests)}", flush=True)
+    return found
+
+
+def work(copy, waiting, limits, known, found, lock):
+    """Takes mutants from a queue until it is empty."""
+    while True:
+        try:
+            mutant = waiting.get_nowait()
+        except queue.Empty:
+            return
+        try:
+            state, seconds = judge(copy, mutant, limits)
+        except RuntimeError as error:
+            state, seconds = f"ERROR {error}", 0
+        if state == "SURVIVED" and mutant.key() in known:
+            state = "equivalent"
+        with lock:
+            found.append(state.split()[0])
+            words = mutant.diff() if state != "killed" else f"{mutant.path}: {mutant.mutation.what}"
+            print(f"{state:10} {seconds:5.0f} s  {words}", flush=True)
+
+
+def main(arguments=None):
+    parser = argparse.ArgumentParser(prog="python -m tools.mutants", description=__doc__.partition("\n")[0])
+    parser.add_argument("--count", type=int, default=100)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--files", nargs="+", default=(), help="modules' names, as data engine")
+    parser.add_argument("--list", action="store_true", help="print the mutants, and run nothing")
+    parser.add_argument("--processes", type=int, default=2)
+    options = parser.parse_args(arguments)
+    chosen = drawn(options.seed, options.count, options.files)
+    if options.list:
+        print(*(mutant.diff() for mutant in chosen), sep="\n\n")
+        return 0
+    known, waiting, found, lock = equivalent(), queue.SimpleQueue(), [], threading.Lock()
+    for mutant in chosen:
+        waiting.put(mutant)
+    with ExitStack() as stack:
+        copies = [stack.enter_context(copied()) for _ in range(options.processes)]
+        limits = limits_of(copies[0], chosen)
+        threads = [threading.Thread(target=work, args=(copy, waiting, limits, known, found, lock)) for copy in copies]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    print(", ".join(f"{found.count(state)} {state}" for state in ("killed", "equivalent", "SURVIVED", "ERROR")))
+    return int(not chosen or found.count("killed") + found.count("equivalent") != len(chosen))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

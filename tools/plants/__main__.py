@@ -1,0 +1,195 @@
+"""Plants faults in kernels, one at a time, and exits 1 unless the checks catch each.
+
+    python -m tools.plants                     all of them, and all checks: the better part of an hour
+    python -m tools.plants dense few           those in these files of fastmlp/kernels
+    python -m tools.plants "first input"       those whose words hold this
+    python -m tools.plants --quick             only the checks that a fault names
+    python -m tools.plants --processes 2       two at a time
+
+The faults are in the .txt files beside this one, one for each file of kernels:
+
+    # what is wrong
+    - the text there, which occurs once in the file
+    + the text in its place
+    ? the checks that see it soonest: `pair layout.gather`, `digests`, `bounds`, or arguments of pytest; more behind `;`
+
+A fault is applied to a copy of the repository. Its own checks run first and then all others, until one fails. What does
+not compile is no fault, and a check that fails without a fault is no check: both are errors.
+"""
+
+import argparse
+import queue
+import re
+import shlex
+import sys
+import threading
+from pathlib import Path
+from typing import NamedTuple
+
+from tools.copies import ROOT, copied, pytest
+
+FOLDER = Path(__file__).parent
+KERNELS = "fastmlp/kernels"
+TIMEOUT = 600
+TRAININGS = "tests/test_train.py tests/test_threads.py tests/test_predictor.py tests/test_pieces.py"
+REST = (
+    "pairs",
+    "digests",
+    TRAININGS,
+    "tests/test_objective.py tests/test_optimizers.py tests/test_resume.py",
+    "bounds",
+)
+# of a plant that Numba or Python refuses
+_ERRORS = r"(SyntaxError|IndentationError|NameError|ImportError|.*(Typing|Lowering)Error)"
+BROKEN = re.compile(rf"^(E +)?{_ERRORS}\b", re.MULTILINE)
+NO_RESULT = (2, 3, 4, 5)  # pytest's exit statuses: tests that cannot be read, wrong arguments, no tests
+
+
+class Plant(NamedTuple):
+    """A fault: exchange `old` for `new` in a file of kernels. checks: to try first."""
+
+    file: str
+    words: str
+    old: str
+    new: str
+    checks: tuple[str, ...]
+
+    def planted(self, root=ROOT):
+        """The file's text with the fault. Raises ValueError where the old text is not there once."""
+        text = (root / KERNELS / self.file).read_text()
+        if text.count(self.old) != 1:
+            raise ValueError(
+                f"{self.file}, {self.words!r}: its old text is {text.count(self.old)} times in {KERNELS}/{self.file}: "
+                f"mend or remove the entry in tools/plants/{Path(self.file).stem}.txt\n{self.old}"
+            )
+        return text.replace(self.old, self.new)
+
+
+def read(path):
+    """The plants of one .txt file."""
+    found = []
+    for entry in re.split(r"\n\s*\n", path.read_text().strip()):
+        lines = {mark: [] for mark in "#-+?"}
+        for line in entry.splitlines():
+            lines[line[0]].append(line[2:])
+        assert all(lines[mark] for mark in "#-?"), f"{path.name}: an entry lacks a line:\n{entry}"
+        checks = tuple(check.strip() for check in "".join(lines["?"]).split(";"))
+        old, new = ("\n".join(lines[mark]) for mark in "-+")
+        found.append(Plant(f"{path.stem}.py", " ".join(lines["#"]), old, new, checks))
+    return found
+
+
+def plants():
+    return [plant for path in sorted(FOLDER.glob("*.txt")) for plant in read(path)]
+
+
+def command(check):
+    """A check's arguments to Python."""
+    first, *more = shlex.split(check)
+    if first == "pair":
+        return pytest("tests/test_pairs.py", "-k", " or ".join(f"[{name}-" for name in more))
+    if first == "pairs":
+        return pytest("tests/test_pairs.py")
+    if first == "digests":
+        return ["tests/digests.py", "--check"]
+    if first == "bounds":
+        return ["-m", "tools.bounds", *more]
+    return pytest(first, *more)
+
+
+def verdict(result):
+    """What a check says: "green", "red", or why it says nothing."""
+    if result.status is None:
+        return "red"  # it hangs
+    broken = BROKEN.search(result.output)
+    if broken:
+        return broken.group(0).strip()
+    if result.status in NO_RESULT:
+        return f"pytest ended with {result.status}"
+    return "red" if result.status else "green"
+
+
+def why(result):
+    """The line that tells what a check saw."""
+    if result.status is None:
+        return "killed: it took too long"
+    said = re.findall(r"^E +(.*(?:Error|assert).*)", result.output, re.MULTILINE)
+    return (said or [line for line in result.output.splitlines() if line.strip()] or [f"status {result.status}"])[-1][
+        :150
+    ]
+
+
+def judge(copy, plant, quick):
+    """-> (whether it was caught, by which check, what was said, seconds). Raises ValueError for what is no fault."""
+    seconds = 0.0
+    with copy.changed(f"{KERNELS}/{plant.file}", plant.planted(copy.root).encode()):
+        for check in dict.fromkeys([*plant.checks, *(() if quick else REST)]):
+            result = copy.run(command(check), TIMEOUT)
+            seconds += result.seconds
+            said = verdict(result)
+            if said == "red":
+                return True, check, why(result), seconds
+            if said != "green":
+                raise ValueError(f"{plant.file}, {plant.words!r}: {check}: {said}\n{result.output[-2000:]}")
+    return False, "", "", seconds
+
+
+def green_without(copy, checks):
+    """The checks that fail though nothing is planted."""
+    return [check for check in dict.fromkeys(checks) if verdict(copy.run(command(check), TIMEOUT)) != "green"]
+
+
+def work(plants, quick, found, lock):
+    """Takes plants from a queue until it is empty, each in this thread's copy."""
+    with copied() as copy:
+        while True:
+            try:
+                plant = plants.get_nowait()
+            except queue.Empty:
+                return
+            try:
+                caught, check, said, seconds = judge(copy, plant, quick)
+                state = "caught" if caught else "SURVIVED"
+            except ValueError as error:
+                state, check, said, seconds = "ERROR", "", str(error), 0.0
+            with lock:
+                found.append(state)
+                print(f"{state:8} {seconds:4.0f} s  {plant.file}: {plant.words}  [{check}] {said}", flush=True)
+
+
+def main(arguments=None):
+    parser = argparse.ArgumentParser(prog="python -m tools.plants", description=__doc__.partition("\n")[0])
+    parser.add_argument("names", nargs="*", help="files of kernels, or words of faults")
+    parser.add_argument("--quick", action="store_true", help="only the checks that a fault names")
+    parser.add_argument("--processes", type=int, default=1)
+    parser.add_argument("--no-baseline", action="store_true", help="do not run the checks without a fault first")
+    options = parser.parse_args(arguments)
+    names = options.names
+    chosen = [p for p in plants() if not names or Path(p.file).stem in names or any(n in p.words for n in names)]
+    for plant in chosen:
+        plant.planted()
+    if not options.no_baseline:
+        with copied() as copy:
+            checks = [check for plant in chosen for check in plant.checks]
+            pairs = " ".join(dict.fromkeys(name for c in checks for name in c.split() if c.startswith("pair ")))
+            others = [check for check in checks if not check.startswith("pair ")]
+            wrong = green_without(copy, [*([pairs] if pairs else []), *others])
+        if wrong:
+            print("these fail without a fault:", *wrong, sep="\n  ")
+            return 1
+    waiting, found, lock = queue.SimpleQueue(), [], threading.Lock()
+    for plant in chosen:
+        waiting.put(plant)
+    threads = [
+        threading.Thread(target=work, args=(waiting, options.quick, found, lock)) for _ in range(options.processes)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    print(", ".join(f"{found.count(state)} {state}" for state in ("caught", "SURVIVED", "ERROR")))
+    return int(not chosen or found.count("caught") != len(chosen))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
