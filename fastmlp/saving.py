@@ -102,7 +102,7 @@ def refusal(path: str | os.PathLike, error: Exception) -> Exception:
 
 def _model(header: dict[str, Any], tensors: dict[str, np.ndarray]) -> Network:
     """Takes a model's parts out of the tensors."""
-    of = _part(header, "spec")
+    of = part(header, "spec")
     if of["dtype"] not in DTYPES:  # as `write` spells them: NumPy would parse any text
         raise ValueError(f"its dtype is {shown(of['dtype'])}, none of {', '.join(DTYPES)}")
     spec = Spec.build(
@@ -116,7 +116,7 @@ def _model(header: dict[str, Any], tensors: dict[str, np.ndarray]) -> Network:
     if not np.isfinite(parameters).all():
         raise ValueError("a weight is not finite")
     epochs, drawn = count(header["epochs"]), header["drawn_seed"]
-    run = None if header["run"] is None else _run(_part(header, "run"), tensors, spec, epochs)
+    run = None if header["run"] is None else _run(part(header, "run"), tensors, spec, epochs)
     seed = generators.from_state(header["seed"])
     return Network(spec, parameters, seed, None if drawn is None else count(drawn), epochs, run)
 
@@ -125,7 +125,7 @@ def _run(described: dict[str, Any], tensors: dict[str, np.ndarray], spec: Spec, 
     """Takes the last fit's optimizer and its state out of the tensors. epochs: of all fits."""
     rate = described["learning_rate"]
     rate = schedules.from_description(rate) if isinstance(rate, dict) else rate
-    optimizer: Any = dataclasses.replace(optimizers.from_description(_part(described, "optimizer")), learning_rate=rate)  # type: ignore[type-var]
+    optimizer: Any = dataclasses.replace(optimizers.from_description(part(described, "optimizer")), learning_rate=rate)  # type: ignore[type-var]
     options.check_settings(optimizer, spec.dtype)
     state = State.new(optimizer, spec.parameters, spec.dtype)
     for number in range(len(state.vectors)):
@@ -156,7 +156,7 @@ def powers_of(value: Any) -> np.ndarray:
     return np.array(value)
 
 
-def _part(of: dict[str, Any], name: str) -> dict[str, Any]:
+def part(of: dict[str, Any], name: str) -> dict[str, Any]:
     part = of[name]
     if not isinstance(part, dict):
         raise ValueError(f"its {name} is {shown(part)}, and no dict")
