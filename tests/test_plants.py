@@ -35,7 +35,7 @@ def test_every_file_of_kernels_has_faults():
 
 
 def test_a_fault_whose_text_has_gone_is_an_error():
-    with pytest.raises(ValueError, match="activations.py, .* 0 times .*activations.txt"):
+    with pytest.raises(ValueError, match=r"activations.py, .* 0 times .*activations.txt"):
         CAUGHT._replace(old="no such text").planted()
     with pytest.raises(ValueError, match=r"\d+ times"):
         CAUGHT._replace(old="select").planted()
