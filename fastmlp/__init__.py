@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from fastmlp import losses, optimizers, schedules
     from fastmlp.callbacks import Info
-    from fastmlp.errors import DivergenceError
+    from fastmlp.errors import DivergenceError, DivergenceWarning
     from fastmlp.estimators import MLPClassifier, MLPRegressor
     from fastmlp.history import History
     from fastmlp.losses import CrossEntropy, Huber, Quantile
@@ -31,6 +31,7 @@ __all__ = [
     "AdamW",
     "CrossEntropy",
     "DivergenceError",
+    "DivergenceWarning",
     "EarlyStopping",
     "History",
     "Huber",
@@ -52,6 +53,7 @@ _HOMES = {
     **dict.fromkeys(("SGD", "Adagrad", "Adam", "AdamW", "RMSprop"), "optimizers"),
     **dict.fromkeys(("CrossEntropy", "Huber", "Quantile"), "losses"),
     "DivergenceError": "errors",
+    "DivergenceWarning": "errors",
     "EarlyStopping": "stopping",
     "History": "history",
     **dict.fromkeys(("MLPClassifier", "MLPRegressor"), "estimators"),

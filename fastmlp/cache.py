@@ -3,6 +3,8 @@
 Numba's own cache does not notice an edit in another file, can mix up two kernels, and raises on damaged files
 (Numba issues 1833, 10486, 4908). Here a file's name holds a hash of everything that its content depends on, its
 first bytes a hash of its content, and anything wrong with it or with the folder is a miss.
+
+The content is run. So only what this user or root alone can have written is read (`trusted`).
 """
 
 from __future__ import annotations
@@ -11,11 +13,15 @@ import functools
 import hashlib
 import importlib.metadata
 import os
+import re
 import sys
 import threading
 import time
+import warnings
+from dataclasses import dataclass
 from pathlib import Path
 
+from fastmlp import native, numba_settings, trusted
 from fastmlp.native import Code
 from fastmlp.target import target
 
@@ -23,34 +29,98 @@ _MAGIC = b"fastmlp kernel 1\n"
 _PACKAGE = Path(__file__).parent
 # What a kernel's code is made from, besides Numba: the kernels, the reference (for its constants), and how they are
 # compiled.
-_SOURCES = ("kernels/*.py", "reference/*.py", "compiler.py", "native.py", "pairs.py", "plan.py", "target.py")
-_SETTINGS = ("NUMBA_OPT", "NUMBA_LOOP_VECTORIZE", "NUMBA_SLP_VECTORIZE", "NUMBA_BOUNDSCHECK", "NUMBA_ENABLE_AVX")
+_SOURCES = (
+    "kernels/*.py", "reference/*.py",
+    "compiler.py", "native.py", "numba_settings.py", "pairs.py", "plan.py", "target.py",
+)  # fmt: skip
+_MOST = 16 << 20  # bytes of a file; the largest has 0.02 MB
 _KEEP_DAYS = 60
+_KEEP_UNFINISHED_DAYS = 1
+_NAME = re.compile(r"(\w+\.\w+)-(float64|float32)-[0-9a-f]+\.kernel")
+_UNFINISHED = ".new-"
+
+
+# ---------------------------------------------------------------------------------------------------------
+# Where
 
 
 def folders() -> list[Path]:
     """Where cached code may be, best first.
 
-    `FASTMLP_CACHE_DIR`; `NUMBA_CACHE_DIR`/fastmlp; `XDG_CACHE_HOME`/fastmlp or the platform's usual place. One that
-    cannot be written is still read, so a container image may hold a filled cache.
+    `FASTMLP_CACHE_DIR`; or `NUMBA_CACHE_DIR`/fastmlp, and `XDG_CACHE_HOME`/fastmlp or the platform's usual place. One
+    that cannot be written is still read, so a container image may hold a filled cache. Relative paths are ignored: code
+    would be run from whatever folder the process works in.
     """
     chosen = os.environ.get("FASTMLP_CACHE_DIR")
     if chosen:
-        return [Path(chosen).expanduser()]
-    places = []
-    if os.environ.get("NUMBA_CACHE_DIR"):
-        places.append(Path(os.environ["NUMBA_CACHE_DIR"]) / "fastmlp")
-    usual = os.environ.get("LOCALAPPDATA" if sys.platform == "win32" else "XDG_CACHE_HOME")
+        own = _full(chosen)
+        if own is not None:
+            return [own]
+        _refuse(
+            f"FASTMLP_CACHE_DIR={chosen!r} is ignored, as it is not a full path: set it to one, or unset it. "
+            "The cache of compiled kernels is where it is by default"
+        )
+    places = [_full(os.environ.get("NUMBA_CACHE_DIR", ""))]
+    usual = os.environ.get("LOCALAPPDATA" if sys.platform == "win32" else "XDG_CACHE_HOME", "")
     try:
-        places.append((Path(usual) if usual else Path.home() / ".cache") / "fastmlp")
-    except RuntimeError:  # no home directory
+        places.append(_full(usual) or _full(str(Path.home() / ".cache")))
+    except (RuntimeError, ValueError):  # no home directory
         pass
-    return places
+    return [place / "fastmlp" for place in places if place is not None]
+
+
+def _full(path: str) -> Path | None:
+    """The path if it is a full one, which begins at the root or a user's home."""
+    try:
+        full = Path(path).expanduser()
+    except (RuntimeError, ValueError):  # ~nobody-of-this-name
+        return None
+    return full if full.is_absolute() else None
+
+
+_refusals: list[str] = []
+_told: list[str] = []
+
+
+def _refuse(why: str) -> None:
+    _refusals.append(why)
+
+
+def refusals() -> list[str]:
+    """What was refused so far in this process, in words."""
+    return list(dict.fromkeys(_refusals))
+
+
+def tell() -> None:
+    """Warns of the first cache that was refused, once in a process, at the line that called this package.
+
+    It raises nothing: nobody needs a cache.
+    """
+    if _refusals and not _told:
+        _told.append(_refusals[0])
+        level, frame = 1, sys._getframe()
+        while frame.f_back is not None and frame.f_code.co_filename.startswith(str(_PACKAGE)):
+            level, frame = level + 1, frame.f_back
+        try:
+            warnings.warn(f"fastmlp: {_told[0]}.", stacklevel=level)
+        except Warning:  # as by python -W error
+            print(f"fastmlp: {_told[0]}.", file=sys.stderr)
+
+
+def _refused(folder: Path, refused: trusted.Refused) -> None:
+    _refuse(
+        f"the cache of compiled kernels in {folder} is not used, as {refused.why}, and its files are run as code. "
+        f"{refused.cure}et FASTMLP_CACHE_DIR to a folder of your own. Until then kernels are compiled, for seconds"
+    )
+
+
+# ---------------------------------------------------------------------------------------------------------
+# What code depends on
 
 
 @functools.cache
 def stamp() -> str | None:
-    """A hash of all that kernels' code depends on; None, and so no caching, where the sources cannot be read."""
+    """A hash of all that kernels' code depends on; None, and so no caching, where that cannot be read."""
     return _stamp()
 
 
@@ -62,15 +132,20 @@ def _stamp() -> str | None:
             if not paths:  # a package in an archive, or of byte code alone
                 return None
             for path in paths:
-                content = path.read_bytes()
+                content = trusted.plain(str(path), _MOST)
                 digest.update(f"{path.name} {len(content)}\n".encode() + content)
         versions = [importlib.metadata.version(name) for name in ("numba", "llvmlite")]
-    except (OSError, importlib.metadata.PackageNotFoundError):
+    except Exception:  # of reading files; and of whatever damaged metadata of packages makes of itself
         return None
-    settings = [os.environ.get(name, "") for name in _SETTINGS]
-    machine = target()
-    digest.update(repr((versions, settings, machine, sys.platform, sys.version_info[:2])).encode())
+    if not all(versions):
+        return None
+    settings = [os.environ.get(name, "") for name in numba_settings.VARIABLES]
+    digest.update(repr((versions, settings, target(), sys.platform, sys.version_info[:2])).encode())
     return digest.hexdigest()
+
+
+# ---------------------------------------------------------------------------------------------------------
+# Reading and writing
 
 
 def read(name: str, dtype: str) -> Code | None:
@@ -78,44 +153,53 @@ def read(name: str, dtype: str) -> Code | None:
     if stamp() is None:
         return None
     for folder in folders():
-        try:
-            content = (folder / _file_name(name, dtype)).read_bytes()
-        except OSError:
-            continue
-        code = _unpack(content, _key(name, dtype))
+        code = read_from(folder, name, dtype)
         if code is not None:
             return code
     return None
 
 
+def read_from(folder: Path, name: str, dtype: str) -> Code | None:
+    """The code in one folder, or None."""
+    try:
+        content = trusted.content(trusted.folder(str(folder)), file_name(name, dtype), _MOST)
+    except trusted.Refused as refused:
+        _refused(folder, refused)
+        return None
+    except (OSError, ValueError):  # ValueError: a path with a null character, or one that has no bytes
+        return None
+    return _unpack(content, _key(name, dtype))
+
+
 def holds(name: str, dtype: str) -> bool:
-    """Whether there is a file for a kernel, be it good or not."""
-    return stamp() is not None and any((folder / _file_name(name, dtype)).is_file() for folder in folders())
+    """Whether `read` finds a kernel."""
+    return read(name, dtype) is not None
 
 
 def write(name: str, dtype: str, code: Code) -> None:
     """Keeps the code in the first folder that can be written; in none where there is none.
 
     In none, either, if a source was edited since this process took its stamp: nobody knows from which text the code is.
+    Nor if it asks the process for anything but `native.EXTERNALS`.
     """
-    if stamp() is None or stamp() != _stamp():
+    if stamp() is None or stamp() != _stamp() or not set(code.externals) <= native.EXTERNALS:
         return
     for folder in folders():
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            # A file of another name first, then a rename: readers see the old file, or the new one, whole. (The
-            # standard library's temporary files do not follow the user's mask for new files.)
-            temporary = folder / f".new-{os.getpid()}-{threading.get_ident()}-{time.monotonic_ns()}"
+            place = trusted.folder(str(folder), create=True)
+            # A file of another name first, then a rename: readers see the old file, or the new one, whole.
+            temporary = f"{_UNFINISHED}{os.getpid()}-{threading.get_ident()}-{time.monotonic_ns()}"
             try:
-                with open(temporary, "xb") as file:
-                    file.write(_pack(code, _key(name, dtype)))
-                os.replace(temporary, folder / _file_name(name, dtype))
+                trusted.create(place, temporary, _pack(code, _key(name, dtype)))
+                os.replace(os.path.join(place, temporary), os.path.join(place, file_name(name, dtype)))
             except OSError:
-                temporary.unlink(missing_ok=True)
+                os.unlink(os.path.join(place, temporary))
                 continue
-            _remove_old(folder, name)
+            _remove_old(place, name)
             return
-        except OSError:
+        except trusted.Refused as refused:
+            _refused(folder, refused)
+        except (OSError, ValueError):
             continue
 
 
@@ -123,7 +207,7 @@ def _key(name: str, dtype: str) -> str:
     return hashlib.sha256(f"{name} {dtype} {stamp()}".encode()).hexdigest()
 
 
-def _file_name(name: str, dtype: str) -> str:
+def file_name(name: str, dtype: str) -> str:
     return f"{name}-{dtype}-{_key(name, dtype)[:32]}.kernel"
 
 
@@ -133,22 +217,58 @@ def _pack(code: Code, key: str) -> bytes:
 
 
 def _unpack(content: bytes, key: str) -> Code | None:
-    """The code in a file; None if the file is damaged, or of another kind or another kernel."""
+    """The code in a file; None if the file is damaged, of another kind or kernel, or asks for what no kernel needs."""
     start = len(_MAGIC) + 32
     body = content[start:]
     if not content.startswith(_MAGIC) or hashlib.sha256(key.encode() + body).digest() != content[len(_MAGIC) : start]:
         return None
-    symbol, externals, code = body.split(b"\n", 2)
-    return Code(symbol.decode(), tuple(externals.decode().split()), code)
+    try:
+        symbol, externals, code = body.split(b"\n", 2)
+        made = Code(symbol.decode("ascii"), tuple(externals.decode("ascii").split()), code)
+    except ValueError:
+        return None
+    return made if made.symbol and set(made.externals) <= native.EXTERNALS else None
 
 
-def _remove_old(folder: Path, name: str) -> None:
-    """Removes what nobody wrote or read for 60 days: this kernel's files of other versions, and unfinished files."""
-    limit = time.time() - _KEEP_DAYS * 86400
-    for path in (*folder.glob(f"{name}-*.kernel"), *folder.glob(".new-*")):
+# ---------------------------------------------------------------------------------------------------------
+# Files that are there
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What a file is by its name. current: for this process."""
+
+    name: str
+    dtype: str
+    current: bool
+
+
+def kernel_of(file: str) -> Kept | None:
+    """What a file is by its name; None for one that is not of the cache."""
+    found = _NAME.fullmatch(file)
+    if found is None:
+        return None
+    name, dtype = found.groups()
+    return Kept(name, dtype, stamp() is not None and file == file_name(name, dtype))
+
+
+def unfinished(name: str) -> bool:
+    """Whether a file, by its name, is one that a process was writing, or was killed in writing."""
+    return name.startswith(_UNFINISHED)
+
+
+def _remove_old(folder: str, name: str) -> None:
+    """Removes this kernel's files that nobody wrote or read for 60 days, and unfinished files after a day."""
+    now = time.time()
+    for file in os.listdir(folder):
+        kernel = kernel_of(file)
+        if not unfinished(file) and (kernel is None or kernel.name != name):
+            continue
+        path = os.path.join(folder, file)
         try:
-            status = path.stat()
-            if max(status.st_atime, status.st_mtime) < limit:
-                path.unlink()
-        except OSError:  # gone meanwhile, or somebody else's
+            status = os.lstat(path)
+            days = (now - max(status.st_atime, status.st_mtime)) / 86400
+            if days > (_KEEP_UNFINISHED_DAYS if unfinished(file) else _KEEP_DAYS):
+                os.unlink(path)
+        except OSError:  # gone meanwhile, or a folder
             pass

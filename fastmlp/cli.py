@@ -1,4 +1,4 @@
-"""The command `fastmlp`: the two exercises, training on a table, predicting, measuring; also `python -m fastmlp`.
+"""The command `fastmlp`: exercises, training on a table, predicting, measuring, the cache; also `python -m fastmlp`.
 
 Exit status: 0; 2 for what the user can put right, with one line on standard error; 130 for Ctrl-C. Numba and
 matplotlib are imported by what uses them, so that `fastmlp --help` is quick.
@@ -14,10 +14,13 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 import fastmlp
-from fastmlp import bench_command, data, demos, predict_command, train_command
-from fastmlp.command_line import add_backend, add_plot, check_plot, default, help_shape
+from fastmlp import bench_command, cache_command, data, demos, predict_command, train_command
+from fastmlp.command_line import add_backend, add_plot, check_plot, default, help_shape, warnings_as_lines
 from fastmlp.errors import DivergenceError
 from fastmlp.spec import DTYPES
+from fastmlp.words import cut, plain
+
+LONGEST = 1000  # characters of an error: a name in a file may be of any length
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -28,7 +31,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = _parser()
     try:
         args = parser.parse_args(arguments)
-        args.run(args)
+        with warnings_as_lines():
+            args.run(args)
         sys.stdout.flush()
     except SystemExit as stop:  # argparse's, after --help and errors
         return int(stop.code or 0)
@@ -43,12 +47,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except DivergenceError as error:  # the model that it speaks of is gone
         return _fail(str(error).partition(" The model")[0].replace("learning_rate", "--learning-rate"))
     except (ValueError, TypeError, ImportError, MemoryError) as error:
-        return _fail(str(error))
+        return _fail(str(error) or "there is not enough memory")
     return 0
 
 
 def _fail(message: str, status: int = 2) -> int:
-    print(f"fastmlp: {' '.join(message.split())}", file=sys.stderr)
+    print(f"fastmlp: {cut(plain(message), LONGEST)}", file=sys.stderr)
     return status
 
 
@@ -64,7 +68,7 @@ class _Parser(argparse.ArgumentParser):
         self._negative_number_matcher = re.compile(r"^-\.?\d")  # argparse's own knows plain numbers only
 
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"fastmlp: {message} (see {self.prog} --help)\n")
+        self.exit(2, f"fastmlp: {cut(plain(message), LONGEST)} (see {self.prog} --help)\n")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -78,6 +82,7 @@ def _parser() -> argparse.ArgumentParser:
     train_command.add(commands)
     predict_command.add(commands)
     bench_command.add(commands)
+    cache_command.add(commands)
     return parser
 
 

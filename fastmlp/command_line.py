@@ -7,11 +7,14 @@ import importlib.util
 import os
 import re
 import shutil
+import sys
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from fastmlp.spec import BACKENDS
+from fastmlp.words import plain
 
 WIDEST = 100  # columns of help
 
@@ -82,7 +85,30 @@ def check_plot(path: Path | None) -> None:
 
 
 # ---------------------------------------------------------------------------------------------------------
-# Errors
+# Warnings and errors
+
+
+@contextmanager
+def warnings_as_lines(names: Mapping[str, str] | None = None) -> Iterator[None]:
+    """Prints each warning of Python's `warnings` inside once, as a line without the file that it came from.
+
+    names: {argument: option}, as for `naming_options`.
+    """
+    said = set()
+    before = warnings.showwarning
+
+    def show(message: Warning | str, *_: object, **__: object) -> None:
+        line = f"fastmlp: warning: {plain(in_options(str(message), names or {}))}"
+        if line not in said:
+            said.add(line)
+            print(line, file=sys.stderr)
+
+    with warnings.catch_warnings():
+        warnings.showwarning = show
+        try:
+            yield
+        finally:
+            warnings.showwarning = before
 
 
 @contextmanager

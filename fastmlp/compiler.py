@@ -12,7 +12,7 @@ import copy
 from collections.abc import Callable
 from typing import Any
 
-from numba.core import codegen, cpu, imputils, ir, ir_utils, typed_passes, types, typing, untyped_passes
+from numba.core import codegen, config, cpu, imputils, ir, ir_utils, typed_passes, types, typing, untyped_passes
 from numba.core.compiler import CompilerBase, Flags, PassManager, compile_extra
 from numba.core.compiler_lock import global_compiler_lock
 from numba.core.compiler_machinery import register_pass
@@ -47,6 +47,8 @@ def begin(function: Callable[..., Any], signature: Any) -> Callable[[], tuple[st
     flags.enable_pyobject = False
     flags.no_compile = True  # no entry into Numba's own engine
     with global_compiler_lock:
+        # Its target and LLVM's passes go by Numba's settings, which may not be those of the time before.
+        _target.target_context._internal_codegen = _Codegen("fastmlp")
         made = compile_extra(
             *contexts, function, signature.args, signature.return_type, flags, {}, pipeline_class=_Compiler
         )
@@ -194,17 +196,37 @@ class _Library(codegen.AOTCodeLibrary):
         self._final_module.verify()
         self._finalized = True
 
+    def add_llvm_module(self, module: Any) -> None:
+        self._optimize_functions(module)
+        self._final_module.link_in(module)
+
+    def _optimize_functions(self, module: Any) -> None:
+        module.data_layout = self._codegen._data_layout
+        for function in module.functions:
+            builder = self._codegen._pass_builder()
+            builder.getFunctionPassManager().run(function, builder)
+
     def _optimize_final_module(self) -> None:
-        # Without the first of Numba's two rounds, which serves reference counts: the machine code of all kernels is the
-        # same without it.
-        manager, builder = self._codegen._module_pass_manager()
-        manager.run(self._final_module, builder)
+        # Without the first of Numba's two rounds, and without its pass over reference counts, which both rounds have:
+        # the machine code of all kernels is the same without them.
+        builder = self._codegen._pass_builder()
+        builder.getModulePassManager().run(self._final_module, builder)
 
 
 class _Codegen(codegen.JITCPUCodegen):
-    """For this process's processor, as Numba's own, but without adding modules to its engine."""
+    """For this process's processor, as Numba's own, but without adding modules to its engine.
+
+    It keeps the settings that it was made with: LLVM is at work when they may be others.
+    """
 
     _library_class = _Library
+
+    def __init__(self, name: str):
+        self._settings = dict(opt=config.OPT, loop_vectorize=config.LOOP_VECTORIZE, slp_vectorize=config.SLP_VECTORIZE)
+        super().__init__(name)
+
+    def _pass_builder(self, **changes: Any) -> Any:
+        return super()._pass_builder(**{**self._settings, **changes})
 
     def _add_module(self, module: Any) -> None:
         pass
@@ -215,7 +237,7 @@ class _TargetContext(cpu.CPUContext):
 
     def init(self) -> None:
         self.is32bit = False
-        self._internal_codegen = _Codegen("fastmlp")
+        self._internal_codegen = None  # as yet: of each compile
         self.insert_func_defn([(_whole, _whole, (kind,)) for kind in (types.Boolean, types.Integer, types.Float)])
 
     def refresh(self) -> None:

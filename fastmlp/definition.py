@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from fastmlp.atomic import copied, together
 from fastmlp.reference import optimizers, random
 from fastmlp.reference import train as reference
 from fastmlp.spec import Spec
-from fastmlp.training import State, Step, Training, records
+from fastmlp.training import State, Step, Training, joined, records
 
 
 def outputs(spec: Spec, parameters: np.ndarray, x: np.ndarray) -> np.ndarray:
@@ -68,21 +70,55 @@ def train(
     training: Training,
     state: State | None = None,
     weights: np.ndarray | None = None,
+    staged: bool = False,
+    kept: np.ndarray | None = None,
 ) -> Iterator[Step]:
-    """Trains `parameters` and `state` in place, yielding a Step for each epoch."""
-    whole = training.batch_size >= len(x)
+    """Trains `parameters` and `state` in place, yielding a Step for each epoch.
+
+    staged: whether the caller makes each step's changes itself, together with its own. kept (P,): the last Step's, of
+    the training that this one goes on with.
+    """
     state = State.new(training.optimizer, spec.parameters, spec.dtype) if state is None else state
+    trained, working = parameters.copy(), state.copy()
+    changes = (
+        copied(parameters, trained), copied(state.powers, working.powers), copied(state.vectors, working.vectors),
+    )  # fmt: skip
+    waiting = []
+    for step in _steps(spec, trained, x, y, training, working, weights, kept):
+        waiting.append(step.records)
+        if step.state == "more" and not np.isfinite(trained).all():
+            continue  # what is not finite is not handed out
+        some = changes[:1] if step.state == "diverged" else changes
+        step = replace(step, records=joined(waiting), parameters=trained, changes=some)
+        waiting = []
+        if not staged:
+            together(step.changes)
+        yield step
+
+
+def _steps(
+    spec: Spec,
+    parameters: np.ndarray,
+    x: np.ndarray,
+    y: np.ndarray,
+    training: Training,
+    state: State,
+    weights: np.ndarray | None,
+    kept: np.ndarray | None,
+) -> Iterator[Step]:
+    """The steps, with `parameters` and `state` as they are after each."""
+    whole = training.batch_size >= len(x)
     vectors = list(state.vectors)
-    kept = parameters.copy()
+    kept = parameters.copy() if kept is None else kept
     held = Step("more", training.done)
     for record in _epochs(spec, parameters, vectors, x, y, training, state, weights):
         # A whole batch's record comes before its update, and so after the one of the epoch before (reference.train).
         if whole and record.epoch > training.first:
             if training.watched and len(held.records) and not np.isfinite(parameters).all():
                 parameters[:] = kept
-                yield Step("diverged", held.epochs, held.records)
+                yield Step("diverged", held.epochs, held.records, kept=kept)
                 return
-            yield held
+            yield replace(held, kept=kept)
         name, made = "more", records([], [], [])
         if training.recorded(record.epoch):
             rate = training.rates(np.array([record.epoch - 1]))
@@ -103,12 +139,12 @@ def train(
             return
         held = Step("more", record.epoch, made)
         if not whole:
-            yield held
+            yield replace(held, kept=kept)
     if not np.isfinite(parameters).all():
         parameters[:] = kept
         yield Step("diverged", training.last, held.records if whole else records([], [], []))
         return
-    yield Step("done", training.last, held.records if whole else records([], [], []))
+    yield Step("done", training.last, held.records if whole else records([], [], []), kept=kept)
 
 
 def _epochs(

@@ -11,23 +11,24 @@ import math
 import signal
 import time
 from collections.abc import Callable, Generator
-from contextlib import nullcontext
 
 import numpy as np
 
 from fastmlp import forward, pairs, pieces
 from fastmlp import plan as at
+from fastmlp.atomic import copied, together
 from fastmlp.pace import CALL_SECONDS, members, pace_of
 from fastmlp.pairs import Float, Floats, Int, Ints
 from fastmlp.reference.arithmetic import CHUNK, tree
 from fastmlp.spec import Spec
 from fastmlp.team import Team
-from fastmlp.training import RateTable, State, Step, Training, records
+from fastmlp.training import RateTable, State, Step, Training, joined, records
 from fastmlp.workspace import FEW_PARAMETERS, TILED, Workspace, aligned, choose_schedule, fits_few, goes_online
 
 MOST_BATCHES = 2**40  # in a call, whatever the clock says
 RECORDS = 65536  # a call's records: some 50 ms of the shortest epochs
 
+_ENDS = {at.DONE: "done", at.REACHED: "target", at.DIVERGED: "diverged"}
 _TRAIN = (Ints, Floats, Int)
 _SUM_BATCH = (Ints, Floats, Int, Int, Int)
 
@@ -78,21 +79,32 @@ def evaluator(
     schedule = schedule or forward.choose_schedule(spec, rows)
     pace = pieces.pace_of(spec, rows, CHUNK, threads)
     losses = np.zeros(math.ceil(rows / CHUNK), spec.dtype)
-    workspaces = [_for_scores(Workspace(spec, schedule, min(rows, CHUNK)), x, y, losses) for _ in range(pace.members)]
-    plans, held = [workspace.plan for workspace in workspaces], workspaces[0].parameters
-    run = pairs.function("predict.scored", spec.dtype, (Ints, Floats))
+    block = pieces.block_rows(spec, CHUNK, pace.members)
+
+    def made() -> list[Workspace]:
+        return [_for_scores(Workspace(spec, schedule, min(rows, CHUNK)), x, y, losses) for _ in range(pace.members)]
+
+    terms = np.dtype(spec.dtype).type(rows * spec.loss_terms)
+    kept = [made()]  # empty while a call uses them: what a call leaves that is cut short, no other one takes
 
     def evaluated(parameters: np.ndarray) -> tuple[float, float]:
-        held[: spec.parameters] = parameters
-        for workspace in workspaces:  # which live as long as this function does
-            workspace.plan[[at.START, at.BATCH_RIGHT]] = 0
-        helped = pace.helps(False)
-        before = time.perf_counter()
-        pieces.run(run, plans if helped else plans[:1], held.ctypes.data)
-        pace.saw(helped, rows, time.perf_counter() - before)
+        workspaces = kept.pop() if kept else made()
+        held, plans = workspaces[0].parameters, [workspace.plan for workspace in workspaces]
+        held[: len(parameters)] = parameters
+        for plan in plans:
+            plan[at.BATCH_RIGHT] = 0
+        used = plans if pace.helps(False) else plans[:1]
+        before, most = time.perf_counter(), 1
+        for first in range(0, rows, block):
+            for plan in used:
+                plan[at.START], plan[at.ROWS] = first, min(rows, first + block)
+            came = pieces.run("predict.scored", spec.dtype, used, held.ctypes.data, workspaces, x, y)[1]
+            most = max(most, came)
+        pace.saw(most > 1, rows, time.perf_counter() - before)
         total = tree(list(losses))
         right = sum(int(plan[at.BATCH_RIGHT]) for plan in plans)
-        return float(total / total.dtype.type(rows * spec.loss_terms)), right / rows
+        kept.append(workspaces)
+        return float(total / terms), right / rows
 
     return evaluated
 
@@ -213,7 +225,7 @@ def ready(
     workspace.numbers = numbers
     plan[at.NUMBERS] = workspace.keep(numbers)
     plan[at.ROWS], plan[at.BATCH] = rows, batch
-    plan[at.FIRST_EPOCH], plan[at.EPOCHS] = training.first, training.last
+    plan[at.FIRST_EPOCH], plan[at.EPOCHS] = training.first_recorded, training.last
     plan[at.RECORD_EVERY] = training.record_every
     plan[at.NEEDED] = _needed(training.target_accuracy, rows)
     workspace.snapshots = aligned(2 * workspace.size, spec.dtype)
@@ -256,18 +268,24 @@ def train(
     weights: np.ndarray | None = None,
     schedule: str | None = None,
     workspace: Workspace | None = None,
+    staged: bool = False,
+    kept: np.ndarray | None = None,
 ) -> Generator[Step, None, None]:
-    """Trains `parameters` and `state` in place, yielding a Step about every 50 ms, with both as they then are.
+    """Trains `parameters` and `state` in place, yielding a Step about every 50 ms, with both as after its last epoch.
 
     weights (N,): what each row counts for, or None. A step "diverged" comes with the parameters that the last record of
     a finite loss began with; the state is then that of an earlier step. workspace: of `ready(once=True)`, new, or one
     that `can_be_kept` of the same training, with other rows, as many: to make it takes ten times a batch's 20 us.
+    staged: whether the caller makes each step's changes itself, together with its own. kept (P,): the last Step's, of
+    the training that this one goes on with.
     """
     state = State.new(training.optimizer, spec.parameters, spec.dtype) if state is None else state
     if workspace is None:
         workspace = ready(spec, parameters, x, y, training, state, weights, schedule)
     else:
         _begin_again(workspace, parameters, x, y, state, weights)
+    if kept is not None:
+        workspace.snapshots[: spec.parameters] = kept
     plan = workspace.plan
     pace = pace_of(workspace, members(workspace, training))
     short = True  # the first call, which a team would not be worth its coming together
@@ -277,66 +295,86 @@ def train(
     drawn_for = 0  # the epoch whose order was drawn last
     run = pairs.function(workspace.loop, spec.dtype, _TRAIN)
     addresses = plan.ctypes.data, workspace.parameters.ctypes.data
+    trained, powers_now = workspace.parameters[: spec.parameters], state.powers.copy()
+    writes = [copied(parameters, trained), copied(state.powers, powers_now)]
+    if plan[at.STATE]:
+        writes += [copied(*pair) for pair in zip(state.vectors, workspace.state[:, : spec.parameters], strict=True)]
+    changes = tuple(writes)
     an_epoch = math.ceil(rows / batch)
     of_epochs, of_batches = RateTable(training, 1), RateTable(training, an_epoch)
     batches = max(1, 1_000_000 // (3 * spec.parameters * batch))  # some tenths of a millisecond; then as measured
     ended, reached = at.MORE, training.done
+    waiting: list[np.ndarray] = []  # records of epochs after the last step
+    own_numbers, most = bool(plan[at.STEP_NUMBERS]), len(workspace.steps)
+    epoch, start = training.first, int(plan[at.START])
     while ended in (at.MORE, at.INTERRUPTED):
-        if drawn is not None and drawn_for != plan[at.EPOCH]:
-            drawn_for = int(plan[at.EPOCH])
-            workspace.order[:] = drawn(training.epochs_before - training.done + drawn_for)
-        left = an_epoch - int(plan[at.START]) // batch
-        asked = min(batches, left) if drawn is not None else batches
-        powers = None
-        if plan[at.STEP_NUMBERS]:
-            done = (int(plan[at.EPOCH]) - 1) * an_epoch + int(plan[at.START]) // batch
-            asked = min(asked, len(workspace.steps), training.last * an_epoch - done)
-            powers = _steps(workspace, training, state, of_batches.rates(done, asked))
+        if drawn is not None and drawn_for != epoch:
+            drawn_for = epoch
+            workspace.order[:] = drawn(training.epochs_before - training.done + epoch)
+        done, left = (epoch - 1) * an_epoch + start // batch, an_epoch - start // batch
+        asked = min(batches, training.last * an_epoch - done)
+        if own_numbers:
+            asked = min(asked, most)
+        if training.step_every:
+            asked = min(asked, (training.step_every - 1 - (epoch - 1) % training.step_every) * an_epoch + left)
+        if drawn is not None:
+            asked = min(asked, left)
+        elif asked > left:  # a call that goes beyond this epoch ends with one: only there the weights are handed out
+            asked = left + (asked - left) // an_epoch * an_epoch
+        powers = _steps(workspace, training, powers_now, of_batches.rates(done, asked)) if own_numbers else None
         before = time.perf_counter()
-        place = int(plan[at.EPOCH]) * rows + int(plan[at.START])
         helped = pace.helps(short)
         if helped and team is None:
             team = workspace.team(pace.members, training)
-        with team.at_work() if team and helped else nullcontext():
+        if team and helped:
+            ended = team.train(asked)
+            helped = team.members > 1
+        else:
             ended = run(*addresses, asked)
         seconds, short = max(time.perf_counter() - before, 1e-9), False
-        pace.saw(helped, int(plan[at.EPOCH]) * rows + int(plan[at.START]) - place, seconds)
-        batches = max(1, min(int(asked * CALL_SECONDS / seconds), asked * 16, MOST_BATCHES))
-        written = int(plan[at.RECORDS])
-        epochs = workspace.epochs[:written]
-        made = records(epochs, workspace.losses[:written], workspace.rights[:written] / rows)
+        epoch, start, steps, _, _, written, _, kept_at = plan[at.EPOCH : at.WORK].tolist()  # a field by itself: 0.1 us
+        pace.saw(helped, ((epoch - 1) * an_epoch + start // batch - done) * batch, seconds)
+        if ended != at.INTERRUPTED:
+            batches = max(1, min(int(asked * CALL_SECONDS / seconds), asked * 16, MOST_BATCHES))
+        if powers is not None and steps:
+            powers_now[:] = powers[steps - 1]
         if written:
+            epochs = workspace.epochs[:written]
+            made = records(epochs, workspace.losses[:written], workspace.rights[:written] / rows)
             made["learning_rate"] = of_epochs.at(epochs - 1)
-        # Records look at the parameters; the last update comes after the last record. In between nothing is decided,
-        # so that what is told does not depend on when a call returns; but what is not finite is not handed out.
-        finite = bool(np.isfinite(workspace.parameters[: spec.parameters]).all())
-        name = {at.DONE: "done", at.REACHED: "target", at.DIVERGED: "diverged"}.get(ended, "more")
-        seen = name != "more" or (training.watched and written > 0)  # whoever watches is shown finite parameters only
-        if name == "diverged" or (seen and not finite):
-            name = "diverged"
-            kept = int(plan[at.KEPT]) * workspace.size
-            parameters[:] = workspace.snapshots[kept : kept + spec.parameters]
-        elif finite:
-            parameters[:] = workspace.parameters[: spec.parameters]
-            if plan[at.STATE]:
-                state.vectors[:] = workspace.state[:, : spec.parameters]
-            if powers is not None and plan[at.STEP]:
-                state.powers[:] = powers[int(plan[at.STEP]) - 1]
-        if finite or name == "diverged":
-            reached = int(plan[at.EPOCH]) - 1  # else what is handed out is of an earlier step
-        yield Step(name, reached, made)
-        if name == "diverged":
-            return
+            waiting.append(made)
         if ended == at.INTERRUPTED:
             signal.raise_signal(signal.SIGINT)
+            continue
+        name = _ENDS.get(ended, "more")
+        if name == "more" and start:
+            yield Step("more", reached)  # within an epoch nothing is handed out, or resuming would not be exact
+            continue
+        # Records look at the parameters; the last update comes after the last record. In between nothing is decided,
+        # so that what is told does not depend on when a call returns; but what is not finite is not handed out.
+        finite = bool(np.isfinite(trained).all())
+        seen = name != "more" or (training.watched and written > 0)  # whoever watches is shown finite parameters only
+        if not finite and not seen:
+            continue
+        reached, place = epoch - 1, kept_at * workspace.size
+        before_it = workspace.snapshots[place : place + len(trained)]
+        step = Step(name, reached, joined(waiting), trained, changes, before_it)
+        if name == "diverged" or not finite:
+            step = Step("diverged", reached, step.records, before_it, (copied(parameters, before_it),))
+        waiting = []
+        if not staged:
+            together(step.changes)
+        yield step
+        if step.state == "diverged":
+            return
 
 
-def _steps(workspace: Workspace, training: Training, state: State, rates: np.ndarray) -> np.ndarray:
+def _steps(workspace: Workspace, training: Training, powers: np.ndarray, rates: np.ndarray) -> np.ndarray:
     """Writes the numbers of the next updates, T in all. -> the optimizer's powers after each, (T, 2)."""
     if training.optimizer is None:
-        steps, powers = rates[:, None], np.broadcast_to(state.powers, (len(rates), 2))
+        steps, powers = rates[:, None], np.broadcast_to(powers, (len(rates), 2))
     else:
-        steps, powers = training.optimizer.steps(rates, state.powers)
+        steps, powers = training.optimizer.steps(rates, powers)
     workspace.steps[: len(rates)] = steps
     return powers
 

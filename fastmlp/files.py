@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import itertools
 import json
 import os
 import stat
+from functools import partial
 from typing import Any, NoReturn
 
 import numpy as np
+
+from fastmlp.words import cut, shown
 
 FORMAT = "fastmlp"
 FORMAT_VERSION = 1
@@ -49,9 +53,9 @@ def write(path: str | os.PathLike, tensors: dict[str, np.ndarray], header: dict[
             mode = stat.S_IMODE(os.stat(place).st_mode) & 0o777
         except FileNotFoundError:
             mode = None
-        # O_EXCL: a file of our own. Without a file there, the permissions are those that open() gives.
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
-        with open(os.open(temporary, flags, 0o666 if mode is None else mode), "wb") as file:
+        # "x": a file of our own. Without a file there, the permissions are those that open() gives. The descriptor is
+        # made in C together with the file that closes it: no exception can come in between.
+        with open(temporary, "xb", opener=partial(os.open, mode=0o666 if mode is None else mode)) as file:
             for part in content:
                 file.write(part)
             file.flush()
@@ -215,16 +219,14 @@ def _bytes_of(array: np.ndarray) -> memoryview:
 
 def _sync_folder(folder: str) -> None:
     """Has the system keep the rename, where it lets a folder be synchronised; the file is in its place in any case."""
+    # One call of C opens it, synchronises it and closes it: no exception can come in between and leave it open.
+    opened = map(os.open, [folder], [os.O_RDONLY | getattr(os, "O_CLOEXEC", 0)])
+    to_synchronise, to_close = itertools.tee(opened)
     try:
-        descriptor = os.open(folder, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
-    except OSError:  # Windows; a folder that may be written, not read
-        return
-    try:
-        os.fsync(descriptor)
-    except OSError:
-        pass
-    finally:
-        os.close(descriptor)
+        list(zip(map(os.fsync, to_synchronise), map(os.close, to_close), strict=False))
+    except OSError:  # Windows; a folder that may be written, not read; a file system that does not synchronise folders
+        for descriptor in to_close:
+            os.close(descriptor)
 
 
 # ---------------------------------------------------------------------------------------------------------
@@ -238,7 +240,7 @@ def _end_of_description(name: str, start: bytes, size: int) -> int:
     length = int.from_bytes(start[:_LENGTH], "little")
     # This before what the first bytes look like: those of a pickle's beginning can be a length's too.
     if len(start) > _LENGTH and (length > _LARGEST or start[_LENGTH] != ord("{")):
-        look = _look(start) or "no safetensors file, or one whose beginning is damaged"
+        look = look_of(start) or "no safetensors file, or one whose beginning is damaged"
         raise ValueError(f"{name} is {look}: give a file that fastmlp saved")
     if size <= _LENGTH or size < _LENGTH + length:
         _refuse_short(name, size, _LENGTH + (length if size >= _LENGTH else 1))
@@ -251,6 +253,10 @@ _KINDS = (
     (b"\x93NUMPY", "a NumPy array (.npy)"),
     (b"\x1f\x8b", "a gzip archive"),
     (b"GGUF", "a GGUF file"),
+    (b"BZh", "a bzip2 archive"),
+    (b"\xfd7zXZ", "an xz archive"),
+    (b"PAR1", "a Parquet file"),
+    *((mark, "text in UTF-16, which spreadsheets call Unicode text") for mark in (b"\xff\xfe", b"\xfe\xff")),
     (b"version https://git-lfs", "a pointer of Git LFS, whose file `git lfs pull` gets"),
     (b"<", "a web page or XML"),
     (b"{", "a text, JSON perhaps"),
@@ -261,7 +267,7 @@ _KINDS = (
 )
 
 
-def _look(start: bytes) -> str | None:
+def look_of(start: bytes) -> str | None:
     """What a file looks like from its first bytes, in words."""
     kind = next((words for magic, words in _KINDS if start.startswith(magic)), None)
     if kind == "a zip archive":
@@ -271,6 +277,8 @@ def _look(start: bytes) -> str | None:
             return "a zip archive, as numpy.savez writes them (.npz)"
         if b"metadata.json" in start or b"config.json" in start:
             return "a zip archive, as Keras writes them (.keras)"
+        if b"[Content_Types].xml" in start:
+            return "a zip archive, as spreadsheets are (.xlsx)"
     return kind
 
 
@@ -279,7 +287,7 @@ def _refuse_short(name: str, size: int, least: int) -> NoReturn:
 
 
 def _refuse_damaged(name: str, what: object) -> NoReturn:
-    raise ValueError(f"{name} is damaged: {what}; copy or save it again") from None
+    raise ValueError(f"{name} is damaged: {cut(str(what), 200)}; copy or save it again") from None
 
 
 def _description(name: str, text: bytes) -> dict[str, Any]:
@@ -297,7 +305,8 @@ def _metadata(name: str, description: dict[str, Any]) -> dict[str, str]:
     if metadata.get("format") != FORMAT:
         names = [f"{key:.40}" for key in description if key != "__metadata__"]
         some = f" ({', '.join(names[:3])}{', ...' if len(names) > 3 else ''})" if names else ""
-        said = f"its metadata say format={metadata['format']!r:.20}" if "format" in metadata else "no fastmlp metadata"
+        of_another = f"its metadata say format={shown(metadata.get('format'), 20)}"
+        said = of_another if "format" in metadata else "no fastmlp metadata"
         raise ValueError(
             f"{name} is a safetensors file that fastmlp did not write, or is damaged: {said}, {len(names)} tensors"
             f"{some}: give a file that fastmlp saved"
@@ -338,15 +347,15 @@ def _tensors(name: str, content: bytes) -> dict[str, np.ndarray]:
         entry = entries.pop(key)  # its bytes go as soon as they are copied
         dtype = _DTYPES.get(entry["dtype"])
         if dtype is None:
-            _refuse_damaged(name, f"its tensor {key} is of dtype {entry['dtype']}")
+            _refuse_damaged(name, f"its tensor {cut(key)} is of dtype {entry['dtype']}")
         try:
             array = np.empty(entry["shape"], dtype.newbyteorder("="))
         except (ValueError, OverflowError) as error:
-            _refuse_damaged(name, f"its tensor {key} has shape {entry['shape']} ({error})")
+            _refuse_damaged(name, f"its tensor {cut(key)} has shape {shown(entry['shape'])} ({error})")
         if array.size:
             array[...] = np.frombuffer(entry["data"], dtype).reshape(array.shape)
         if dtype.kind == "b" and array.size and array.view(np.uint8).max() > 1:
-            _refuse_damaged(name, f"its tensor {key} has bytes that are neither False nor True")
+            _refuse_damaged(name, f"its tensor {cut(key)} has bytes that are neither False nor True")
         tensors[key] = array
     return tensors
 

@@ -4,41 +4,28 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import os
 import time
-from collections.abc import Iterable
-from dataclasses import dataclass
-from functools import partial
+import warnings
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 
-from fastmlp import data, optimizers, options, schedules, weighing
-from fastmlp.errors import DivergenceError
+from fastmlp import checkpoints, data, optimizers, options, schedules, weighing
+from fastmlp.advice import ended_far_above, what_to_try
+from fastmlp.atomic import Change, copied, held
+from fastmlp.checkpoints import Checkpoints, Moment
+from fastmlp.errors import DivergenceError, DivergenceWarning
 from fastmlp.history import History
-from fastmlp.network import Network
+from fastmlp.network import Network, raw_state, seed_set
 from fastmlp.pairs import loading
 from fastmlp.progress import bar
 from fastmlp.schedules import ReduceOnPlateau, Schedule
+from fastmlp.spec import Spec
 from fastmlp.stopping import resolve_metric
 from fastmlp.training import Rates, Run, State, Step, Training
 from fastmlp.watching import Watch
-
-
-@dataclass(frozen=True)
-class _Moment:
-    """A network as it stood after an epoch."""
-
-    parameters: np.ndarray
-    state: State
-    epochs: int
-    epochs_ever: int
-    plateau: dict[str, Any] | None
-
-    @classmethod
-    def of(cls, network: Network, run: Run) -> _Moment:
-        plateau = run.plateau.state() if run.plateau else None
-        return cls(network.parameters.copy(), run.state.copy(), run.epochs, network.epochs, plateau)
 
 
 class Fit:
@@ -75,10 +62,15 @@ class Fit:
         target_accuracy: Any,
         progress: Any,
         threads: Any,
+        checkpoint: Any,
+        checkpoint_every: Any,
+        keep: Any,
     ) -> None:
         self.network, self.backend = network, backend
         self.numbered = False  # whether it needs the seed as a number
         spec = network.spec
+        self.moment = _moment_to_go_on_from(checkpoint, resume, spec)
+        self.source = self.moment.network if self.moment else network  # where the fit goes on from
         x = data.features(X, spec)
         targets = data.targets(y, len(x), spec)
         share, rows, self.held = self._validation(validation, x, targets)
@@ -87,21 +79,24 @@ class Fit:
             x, targets = x[rows], targets[rows]
         self.x, self.targets = x, targets
         self.labelled = data.labelled(spec, targets)
-        self.run = self._run_of(optimizer, learning_rate, data.flag(resume, "resume"))
+        self.run = self._run_of(optimizer, learning_rate, self.moment is not None or data.flag(resume, "resume"))
         self._check_share(share)
+        self.begun = self.moment.begun if self.moment else self.run.epochs
         count = self._count(epochs)
+        last = self.begun + count
+        self.checkpoints = self._checkpoints(checkpoint, checkpoint_every, keep, count)
         asked = options.thread_count(threads)
-        self.watch = self._watch(early_stopping, callback, self.run.epochs + count, asked)
+        self.watch = self._watch(early_stopping, callback, last, asked)
         dropped = options.dropout_rates(dropout, spec)
         self.training = Training(
-            epochs=count,
+            epochs=last - self.run.epochs,
             learning_rate=self._rates(),
             batch_size=len(x) if batch_size is None else min(data.positive_int(batch_size, "batch_size"), len(x)),
             record_every=1 if record_every is None else data.positive_int(record_every, "record_every"),
-            order=network.order(len(x)) if data.flag(shuffle, "shuffle") else None,
+            order=self._order(len(x)) if data.flag(shuffle, "shuffle") else None,
             target_loss=None if target_loss is None else data.finite_float(target_loss, "target_loss"),
             target_accuracy=options.target_accuracy(target_accuracy, spec, self.labelled),
-            epochs_before=network.epochs,
+            epochs_before=self.source.epochs,
             done=self.run.epochs,
             rate_begins=self.run.rate_begins,
             optimizer=None if self.run.optimizer.kernel == "gradient_descent" else self.run.optimizer,
@@ -113,6 +108,8 @@ class Fit:
             dropout_seed=self._number_seed() if dropped else 0,
             threads=asked,
             watched=self.watch.needed,
+            step_every=self.checkpoints.every if self.checkpoints else None,
+            begun=self.begun,
         )
         self.watch.plateau_every = self.training.record_every
         if clip_value is not None and clip_norm is not None:
@@ -120,47 +117,55 @@ class Fit:
         self.progress = None if progress is None else data.flag(progress, "progress")
         if progress is None and callback is not None:
             self.progress = False  # what a callback prints would land on the bar's line
+        self.asked = self._asked(count, share, early_stopping) if self.moment or self.checkpoints else {}
+        if self.moment:
+            checkpoints.check_same(self.asked, self.moment.asked, str(checkpoint if resume is True else resume))
 
     def go(self, history: History) -> None:
         """Trains, and writes down in `history` what happens."""
         network, training, run, watch = self.network, self.training, self.run, self.watch
-        started = time.perf_counter()
+        self.started = time.perf_counter()
         loaded = sum(loading)
-        if self.numbered:
-            network.draw_seed()
-        network.run = run
-        if watch.plateau is not None:
-            watch.plateau.watch(watch.plateau_metric)
+        network.change([*self._beginning(), *self._told_before(history)])
+        if self.moment and self.moment.ended:
+            return
+        network.change(self._drawn_from())
         try:
-            if run.epochs:
-                watch.see_start(run.epochs)
+            if self.moment:
+                self.started -= self.moment.seconds
+                watch.go_on(self.moment.stopping, self.moment.best)
+            elif run.epochs:
+                watch.see_start(run.epochs, network.parameters)
+            self._begin_checkpoints(history)
             with bar(training.epochs, self.progress) as advance:
-                steps = self.backend.train(
-                    network.spec, network.parameters, self.x, self.targets, training, run.state, self.weights
-                )
+                of = network.spec, network.parameters, self.x, self.targets, training, run.state, self.weights
+                kept = self.moment.kept if self.moment else None
+                steps = self.backend.train(*of, staged=True, kept=kept)
                 reason = None
-                while reason is None:
+                while reason is None and training.epochs:
                     with np.errstate(all="ignore"):  # divergence is told by an exception, not by warnings before it
                         step = next(steps, None)
                     if step is None:
                         break
-                    history.seconds = time.perf_counter() - started
-                    network.epochs = training.epochs_before - training.done + step.epochs
-                    run.epochs = step.epochs
-                    for record in self._note(step, history):
-                        reason = watch.see(record, history)
+                    history.seconds = time.perf_counter() - self.started
+                    reason = self._take(step, history)
                     advance(step.epochs - training.done, history)
                 steps.close()
             history.stopped = history.stopped or reason
             if watch.best is not None:
                 self._go_back(watch.best)
+            if run.drawn_from is not None:
+                network.change([held(run, "drawn_from", None)])
+            if self.checkpoints:
+                self.checkpoints.write(self._moment_now(history, ended=True))
+            self._warn_if_it_did_harm(history)
         except BaseException as error:
             if not run.spoilt:
                 interrupted = isinstance(error, KeyboardInterrupt)
                 history.stopped = "interrupted" if interrupted else f"{type(error).__name__} was raised"
             raise
         finally:
-            history.seconds = time.perf_counter() - started
+            history.seconds = time.perf_counter() - self.started
             history.loading = sum(loading) - loaded
 
     # -----------------------------------------------------------------------------------------------------
@@ -168,22 +173,58 @@ class Fit:
 
     def _count(self, epochs: Any) -> int:
         """The epochs, where they fit into what counts those of all fits."""
-        count, left = data.positive_int(epochs, "epochs"), data.LIMIT - self.network.epochs
+        count, left = data.positive_int(epochs, "epochs"), data.LIMIT - self.source.epochs
         if count > left:
             raise ValueError(
-                f"epochs={epochs!r} after {self.network.epochs} that the model has trained is more than it can count, "
+                f"epochs={epochs!r} after {self.source.epochs} that the model has trained is more than it can count, "
                 f"{data.LIMIT}: " + (f"give {left} or less" if left else "give the weights to a new Model")
             )
         return count
 
     def _number_seed(self) -> int:
         self.numbered = True
-        return self.network.number_seed()
+        return self.source.number_seed()
+
+    def _order(self, rows: int) -> Any:
+        """The epochs' orders: by the seed as a number, or by the model's own generator."""
+        return (self.source if isinstance(self.source.seed, int) else self.network).order(rows)
+
+    def _checkpoints(self, path: Any, every: Any, keep: Any, epochs: int) -> Checkpoints | None:
+        some = max(1, epochs // 10) if every is None else data.positive_int(every, "checkpoint_every")
+        keep = data.positive_int(keep, "keep")
+        if path is None:
+            if every is not None or keep != 1:
+                name = "keep" if every is None else "checkpoint_every"
+                raise ValueError(f"{name} goes with checkpoint, which is not given: give the path of a file")
+            return None
+        return Checkpoints(options.path(path, "checkpoint"), some, keep)
+
+    def _asked(self, epochs: int, share: float | None, early_stopping: Any) -> dict[str, Any]:
+        """What the fit was asked for, as far as its bits depend on it."""
+        training, rule, rate = self.training, options.stopping(early_stopping), self.run.optimizer.learning_rate
+        names = ("batch_size", "record_every", "target_loss", "target_accuracy", "l2", "l1", "dropout", "clip_value",
+                 "clip_norm")  # fmt: skip
+        held_x, held_y = self.held or (None, None)
+        return checkpoints.plain(
+            {
+                "epochs": epochs,
+                **{name: getattr(training, name) for name in names},
+                "shuffle": training.order is not None,
+                "optimizer": optimizers.describe(self.run.optimizer),
+                "learning_rate": rate if isinstance(rate, float) else schedules.describe(rate),
+                "validation": share,
+                "early_stopping": None if rule is None else dataclasses.asdict(rule),
+                "X": checkpoints.digest_of(self.x),
+                "y": checkpoints.digest_of(self.targets),
+                "sample_weight": checkpoints.digest_of(self.weights),
+                "validation_data": [checkpoints.digest_of(held_x), checkpoints.digest_of(held_y)],
+            }
+        )
 
     def _run_of(self, optimizer: Any, learning_rate: Any, resume: bool) -> Run:
         """The run that this fit belongs to: a new one, or the last fit's."""
         spec = self.network.spec
-        last = self.network.run if resume else None
+        last = self.source.run if resume else None
         found: Any
         if last is None:
             found = optimizers.find("sgd" if optimizer is None else optimizer, learning_rate)
@@ -205,7 +246,7 @@ class Fit:
         options.check_settings(found, spec.dtype)
         same = found.learning_rate == last.optimizer.learning_rate
         plateau, begins = (last.plateau, last.rate_begins) if same else (None, last.epochs)
-        return Run(found, last.state, last.epochs, plateau, begins, last.held_out)
+        return Run(found, last.state, last.epochs, plateau, begins, last.held_out, drawn_from=last.drawn_from)
 
     def _rates(self) -> float | Rates:
         rate = self.run.optimizer.learning_rate
@@ -266,9 +307,9 @@ class Fit:
         if held is not None:
             evaluate = self.backend.evaluator(network.spec, *held, threads=threads)
 
-            def validated() -> tuple[float, float]:
+            def validated(parameters: np.ndarray) -> tuple[float, float]:
                 with np.errstate(all="ignore"):
-                    loss, accuracy = evaluate(network.parameters)
+                    loss, accuracy = evaluate(parameters)
                 return loss, accuracy if held_labelled else math.nan
 
             watch.evaluate = validated
@@ -280,51 +321,173 @@ class Fit:
         if rule is not None:
             watch.stopping_metric = metric(rule.metric, "early_stopping")
             watch.begin(rule)
-            watch.keep = partial(_Moment.of, network, run) if rule.best_weights else None
+            watch.keep = network.at_once if rule.best_weights else None
         return watch
 
     # -----------------------------------------------------------------------------------------------------
     # Between epochs
 
-    def _go_back(self, moment: _Moment) -> None:
-        network, run = self.network, self.run
-        network.parameters[:] = moment.parameters
-        run.state, run.epochs, network.epochs = moment.state, moment.epochs, moment.epochs_ever
-        if isinstance(run.optimizer.learning_rate, ReduceOnPlateau):
-            run.plateau = run.optimizer.learning_rate.start(moment.plateau)
+    def _beginning(self) -> list[Change]:
+        """What changes before anything is trained."""
+        network, run, watch, source = self.network, self.run, self.watch, self.source
+        changes = [held(network, "run", run)]
+        if source is not network:
+            changes += [copied(network.parameters, source.parameters), held(network, "epochs", source.epochs)]
+            changes.append(held(network, "drawn_seed", source.drawn_seed))
+            if type(source.seed) is type(network.seed) and not isinstance(source.seed, int):
+                changes.append(seed_set(network.seed, raw_state(source.seed)))  # which others may draw from, too
+            else:
+                changes.append(held(network, "seed", source.seed))
+        elif self.numbered:
+            changes += network.seed_drawn()
+        if run.drawn_from is not None and source is network:  # for an epoch that the last fit did not train on
+            changes.append(seed_set(network.seed, run.drawn_from))
+        if watch.plateau is not None:
+            changes.append(held(watch.plateau, "now", watch.plateau.watching(watch.plateau_metric)))
+        return changes
 
-    def _note(self, step: Step, history: History) -> Iterable[np.ndarray]:
-        """Adds a step's records to the history; raises DivergenceError where the step says so. -> what to watch."""
+    def _drawn_from(self) -> list[Change]:
+        """Where the next epoch's order will be drawn from, if by a generator."""
+        training = self.training
+        if callable(training.order) and training.batch_size < len(self.x):
+            return [held(self.run, "drawn_from", raw_state(self.network.seed))]
+        return []
+
+    def _told_before(self, history: History) -> list[Change]:
+        """What the history tells of the fit's beginning, where this goes on with one."""
+        moment = self.moment
+        if moment is None:
+            return []
+        told = {"seconds": moment.seconds, "stopped": moment.stopped, "best_epoch": moment.best_epoch}
+        return [*history.extended(moment.records), *(held(history, name, value) for name, value in told.items())]
+
+    def _begin_checkpoints(self, history: History) -> None:
+        if self.checkpoints and self.moment:
+            self.checkpoints.went_on(self.run.epochs)
+        elif self.checkpoints:
+            self.checkpoints.begin(self._moment_now(history))
+
+    def _moment_now(self, history: History, ended: bool = False, kept: np.ndarray | None = None) -> Moment:
+        return Moment(
+            network=self.network.at_once(),
+            asked=self.asked,
+            begun=self.begun,
+            records=history.records(),
+            seconds=time.perf_counter() - self.started,
+            stopped=history.stopped,
+            ended=ended,
+            best_epoch=history.best_epoch,
+            stopping=self.watch.stopping,
+            best=None if ended else self.watch.best,
+            kept=kept,
+        )
+
+    def _take(self, step: Step, history: History) -> str | None:
+        """Takes in a step: the network, the history and the learning rate change as one, and then callbacks see them.
+
+        -> why training ends here, or None. Raises DivergenceError where the step says so.
+        """
+        network, run, watch, training = self.network, self.run, self.watch, self.training
+        if not step.changes:
+            return None
         finite = step.records[np.isfinite(step.records["loss"])]
         finite["seconds"] = history.seconds
         if not self.labelled:
             finite["accuracy"] = np.nan
-        if len(finite):
-            if self.watch.needed and step.state != "diverged":  # else the parameters are those of before
-                self.watch.validated(finite)
-            history.extend(finite)
-        if step.state == "target":
-            last = finite[-1]
-            goal = self.training.target_loss
-            with np.errstate(all="ignore"):  # a goal beyond float32 is infinity
-                by_loss = goal is not None and last["loss"] <= np.dtype(self.network.spec.dtype).type(goal)
-            history.stopped = f"loss {last['loss']:.6g}" if by_loss else f"accuracy {last['accuracy']:.6g}"
-            history.stopped += f" reached the target in epoch {last['epoch']}"
+        changes = [
+            *step.changes,
+            held(run, "epochs", step.epochs),
+            held(network, "epochs", training.epochs_before - training.done + step.epochs),
+            *self._drawn_from(),
+        ]
+        # Parameters of a step "diverged" are those of before.
+        watched = watch.needed and len(finite) > 0 and step.state != "diverged"
+        if watched:
+            assert step.parameters is not None
+            changes += watch.validated(finite, step.parameters)
         if step.state == "diverged":
-            history.stopped, self.run.spoilt = "diverged", "the last fit diverged"
-            what = f"a weight was no longer finite by epoch {max(step.epochs, 1)}"
-            if len(finite) < len(step.records):
-                last = step.records[-1]
-                what = f"the loss was {last['loss']} in epoch {last['epoch']}"
-            held = "the weights that this fit began with"
-            if len(history):
-                held = f"the weights of epoch {history.epoch[-1]}, the last whose loss is recorded as finite"
-            raise DivergenceError(
-                f"training diverged: {what}. Try a smaller learning_rate than {self._rate_in_words()}, or scale X. "
-                f"The model holds {held}"
-            )
-        return finite if self.watch.needed else ()
+            changes.append(held(run, "spoilt", "the last fit diverged"))
+        network.change([*changes, *history.extended(finite)])
+        if step.state == "target":
+            history.stopped = self._reached(finite[-1])
+        if step.state == "diverged":
+            history.stopped = "diverged"
+            raise DivergenceError(self._diverged(step, len(finite), history))
+        reason = None
+        for record in finite if watched else ():
+            reason = watch.see(record, history)
+        if self.checkpoints and reason is None and step.state == "more" and self.checkpoints.due(step.epochs):
+            self.checkpoints.write(self._moment_now(history, kept=step.kept))
+        return reason
+
+    def _go_back(self, best: Network) -> None:
+        network, run = self.network, self.run
+        assert best.run is not None
+        changes = [
+            copied(network.parameters, best.parameters),
+            copied(run.state.vectors, best.run.state.vectors),
+            copied(run.state.powers, best.run.state.powers),
+            held(run, "epochs", best.run.epochs),
+            held(network, "epochs", best.epochs),
+        ]
+        if run.plateau is not None and best.run.plateau is not None:
+            changes.append(held(run.plateau, "now", best.run.plateau.now))
+        network.change(changes)
+
+    # -----------------------------------------------------------------------------------------------------
+    # In words
+
+    def _reached(self, last: np.void) -> str:
+        """Which target a record has reached."""
+        goal = self.training.target_loss
+        with np.errstate(all="ignore"):  # a goal beyond float32 is infinity
+            by_loss = goal is not None and last["loss"] <= np.dtype(self.network.spec.dtype).type(goal)
+        figure = f"loss {last['loss']:.6g}" if by_loss else f"accuracy {last['accuracy']:.6g}"
+        return f"{figure} reached the target in epoch {last['epoch']}"
+
+    def _diverged(self, step: Step, finite: int, history: History) -> str:
+        """What happened, what to do, and what the model now holds."""
+        what = f"a weight was no longer finite by epoch {max(step.epochs, 1)}"
+        if finite < len(step.records):
+            last = step.records[-1]
+            what = f"the loss was {last['loss']} in epoch {last['epoch']}"
+        kept = "the weights that this fit began with"
+        if len(history):
+            kept = f"the weights of epoch {history.epoch[-1]}, the last whose loss is recorded as finite"
+        return f"training diverged: {what}. {self._advice()}. The model holds {kept}"
+
+    def _advice(self) -> str:
+        return what_to_try(self.network.spec, self.x, self.targets, self._rate_in_words())
+
+    def _warn_if_it_did_harm(self, history: History) -> None:
+        losses = history.loss
+        if len(losses) > 1 and self.watch.best is None:
+            first, last = float(losses[0]), float(losses[-1])
+            if ended_far_above(self.network.spec, self.targets, first, last):
+                warnings.warn(
+                    f"training ended with a loss of {last:.3g}, far above the {first:.3g} that it began with. "
+                    + self._advice(),
+                    DivergenceWarning,
+                    stacklevel=4,
+                )
 
     def _rate_in_words(self) -> str:
         rate = self.run.optimizer.learning_rate
         return f"{rate:g}" if isinstance(rate, float) else str(rate)
+
+
+def _moment_to_go_on_from(checkpoint: Any, resume: Any, spec: Spec) -> Moment | None:
+    """The moment of the checkpoint that `resume` is, or that is there and means it; None for any other fit."""
+    if isinstance(resume, (str, os.PathLike)):
+        path = resume
+    elif resume is True and checkpoint is not None and os.path.exists(options.path(checkpoint, "checkpoint")):
+        path = checkpoint
+    else:
+        return None
+    moment = checkpoints.read(path)
+    if moment.network.spec != spec:
+        raise ValueError(
+            f"{os.fspath(path)} is the checkpoint of another network, {list(moment.network.spec.layers)}, "
+            f"{moment.network.spec.dtype}: load it with Model.load, and fit that"
+        )
+    return moment

@@ -16,9 +16,8 @@ import numpy as np
 
 from fastmlp import data, pairs, pieces, workspace
 from fastmlp import plan as at
-from fastmlp.network import backend_module
+from fastmlp.network import Network, backend_module
 from fastmlp.pace import Pace
-from fastmlp.pairs import Floats, Ints
 from fastmlp.reference.arithmetic import CHUNK, LINE
 from fastmlp.spec import Spec
 from fastmlp.workspace import Workspace, aligned, whole_panels
@@ -55,8 +54,10 @@ class Forward:
     as have ever run at once.
     """
 
-    def __init__(self, spec: Spec, parameters: np.ndarray, backend: str):
-        self.spec, self.parameters, self.backend = spec, parameters, backend
+    def __init__(self, spec: Spec, parameters: np.ndarray, backend: str, network: Network | None = None):
+        """network: whose parameters these are, if another thread may train it meanwhile: a prediction then uses its
+        parameters as of one moment."""
+        self.spec, self.parameters, self.backend, self._network = spec, parameters, backend, network
         self._dtype = np.dtype(spec.dtype)
         self._inputs = spec.inputs
         small = FEW * sum(spec.layers) * self._dtype.itemsize <= KEPT_BYTES
@@ -82,13 +83,22 @@ class Forward:
                     ready.turn_to(what)
                 x, result = ready.views[rows]
                 x[...] = X
-                if ready.run(rows):
+                # While Python's lock is held nobody trains.
+                network = None if ready.held else self._network
+                before = network and network.version
+                if ready.run(rows) and (network is None or network.version == before):
                     found = result.copy()
                     kept.append(ready)
                     return labels(self.spec, found) if what == "labels" and rows <= ROW_BY_ROW else found
+        network = self._network
+        before = network and network.version
         if self.backend == "reference":
-            return self._by_definition(what, data.features(X, self.spec, name), name)
-        return self._many(what, X, name, threads)
+            found = self._by_definition(what, data.features(X, self.spec, name), name)
+        else:
+            found = self._many(what, X, name, threads)
+        if network is not None and network.version != before:
+            return Forward(self.spec, network.parameters_now(), self.backend)(what, X, name, threads)
+        return found
 
     def _pass(self, kept: list[Pass], rows: int) -> Pass:
         """One that nobody uses now: who uses one takes it out, and puts it back afterwards."""
@@ -119,9 +129,7 @@ class Forward:
         pace = pieces.pace_of(self.spec, rows, piece, threads)
         passes += [self._pass(kept, rows) for _ in range(pace.members - 1)]
         flags = rows_of.flags
-        block, size = None, rows
-        if pace.members > 1:
-            size = max(pace.members, pieces.BLOCK_WORK // (piece * self.spec.parameters)) * piece
+        block, size = None, pieces.block_rows(self.spec, piece, pace.members)
         if rows_of.dtype != self._dtype or not flags.c_contiguous or not flags.aligned:
             fitting = max(1, CONVERTED_BYTES // (piece * self._inputs * self._dtype.itemsize)) * piece * pace.members
             block = np.empty((min(size, fitting, rows), self._inputs), self._dtype)
@@ -182,15 +190,17 @@ def run(passes: list[Pass], what: str, x: np.ndarray, result: np.ndarray, pace: 
     first, rows = passes[0], len(x)
     addresses = x.ctypes.data, result.ctypes.data
     helped = len(passes) > 1 and rows > first.piece and pace.helps(False)
-    for ready in passes if helped else passes[:1]:
+    used = passes if helped else passes[:1]
+    for ready in used:
         ready.take(what, rows, *addresses)
     if len(passes) == 1:
         return first.run(rows)
-    function = pairs.function("predict.checked", first.spec.dtype, (Ints, Floats))
     before = time.perf_counter()
-    plans = [ready.plan for ready in (passes if helped else passes[:1])]
-    good = pieces.run(function, plans, first.parameters.ctypes.data)
-    pace.saw(helped, rows, time.perf_counter() - before)
+    plans = [ready.plan for ready in used]
+    good, came = pieces.run(
+        "predict.checked", first.spec.dtype, plans, first.parameters.ctypes.data, used, x, result
+    )  # fmt: skip
+    pace.saw(came > 1, rows, time.perf_counter() - before)
     return good
 
 
@@ -221,8 +231,8 @@ class Pass:
             plan[at.COPY_ROWS] = made.address("predict.copy_rows")
             self._place_tail()
         self.bytes = sum(array.nbytes for array in made._arrays)
-        held = own and spec.parameters * piece <= HELD_WORK
-        prototype = ctypes.PYFUNCTYPE if held else ctypes.CFUNCTYPE
+        self.held = own > 0 and spec.parameters * piece <= HELD_WORK
+        prototype = ctypes.PYFUNCTYPE if self.held else ctypes.CFUNCTYPE
         # As `native.Function` does, in a fourth of its time: the result has its place, Python may stay locked, and what
         # ctypes.byref makes is passed as it is, where addresses as ints are converted in each call (0.07 us).
         self.call = prototype(None)(pairs.address("predict.checked", spec.dtype))

@@ -1,6 +1,6 @@
 """The state of what a model takes as its seed, as plain numbers, lists and dicts for a file, and back.
 
-Imports NumPy only. A state from a file is checked before NumPy gets it: NumPy trusts a position in a buffer, and would
+Imports NumPy. A state from a file is checked before NumPy gets it: NumPy trusts a position in a buffer, and would
 read beyond the buffer's end.
 """
 
@@ -10,6 +10,8 @@ import math
 from typing import Any
 
 import numpy as np
+
+from fastmlp.words import shown
 
 Seed = int | np.random.Generator | np.random.RandomState
 
@@ -37,7 +39,7 @@ def state_of(seed: Any) -> dict[str, Any]:
     """
     if isinstance(seed, (int, np.integer)) and not isinstance(seed, bool):
         if not 0 <= seed < 2**64:
-            raise ValueError(f"seed={seed!r} is out of range: give a whole number from 0 to 2**64 - 1")
+            raise ValueError(f"seed={shown(seed)} is out of range: give a whole number from 0 to 2**64 - 1")
         return {"kind": "int", "seed": int(seed)}
     if type(seed) is np.random.RandomState:
         state: Any = seed.get_state(legacy=False)
@@ -61,23 +63,24 @@ def from_state(state: Any) -> Seed:
         _check(rest, {"seed": 2**64}, "")
         return rest["seed"]
     if kind not in ("Generator", "RandomState"):
-        raise ValueError(f"seed's state is of the kind {kind!r:.40}, which is none of int, Generator and RandomState")
+        known = "int, Generator and RandomState"
+        raise ValueError(f"seed's state is of the kind {shown(kind, 40)}, which is none of {known}")
     name = rest.pop("bit_generator", None)
     if not isinstance(name, str) or name not in (_STATES if kind == "Generator" else ("MT19937",)):
         raise ValueError(
-            f"seed's state is of a {kind} over {name!r:.40}, which is none of NumPy's own that can be kept"
+            f"seed's state is of a {kind} over {shown(name, 40)}, which is none of NumPy's own that can be kept"
         )
     if kind == "Generator":
         _check(rest, _STATES[name], "")
-        if "inc" in rest["state"] and rest["state"]["inc"] % 2 == 0:
-            raise ValueError("seed's state has an even state.inc: those of PCG64 are odd")
+        _check_turns(rest["state"])
         bit_generator = _BIT_GENERATORS[name](0)
         bit_generator.state = {"bit_generator": name, **_arrays(rest, _STATES[name])}
         return np.random.Generator(bit_generator)
     gauss = rest.pop("gauss", None)
     if type(gauss) is not float or not math.isfinite(gauss):
-        raise ValueError(f"seed's state has gauss={gauss!r:.40}, which is no finite float")
+        raise ValueError(f"seed's state has gauss={shown(gauss, 40)}, which is no finite float")
     _check(rest, _LEGACY, "")
+    _check_turns(rest["state"])
     generator = np.random.RandomState(0)
     generator.set_state({"bit_generator": name, "gauss": gauss, **_arrays(rest, _LEGACY)})
     return generator
@@ -111,7 +114,7 @@ def _check(value: Any, form: Any, place: str) -> None:
     where = f"seed's state has a {place} that" if place else "seed's state"
     if isinstance(form, dict):
         if not isinstance(value, dict) or set(value) != set(form):
-            held = f"{sorted(map(str, value))!r:.80}" if isinstance(value, dict) else f"a {type(value).__name__}"
+            held = shown(list(value), 80) if isinstance(value, dict) else f"a {type(value).__name__}"
             raise ValueError(f"{where} is {held}, and should hold {', '.join(form)}")
         for key, inner in form.items():
             _check(value[key], inner, f"{place}.{key}" if place else key)
@@ -120,7 +123,18 @@ def _check(value: Any, form: Any, place: str) -> None:
         if not isinstance(value, list) or len(value) != count or not all(_is_below(item, limit) for item in value):
             raise ValueError(f"{where} is no list of {count} whole numbers from 0 to {limit - 1}")
     elif not _is_below(value, form):
-        raise ValueError(f"{where} is {value!r:.40}, no whole number from 0 to {form - 1}")
+        raise ValueError(f"{where} is {shown(value, 40)}, no whole number from 0 to {form - 1}")
+
+
+def _check_turns(state: dict[str, Any]) -> None:
+    """Raises ValueError for what no generator comes to: PCG64's even increment, and MT19937's zeros, which stay zeros.
+
+    A normal number is drawn until it fits, and of zeros none does: NumPy would not come back.
+    """
+    if "inc" in state and state["inc"] % 2 == 0:
+        raise ValueError("seed's state has an even state.inc: those of PCG64 are odd")
+    if "pos" in state and state["key"][0] < 2**31 and not any(state["key"][1:]):
+        raise ValueError("seed's state has a state.key of zeros, which MT19937 cannot leave")
 
 
 def _is_below(value: Any, limit: int) -> bool:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
+from fastmlp.atomic import Change, together
 from fastmlp.training import RECORD
 
 if TYPE_CHECKING:
@@ -35,7 +37,7 @@ class History:
     """
 
     def __init__(self) -> None:
-        self._parts: list[np.ndarray] = []  # of records; one list, so that an interrupt finds whole records
+        self._parts: list[np.ndarray] = []  # of records; one list, which others hold that add to it
         self.seconds: float = 0.0
         self.loading: float = 0.0
         self.stopped: str | None = None
@@ -71,15 +73,22 @@ class History:
 
     @property
     def _records(self) -> np.ndarray:
-        if len(self._parts) > 1:
-            self._parts = [np.concatenate(self._parts)]
+        if (count := len(self._parts)) > 1:
+            self._parts[:count] = [np.concatenate(self._parts[:count])]
         return self._parts[0] if self._parts else np.zeros(0, RECORD)
+
+    def records(self) -> np.ndarray:
+        """A copy of the records (R,), of dtype `training.RECORD`."""
+        return self._records.copy()
 
     def extend(self, records: np.ndarray) -> None:
         """Adds a copy of records (R,), as `training.records` makes them. `fit` calls this; its caller only reads."""
+        together(self.extended(records))
+
+    def extended(self, records: np.ndarray) -> list[Change]:
+        """The changes that `extend` makes."""
         assert records.dtype == RECORD
-        if len(records):
-            self._parts.append(records.copy())
+        return [partial(self._parts.append, records.copy())] if len(records) else []
 
     def latest(self) -> str:
         """The last record in words: 'loss 0.0042, accuracy 0.98, validation 0.0051, 0.97', or '' if there is none."""

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastmlp import data, losses, options, saving
+from fastmlp.atomic import copied, held
+from fastmlp.busy import Busy
 from fastmlp.callbacks import Info
 from fastmlp.fitting import Fit
 from fastmlp.history import History
@@ -75,7 +77,7 @@ class Model:
         self.backend = known_backend(backend)
         seed = check_seed(seed)
         self._network = Network(self.spec, initial_parameters(self.spec, check_init(init), seed, backend), seed)
-        self._fitting = False
+        self._busy = Busy()
         self.history = None
 
     def __repr__(self) -> str:
@@ -89,7 +91,10 @@ class Model:
 
     def __getstate__(self) -> dict[str, Any]:
         # A copy that a callback makes is not training, and addresses are of no use to it.
-        return {**self.__dict__, "_fitting": False, "_forward_kept": None}
+        return {name: value for name, value in self.__dict__.items() if name not in ("_busy", "_forward_kept")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state, _busy=Busy(), _forward_kept=None)
 
     def __copy__(self) -> Model:
         return copy.deepcopy(self)  # not a second name for the same parameters
@@ -114,12 +119,15 @@ class Model:
         validation: Any = None,
         early_stopping: EarlyStopping | int | None = None,
         callback: Callable[[Info], bool | None] | None = None,
-        resume: bool = False,
+        resume: bool | str | os.PathLike = False,
         record_every: int | None = None,
         target_loss: float | None = None,
         target_accuracy: float | None = None,
         progress: bool | None = None,
         threads: int | None = None,
+        checkpoint: str | os.PathLike | None = None,
+        checkpoint_every: int | None = None,
+        keep: int = 1,
     ) -> History:
         """Trains from the current weights; returns what it recorded.
 
@@ -149,55 +157,67 @@ class Model:
         resume: goes on where the last fit ended: with its optimizer's state and learning rate, and its count of epochs,
             so that 10 epochs and 20 more are 30, bit for bit. The other options have to be given again; optimizer need
             not, and by the same name is the same. Otherwise the optimizer and its learning rate begin anew.
+            With a checkpoint that is there, or given its path: goes on from the checkpoint, see there.
         record_every: records the first epoch, each k-th and the last; None: every epoch, at 56 bytes each.
         target_loss, target_accuracy: a record that reaches either ends the training.
         progress: a bar; None: on a terminal, for runs of more than a second.
         threads: how many; None: FASTMLP_NUM_THREADS, or else as many as there are cores and as make it faster, which is
-        tried out while training. The result is the same, to the bit.
+            tried out while training. The result is the same, to the bit.
+        checkpoint: the path of a file to which the whole state of this fit is written after each `checkpoint_every`
+            epochs (None: ten times) and at its end; the file is always whole. After a crash, the same call with
+            resume=True goes on from there and ends with the very bits and history of a fit that was not cut short, with
+            early stopping, too; it raises ValueError where its arguments or rows differ. `Model.load` reads the file.
+        keep: how many checkpoints stay: those before the newest get the number of their epoch into their names.
 
         A record's loss and accuracy stand as before that epoch's update; with mini-batches they are the epoch's mean.
         With one batch an epoch, a target leaves the very weights that reached it.
 
         Raises DivergenceError if a recorded loss or a parameter is not finite; the model then holds the weights of the
-        last record that was. KeyboardInterrupt (Ctrl-C), and what a callback raises, leave the weights reached so far,
-        and `model.history`; resume then begins an epoch that was cut short anew.
+        last record that was. KeyboardInterrupt (Ctrl-C), any exception of a signal's handler, and what a callback
+        raises, leave the model and `model.history` as they stood after the last whole epoch that was told, some 50 ms
+        ago or an epoch; resume then goes on exactly. RuntimeError if another call trains the model. Predictions that
+        another thread makes meanwhile use the weights as they stood after one of the epochs.
         """
-        if self._fitting:
-            raise RuntimeError("fit was called while the model trains, as from a callback: call it after that fit")
-        fit = Fit(
-            self._network,
-            backend_module(self.backend),
-            X,
-            y,
-            epochs=epochs,
-            learning_rate=learning_rate,
-            batch_size=batch_size,
-            shuffle=shuffle,
-            optimizer=optimizer,
-            l2=l2,
-            l1=l1,
-            dropout=dropout,
-            clip_value=clip_value,
-            clip_norm=clip_norm,
-            sample_weight=sample_weight,
-            class_weight=class_weight,
-            validation=validation,
-            early_stopping=early_stopping,
-            callback=callback,
-            resume=resume,
-            record_every=record_every,
-            target_loss=target_loss,
-            target_accuracy=target_accuracy,
-            progress=progress,
-            threads=threads,
+        use = self._busy.begin(
+            "fit was called while the model trains, as from a callback or another thread: call it after that fit, "
+            "or give each thread a copy of the model"
         )
-        history = self.history = History()
         try:
-            self._fitting = True
+            fit = Fit(
+                self._network,
+                backend_module(self.backend),
+                X,
+                y,
+                epochs=epochs,
+                learning_rate=learning_rate,
+                batch_size=batch_size,
+                shuffle=shuffle,
+                optimizer=optimizer,
+                l2=l2,
+                l1=l1,
+                dropout=dropout,
+                clip_value=clip_value,
+                clip_norm=clip_norm,
+                sample_weight=sample_weight,
+                class_weight=class_weight,
+                validation=validation,
+                early_stopping=early_stopping,
+                callback=callback,
+                resume=resume,
+                record_every=record_every,
+                target_loss=target_loss,
+                target_accuracy=target_accuracy,
+                progress=progress,
+                threads=threads,
+                checkpoint=checkpoint,
+                checkpoint_every=checkpoint_every,
+                keep=keep,
+            )
+            history = self.history = History()
             fit.go(history)
+            return history
         finally:
-            self._fitting = False
-        return history
+            use.end()
 
     def predict(self, X: Any, *, threads: int | None = None) -> np.ndarray:
         """Labels (N,) for softmax; 0 or 1 for sigmoid, values for identity and means for exponential, (N,) for one
@@ -242,7 +262,7 @@ class Model:
         """
         from fastmlp.predictor import Predictor
 
-        return Predictor(self.spec, self._network.parameters, self.backend)
+        return Predictor(self.spec, self._network.parameters_now(), self.backend)
 
     def evaluate(self, X: Any, y: Any, *, threads: int | None = None) -> dict[str, float]:
         """{"loss", "accuracy"}, or {"loss", "r2"} for output="identity" and "exponential".
@@ -255,21 +275,23 @@ class Model:
         threads = threads if threads is None else options.thread_count(threads)
         x = data.features(X, spec)
         targets = data.targets(y, len(x), spec)
-        loss, accuracy = self._evaluate(x, targets, threads)
+        parameters = self._network.parameters_now()
+        loss, accuracy = self._evaluate(parameters, x, targets, threads)
         if spec.is_classifier:
             return {"loss": loss, "accuracy": accuracy if data.labelled(spec, targets) else math.nan}
-        return {"loss": loss, "r2": _r2(self._forward()("outputs", x, "X", threads), targets)}
+        forward = self._forward_of(parameters)
+        return {"loss": loss, "r2": _r2(forward("outputs", x, "X", threads), targets)}
 
     def loss(self, X: Any, y: Any, *, threads: int | None = None) -> float:
         """The mean loss. threads: as for `predict`."""
         threads = threads if threads is None else options.thread_count(threads)
         x = data.features(X, self.spec)
-        return self._evaluate(x, data.targets(y, len(x), self.spec), threads)[0]
+        return self._evaluate(self._network.parameters_now(), x, data.targets(y, len(x), self.spec), threads)[0]
 
     @property
     def weights(self) -> list[tuple[np.ndarray, np.ndarray]]:
         """[(w (K, J), b (J,)), ...], a layer each: copies; `set_weights` takes such a list back."""
-        return [(w.copy(), b.copy()) for w, b in self.spec.views(self._network.parameters)]
+        return self.spec.views(self._network.parameters_now())
 
     def set_weights(self, weights: Iterable[tuple[Any, Any]]) -> None:
         """Replaces all parameters by [(w (K, J), b (J,)), ...]. Raises before anything is changed."""
@@ -282,16 +304,24 @@ class Model:
             raise ValueError(
                 f"weights must be {len(shapes)} pairs (w, b), one for each layer: got {len(layers)} entries"
             )
-        if self._fitting:
-            raise RuntimeError("set_weights was called while the model trains, as from a callback: call it after fit")
-        parameters = np.empty_like(self._network.parameters)
-        for number, ((w, b), (inputs, outputs)) in enumerate(zip(layers, shapes, strict=True)):
-            places = self.spec.views(parameters)[number]
-            for value, place, shape, name in ((w, places[0], (inputs, outputs), "w"), (b, places[1], (outputs,), "b")):
-                place[:] = _weight_array(value, shape, f"weights[{number}] {name}", self.spec.dtype)
-        self._network.parameters[:] = parameters
-        if self._network.run is not None:
-            self._network.run.spoilt = "set_weights has replaced the weights"
+        use = self._busy.begin(
+            "set_weights was called while the model trains, as from a callback or another thread: call it after fit"
+        )
+        try:
+            network, parameters = self._network, np.empty_like(self._network.parameters)
+            for number, ((w, b), (inputs, outputs)) in enumerate(zip(layers, shapes, strict=True)):
+                places = self.spec.views(parameters)[number]
+                for value, place, shape, name in (
+                    (w, places[0], (inputs, outputs), "w"),
+                    (b, places[1], (outputs,), "b"),
+                ):
+                    place[:] = _weight_array(value, shape, f"weights[{number}] {name}", self.spec.dtype)
+            changes = [copied(network.parameters, parameters)]
+            if network.run is not None:
+                changes.append(held(network.run, "spoilt", "set_weights has replaced the weights"))
+            network.change(changes)
+        finally:
+            use.end()
 
     def save(self, path: str | os.PathLike) -> None:
         """Writes the model to one safetensors file: weights, spec, and all that `fit(..., resume=True)` goes on from.
@@ -299,7 +329,7 @@ class Model:
         The file is written beside its place and moved there when it is whole: after a crash it is the old or the new
         one. A callback may call it. Raises OSError where it cannot be written.
         """
-        saving.write(path, self._network, "model")
+        saving.write(path, self._network.at_once(), "model")
 
     @classmethod
     def load(cls, path: str | os.PathLike, *, backend: str = "numba") -> Model:
@@ -308,13 +338,13 @@ class Model:
         Raises ValueError, in words, for a file that is damaged, cut short, or not a model of fastmlp's, and OSError
         where there is none.
         """
-        return cls._of(saving.read(path, "model")[0], backend)
+        return cls._of(saving.read(path, "model", "checkpoint")[0], backend)
 
     @classmethod
     def _of(cls, network: Network, backend: str) -> Model:
         model = cls.__new__(cls)
         model.spec, model.backend, model._network = network.spec, known_backend(backend), network
-        model._fitting, model.history = False, None
+        model._busy, model.history = Busy(), None
         return model
 
     def digest(self) -> str:
@@ -323,7 +353,8 @@ class Model:
         if self.spec.loss_parameter is None:
             del fields["loss_parameter"]  # digests of networks without one are older than it
         words = json.dumps({"numerics": NUMERICS_VERSION, **fields}, sort_keys=True)
-        numbers = self._network.parameters.astype(self._network.parameters.dtype.newbyteorder("<")).tobytes()
+        parameters = self._network.parameters_now()
+        numbers = parameters.astype(parameters.dtype.newbyteorder("<")).tobytes()
         return hashlib.sha256(words.encode() + b"\n" + numbers).hexdigest()
 
     # -----------------------------------------------------------------------------------------------------
@@ -332,15 +363,19 @@ class Model:
         """What predicts, with the passes that it keeps."""
         found = self._forward_kept
         if found is None or found.backend != self.backend or found.parameters is not self._network.parameters:
-            from fastmlp.forward import Forward
-
-            found = self._forward_kept = Forward(self.spec, self._network.parameters, self.backend)
+            found = self._forward_kept = self._forward_of(self._network.parameters, self._network)
         return found
 
-    def _evaluate(self, x: np.ndarray, targets: np.ndarray, threads: int | None) -> tuple[float, float]:
+    def _forward_of(self, parameters: np.ndarray, network: Network | None = None) -> Forward:
+        from fastmlp.forward import Forward
+
+        return Forward(self.spec, parameters, self.backend, network)
+
+    def _evaluate(
+        self, parameters: np.ndarray, x: np.ndarray, targets: np.ndarray, threads: int | None
+    ) -> tuple[float, float]:
         with np.errstate(all="ignore"):
-            module = backend_module(self.backend)
-            return module.evaluate(self.spec, self._network.parameters, x, targets, threads=threads)
+            return backend_module(self.backend).evaluate(self.spec, parameters, x, targets, threads=threads)
 
 
 def _weight_array(value: Any, shape: tuple[int, ...], name: str, dtype: str) -> np.ndarray:

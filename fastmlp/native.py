@@ -2,7 +2,7 @@
 
 A kernel's object code is plain C with Numba's calling convention: `int32 f(result*, exception**, arguments...)`.
 It allocates nothing, raises nothing and refers to no Python object, so a process that finds it in the cache never
-imports Numba: linking takes 0.7 ms a kernel where importing Numba and its registries takes 500.
+imports Numba: linking takes 0.3 ms a kernel where importing Numba and its registries takes 500.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from fastmlp import interrupts
+from fastmlp import address_space, jobs, numba_settings
 
 # What object code may ask of the process: C's memory functions, libm's exact fma (processors without the instruction)
 # and Python's own functions for Ctrl-C.
@@ -35,39 +35,56 @@ class Code:
     object: bytes
 
 
+# Whatever imports Numba or compiles runs in this worker's thread, unless it is called there.
+WORKER = jobs.Worker()
+
+
 @contextmanager
 def compiling() -> Iterator[None]:
-    """For importing Numba and compiling: Ctrl-C waits until it is over, and NUMBA_DISABLE_JIT is off.
+    """For compiling: Numba's settings are those that the cache knows of, and NUMBA_DISABLE_JIT is off.
 
-    That is some 0.3 s for a kernel, and up to a second for the first, with Numba's import.
-
-    An interrupt in the middle of Numba's import leaves a half-imported Numba to the rest of the process. Kernels are
-    not Python functions that could run uncompiled.
+    Kernels are not Python functions that could run uncompiled.
     """
-    with interrupts.later():
+    with _in_haste(), numba_settings.pinned():
+        yield
+
+
+@contextmanager
+def importing() -> Iterator[None]:
+    """For importing Numba and kernels: NUMBA_DISABLE_JIT is off. Numba's other settings are left to other threads."""
+    if "fastmlp.compiler" not in sys.modules:
+        address_space.need(160 * address_space.MB, "compiling kernels", code=96 * address_space.MB)
+    with _in_haste():
         from numba import config
 
-        disabled, config.DISABLE_JIT = config.DISABLE_JIT, 0
-        collects = gc.isenabled()
-        gc.disable()
-        interval = sys.getswitchinterval()
+        with numba_settings.changed(vars(config), {"DISABLE_JIT": 0}):
+            yield
+
+
+@contextmanager
+def _in_haste() -> Iterator[None]:
+    """Python collects no garbage, and its lock changes hands quickly, meanwhile. What somebody else sets stays set."""
+    threshold, interval = gc.get_threshold(), sys.getswitchinterval()
+    short = interval
+    try:
+        gc.set_threshold(0)
         # LLVM's thread calls some hundred small functions, and would wait 5 ms for Python's lock after each.
         sys.setswitchinterval(5e-5)
-        try:
-            yield
-        finally:
-            config.DISABLE_JIT = disabled
-            sys.setswitchinterval(interval)
-            if collects:
-                gc.enable()
+        short = sys.getswitchinterval()  # not quite the same
+        yield
+    finally:
+        if sys.getswitchinterval() == short:
+            sys.setswitchinterval(interval + 1e-7)  # Python keeps whole microseconds, rounded down
+        if gc.get_threshold()[0] == 0:
+            gc.set_threshold(*threshold)
 
 
 def compile_function(function: Callable[..., Any], signature: Any) -> Code:
     """Compiles `function` for a Numba signature and this process's target. Imports Numba."""
     try:
-        from fastmlp import compiler
-
-        return Code(*compiler.compile_function(function, signature))
+        return begin(function, signature)()
+    except MemoryError:
+        raise
     except Exception:
         # It asks for more than `compiler` declares, or the parts of Numba that `compiler` uses have changed.
         return compile_by_numba(function, signature)
@@ -78,22 +95,39 @@ def begin(function: Callable[..., Any], signature: Any) -> Callable[[], Code]:
 
     It is called once, in any thread, and raises where the whole compiler is needed.
     """
-    from fastmlp import compiler
+    with importing():
+        from numba.core.compiler_lock import global_compiler_lock
 
-    finish = compiler.begin(function, signature)
-    return lambda: Code(*finish())
+        from fastmlp import compiler
+    address_space.need(address_space.COMPILE, "compiling a kernel")
+    with global_compiler_lock, compiling():
+        finish = compiler.begin(function, signature)
+
+    def finished() -> Code:
+        address_space.need(address_space.COMPILE, "compiling a kernel")
+        return Code(*finish())
+
+    return finished
 
 
 def compile_by_numba(function: Callable[..., Any], signature: Any, **options: Any) -> Code:
     """The same by Numba's whole compiler, which takes twice as long; with more of its options."""
-    from llvmlite import binding as llvm
-    from numba import njit
-
-    dispatcher = njit(**{**compiler_options(), **options})(function)
-    dispatcher.compile(signature)
-    result = dispatcher.overloads[signature.args]
-    module = llvm.parse_assembly(result.library.get_llvm_str())
-    return Code(result.fndesc.llvm_func_name, externals(module), result.library._get_compiled_object())
+    with importing():
+        from llvmlite import binding as llvm
+        from numba import njit
+        from numba.core.codegen import JITCPUCodegen
+        from numba.core.compiler_lock import global_compiler_lock
+        from numba.core.registry import cpu_target
+    address_space.need(2 * address_space.COMPILE, "compiling a kernel")
+    with global_compiler_lock, compiling():
+        # Numba's own target goes by the settings of the time when it was made.
+        fresh = {"_internal_codegen": JITCPUCodegen("fastmlp")}
+        with numba_settings.changed(vars(cpu_target.target_context), fresh):
+            dispatcher = njit(**{**compiler_options(), **options})(function)
+            dispatcher.compile(signature)
+        result = dispatcher.overloads[signature.args]
+        module = llvm.parse_assembly(result.library.get_llvm_str())
+        return Code(result.fndesc.llvm_func_name, externals(module), result.library._get_compiled_object())
 
 
 def compiler_options() -> dict[str, Any]:
@@ -113,16 +147,25 @@ def externals(module: Any) -> tuple[str, ...]:
 
 
 def link(code: Code) -> int:
-    """The address of the code's function. Raises RuntimeError where the process lacks something that it needs."""
+    """The address of the code's function.
+
+    Raises RuntimeError where it cannot be linked, and MemoryError where that would take more than there is.
+    """
+    address_space.need(address_space.LINK + 4 * len(code.object), "linking a kernel")
     import llvmlite.binding as llvm
 
     _initialise()
     for name in code.externals:
         llvm.add_symbol(name, _process_address(name))
+    content = llvm.ObjectFileRef.from_data(code.object)
+    if not content:
+        raise RuntimeError("the object code is none")
     # An engine for each kernel: two objects in one engine would merge functions that happen to share a name.
     machine = llvm.Target.from_default_triple().create_target_machine()
-    engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine)
-    engine.add_object_file(llvm.ObjectFileRef.from_data(code.object))
+    module = llvm.parse_assembly("")
+    engine = llvm.create_mcjit_compiler(module, machine)
+    engine.remove_module(module)  # LLVM would compile it, empty as it is: three quarters of the time
+    engine.add_object_file(content)
     engine.finalize_object()
     address = engine.get_function_address(code.symbol)
     if not address:

@@ -18,6 +18,7 @@ from fastmlp.data import finite_float, nonnegative_float, positive_float
 from fastmlp.reference.optimizers import adam_steps, plain_adam_steps
 from fastmlp.schedules import Schedule
 from fastmlp.spec import either
+from fastmlp.words import shown
 
 
 class Optimizer:
@@ -89,7 +90,7 @@ class SGD(WithMomentum):
 
     def __post_init__(self) -> None:
         if not isinstance(self.nesterov, (bool, np.bool_)):
-            raise TypeError(f"nesterov={self.nesterov!r} is neither True nor False: give one of them")
+            raise TypeError(f"nesterov={shown(self.nesterov)} is neither True nor False: give one of them")
         _keep(
             self,
             learning_rate=_rate(self.learning_rate),
@@ -294,7 +295,7 @@ def find(optimizer: str | Optimizer, learning_rate: float | Schedule | None) -> 
     """
     if isinstance(optimizer, str):
         if optimizer not in OPTIMIZERS:
-            raise ValueError(f"optimizer={optimizer!r} is not known: use {either(tuple(OPTIMIZERS))}")
+            raise ValueError(f"optimizer={shown(optimizer)} is not known: use {either(tuple(OPTIMIZERS))}")
         made: Any = OPTIMIZERS[optimizer]
         return made() if learning_rate is None else made(learning_rate=learning_rate)
     if isinstance(optimizer, type):
@@ -303,13 +304,13 @@ def find(optimizer: str | Optimizer, learning_rate: float | Schedule | None) -> 
         raise TypeError(f"optimizer={name} is a class: give an object of it, like {usual}(), or {usual.lower()!r}")
     if type(optimizer) not in OPTIMIZERS.values():
         raise TypeError(
-            f"optimizer={optimizer!r:.60} is no optimizer of fastmlp: use {either(tuple(OPTIMIZERS))}, "
+            f"optimizer={shown(optimizer)} is no optimizer of fastmlp: use {either(tuple(OPTIMIZERS))}, "
             "or an object like fastmlp.Adam()"
         )
     if learning_rate is not None:
         kind = type(optimizer).__name__
         raise ValueError(
-            f"learning_rate={learning_rate!r} comes beside an optimizer that has its own, "
+            f"learning_rate={shown(learning_rate)} comes beside an optimizer that has its own, "
             f"{optimizer.learning_rate!r}: leave it out, or give it to {kind}(learning_rate=...)"
         )
     return optimizer
@@ -329,10 +330,10 @@ def from_description(description: Mapping[str, Any]) -> Optimizer:
     fields = dict(description)
     name = fields.pop("name", None)
     if not isinstance(name, str) or name not in OPTIMIZERS:
-        raise ValueError(f"the optimizer's name, {name!r}, is not known: it is {either(tuple(OPTIMIZERS))}")
+        raise ValueError(f"the optimizer's name, {shown(name)}, is not known: it is {either(tuple(OPTIMIZERS))}")
     kind: Any = OPTIMIZERS[name]
     if {*fields} != {*_fields(kind)}:
-        raise ValueError(f"the optimizer {name!r} has the fields {_fields(kind)}, and not {list(fields)}")
+        raise ValueError(f"the optimizer {name!r} has the fields {_fields(kind)}, and not {shown(list(fields), 200)}")
     return kind(**fields)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numbers
+import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,13 +14,14 @@ from fastmlp.optimizers import Optimizer
 from fastmlp.reference.random import dropout_numbers
 from fastmlp.spec import Spec
 from fastmlp.stopping import EarlyStopping
+from fastmlp.words import in_digits, shown
 
 
 def penalty(value: Any, name: str, dtype: str) -> float:
     """value as a number of 0 or more that the dtype can hold. Raises TypeError or ValueError naming the argument."""
     number = data.finite_float(value, name)
     if number < 0:
-        raise ValueError(f"{name}={value!r} is negative, which would reward large weights: give 0 or more")
+        raise ValueError(f"{name}={shown(value)} is negative, which would reward large weights: give 0 or more")
     _held(number, name, dtype)
     return number
 
@@ -73,10 +75,19 @@ def thread_count(value: Any) -> int | None:
     return number
 
 
+def path(value: Any, name: str) -> str:
+    """The path of a file. Raises TypeError for what is none, ValueError for an empty one."""
+    if not isinstance(value, (str, os.PathLike)) or isinstance(os.fspath(value), bytes):
+        raise TypeError(f"{name}={value!r:.60} is no path: give a file's name")
+    if not os.fspath(value):
+        raise ValueError(f"{name} is empty: give a file's name")
+    return os.fspath(value)
+
+
 def function(value: Any, name: str) -> Any:
     """value, if it can be called, or None. Raises TypeError."""
     if value is not None and not callable(value):
-        raise TypeError(f"{name}={value!r} is not a function: give one that takes an Info, or None")
+        raise TypeError(f"{name}={shown(value)} is not a function: give one that takes an Info, or None")
     return value
 
 
@@ -93,7 +104,9 @@ def dropout_rates(dropout: Any, spec: Spec) -> tuple[float, ...]:
     else:
         rates = [_share(dropout, "dropout")] * hidden
         if not hidden and dropout:
-            raise ValueError(f"dropout={dropout!r}, and layers={list(spec.layers)} has no hidden layer: leave it out")
+            raise ValueError(
+                f"dropout={shown(dropout)}, and layers={list(spec.layers)} has no hidden layer: leave it out"
+            )
     return tuple(rates) if any(dropout_numbers(rate)[0] for rate in rates) else ()
 
 
@@ -103,7 +116,7 @@ def validation_share(validation: Any) -> float | None:
         return None
     share = data.finite_float(validation, "validation")
     if not 0 < share < 1:
-        raise ValueError(f"validation={validation!r} is no share of the rows: give one between 0 and 1, or (X, y)")
+        raise ValueError(f"validation={shown(validation)} is no share of the rows: give one between 0 and 1, or (X, y)")
     return share
 
 
@@ -144,7 +157,7 @@ def stopping(value: Any) -> EarlyStopping | None:
         return value
     if isinstance(value, (type, bool, np.bool_)) or not isinstance(value, numbers.Integral):
         raise TypeError(
-            f"early_stopping={value!r:.60} is no patience: give a whole number of records, like 10, "
+            f"early_stopping={shown(value)} is no patience: give a whole number of records, like 10, "
             "or an object like fastmlp.EarlyStopping(patience=10)"
         )
     return EarlyStopping(patience=data.positive_int(value, "early_stopping"))
@@ -157,7 +170,7 @@ def check_classes(targets: np.ndarray, held: np.ndarray, spec: Spec) -> None:
     unknown = np.setdiff1d(held, targets)
     if len(unknown):
         raise ValueError(
-            f"validation has rows of class {unknown[0]:.0f}, of which there is no row to train on: "
+            f"validation has rows of class {in_digits(unknown[0])}, of which there is no row to train on: "
             "shuffle before you part the data, or hold out a share with validation=0.1, which keeps some of each class"
         )
 
@@ -165,9 +178,9 @@ def check_classes(targets: np.ndarray, held: np.ndarray, spec: Spec) -> None:
 def _share(value: Any, name: str) -> float:
     number = data.finite_float(value, name)
     if not 0 <= number < 1:
-        raise ValueError(f"{name}={value!r} is not a share of units to drop: give 0 or more, and less than 1")
+        raise ValueError(f"{name}={shown(value)} is not a share of units to drop: give 0 or more, and less than 1")
     if number > 1 - 2.0**-32:  # what is kept is told by words of 32 bits
-        raise ValueError(f"{name}={value!r} keeps less than one unit in 2**32: give less")
+        raise ValueError(f"{name}={shown(value)} keeps less than one unit in 2**32: give less")
     return number
 
 

@@ -9,18 +9,15 @@ from __future__ import annotations
 import ctypes
 import importlib
 import inspect
-import logging  # noqa: F401 (before what it asks of a fork, see below)
-import os
 import pkgutil
-import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from fastmlp import cache, native
+from fastmlp import native
+from fastmlp.loader import Loader
 
 # Kinds of a kernel's arguments, to annotate its parameters with.
 Floats = "Floats"  # pointer to numbers of the network's dtype
@@ -56,7 +53,6 @@ class Kernel:
 
 
 PAIRS: dict[str, Kernel] = {}
-loading: list[float] = []  # seconds that this process spent on getting each kernel, from the cache or by compiling it
 
 
 def kernel(
@@ -79,15 +75,11 @@ def kernel(
 
 
 def address(name: str, dtype: str) -> int:
-    """The address of a kernel's code: linked already, or from the cache, or compiled now (and cached)."""
-    key = name, dtype
-    with _lock:
-        if key not in _addresses:
-            started = time.perf_counter()
-            begun, spent = _begun.pop(key, (None, 0.0))
-            _addresses[key] = _load(name, dtype, begun)
-            loading.append(time.perf_counter() - started + spent)
-        return _addresses[key]
+    """The address of a kernel's code: linked already, or from the cache, or compiled now (and cached).
+
+    It may be interrupted, as by Ctrl-C, at any moment: the kernel is loaded all the same, and the next call finds it.
+    """
+    return _loader.address(name, dtype)
 
 
 def function(name: str, dtype: str, arguments: tuple[str, ...]) -> native.Function:
@@ -101,92 +93,38 @@ def function(name: str, dtype: str, arguments: tuple[str, ...]) -> native.Functi
 
 
 def begin(name: str, dtype: str) -> None:
-    """Sees to it that `address` soon has a kernel's code, if that has to be compiled.
-
-    Numba's part is done now. LLVM's, a third, is done by another thread while the caller goes on.
-    """
-    key = name, dtype
-    with _lock:
-        if key in _addresses or key in _begun or cache.holds(name, dtype):
-            return
-        started = time.perf_counter()
-        try:
-            with native.compiling():
-                made = _kernel(name)
-                finish = native.begin(made.function, made.signature(dtype))
-        except Exception:
-            return  # `address` compiles it in another way, or raises
-        from concurrent.futures import Future
-
-        code: Future[native.Code] = Future()
-        try:
-            thread = threading.Thread(target=_finish, args=(finish, code), daemon=True)
-            thread.start()
-        except RuntimeError:  # no more threads are to be had
-            return
-        _threads[:] = [*(other for other in _threads if other.is_alive()), thread]
-        _begun[key] = code, time.perf_counter() - started
+    """Starts loading a kernel in the background: `address` waits less for it."""
+    _loader.begin(name, dtype)
 
 
-def _finish(finish: Callable[[], native.Code], code: Any) -> None:
-    try:
-        code.set_result(finish())
-    except BaseException as error:
-        code.set_exception(error)
+def _find(name: str, dtype: str) -> tuple[Callable[..., Any], Any]:
+    with native.importing():
+        importlib.import_module(f"fastmlp.kernels.{name.partition('.')[0]}")
+        made = PAIRS[name]
+        return made.function, made.signature(dtype)
 
 
-_threads: list[threading.Thread] = []  # at work on LLVM's part
-_begun: dict[tuple[str, str], tuple[Any, float]] = {}  # a Future of native.Code, and the seconds spent on it so far
-_addresses: dict[tuple[str, str], int] = {}
+_loader = Loader(_find)
+_addresses = _loader.addresses
 _functions: dict[tuple[str, str], native.Function] = {}
-_lock = threading.RLock()
+loading = _loader.seconds  # that this process waited for each kernel, from the cache or compiled
 
 
-def _before_fork() -> None:
-    _lock.acquire()
-    for thread in _threads:
-        thread.join()
-    _threads.clear()
-
-
-if hasattr(os, "register_at_fork"):
-    # A fork waits for what is being compiled, or locks of Numba, llvmlite and Python would stay closed in the child for
-    # ever. It waits before it takes logging's lock, which Numba asks for: what is registered last comes first.
-    os.register_at_fork(before=_before_fork, after_in_parent=_lock.release, after_in_child=_lock.release)
-
-
-def _kernel(name: str) -> Kernel:
-    importlib.import_module(f"fastmlp.kernels.{name.partition('.')[0]}")
-    return PAIRS[name]
-
-
-def _load(name: str, dtype: str, begun: Any = None) -> int:
-    code = cache.read(name, dtype) if begun is None else None
-    if code is not None:
-        try:
-            return native.link(code)
-        except RuntimeError:
-            pass  # it needs something that this process lacks: compile it anew
-    with native.compiling():
-        try:
-            code = begun and begun.result()
-        except Exception:
-            pass
-        if code is None:
-            made = _kernel(name)
-            code = native.compile_function(made.function, made.signature(dtype))
-    if set(code.externals) <= native.EXTERNALS:
-        cache.write(name, dtype, code)
-    return native.link(code)
+def _load(name: str, dtype: str) -> int:
+    """Loads a kernel, be it there already, in this thread."""
+    return _loader.now((name, dtype))
 
 
 def load_all() -> dict[str, Kernel]:
     """All pairs, with every module of kernels imported. Imports Numba."""
-    folder = importlib.import_module("fastmlp.kernels").__path__
-    with _lock, native.compiling():
-        for module in pkgutil.iter_modules(folder):
-            importlib.import_module(f"fastmlp.kernels.{module.name}")
+    native.WORKER.call(_import_all)
     return PAIRS
+
+
+def _import_all() -> None:
+    with native.importing():
+        for module in pkgutil.iter_modules(importlib.import_module("fastmlp.kernels").__path__):
+            importlib.import_module(f"fastmlp.kernels.{module.name}")
 
 
 def _plain(value: Any) -> Any:

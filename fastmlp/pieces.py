@@ -7,23 +7,25 @@ from __future__ import annotations
 
 import math
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
+from typing import Any
 
 import numpy as np
 
-from fastmlp import interrupts, threads
+from fastmlp import pairs, threads
 from fastmlp import plan as at
+from fastmlp.native import Function
 from fastmlp.pace import Pace, remembered
-from fastmlp.reference.arithmetic import LINE
+from fastmlp.pairs import Floats, Int, Ints
 from fastmlp.spec import Spec
 
 SHARED_WORK = 300_000_000  # parameters x rows, from which threads may pay: some 6 ms of one core
 SHORTEST = 0.005  # seconds of a call that tells whether they do: less is lost to one thread that waits for a core
-BLOCK_WORK = 2_000_000_000  # parameters x rows of a call, of which some tell what is best for the others
-NO_LOOK = -(2**62)  # only the main thread looks for Ctrl-C
-OVER = 2**40  # pieces: none is left
+BLOCK_WORK = 2_000_000_000  # parameters x rows of a call for each thread, some 50 ms: then Python sees to signals
 ALONE = Pace((1, True))
+_LEAD = (Ints, Floats, Int, Ints, Int)
+_HELP = (Ints, Floats, Int, Ints)
 
 
 def pace_of(spec: Spec, rows: int, piece: int, asked: int | None) -> Pace:
@@ -40,47 +42,46 @@ def pace_of(spec: Spec, rows: int, piece: int, asked: int | None) -> Pace:
     return remembered((spec, "pieces", members), (members, False), SHORTEST)
 
 
-def run(function: Callable[[int, int], int], plans: Sequence[np.ndarray], parameters: int) -> bool:
-    """Runs function(plan, parameters) by the first plan, and by the others in threads of the crew, if that is free.
+def block_rows(spec: Spec, piece: int, members: int) -> int:
+    """Rows of one call: whole pieces, at least one for each thread."""
+    return max(members, members * BLOCK_WORK // (piece * spec.parameters)) * piece
 
-    -> whether all ended DONE. Raises what Python's handler of Ctrl-C does, when nobody works on it any more.
+
+def run(kernel: str, dtype: str, plans: Sequence[np.ndarray], parameters: int, *owners: object) -> tuple[bool, int]:
+    """Runs a kernel of pieces by the first plan, and by the others in threads of the crew.
+
+    owners: of all memory that the plans reach. -> (whether it ended DONE, how many threads took part). Raises what
+    Python's handler of Ctrl-C does, when nobody works on it any more.
     """
-    crew = threads.crew()
-    if len(plans) == 1 or not crew.free.acquire(blocking=False):
-        return _alone(function, plans[0], parameters) == at.DONE
-    try:
-        numbers = np.zeros(2 * LINE // 8, np.int64)
-        turns = numbers[-numbers.ctypes.data % LINE // 8 :]  # a line of its own
-        turns[0] = len(plans)
-        for first, plan in enumerate(plans):
-            plan[at.TURNS], plan[at.START] = turns.ctypes.data, first * plan[at.PIECE]
-            plan[at.WORK] = NO_LOOK if first else plan[at.WORK]
-        states: list[int] = []
-        wait = None
-        try:
-            with interrupts.later():  # nobody may go on working on what the caller has left
-                jobs = [partial(_noted, states, function, plan.ctypes.data, parameters) for plan in plans[1:]]
-                wait = crew.start(jobs)
-            states.append(_alone(function, plans[0], parameters))
-        finally:
-            with interrupts.later():
-                turns[0] = OVER
-                if wait is not None:
-                    wait()
-                for first, plan in enumerate(plans):
-                    plan[at.TURNS] = plan[at.START] = 0
-                    plan[at.WORK] = 0 if first else plan[at.WORK]
-        return all(state == at.DONE for state in states) and len(states) == len(plans)
-    finally:
-        crew.free.release()
+    first, dtype = plans[0].ctypes.data, str(dtype)
+    if len(plans) == 1:
+        alone = pairs.function(kernel, dtype, (Ints, Floats))
+        while (state := alone(first, parameters)) == at.INTERRUPTED:
+            signal.raise_signal(signal.SIGINT)
+        return state == at.DONE, 1
+    function = pairs.address(kernel, dtype)
+    lead = pairs.function("predict.lead", dtype, _LEAD)
+    help_out = pairs.function("predict.help_out", dtype, _HELP)
+    turns = threads.lines(2)
+    turns[at.TAKEN] = plans[0][at.START] // plans[0][at.PIECE] + 1
+    for plan in plans:
+        plan[at.TURNS] = turns.ctypes.data
+    state, came = at.INTERRUPTED, 0
+    while state == at.INTERRUPTED:
+        doors = threads.Doors(len(plans) - 1)
+        tasks = [
+            partial(_help, help_out, (plan, turns, doors, owners), parameters, function, doors.of(place))
+            for place, plan in enumerate(plans[1:])
+        ]
+        threads.crew().help(tasks)
+        state = lead(first, parameters, function, doors.address, doors.helpers)
+        came = max(came, doors.left())
+        if state == at.INTERRUPTED:
+            signal.raise_signal(signal.SIGINT)
+    for plan in plans:
+        plan[at.TURNS] = 0
+    return state == at.DONE, 1 + came
 
 
-def _noted(states: list[int], function: Callable[[int, int], int], plan: int, parameters: int) -> None:
-    states.append(function(plan, parameters))
-
-
-def _alone(function: Callable[[int, int], int], plan: np.ndarray, parameters: int) -> int:
-    address = plan.ctypes.data
-    while (state := function(address, parameters)) == at.INTERRUPTED:
-        signal.raise_signal(signal.SIGINT)
-    return state
+def _help(kernel: Function, owned: tuple[Any, ...], parameters: int, function: int, door: int) -> None:
+    kernel(owned[0].ctypes.data, parameters, function, door)

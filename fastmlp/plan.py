@@ -34,7 +34,7 @@ LABELS = next(_field)  # int64 of a row's result where it is labels; 0: it is ou
 # pieces of the rows, where none waits for another: predictions and scores
 PIECE = next(_field)  # rows of one
 WRONG = next(_field)  # whether a number that went in or came out was not finite
-TURNS = next(_field)  # address of the number of pieces that have been taken by whoever takes part; 0: one thread
+TURNS = next(_field)  # address of the pieces' numbers, see below; 0: one thread
 
 # buffers
 X_TILE = next(_field)
@@ -67,7 +67,8 @@ BEFORE = next(_field)  # 0 or 1: which of two activations and deltas are those o
 ROW_BEFORE = next(_field)  # that row's number
 
 # a team of threads, each with a plan of its own
-TEAM = next(_field)  # what its members share, see below; 0: one thread
+LOOP = next(_field)  # kernel: the training loop, for whoever leads the team
+TEAM = next(_field)  # what its members share, see below, while they are at work; 0: one thread
 MEMBERS = next(_field)  # how many, the main thread among them
 ME = next(_field)  # 0: the main thread
 MEETINGS = next(_field)  # since the team came together
@@ -106,7 +107,7 @@ UPDATE = next(_field)
 # training
 ROWS = next(_field)
 BATCH = next(_field)
-FIRST_EPOCH = next(_field)  # the first epoch's number: 1, or more where an earlier training goes on
+FIRST_EPOCH = next(_field)  # the first epoch's number of the fit, which is recorded
 EPOCHS = next(_field)  # the last epoch's number
 RECORD_EVERY = next(_field)
 SEED = next(_field)
@@ -171,8 +172,17 @@ DEPTH = 128  # inputs of a panel: 128 x 4 registers are 32 KiB, most of a core's
 PASSING = 256  # rows that pass a panel: their DEPTH inputs are 256 KiB, some of the second cache
 LEVELS_OF_LANES, LEVELS_OF_CHUNKS = 4, 12  # of waiting sums
 
-# What a team shares, int64: how many have come to meetings; the job; and lines of 8 for each member's right rows.
-ARRIVED, JOB, JOB_FIRST, JOB_ROWS, JOB_MODE, JOB_EPOCH, RIGHTS = 0, 8, 9, 10, 11, 12, 16
+# A helper's door (kernels/doors.py), int64, a line of 8 for each: its state, and the helper's number in the team.
+SHUT, OPEN, IN, GO, LEFT, CLOSED = range(6)
+DOOR, NUMBER = 8, 1
+
+# What threads that take pieces share, int64: how many pieces are taken; and whether a helper met what is not finite.
+TAKEN, WRONG_OF_HELPERS = 0, 8
+ALL_TAKEN = 2**40  # none is left
+
+# What a team shares, int64: how many have come to meetings; the job; where the streamed schedule's members leave each
+# chunk's gradient; how many members there are; and lines of 8 for each member's right rows.
+ARRIVED, JOB, JOB_FIRST, JOB_ROWS, JOB_MODE, JOB_EPOCH, JOB_SUMS, JOB_MEMBERS, RIGHTS = 0, 8, 9, 10, 11, 12, 13, 14, 16
 PASS, UPDATE_PARAMETERS, LEAVE = range(3)
 
 # Numbers of the network's dtype.

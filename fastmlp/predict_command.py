@@ -13,6 +13,7 @@ import numpy as np
 
 from fastmlp import tables
 from fastmlp.command_line import add_backend, check_place, help_shape
+from fastmlp.words import in_digits
 
 BLOCK = 4096  # rows that are written at once
 
@@ -50,6 +51,7 @@ def run(args: argparse.Namespace) -> None:
     x, y, wrong = tables.read_rows(args.data, model.names, model.target, [] if weights is None else [weights])
     header, columns = _columns(model, x, args.probabilities)
     if args.output is None:
+        _check_encoding(header)
         _write(sys.stdout, header, columns)
         sys.stdout.flush()
     else:
@@ -65,10 +67,23 @@ def run(args: argparse.Namespace) -> None:
         print(f"not scored: {wrong}", file=sys.stderr)
 
 
+def _check_encoding(header: list[str]) -> None:
+    """Raises ValueError where standard output cannot spell a column's name, as cp1252 on Windows."""
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    for name in header:
+        try:
+            name.encode(encoding)
+        except UnicodeEncodeError:
+            raise ValueError(
+                f"standard output is in {encoding}, which cannot spell the column {name!a}: write to a file with "
+                "-o FILE, which is in UTF-8, or set PYTHONIOENCODING=utf-8"
+            ) from None
+
+
 def _columns(model: Any, x: np.ndarray, probabilities: bool) -> tuple[list[str], np.ndarray]:
     """(names, values (N, C))"""
     if probabilities:
-        return [f"p_{label:.0f}" for label in model.classes], model.predict_proba(x)
+        return [f"p_{in_digits(label)}" for label in model.classes], model.predict_proba(x)
     values = model.predict(x)
     if values.ndim == 1:
         return [model.target], values[:, None]

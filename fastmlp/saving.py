@@ -13,13 +13,23 @@ import fastmlp
 from fastmlp import files, generators, losses, optimizers, options, schedules
 from fastmlp.data import LIMIT
 from fastmlp.network import Network
-from fastmlp.spec import NUMERICS_VERSION, Spec
+from fastmlp.spec import DTYPES, NUMERICS_VERSION, Spec
 from fastmlp.training import Run, State
+from fastmlp.words import cut, shown
 
 
-def write(path: str | os.PathLike, network: Network, kind: str, more: dict[str, Any] | None = None) -> None:
-    """Writes a file of this kind ("model", or another with more in its header). Raises as `files.write` does."""
-    tensors = {}
+def write(
+    path: str | os.PathLike,
+    network: Network,
+    kind: str,
+    more: dict[str, Any] | None = None,
+    more_tensors: dict[str, np.ndarray] | None = None,
+) -> None:
+    """Writes a file of this kind ("model", or another with more in its header, and more tensors).
+
+    Raises as `files.write` does.
+    """
+    tensors = dict(more_tensors or {})
     for layer, (w, b) in enumerate(network.spec.views(network.parameters)):
         tensors[f"layers.{layer}.w"], tensors[f"layers.{layer}.b"] = w, b
     run = network.run
@@ -28,7 +38,7 @@ def write(path: str | os.PathLike, network: Network, kind: str, more: dict[str, 
         "fastmlp": fastmlp.__version__,
         "numerics": NUMERICS_VERSION,
         "spec": asdict(network.spec),
-        "seed": generators.state_of(network.seed),
+        "seed": generators.state_of(network.seed_to_resume()),
         "drawn_seed": network.drawn_seed,
         "epochs": network.epochs,
         "run": None,
@@ -51,51 +61,64 @@ def write(path: str | os.PathLike, network: Network, kind: str, more: dict[str, 
     files.write(path, tensors, header)
 
 
-def read(path: str | os.PathLike, kind: str) -> tuple[Network, dict[str, Any], dict[str, np.ndarray]]:
+def read(path: str | os.PathLike, *kinds: str) -> tuple[Network, dict[str, Any], dict[str, np.ndarray]]:
     """(the model, the whole header, the tensors that are no part of it). Raises as `files.read` does.
 
     ValueError, too, for a file of another kind or another numerics version, and for one whose parts don't fit.
     """
     tensors, header = files.read(path)
-    if header.get("kind") != kind:
+    kind = header.get("kind")
+    if kind not in kinds:
         hint = {
             "model": "load it with fastmlp.Model.load",
+            "checkpoint": "load it with fastmlp.Model.load, or go on with it by fit(..., resume=path)",
             "table": "it takes rows of a table, standardised as `fastmlp train` did: use `fastmlp predict`, or "
             "fastmlp.table_models.TableModel.load",
-        }.get(str(header.get("kind")), "this version of fastmlp does not know it")
-        raise ValueError(f"{os.fspath(path)} holds a {header.get('kind')}, not a {kind}: {hint}")
+        }.get(str(kind), "this version of fastmlp does not know it")
+        found = shown(kind).strip("'")
+        raise ValueError(f"{os.fspath(path)} holds a {found}, not a {kinds[0]}: {hint}")
     if header.get("numerics") != NUMERICS_VERSION:
         raise ValueError(
-            f"{os.fspath(path)} is of numerics version {header.get('numerics')}, and this fastmlp computes by version "
-            f"{NUMERICS_VERSION}, which gives other bits: use fastmlp {header.get('fastmlp')}, which wrote it"
+            f"{os.fspath(path)} is of numerics version {shown(header.get('numerics'))}, and this fastmlp computes by "
+            f"version {NUMERICS_VERSION}, which gives other bits: use fastmlp {cut(str(header.get('fastmlp')))}, which "
+            "wrote it"
         )
     try:
         network = _model(header, tensors)
         if kind == "model" and tensors:
-            raise ValueError(f"nothing of a model is called {next(iter(tensors))}")
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError) as error:
-        wrong = f"it has no {error}" if isinstance(error, KeyError) else error
-        raise ValueError(f"{os.fspath(path)} has parts that do not fit together: {wrong}") from error
+            raise ValueError(f"nothing of a model is called {cut(next(iter(tensors)))}")
+    except Exception as error:
+        raise refusal(path, error) from error
     return network, header, tensors
+
+
+def refusal(path: str | os.PathLike, error: Exception) -> Exception:
+    """What to raise where a header, whose checksum fits, says what no `write` wrote: its values may be of any kind."""
+    if isinstance(error, MemoryError):
+        return error
+    wrong = f"it has no {error}" if isinstance(error, KeyError) else cut(str(error), 300)
+    return ValueError(f"{os.fspath(path)} has parts that do not fit together: {wrong}")
 
 
 def _model(header: dict[str, Any], tensors: dict[str, np.ndarray]) -> Network:
     """Takes a model's parts out of the tensors."""
     of = _part(header, "spec")
+    if of["dtype"] not in DTYPES:  # as `write` spells them: NumPy would parse any text
+        raise ValueError(f"its dtype is {shown(of['dtype'])}, none of {', '.join(DTYPES)}")
     spec = Spec.build(
         of["layers"], of["hidden"], of["output"], losses.of(of["loss"], of["loss_parameter"]), of["dtype"]
     )
     parts = []  # nothing is as large as the header says before a tensor is
     for layer, (inputs, outputs) in enumerate(spec.shapes):
-        parts.append(_taken(tensors, f"layers.{layer}.w", (inputs, outputs), spec.dtype).reshape(-1))
-        parts.append(_taken(tensors, f"layers.{layer}.b", (outputs,), spec.dtype))
+        parts.append(taken(tensors, f"layers.{layer}.w", (inputs, outputs), spec.dtype).reshape(-1))
+        parts.append(taken(tensors, f"layers.{layer}.b", (outputs,), spec.dtype))
     parameters = np.concatenate(parts)
     if not np.isfinite(parameters).all():
         raise ValueError("a weight is not finite")
-    epochs, drawn = _count(header["epochs"]), header["drawn_seed"]
+    epochs, drawn = count(header["epochs"]), header["drawn_seed"]
     run = None if header["run"] is None else _run(_part(header, "run"), tensors, spec, epochs)
     seed = generators.from_state(header["seed"])
-    return Network(spec, parameters, seed, None if drawn is None else _count(drawn), epochs, run)
+    return Network(spec, parameters, seed, None if drawn is None else count(drawn), epochs, run)
 
 
 def _run(described: dict[str, Any], tensors: dict[str, np.ndarray], spec: Spec, epochs: int) -> Run:
@@ -106,26 +129,19 @@ def _run(described: dict[str, Any], tensors: dict[str, np.ndarray], spec: Spec, 
     options.check_settings(optimizer, spec.dtype)
     state = State.new(optimizer, spec.parameters, spec.dtype)
     for number in range(len(state.vectors)):
-        state.vectors[number] = _taken(tensors, f"optimizer.{number}", (spec.parameters,), spec.dtype)
-    powers = described["powers"]
-    if (
-        not isinstance(powers, list)
-        or len(powers) != 2
-        or not all(isinstance(n, float) and 0 <= n <= 1 for n in powers)
-    ):
-        raise ValueError(f"the optimizer's powers are {powers!r:.60}, not two numbers from 0 to 1")
-    state.powers[:] = powers
-    done, plateau, spoilt = _count(described["epochs"]), described["plateau"], described["spoilt"]
+        state.vectors[number] = taken(tensors, f"optimizer.{number}", (spec.parameters,), spec.dtype)
+    state.powers[:] = powers_of(described["powers"])
+    done, plateau, spoilt = count(described["epochs"]), described["plateau"], described["spoilt"]
     if done > epochs:
         raise ValueError(f"its last fits have {done} epochs, and all of its fits {epochs}")
     if spoilt is not None and not isinstance(spoilt, str):
-        raise ValueError(f"spoilt is {spoilt!r:.60}, and no text")
-    begins, held_out = _count(described["rate_begins"]), described["held_out"]
+        raise ValueError(f"spoilt is {shown(spoilt)}, and no text")
+    begins, held_out = count(described["rate_begins"]), described["held_out"]
     if begins > done:
         raise ValueError(f"its learning rate begins after {begins} epochs of {done}")
     if held_out is not None and not (isinstance(held_out, float) and 0 < held_out < 1):
-        raise ValueError(f"held_out is {held_out!r:.60}, and no share")
-    run = Run(optimizer, state, done, None, begins, held_out, spoilt)
+        raise ValueError(f"held_out is {shown(held_out)}, and no share")
+    run = Run(optimizer, state, done, None, begins, held_out, spoilt if spoilt is None else cut(spoilt, 200))
     if plateau is not None:
         if not isinstance(rate, schedules.ReduceOnPlateau):
             raise ValueError(f"learning_rate={rate!r} has no plateau, and one is there")
@@ -133,21 +149,28 @@ def _run(described: dict[str, Any], tensors: dict[str, np.ndarray], spec: Spec, 
     return run
 
 
+def powers_of(value: Any) -> np.ndarray:
+    """The optimizer's powers (2,), as a file has them. Raises ValueError."""
+    if not isinstance(value, list) or len(value) != 2 or not all(isinstance(n, float) and 0 <= n <= 1 for n in value):
+        raise ValueError(f"the optimizer's powers are {shown(value)}, not two numbers from 0 to 1")
+    return np.array(value)
+
+
 def _part(of: dict[str, Any], name: str) -> dict[str, Any]:
     part = of[name]
     if not isinstance(part, dict):
-        raise ValueError(f"its {name} is {part!r:.40}, and no dict")
+        raise ValueError(f"its {name} is {shown(part)}, and no dict")
     return part
 
 
-def _taken(tensors: dict[str, np.ndarray], name: str, shape: tuple[int, ...], dtype: str) -> np.ndarray:
+def taken(tensors: dict[str, np.ndarray], name: str, shape: tuple[int, ...], dtype: str) -> np.ndarray:
     tensor = tensors.pop(name)
     if tensor.shape != shape or tensor.dtype != dtype:
         raise ValueError(f"{name} is {tensor.dtype} of shape {tensor.shape}, and its place {dtype} of shape {shape}")
     return tensor
 
 
-def _count(value: Any) -> int:
+def count(value: Any) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= LIMIT:
-        raise ValueError(f"{value!r} is no count")
+        raise ValueError(f"{shown(value)} is no count")
     return value

@@ -25,6 +25,7 @@ from fastmlp.data import finite_float, fraction, nonnegative_float, positive_flo
 from fastmlp.reference import schedules as reference
 from fastmlp.spec import either
 from fastmlp.stopping import metric_name
+from fastmlp.words import shown
 
 _set = object.__setattr__  # a frozen dataclass stores what its check made
 
@@ -237,46 +238,84 @@ class ReduceOnPlateau(Schedule):
         return PlateauRun(self, state)
 
 
+@dataclass(frozen=True)
+class Plateau:
+    """What a ReduceOnPlateau has been shown, and the rate that follows."""
+
+    rate: float
+    best: float | None = None  # of the values so far, once one was finite
+    waited: int = 0  # recorded epochs since the best one, or since the rate fell
+    metric: str | None = None  # of which figure `best` is
+
+
 class PlateauRun:
     """What one training has shown to a ReduceOnPlateau, and the rate that follows."""
 
     fixed = False
+    now: Plateau  # replaced as a whole
 
     def __init__(self, rule: ReduceOnPlateau, state: dict[str, Any] | None = None) -> None:
         self.rule = rule
-        self.rate = rule.learning_rate
-        self.best: float | None = None  # of the values so far, once one was finite
-        self.waited = 0  # recorded epochs since the best one, or since the rate fell
-        self.metric: str | None = None  # of which figure `best` is
+        self.now = Plateau(rule.learning_rate)
         if state is not None:
             _check_fields(state, "state", ("rate", "best", "waited", "metric"))
-            self.metric = metric_name(state["metric"])
-            self.rate = nonnegative_float(state["rate"], "rate")
-            self.best = None if state["best"] is None else finite_float(state["best"], "best")
-            self.waited = _nonnegative_int(state["waited"], "waited")
+            self.now = Plateau(
+                metric=metric_name(state["metric"]),
+                rate=nonnegative_float(state["rate"], "rate"),
+                best=None if state["best"] is None else finite_float(state["best"], "best"),
+                waited=_nonnegative_int(state["waited"], "waited"),
+            )
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Also from pickles whose runs had the fields of `now` themselves."""
+        now = state.get("now") or Plateau(*(state[name] for name in ("rate", "best", "waited", "metric")))
+        self.rule, self.now = state["rule"], now
+
+    @property
+    def rate(self) -> float:
+        return self.now.rate
+
+    @property
+    def best(self) -> float | None:
+        return self.now.best
+
+    @property
+    def waited(self) -> int:
+        return self.now.waited
+
+    @property
+    def metric(self) -> str | None:
+        return self.now.metric
 
     def rates(self, t: Any) -> np.ndarray:
         """The rate as it is now, for each time in t (T,)."""
-        return np.full(np.shape(t), self.rate)
+        return np.full(np.shape(t), self.now.rate)
+
+    def watching(self, metric: str) -> Plateau:
+        """`now`, if `metric` is what comes next; the best value of another one is forgotten, and the rate stays."""
+        return self.now if self.now.metric == metric else Plateau(self.now.rate, metric=metric)
 
     def watch(self, metric: str) -> None:
-        """Says which figure comes next; the best value of another one is forgotten, and the rate stays."""
-        if self.metric != metric:
-            self.metric, self.best, self.waited = metric, None, 0
+        """Says which figure comes next."""
+        self.now = self.watching(metric)
+
+    def after(self, value: float, higher_is_better: bool) -> Plateau:
+        """What `now` is to be after a recorded epoch's metric; the rate may fall."""
+        value, now = float(value), self.now
+        if self._is_better(value, higher_is_better):
+            return dataclasses.replace(now, best=value, waited=0)
+        waited = now.waited + 1
+        if waited > self.rule.patience:
+            return dataclasses.replace(now, rate=max(now.rate * self.rule.factor, self.rule.floor), waited=0)
+        return dataclasses.replace(now, waited=waited)
 
     def see(self, value: float, higher_is_better: bool) -> None:
-        """Takes in a recorded epoch's metric; the rate may fall."""
-        value = float(value)
-        if self._is_better(value, higher_is_better):
-            self.best, self.waited = value, 0
-            return
-        self.waited += 1
-        if self.waited > self.rule.patience:
-            self.rate, self.waited = max(self.rate * self.rule.factor, self.rule.floor), 0
+        """Takes in a recorded epoch's metric."""
+        self.now = self.after(value, higher_is_better)
 
     def state(self) -> dict[str, Any]:
         """Plain numbers, from which `ReduceOnPlateau.start` goes on exactly as this run would."""
-        return {"rate": self.rate, "best": self.best, "waited": self.waited, "metric": self.metric}
+        return dataclasses.asdict(self.now)
 
     def _is_better(self, value: float, higher_is_better: bool) -> bool:
         if self.best is None or not math.isfinite(value):
@@ -306,7 +345,7 @@ def find(value: Any, name: str = "learning_rate") -> Schedule:
     if isinstance(value, type) and issubclass(value, Schedule):
         raise TypeError(f"{name}={value.__name__} is the class: make a schedule of it, like Cosine(0.1, epochs=100)")
     if isinstance(value, str):
-        raise TypeError(f"{name}={value!r} is text: give a number, or a schedule like Cosine(0.1, epochs=100)")
+        raise TypeError(f"{name}={shown(value)} is text: give a number, or a schedule like Cosine(0.1, epochs=100)")
     return Constant(positive_float(value, name))
 
 
@@ -319,23 +358,26 @@ def describe(schedule: Schedule) -> dict[str, Any]:
             return {"name": name} | {
                 key: describe(value) if isinstance(value, Schedule) else value for key, value in fields.items()
             }
-    raise TypeError(f"schedule={schedule!r} is none of fastmlp's: use one of {either(list(SCHEDULES))}")
+    raise TypeError(f"schedule={shown(schedule)} is none of fastmlp's: use one of {either(list(SCHEDULES))}")
 
 
 def from_description(description: dict[str, Any]) -> Schedule:
     """The schedule that `describe` described. Raises TypeError or ValueError naming what is wrong."""
     if not isinstance(description, dict):
-        raise TypeError(f"schedule={description!r} is no description: give a dict as describe() makes it")
+        raise TypeError(f"schedule={shown(description)} is no description: give a dict as describe() makes it")
     arguments = dict(description)
     name = arguments.pop("name", None)
     kind = SCHEDULES.get(name) if isinstance(name, str) else None
     if kind is None:
-        raise ValueError(f"the schedule's name={name!r} is not known: use {either(list(SCHEDULES))}")
+        raise ValueError(f"the schedule's name={shown(name)} is not known: use {either(list(SCHEDULES))}")
     fields = dataclasses.fields(kind)  # type: ignore[arg-type]
     needed = [field.name for field in fields if field.default is dataclasses.MISSING]
     _check_fields(arguments, f"schedule {name!r}", needed, [field.name for field in fields])
-    if isinstance(arguments.get("then"), dict):
-        arguments["then"] = from_description(arguments["then"])
+    then = arguments.get("then")
+    if isinstance(then, dict):
+        if then.get("name") == "warm_up":  # before it is read: one in another may go 10000 deep
+            raise ValueError("then={'name': 'warm_up', ...} is a warm-up itself: give what comes after both")
+        arguments["then"] = from_description(then)
     return kind(**arguments)
 
 
@@ -359,19 +401,19 @@ def _floor(value: Any, learning_rate: float) -> float:
 
 def _nonnegative_int(value: Any, name: str) -> int:
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Integral):
-        raise TypeError(f"{name}={value!r} is not a whole number: give an int like 10")
+        raise TypeError(f"{name}={shown(value)} is not a whole number: give an int like 10")
     if value < 0:
-        raise ValueError(f"{name}={value!r} is negative: give 0 or more")
+        raise ValueError(f"{name}={shown(value)} is negative: give 0 or more")
     return int(value)
 
 
 def _check_fields(given: Any, name: str, needed: Any, known: Any = None) -> None:
     """given has all the keys that are needed and none that is not known."""
     if not isinstance(given, dict):
-        raise TypeError(f"{name}={given!r} is no dict: give one with {either(list(needed))}")
+        raise TypeError(f"{name}={shown(given)} is no dict: give one with {either(list(needed))}")
     for key in needed:
         if key not in given:
             raise ValueError(f"{name} has no {key!r}: give it")
     for key in given:
         if key not in (known or needed):
-            raise ValueError(f"{name} has {key!r}, which is not known: use {either(list(known or needed))}")
+            raise ValueError(f"{name} has {shown(key)}, which is not known: use {either(list(known or needed))}")

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fastmlp.losses import SETTABLE, Loss
+from fastmlp.words import shown
 
 NUMERICS_VERSION = 1  # of docs/arithmetic.md; a change of any bit anywhere is a new version
 
@@ -31,6 +32,10 @@ OUTPUT_KERNELS = {
 }  # fmt: skip
 INITS = ("he_normal", "he_uniform", "glorot_normal", "glorot_uniform")
 DTYPES = ("float64", "float32")
+_SPELLINGS = {
+    **dict.fromkeys(("float64", "f8", "<f8", ">f8", "=f8", "d", "double", "float"), "float64"),
+    **dict.fromkeys(("float32", "f4", "<f4", ">f4", "=f4", "f", "single"), "float32"),
+}
 BACKENDS = ("numba", "reference")
 MOST_PARAMETERS = 2**40
 
@@ -143,13 +148,20 @@ class Spec:
 
 
 def dtype_name(dtype: object) -> str:
-    """'float64' or 'float32' for whatever names one of them. Raises ValueError."""
-    try:
-        name = np.dtype(dtype).name  # type: ignore[call-overload]
-    except TypeError:
-        name = None
-    if dtype is None or name not in DTYPES:
-        raise ValueError(f"dtype={dtype!r} is not known: use {either(DTYPES)}")
+    """'float64' or 'float32' for whatever names one of them. Raises ValueError.
+
+    Of texts, only those of _SPELLINGS: NumPy parses others, and of "(2" makes a SyntaxError.
+    """
+    name: str | None = None
+    if isinstance(dtype, str):
+        name = _SPELLINGS.get(str(dtype))
+    elif isinstance(dtype, (type, np.dtype)) or hasattr(dtype, "dtype"):  # a class, or what JAX's dtypes are
+        try:
+            name = np.dtype(dtype).name
+        except Exception:  # an object's `dtype` may be anything
+            name = None
+    if name not in DTYPES:
+        raise ValueError(f"dtype={shown(dtype)} is not known: use {either(DTYPES)}")
     return name
 
 
@@ -159,20 +171,23 @@ def _layer_sizes(layers: Sequence[int]) -> tuple[int, ...]:
     except TypeError:
         given = None
     if given is None:
-        raise TypeError(f"layers={layers!r} is not a list of sizes: give one like [2, 8, 8, 2], inputs first")
+        raise TypeError(f"layers={shown(layers)} is not a list of sizes: give one like [2, 8, 8, 2], inputs first")
     sizes = []
     for size in given:
         try:
             sizes.append(operator.index(size))
         except TypeError:
-            raise TypeError(f"layers={given} holds {size!r}: every size is a whole number") from None
+            raise TypeError(f"layers={shown(given)} holds {shown(size)}: every size is a whole number") from None
         if isinstance(size, (bool, np.bool_)) or sizes[-1] < 1:
-            raise ValueError(f"layers={given} holds {size!r}: every size is a whole number of at least 1")
+            raise ValueError(f"layers={shown(given)} holds {shown(size)}: every size is a whole number of at least 1")
     if len(sizes) < 2:
-        raise ValueError(f"layers={sizes} is too short: give the number of inputs, of hidden units, and of outputs")
+        raise ValueError(
+            f"layers={shown(sizes)} is too short: give the number of inputs, of hidden units, and of outputs"
+        )
     count = sum((inputs + 1) * outputs for inputs, outputs in itertools.pairwise(sizes))
     if count > MOST_PARAMETERS:
-        raise ValueError(f"layers={given} makes {count:.3g} parameters: {MOST_PARAMETERS:.3g} is the most")
+        many = f"{count:.3g}" if count < 2**1000 else f"over 2**{count.bit_length() - 1}"  # beyond, no float holds it
+        raise ValueError(f"layers={shown(given)} makes {many} parameters: {MOST_PARAMETERS:.3g} is the most")
     return tuple(sizes)
 
 
@@ -185,12 +200,14 @@ def _hidden_names(hidden: str | Sequence[str], count: int) -> tuple[str, ...]:
     except TypeError:
         names = None
     if names is None:
-        raise TypeError(f"hidden={hidden!r} is neither a name nor a list of names: use one like {HIDDEN[0]!r}")
+        raise TypeError(f"hidden={shown(hidden)} is neither a name nor a list of names: use one like {HIDDEN[0]!r}")
     for name in names:
         _known("hidden", name, HIDDEN)
     names = tuple(str(name) for name in names)  # NumPy's strings, too, become plain ones
     if len(names) != count:
-        raise ValueError(f"hidden={list(names)} has {len(names)} names for {count} hidden layers: give one for each")
+        raise ValueError(
+            f"hidden={shown(list(names))} has {len(names)} names for {count} hidden layers: give one for each"
+        )
     return names
 
 
@@ -214,7 +231,7 @@ def _output_and_loss(output: str | None, loss: str | Loss | None) -> tuple[str, 
         output = "identity" if "identity" in fits else fits[0]
     if output not in fits:
         raise ValueError(
-            f"loss={loss!r} does not go with output={output!r}: "
+            f"loss={shown(loss)} does not go with output={output!r}: "
             f"use loss={either(LOSSES[output])}, or output={either(fits)}"
         )
     return str(output), name, parameter
@@ -230,8 +247,8 @@ def _check_rounded(parameter: float, loss: str, dtype: str) -> None:
 
 
 def _known(argument: str, name: object, names: Sequence[str]) -> None:
-    if name not in names:
-        raise ValueError(f"{argument}={name!r} is not known: use {either(names)}")
+    if not isinstance(name, str) or name not in names:
+        raise ValueError(f"{argument}={shown(name)} is not known: use {either(names)}")
 
 
 def either(names: Sequence[str]) -> str:

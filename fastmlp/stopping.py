@@ -8,6 +8,7 @@ from typing import Any
 
 from fastmlp.data import nonnegative_float, positive_int
 from fastmlp.spec import either
+from fastmlp.words import shown
 
 METRICS = ("loss", "accuracy", "validation_loss", "validation_accuracy")
 
@@ -34,7 +35,7 @@ class EarlyStopping:
         keep(self, "metric", metric_name(self.metric))
         keep(self, "min_delta", nonnegative_float(self.min_delta, "min_delta"))
         if not isinstance(self.best_weights, bool):
-            raise TypeError(f"best_weights={self.best_weights!r} is neither True nor False: give one of them")
+            raise TypeError(f"best_weights={shown(self.best_weights)} is neither True nor False: give one of them")
 
     def start(self) -> StoppingRun:
         """A run that has seen nothing yet."""
@@ -49,6 +50,25 @@ class StoppingRun:
         self.best: float | None = None
         self.best_epoch: int | None = None
         self.waited = 0  # recorded epochs since the best one
+
+    def state(self) -> dict[str, Any]:
+        """Plain numbers, from which `go_on` goes on exactly as this run would."""
+        return {"best": self.best, "best_epoch": self.best_epoch, "waited": self.waited}
+
+    def go_on(self, state: dict[str, Any]) -> None:
+        self.check(state)
+        self.best, self.best_epoch, self.waited = state["best"], state["best_epoch"], state["waited"]
+
+    @staticmethod
+    def check(state: Any) -> None:
+        """Raises ValueError for what no `state` gave."""
+        if not isinstance(state, dict) or set(state) != {"best", "best_epoch", "waited"}:
+            raise ValueError("what early stopping has seen is no dict of best, best_epoch and waited")
+        best, epoch, waited = state["best"], state["best_epoch"], state["waited"]
+        if (best is None) != (epoch is None) or not (best is None or (type(best) is float and math.isfinite(best))):
+            raise ValueError(f"early stopping's best is {best!r:.40}, and its epoch {epoch!r:.40}")
+        if not all(value is None or (type(value) is int and value >= 0) for value in (epoch, waited)) or waited is None:
+            raise ValueError(f"early stopping's counts are {epoch!r:.40} and {waited!r:.40}")
 
     def see(self, epoch: int, value: float) -> str:
         """Takes in a recorded epoch's metric -> "better"; "worse" (or as good); or "stop", worse for the last time."""
@@ -81,9 +101,9 @@ def metric_name(metric: Any) -> str | None:
     if metric is None:
         return None
     if not isinstance(metric, str):
-        raise TypeError(f"metric={metric!r} is no name: use {either(METRICS)}, or None")
+        raise TypeError(f"metric={shown(metric)} is no name: use {either(METRICS)}, or None")
     if metric not in METRICS:
-        raise ValueError(f"metric={metric!r} is not known: use {either(METRICS)}, or None")
+        raise ValueError(f"metric={shown(metric)} is not known: use {either(METRICS)}, or None")
     return str(metric)
 
 

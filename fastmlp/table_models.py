@@ -11,9 +11,9 @@ import numpy as np
 
 from fastmlp import data, saving
 from fastmlp.model import Model, _r2
-from fastmlp.tables import Scale, as_classes, listed, places_of
-
-EXACT = 2.0**53  # up to here a float64 holds every whole number
+from fastmlp.tables import Scale, as_classes, check_unique, listed, places_of
+from fastmlp.whole import EXACT, check_exact, integers, same
+from fastmlp.words import cut, shown
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,8 +21,9 @@ class TableModel:
     """A model that takes a table's rows as they are in its file, and answers in the file's labels and units.
 
     names: of the K features, in the order of the network's inputs. target: the name of what is predicted. classes
-    (C,): the labels, ascending; None for quantities. scale: of the features. target_scale: of the quantities, None
-    where they were not standardised. settings: what `fastmlp train --resume` goes on with, as plain values.
+    (C,): the labels, ascending, float64, or int64 or uint64 where that would round them; None for quantities. scale:
+    of the features. target_scale: of the quantities, None where they were not standardised. settings: what `fastmlp
+    train --resume` goes on with, as plain values.
 
     Raises ValueError where these do not fit the network.
 
@@ -58,19 +59,23 @@ class TableModel:
                 raise ValueError(f"{name} has {len(values)} entries, and layers={list(spec.layers)} needs {size}")
 
     def predict(self, X: Any) -> np.ndarray:
-        """Labels (N,), int64; or quantities, (N,) or (N, J) for J of them, float64.
+        """Labels (N,), int64 (or uint64, of those beyond it); or quantities, (N,) or (N, J) for J of them, float64.
 
         X (N, K): rows as in the table. A frame's columns go by their names, in any order; an array's by their place.
-        Raises ValueError or TypeError for an X that does not fit.
+        Raises ValueError or TypeError for an X that does not fit, and ValueError where a quantity is not finite.
         """
         found = self.model.predict(self._features(X))
         if self.classes is not None:
-            labels = self.classes.astype(np.int64) if (abs(self.classes) <= EXACT).all() else self.classes
-            return labels[found]
+            small = self.classes.dtype.kind == "f" and (abs(self.classes) <= EXACT).all()
+            return (self.classes.astype(np.int64) if small else self.classes)[found]
         values = found.astype(np.float64)
         if self.target_scale is None:
             return values
-        return self.target_scale.backward(values.reshape(len(values), -1)).reshape(values.shape)
+        with np.errstate(over="ignore"):
+            values = self.target_scale.backward(values.reshape(len(values), -1)).reshape(values.shape)
+        if not np.isfinite(values).all():
+            raise ValueError(f"{cut(self.target)} is beyond the range of float64 for these rows: X is too large")
+        return values
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """The probability of each of `classes` (N, C). Raises ValueError for quantities, and as `predict` does."""
@@ -86,13 +91,17 @@ class TableModel:
         """
         predicted = self.predict(X)
         y = data.numeric_array(y, "y")
+        if y.dtype.kind == "f" and y.size and y.ndim < 3:
+            data.matrix(y.reshape(len(y), -1), y.dtype, "y")  # NaN and infinity
         if self.classes is not None and y.ndim == 2:
             y = as_classes(y)
+        elif self.classes is not None and y.ndim == 1 and y.dtype.kind == "f":
+            check_exact(y, "y")
         if y is None or y.shape != predicted.shape:
             shape = "(not one-hot)" if y is None else y.shape
             raise ValueError(f"y has shape {shape}, and there are predictions of shape {predicted.shape}: give as many")
         if self.classes is not None:
-            return {"accuracy": float((predicted == y).mean())}
+            return {"accuracy": float(same(predicted, y).mean())}
         rows = len(predicted)
         return {"r2": _r2(predicted.reshape(rows, -1), y.reshape(rows, -1))}
 
@@ -110,7 +119,7 @@ class TableModel:
             },
             "settings": dict(self.settings),
         }
-        saving.write(path, self.model._network, "table", {"table": table})
+        saving.write(path, self.model._network.at_once(), "table", {"table": table})
 
     @classmethod
     def load(cls, path: str | os.PathLike, *, backend: str = "numba") -> TableModel:
@@ -119,21 +128,10 @@ class TableModel:
         model = Model._of(network, backend)
         try:
             if tensors:
-                raise ValueError(f"nothing of a table's model is called {next(iter(tensors))}")
-            table = header["table"]
-            classes = table["classes"]
-            return cls(
-                model,
-                tuple(table["names"]),
-                table["target"],
-                None if classes is None else np.array(classes, np.float64),
-                _scale(table["scale"]),
-                None if table["target_scale"] is None else _scale(table["target_scale"]),
-                dict(table["settings"]),
-            )
-        except (KeyError, TypeError, ValueError) as error:
-            wrong = f"it has no {error}" if isinstance(error, KeyError) else error
-            raise ValueError(f"{os.fspath(path)} has parts that do not fit together: {wrong}") from error
+                raise ValueError(f"nothing of a table's model is called {cut(next(iter(tensors)))}")
+            return cls(model, **_described(header["table"]))
+        except Exception as error:
+            raise saving.refusal(path, error) from error
 
     def _features(self, X: Any) -> np.ndarray:
         """X as the network sees it."""
@@ -141,6 +139,7 @@ class TableModel:
         columns = getattr(X, "columns", None)
         if columns is not None:
             found = [str(name) for name in columns]
+            check_unique(found, "X")
             x = x[:, places_of(found, self.names, "X")]
         if x.shape[1] != len(self.names):
             raise ValueError(f"X has {x.shape[1]} columns, and the model takes {len(self.names)}: {listed(self.names)}")
@@ -148,5 +147,61 @@ class TableModel:
             return self.scale.forward(x)
 
 
-def _scale(parts: dict[str, list[float]]) -> Scale:
-    return Scale(np.array(parts["mean"], np.float64), np.array(parts["deviation"], np.float64))
+# ---------------------------------------------------------------------------------------------------------
+# What a header says: its values may be of any kind
+
+
+def _described(table: Any) -> dict[str, Any]:
+    """A TableModel's fields beside the model. Raises ValueError, TypeError or KeyError for what no `save` wrote."""
+    names, target = table["names"], table["target"]
+    if not isinstance(names, list) or not all(map(_is_name, [*names, target])):
+        raise ValueError(f"its names and target are {shown([names, target])}, and no texts")
+    check_unique(names, "names")
+    if not isinstance(table["settings"], dict):
+        raise ValueError(f"its settings are {shown(table['settings'])}, and no dict")
+    classes, target_scale = table["classes"], table["target_scale"]
+    return {
+        "names": tuple(names),
+        "target": target,
+        "classes": None if classes is None else _classes(classes),
+        "scale": _scale(table["scale"]),
+        "target_scale": None if target_scale is None else _scale(target_scale),
+        "settings": table["settings"],
+    }
+
+
+def _is_name(value: Any) -> bool:
+    """Whether it is a text that UTF-8 can spell: halves of a surrogate pair are in JSON, and in no table."""
+    try:
+        return isinstance(value, str) and value.encode() is not None
+    except UnicodeEncodeError:
+        return False
+
+
+def _classes(values: Any) -> np.ndarray:
+    """(C,): integers where there is one that float64 would round, as `save` writes them, or else float64."""
+    found: np.ndarray | None
+    if isinstance(values, list) and values and all(type(value) is int for value in values):
+        found = integers(values)
+    else:
+        found = _numbers(values, "classes")
+    if found is None or not (found[1:] > found[:-1]).all():
+        raise ValueError(f"its classes are {shown(values)}, and no labels in ascending order")
+    return found
+
+
+def _scale(parts: Any) -> Scale:
+    mean, deviation = _numbers(parts["mean"], "mean"), _numbers(parts["deviation"], "deviation")
+    if (deviation < 0).any():
+        raise ValueError(f"a deviation is {deviation.min():g}, and 0 is the least")
+    return Scale(mean, deviation)
+
+
+def _numbers(values: Any, name: str) -> np.ndarray:
+    """(K,), float64. Raises ValueError for what are no finite floats."""
+    if not isinstance(values, list) or not all(type(value) is float for value in values):
+        raise ValueError(f"its {name} is {shown(values)}, and no list of floats")
+    found = np.array(values, np.float64)
+    if not np.isfinite(found).all():
+        raise ValueError(f"its {name} is {shown(values)}: every value must be finite")
+    return found

@@ -8,25 +8,34 @@ from __future__ import annotations
 import csv
 import hashlib
 import warnings
-import zipfile
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from pathlib import Path
+from typing import TextIO
 
 import numpy as np
 
-from fastmlp import data
+from fastmlp import data, npz
+from fastmlp.files import look_of
+from fastmlp.pipes import Piped, beginning, opened, received
 from fastmlp.reference.arithmetic import row_sum
+from fastmlp.whole import check_exact, integers, is_large
+from fastmlp.words import cut, in_digits, shown
 
 MOST_CLASSES = 100  # a column with more different whole numbers is taken for a quantity
 SHOWN = 12  # names in a message, before "..."
+_UNPACKED = (".gz", ".bz2", ".xz", ".lzma")  # names of files that numpy.loadtxt would unpack, where the header is text
 
 
 @dataclass(frozen=True)
 class Table:
     """x (N, K) and y (N,) or (N, J), float64 and finite; names: of the K features; target: the name of y.
 
-    weights (N,): the rows' own, where a column or an array of them was named.
+    weights (N,): the rows' own, where a column or an array of them was named. whole (N,): y as int64 or uint64, where
+    it has whole numbers that float64 may round. rounded: why y cannot be labels, where it has such and no `whole`.
     """
 
     x: np.ndarray
@@ -34,6 +43,14 @@ class Table:
     names: list[str]
     target: str
     weights: np.ndarray | None = None
+    whole: np.ndarray | None = None
+    rounded: str | None = None
+
+    def labels(self) -> np.ndarray:
+        """y (N,), whole numbers, or `whole`. Raises ValueError where two labels may have become one."""
+        if self.rounded is not None:
+            raise ValueError(f"{self.target!r} {self.rounded}; --task regress takes it for a quantity")
+        return self.y if self.whole is None else self.whole
 
     def arranged(self, names: Sequence[str], where: str | Path) -> Table:
         """The same table with its features in this order. Raises ValueError where they are not the same."""
@@ -52,19 +69,21 @@ def read(path: str | Path, target: str | None = None, weights: str | None = None
     """The table in a file: .npz, or else CSV.
 
     target, weights: columns of the CSV, or arrays in the .npz; the target's is y there by default.
+    A CSV may come through a pipe, as of `<(...)`.
     Raises OSError where there is no such file, and ValueError or TypeError for what it holds, naming line and column.
     """
-    path = _file(path)
-    npz = path.suffix.lower() == ".npz"
-    target = target or ("y" if npz else None)
+    path = Path(path)
+    archive = path.suffix.lower() == ".npz"
+    target = target or ("y" if archive else None)
     if weights is not None and weights == target:
         raise ValueError(f"--sample-weight and --target are both {target!r}: name two columns")
-    if npz:
+    if archive:
         assert target is not None
         return _read_npz(path, target, weights)
+    source = received(path)
     if target is None:
-        raise ValueError(f"{path} needs --target NAME: its columns are {listed(_csv_header(path)[0])}")
-    return _read_csv(path, target, weights)
+        raise ValueError(f"{path} needs --target NAME: its columns are {listed(_csv_header(source)[0])}")
+    return _read_csv(source, target, weights)
 
 
 def read_rows(
@@ -74,34 +93,47 @@ def read_rows(
 
     From a CSV the columns of these names, in whatever order they stand there, and the target's if there is one; others
     than those and the ignored are refused. From an .npz X by position, and the array of the target's name. A target
-    that cannot be read is no error. Raises as `read` does.
+    that cannot be read is no error. Where `Table` has its whole numbers, they are y. Raises as `read` does.
     """
-    path = _file(path)
+    path = Path(path)
     if path.suffix.lower() == ".npz":
         return _npz_rows(path, len(names), target)
-    header, lines = _csv_header(path)
+    source = received(path)
+    header, lines = _csv_header(source)
     unread = {target, *ignored}
     places = places_of(header, names, path, unread)
-    values = _loaded(path, lines, len(header))
+    values = _loaded(source, lines, len(header))
     if values is None:
-        values = _parsed(path, header, unread)
+        values = _parsed(source, header, unread)
     if not len(values):
         raise ValueError(f"{path} has a header and no rows")
     y = values[:, header.index(target)] if target in header else None
     wrong = None
     if y is not None and not np.isfinite(y).all():
         y, wrong = None, f"column {target!r} is not a number in every row"
+    if y is not None and is_large(y):
+        whole, _ = _whole_column(source, header.index(target))
+        y = y if whole is None else whole
     return np.ascontiguousarray(values[:, places]), y, wrong
 
 
 def places_of(found: Sequence[str], names: Sequence[str], where: str | Path, others: Collection[str] = ()) -> list[int]:
     """Where each of `names` is in `found`. Raises ValueError for one that is not, and for one that is in no list."""
-    missing = [name for name in names if name not in found]
-    extra = [name for name in found if name not in names and name not in others]
+    places = {name: place for place, name in enumerate(found)}
+    known = {*names, *others}
+    missing = [name for name in names if name not in places]
+    extra = [name for name in found if name not in known]
     if missing or extra:
         parts = [f"{listed(some)} {word}" for some, word in ((missing, "missing"), (extra, "too many")) if some]
         raise ValueError(f"{where} does not have the model's columns: {'; '.join(parts)}")
-    return [list(found).index(name) for name in names]
+    return [places[name] for name in names]
+
+
+def check_unique(names: Sequence[str], where: object) -> None:
+    """Raises ValueError for two columns of one name."""
+    twice = next((name for name, count in Counter(names).items() if count > 1), None)
+    if twice is not None:
+        raise ValueError(f"{where} has two columns {shown(twice)}: rename one")
 
 
 # ---------------------------------------------------------------------------------------------------------
@@ -110,13 +142,14 @@ def places_of(found: Sequence[str], names: Sequence[str], where: str | Path, oth
 
 def _read_npz(path: Path, target: str, weights: str | None) -> Table:
     x, arrays = _npz_arrays(path, [target] if weights is None else [target, weights])
-    y = _one_each(arrays[target], target, len(x))
     w = None
-    if weights is not None:
-        w = _one_each(arrays[weights], weights, len(x))
-        if w.ndim != 1:
-            raise ValueError(f"{weights} has shape {w.shape}: give one weight for each row, ({len(x)},)")
-    return Table(x, y, [str(k) for k in range(x.shape[1])], target, w)
+    with _naming(path):
+        y, whole, rounded = _target(arrays[target], target, len(x))
+        if weights is not None:
+            w, _, _ = _target(arrays[weights], weights, len(x))
+            if w.ndim != 1:
+                raise ValueError(f"{weights} has shape {w.shape}: give one weight for each row, ({len(x)},)")
+    return Table(x, y, [str(k) for k in range(x.shape[1])], target, w, whole, rounded)
 
 
 def _npz_rows(path: Path, columns: int, target: str) -> tuple[np.ndarray, np.ndarray | None, str | None]:
@@ -126,7 +159,8 @@ def _npz_rows(path: Path, columns: int, target: str) -> tuple[np.ndarray, np.nda
     if target not in arrays:
         return x, None, None
     try:
-        return x, _one_each(arrays[target], target, len(x)), None
+        y, whole, _ = _target(arrays[target], target, len(x))
+        return x, y if whole is None else whole, None
     except (ValueError, TypeError) as error:
         return x, None, str(error)
 
@@ -135,46 +169,57 @@ def _npz_arrays(
     path: Path, needed: list[str], others: Collection[str] = ()
 ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """X, checked, and the arrays that are needed, and of the others those that are there, as they are."""
+    arrays, names = npz.read(path, {"X", *needed, *others})
+    for name in ("X", *needed):
+        if name not in arrays:
+            raise ValueError(f"{path} has no array {name!r}: it has {listed(names)}")
+    with _naming(path):
+        return data.matrix(arrays["X"], name="X"), arrays
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Lets a ValueError or TypeError inside begin with the path."""
     try:
-        archive = np.load(path, allow_pickle=False)
-    except (ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise ValueError(f"{path} is not an .npz file that NumPy can read") from error
-    if isinstance(archive, np.ndarray):
-        raise ValueError(f"{path} holds one array without a name: save it with numpy.savez({str(path)!r}, X=X, y=y)")
-    with archive:
-        for name in ("X", *needed):
-            if name not in archive.files:
-                raise ValueError(f"{path} has no array {name!r}: it has {listed(archive.files)}")
+        yield
+    except (ValueError, TypeError) as error:
+        raise type(error)(f"{path}: {error}") from None
+
+
+def _target(values: np.ndarray, name: str, rows: int) -> tuple[np.ndarray, np.ndarray | None, str | None]:
+    """(y, whole, rounded) of a `Table`: finite numbers (N,), or (N, J) for J > 1, one for each row of X."""
+    found = data.numeric_array(values, name)
+    if found.ndim > 2 or found.shape[1:] == (0,):
+        raise ValueError(f"{name} has shape {found.shape}: give ({rows},), or ({rows}, J) for J outputs")
+    if len(found) != rows:
+        raise ValueError(f"{name} has {len(found)} rows and X has {rows}: give one target for each row of X")
+    found = found.reshape(rows, -1)
+    y = data.matrix(found, name=name)
+    if y.shape[1] > 1:
+        return y, None, None
+    whole = rounded = None
+    if found.dtype.kind in "iu":
+        whole = integers(found[:, 0].tolist()) if is_large(y) else None
+    elif found.dtype.kind == "f":
         try:
-            x = archive["X"]
-            arrays = {name: archive[name] for name in (*needed, *others) if name in archive.files}
-        except (ValueError, zipfile.BadZipFile) as error:
-            raise ValueError(f"{path} holds arrays that cannot be read as numbers: {error}") from error
-    return data.matrix(x, name="X"), arrays
+            check_exact(found[:, 0], name)
+        except ValueError as error:
+            rounded = str(error).removeprefix(f"{name} ")
+    return y[:, 0], whole, rounded
 
 
-def _one_each(values: np.ndarray, name: str, rows: int) -> np.ndarray:
-    """values as finite numbers (N,), or (N, J) for J > 1, one for each row of X."""
-    y = data.numeric_array(values, name)
-    if y.ndim > 2 or y.shape[1:] == (0,):
-        raise ValueError(f"{name} has shape {y.shape}: give ({rows},), or ({rows}, J) for J outputs")
-    if len(y) != rows:
-        raise ValueError(f"{name} has {len(y)} rows and X has {rows}: give one target for each row of X")
-    y = data.matrix(y.reshape(len(y), -1), name=name)
-    return y[:, 0] if y.shape[1] == 1 else y
-
-
-def _read_csv(path: Path, target: str, weights: str | None) -> Table:
+def _read_csv(path: Path | Piped, target: str, weights: str | None) -> Table:
     header, lines = _csv_header(path)
+    columns = {name: column for column, name in enumerate(header)}
     for name in (target, weights):
-        if name is not None and name not in header:
+        if name is not None and name not in columns:
             hint = ""
             if len(header) == 1 and ";" in header[0]:
                 hint = "; cells are parted by ';' there, and a CSV has commas"
             elif all(data.reads_as_number(name) for name in header):
                 hint = "; its first line looks like numbers: put a line of names above it"
             raise ValueError(f"{path} has no column {name!r}: it has {listed(header)}{hint}")
-    apart = [header.index(name) for name in (target, weights) if name is not None]
+    apart = [columns[name] for name in (target, weights) if name is not None]
     names = [name for column, name in enumerate(header) if column not in apart]
     if not names:
         others = f" and {weights!r}" if weights is not None else ""
@@ -186,18 +231,11 @@ def _read_csv(path: Path, target: str, weights: str | None) -> Table:
         raise ValueError(f"{path} has a header and no rows")
     x = np.ascontiguousarray(np.delete(values, apart, axis=1))
     y, *rest = (values[:, column].copy() for column in apart)
-    return Table(x, y, names, target, rest[0] if rest else None)
+    whole, rounded = _whole_column(path, columns[target]) if is_large(y) else (None, None)
+    return Table(x, y, names, target, rest[0] if rest else None, whole, rounded)
 
 
-def _file(path: str | Path) -> Path:
-    """The path, unless it is a device or a pipe: a table is read more than once, which would lose rows of those."""
-    path = Path(path)
-    if path.exists() and not path.is_file() and not path.is_dir():
-        raise ValueError(f"{path} is a device or a pipe, not a file: copy its content to a file first")
-    return path
-
-
-def _csv_header(path: Path) -> tuple[list[str], int]:
+def _csv_header(path: Path | Piped) -> tuple[list[str], int]:
     """The names in a CSV's first line, and the number of lines that they take."""
     for line, cells in _csv_rows(path):
         header = [cell.strip() for cell in cells]
@@ -207,40 +245,46 @@ def _csv_header(path: Path) -> tuple[list[str], int]:
                     f"{path} has no name for column {column + 1} of {len(header)} in its header: "
                     "name it, or leave it out if it only counts the rows"
                 )
-            if name in header[:column]:
-                raise ValueError(f"{path} has two columns {name!r}: rename one")
+        check_unique(header, path)
         return header, line
     raise ValueError(f"{path} is empty: a header and rows of numbers are needed")
 
 
-def _csv_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
+def _csv_rows(path: Path | Piped) -> Iterator[tuple[int, list[str]]]:
     """(line, cells) of each line of a CSV that is not blank; lines count from 1."""
-    with open(path, newline="", encoding="utf-8-sig") as file:  # -sig: spreadsheets write a byte-order mark
+    with opened(path) as file:
         reader = csv.reader(file, strict=True)
         try:
             for cells in reader:
                 if cells and (len(cells) > 1 or cells[0].strip()):
                     yield reader.line_num, cells
         except csv.Error as error:
-            raise ValueError(f"{path}, line {reader.line_num}: {error}") from error
+            long = f"a cell of more than {csv.field_size_limit()} characters; is a quote missing?"
+            wrong = long if "field larger" in str(error) else error
+            raise ValueError(f"{path}, line {reader.line_num}: {wrong}") from error
         except UnicodeDecodeError as error:
-            raise ValueError(f"{path} is not a CSV in UTF-8: {error.reason} near byte {error.start}") from error
+            look = look_of(beginning(path))
+            what = f"it looks like {look}; save it as CSV" if look else f"{error.reason} near byte {error.start}"
+            raise ValueError(f"{path} is not a CSV in UTF-8: {what}") from error
 
 
-def _loaded(path: Path, skip: int, columns: int) -> np.ndarray | None:
+def _loaded(path: Path | Piped, skip: int, columns: int) -> np.ndarray | None:
     """The numbers (N, columns) below the header by NumPy's own fast reader, or None where anything is unusual."""
+    text: Path | TextIO = path if isinstance(path, Path) else opened(path)
+    if str(path).lower().endswith(_UNPACKED):
+        return None
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about a file without rows
             values = np.loadtxt(
-                path, delimiter=",", skiprows=skip, ndmin=2, comments=None, quotechar='"', encoding="utf-8-sig"
+                text, delimiter=",", skiprows=skip, ndmin=2, comments=None, quotechar='"', encoding="utf-8-sig"
             )
     except ValueError:
         return None
     return values if values.shape[1] == columns and np.isfinite(values).all() else None
 
 
-def _parsed(path: Path, header: list[str], unread: Collection[str] = ()) -> np.ndarray:
+def _parsed(path: Path | Piped, header: list[str], unread: Collection[str] = ()) -> np.ndarray:
     """The same numbers, cell by cell: some twenty times slower, and every error has its line and column.
 
     In the columns whose names are in `unread`, what is no finite number is NaN.
@@ -263,7 +307,23 @@ def _parsed(path: Path, header: list[str], unread: Collection[str] = ()) -> np.n
     return np.array(rows, np.float64).reshape(-1, len(header))
 
 
-def _number(cell: str, path: Path, line: int, name: str) -> float:
+def _whole_column(path: Path | Piped, column: int) -> tuple[np.ndarray | None, str | None]:
+    """(whole, rounded) of a `Table`, of a column of finite numbers, by its cells."""
+    rows = _csv_rows(path)
+    next(rows)  # the header
+    cells = [(line, cells[column].strip()) for line, cells in rows]
+    numbers = [Decimal(cell) for _, cell in cells]
+    if all(number == number.to_integral_value() for number in numbers):
+        whole = integers([int(number) for number in numbers])
+        if whole is not None:
+            return whole, None
+    for (line, cell), number in zip(cells, numbers, strict=True):
+        if Decimal(repr(float(number))) != number:  # 1e300 is so many; an id of 25 digits would be another
+            return None, f"has {cut(cell, 40)} in line {line}, which float64 rounds to {in_digits(float(number))}"
+    return None, None
+
+
+def _number(cell: str, path: Path | Piped, line: int, name: str) -> float:
     where = f"{path}, line {line}, column {name!r}"
     cell = cell.strip()
     if not cell:
@@ -282,7 +342,7 @@ def _number(cell: str, path: Path, line: int, name: str) -> float:
 
 
 def listed(names: Iterable[object]) -> str:
-    texts = [str(name) for name in names]
+    texts = [cut(str(name), 40) for name in names]
     more = f", ... ({len(texts)} in all)" if len(texts) > SHOWN else ""
     return (", ".join(texts[:SHOWN]) + more) or "none"
 
@@ -292,11 +352,14 @@ def listed(names: Iterable[object]) -> str:
 
 
 def as_classes(y: np.ndarray) -> np.ndarray | None:
-    """y as class numbers (N,) if it looks like labels, else None: whole numbers, few and repeated, or one-hot rows."""
+    """y as class numbers (N,) if it looks like labels, else None: whole numbers, few and repeated, or one-hot rows.
+
+    Integers stay what they are; see `Table.labels`.
+    """
     if y.ndim == 2:
         one_hot = np.isin(y, (0, 1)).all() and (y.sum(axis=1) == 1).all()
         return y.argmax(axis=1).astype(np.float64) if one_hot else None
-    if (y != np.floor(y)).any():
+    if y.dtype.kind == "f" and (y != np.floor(y)).any():
         return None
     different = len(np.unique(y))
     return y if different <= MOST_CLASSES and 2 * different <= max(len(y), 4) else None

@@ -7,6 +7,8 @@ import os
 import sys
 from dataclasses import dataclass
 
+from fastmlp import address_space, jobs
+
 
 @dataclass(frozen=True)
 class Target:
@@ -24,6 +26,15 @@ def target() -> Target:
     `NUMBA_CPU_NAME` and `NUMBA_CPU_FEATURES` choose another processor than the host, as they do for Numba.
     `FASTMLP_REGISTER_BYTES` (16, 32 or 64) forces a width. Results do not depend on any of them.
     """
+    return _importer.call(_target)
+
+
+_importer = jobs.Worker()  # an interrupt must not leave half of llvmlite
+
+
+def _target() -> Target:
+    if "llvmlite.binding" not in sys.modules:
+        address_space.need(16 * address_space.MB, "LLVM", code=192 * address_space.MB)
     import llvmlite.binding as llvm
 
     name = os.environ.get("NUMBA_CPU_NAME") or llvm.get_host_cpu_name()

@@ -1,19 +1,30 @@
 """Threads that wait to help: they run kernels beside the thread that asks, which the GIL does not hinder.
 
-There is one crew a process, of as many threads as were ever asked for. Whoever finds it at work goes on alone, and so
-does a forked child until it asks for threads of its own: which threads do the work never changes a result.
+There is one crew a process, of as many threads as were ever asked for. Whoever finds it busy goes on alone, and so does
+a forked child until it asks for threads of its own: which threads do the work never changes a result.
+
+Nothing here is ever waited for, released or put back by the thread that asks, so that it may be cut short at any place
+by a signal or an exception. A task owns all that its kernel may touch. When a helper is let in, and when it has left,
+is decided in kernels alone (kernels/doors.py); docs/reliability.md has the argument.
 """
 
 from __future__ import annotations
 
+import _thread
 import os
-import queue
-import sys
-import threading
+import weakref
+from collections import deque
 from collections.abc import Callable, Sequence
+from queue import SimpleQueue
+from typing import Any
+
+import numpy as np
+
+from fastmlp import plan as at
+from fastmlp.reference.arithmetic import LINE
 
 MOST = 256
-Job = Callable[[], object]
+Task = Callable[[], object]
 
 
 def available() -> int:
@@ -33,44 +44,87 @@ def asked() -> int | None:
     return int(text)
 
 
+def lines(count: int) -> np.ndarray:
+    """So many lines of int64 zeros, on a 64-byte boundary: words that threads look at while others write them."""
+    words = LINE // 8
+    raw = np.zeros((count + 1) * words, np.int64)
+    start = -raw.ctypes.data % LINE // 8
+    return raw[start : start + count * words]
+
+
+class Doors:
+    """A door for each helper of one call, all SHUT. A later call has doors of its own: these never open again."""
+
+    def __init__(self, helpers: int) -> None:
+        self.helpers = helpers
+        self.words = lines(helpers)
+        self.address = self.words.ctypes.data
+
+    def of(self, helper: int) -> int:
+        """The address of a helper's door."""
+        return self.address + helper * at.DOOR * 8
+
+    def left(self) -> int:
+        """How many helpers came in, when the call is over."""
+        return int(np.count_nonzero(self.words[:: at.DOOR] == at.LEFT))
+
+
 class Crew:
-    """Threads that do jobs."""
+    """Threads that do tasks: those that are idle, and others while there are fewer than the largest number asked for.
+
+    A thread puts itself back among the idle ones after its task. One that an exception ends, or whose task was lost on
+    its way, is not among them, and so is never used again.
+    """
 
     def __init__(self) -> None:
-        self.free = threading.Lock()
-        self._helpers: list[_Helper] = []
+        self._idle: deque[_Helper] = deque()
+        self._made: list[weakref.ref[_Helper]] = []
 
-    def start(self, jobs: Sequence[Job]) -> Callable[[], None]:
-        """Has a thread of its own do each job. -> a function that waits until all are done. For who holds `free`."""
-        while len(self._helpers) < len(jobs):
-            self._helpers.append(_Helper())
-        busy = self._helpers[: len(jobs)]
-        for helper, job in zip(busy, jobs, strict=True):
-            helper.jobs.put(job)
+    def help(self, tasks: Sequence[Task]) -> None:
+        """Has as many tasks begun as there are threads for, each in a thread of its own. Waits for nothing."""
+        for task in tasks:
+            helper = self._free(len(tasks))
+            if helper is None:
+                return
+            helper.tasks.put((helper, task))
 
-        def wait() -> None:
-            for helper in busy:
-                helper.done.acquire()
-
-        return wait
+    def _free(self, most: int) -> _Helper | None:
+        try:
+            return self._idle.pop()
+        except IndexError:
+            pass
+        self._made = [made for made in self._made if made() is not None]
+        if len(self._made) >= most:
+            return None
+        try:
+            helper = _Helper(self._idle)
+        except RuntimeError:  # the system has no more threads
+            return None
+        self._made.append(weakref.ref(helper))
+        return helper
 
 
 class _Helper:
-    def __init__(self) -> None:
-        self.jobs: queue.SimpleQueue[Job] = queue.SimpleQueue()
-        self.done = threading.Semaphore(0)
-        threading.Thread(target=self._run, name="fastmlp", daemon=True).start()
+    """A thread's handle. The thread ends when nobody has the handle any more."""
 
-    def _run(self) -> None:
-        while True:
-            job = self.jobs.get()
-            try:
-                job()
-            except BaseException:  # none that we give does; the next job is none of this one's business
-                threading.excepthook(threading.ExceptHookArgs((*sys.exc_info(), threading.current_thread())))
-            finally:
-                self.done.release()
-                del job  # it may hold a network's buffers
+    __slots__ = ("__weakref__", "tasks")
+
+    def __init__(self, idle: deque[_Helper]) -> None:
+        self.tasks: SimpleQueue[Any] = SimpleQueue()
+        # The queue's own method, in C: no exception can come between the handle's end and the thread's word of it.
+        gone = weakref.ref(self, self.tasks.put)
+        # Not by `threading`, whose `start` waits for the thread, and leaves it half known where that is cut short.
+        _thread.start_new_thread(_serve, (self.tasks, gone, idle))
+
+
+def _serve(tasks: SimpleQueue[Any], gone: weakref.ref[_Helper], idle: deque[_Helper]) -> None:
+    """A helper's life. It holds no reference to its handle while it waits."""
+    while (message := tasks.get()) is not gone:
+        helper, task = message
+        task()
+        del message, task  # it may own a network's buffers
+        idle.append(helper)
+        del helper
 
 
 _crew = Crew()

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,13 +14,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastmlp import splits, tables, train_options
-from fastmlp.command_line import check_place, check_plot, help_shape, naming_options, option
+from fastmlp.command_line import check_place, check_plot, help_shape, naming_options, option, warnings_as_lines
 from fastmlp.errors import DivergenceError
 from fastmlp.history import seconds_of
 from fastmlp.tables import Scale, Table
 from fastmlp.train_options import ARGUMENTS, KEPT, OUTPUTS, USUAL, USUAL_FIT
+from fastmlp.whole import places_in
+from fastmlp.words import cut, in_digits, shown
 
 MANY = 20  # classes: so many are listed, and more may be a quantity
+LARGE = 100.0  # counts: a larger one may be why training diverges
+_WHAT_DIVERGED = re.compile(r"training diverged: .*?epoch \d+")
 
 if TYPE_CHECKING:
     from fastmlp.history import History
@@ -48,6 +54,7 @@ def add(commands: Any) -> None:
 class _Job:
     """A table made ready, in the units that the network sees: rows to train on, to validate on, and held out."""
 
+    target: str
     task: str
     outputs: int
     classes: np.ndarray | None
@@ -67,6 +74,9 @@ def run(args: argparse.Namespace) -> None:
         raise ValueError(f"--output {args.output} is a device or a pipe: name a file")
     if args.output is not None and args.output == args.plot:
         raise ValueError(f"--output and --plot are both {args.output}: name two files")
+    if args.checkpoint is not None:
+        others = {"the table": args.data, "--output": args.output, "--plot": args.plot, "--resume": args.resume}
+        check_place("--checkpoint", args.checkpoint, "run.checkpoint", others)
     before = _loaded(args) if args.resume else None
     settings = _settings(args, before)
     target = args.target if before is None else before.target
@@ -79,6 +89,8 @@ def run(args: argparse.Namespace) -> None:
     say(f"network: {_in_words(model)}")
     if before is not None:
         say(_resumed(args, model, settings))
+    if args.checkpoint is not None and args.checkpoint.exists():
+        say(f"going on from {args.checkpoint}")
     from fastmlp.table_models import TableModel
 
     interrupt = None
@@ -87,7 +99,7 @@ def run(args: argparse.Namespace) -> None:
     except KeyboardInterrupt as error:  # what was reached is worth a report, and a file
         interrupt = error
     except DivergenceError as error:
-        raise ValueError(_diverged(error, model, args, settings)) from error
+        raise ValueError(_diverged(error, model, job, args, settings)) from error
     history = model.history
     if history is not None and len(history):
         try:
@@ -117,7 +129,10 @@ class _Voice:
 
     def __call__(self, line: str) -> None:
         try:
-            print(line, flush=True)
+            try:
+                print(line, flush=True)
+            except UnicodeEncodeError as error:  # a name that the output's encoding lacks, as cp1252 on Windows
+                print(line.encode(error.encoding, "backslashreplace").decode(error.encoding), flush=True)
         except BrokenPipeError:
             if not self._stubborn:
                 raise
@@ -137,6 +152,7 @@ def _loaded(args: argparse.Namespace) -> TableModel:
     from fastmlp.table_models import TableModel
 
     before = TableModel.load(args.resume, backend=args.backend)
+    _check_kept(before.settings, args.resume)
     run = before.model._network.run
     if run is None:
         raise ValueError(f"--resume {args.resume}: this model has not been trained, so that nothing goes on there")
@@ -146,6 +162,17 @@ def _loaded(args: argparse.Namespace) -> TableModel:
         raise ValueError(f"--target {args.target}: {args.resume} predicts {before.target!r}; leave --target out")
     train_options.check_task(args, "regress" if before.classes is None else "classify", before.target)
     return before
+
+
+def _check_kept(settings: Mapping[str, Any], path: Path) -> None:
+    """Raises ValueError for what no `fastmlp train` wrote: a file's options are checked as those given here are."""
+    for name in (*KEPT, "table"):
+        value = settings.get(name)
+        good = value is None or type(value) in KEPT.get(name, (str,))
+        if good and name in ("held_out", "validation") and value is not None:
+            good = 0 <= value < 1
+        if not good:
+            raise ValueError(f"--resume {path}: its {option(name)} is {shown(value)}, which no training wrote")
 
 
 def _settings(args: argparse.Namespace, before: TableModel | None) -> dict[str, Any]:
@@ -211,14 +238,15 @@ def _prepared(
         classes = np.unique(labels) if before is None else before.classes
         assert classes is not None
         if len(classes) < 2:
-            raise ValueError(f"{table.target!r} is {classes[0]:g} in every row: there is nothing to tell apart")
-        unknown = np.setdiff1d(labels, classes)
-        if len(unknown):
+            value = in_digits(classes[0])
+            raise ValueError(f"{table.target!r} is {value} in every row: there is nothing to tell apart")
+        y, unknown = places_in(classes, labels)
+        if unknown is not None:
             raise ValueError(
-                f"{table.target!r} holds {unknown[0]:g}, which is none of the classes of {args.resume} "
+                f"{table.target!r} holds {in_digits(unknown)}, which is none of the classes of {args.resume} "
                 f"({_listed(classes)}): leave out those rows, or --resume, to train a new model"
             )
-        y = groups = np.searchsorted(classes, labels)
+        groups = y
         task, outputs = "classify", len(classes)
         say(f"{shape}, {outputs} classes ({_listed(classes)})")
         if before is None and outputs > MANY and args.task in (None, "auto") and args.loss is None:
@@ -256,6 +284,7 @@ def _prepared(
         if before.settings.get("table", own) != own:
             say(f"note: {args.resume} was trained on another table; rows of both may be among those kept apart here")
     return _Job(
+        table.target,
         task,
         outputs,
         classes,
@@ -284,7 +313,10 @@ def _labels_or_none(table: Table, args: argparse.Namespace, before: TableModel |
     if task == "classify":
         said = "classes" if before is not None else "--task classify" if args.task == task else f"--loss {args.loss}"
         return _labels(table, said)
-    return None if task == "regress" else tables.as_classes(table.y)
+    if task == "regress":
+        return None
+    found = tables.as_classes(table.y if table.whole is None else table.whole)
+    return table.labels() if found is not None and table.y.ndim == 1 else found
 
 
 def _labels(table: Table, said: str) -> np.ndarray:
@@ -298,7 +330,7 @@ def _labels(table: Table, said: str) -> np.ndarray:
     if not whole.all():
         value = table.y[int(np.argmin(whole))]
         raise ValueError(f"{said}: {table.target!r} holds {value:g}, and classes are whole numbers")
-    return table.y
+    return table.labels()
 
 
 def _check_quantity(table: Table, args: argparse.Namespace, outputs: int, before: TableModel | None) -> None:
@@ -324,7 +356,7 @@ def _checked_weights(table: Table, settings: dict[str, Any]) -> np.ndarray | Non
 
 
 def _listed(classes: np.ndarray) -> str:
-    texts = [f"{value:.0f}" for value in classes]
+    texts = [in_digits(value) for value in classes]
     return " ".join(texts if len(texts) <= MANY else [*texts[:10], "...", texts[-1]])
 
 
@@ -369,13 +401,14 @@ def _fit(model: Model, table: Table, job: _Job, args: argparse.Namespace, settin
     else:
         rate = train_options.rate_on_resuming(args, last.optimizer)
     class_weight = _class_weight(settings["class_weight"], job)
-    with naming_options(ARGUMENTS):
+    goes_on = args.checkpoint is not None and args.checkpoint.exists()
+    with naming_options(ARGUMENTS), warnings_as_lines(ARGUMENTS):
         model.fit(
             *job.train,
             epochs=args.epochs,
             optimizer=optimizer,
             learning_rate=rate,
-            resume=last is not None,
+            resume=args.checkpoint if goes_on else last is not None,
             batch_size=settings["batch_size"],
             shuffle=settings["shuffle"],
             l2=settings["l2"] or 0.0,
@@ -392,16 +425,24 @@ def _fit(model: Model, table: Table, job: _Job, args: argparse.Namespace, settin
             target_accuracy=args.target_accuracy,
             progress=args.progress,
             threads=args.threads,
+            checkpoint=args.checkpoint,
+            checkpoint_every=args.checkpoint_every,
+            keep=args.keep,
         )
 
 
-def _diverged(error: DivergenceError, model: Model, args: argparse.Namespace, settings: dict[str, Any]) -> str:
+def _diverged(
+    error: DivergenceError, model: Model, job: _Job, args: argparse.Namespace, settings: dict[str, Any]
+) -> str:
     run = model._network.run
     assert run is not None
     advice = f"try a smaller --learning-rate than {train_options.base_rate(run.optimizer.learning_rate):g}"
     if settings["clip_norm"] is None and settings["clip_value"] is None:
         advice += ", or --clip-norm 1"
-    return f"{str(error).partition('. Try')[0]}; {advice}{'; nothing was saved' if args.output else ''}"
+    if model.spec.loss == "poisson" and (largest := float(job.train[1].max())) > LARGE:  # others are standardised
+        advice += f", or divide {job.target!r}, which goes up to {largest:.3g}, by a number"
+    what = _WHAT_DIVERGED.match(str(error))
+    return f"{what[0] if what else 'training diverged'}; {advice}{'; nothing was saved' if args.output else ''}"
 
 
 def _class_weight(text: str | None, job: _Job) -> Any:
@@ -414,14 +455,15 @@ def _class_weight(text: str | None, job: _Job) -> Any:
         missing = np.setdiff1d(np.arange(len(job.classes)), job.train[1])
         if len(missing):
             raise ValueError(
-                f"--class-weight balanced: there is no row of class {job.classes[missing[0]]:.0f} to train on; "
-                "give weights like 0:1,1:5"
+                f"--class-weight balanced: there is no row of class {in_digits(job.classes[missing[0]])} to train "
+                "on; give weights like 0:1,1:5"
             )
         return weights
+    places = {label: place for place, label in enumerate(job.classes.tolist())}  # an int is found by an equal float
     for label in weights:
-        if label not in job.classes:
-            raise ValueError(f"--class-weight={text}: {label:g} is none of the classes ({_listed(job.classes)})")
-    return {int(np.searchsorted(job.classes, label)): weight for label, weight in weights.items()}
+        if label not in places:
+            raise ValueError(f"--class-weight={cut(text)}: {label} is none of the classes ({_listed(job.classes)})")
+    return {places[label]: weight for label, weight in weights.items()}
 
 
 def _report(model: Model, history: History, job: _Job, args: argparse.Namespace, say: _Voice) -> None:

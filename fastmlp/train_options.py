@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import re
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from fastmlp.optimizers import OPTIMIZERS, Optimizer
 from fastmlp.schedules import Schedule, WarmUp
 from fastmlp.spec import DTYPES, HIDDEN, INITS
 from fastmlp.stopping import METRICS, EarlyStopping
+from fastmlp.words import cut
 
 # learning rates of plain gradient descent for standardised columns and batches of 32; at 0.01 squared error jumps about
 # on the diabetes data (held-out R2 of 0.33 to 0.41 over three seeds, where 0.005 gives 0.41 to 0.48)
@@ -29,11 +31,13 @@ OUTPUTS = {
 }
 USUAL: dict[str, Any] = {"hidden": "128", "activation": "relu", "init": "he_normal", "dtype": DTYPES[0], "seed": 0}
 USUAL_FIT: dict[str, Any] = {"batch_size": 32, "shuffle": True, "held_out": 0.2}
-# what a file keeps for --resume to go on with: the arithmetic depends on it
-KEPT = (
-    *("batch_size", "shuffle", "l2", "l1", "dropout", "clip_value", "clip_norm"),
-    *("class_weight", "sample_weight", "validation", "held_out"),
-)
+# what a file keeps for --resume to go on with, and its types there: the arithmetic depends on it
+KEPT: dict[str, tuple[type, ...]] = {
+    "batch_size": (int,),
+    "shuffle": (bool,),
+    **dict.fromkeys(("l2", "l1", "clip_value", "clip_norm", "validation", "held_out"), (float, int)),
+    **dict.fromkeys(("dropout", "class_weight", "sample_weight"), (str,)),
+}
 # what --resume takes from the file alone
 OF_THE_NETWORK = (
     *("task", "hidden", "activation", "init", "loss", "label_smoothing", "delta", "quantile", "dtype", "seed"),
@@ -71,11 +75,17 @@ ARGUMENTS = {
                 "metric",
                 "loss",
                 "min_delta",
+                "checkpoint",
+                "checkpoint_every",
+                "keep",
             ),
         )
     },
     "hidden": "--activation",
 }
+
+
+_WHOLE = re.compile("[+-]?[0-9]{1,100}")
 
 
 def add(train: argparse.ArgumentParser) -> None:
@@ -240,6 +250,16 @@ def _add_files(group: Any) -> None:
         metavar="MODEL",
         help="train a written model for --epochs more, as before but for options given here",
     )
+    group.add_argument(
+        "--checkpoint",
+        type=Path,
+        metavar="FILE",
+        help="write the whole state of the training there now and then; after a crash the same command goes on from it",
+    )
+    group.add_argument(
+        "--checkpoint-every", type=int, metavar="N", help=default("epochs from one checkpoint to the next", "a tenth")
+    )
+    group.add_argument("--keep", type=int, metavar="K", default=1, help=default("checkpoints that stay", 1))
     add_plot(group)
     group.add_argument(
         "--threads",
@@ -432,19 +452,21 @@ def dropout_rates(text: str | None) -> float | list[float]:
 
 
 def class_weights(text: str) -> str | dict[float, float]:
-    """--class-weight: "balanced", or {label: weight}."""
+    """--class-weight: "balanced", or {label: weight}, a whole label as an int, which has all of its digits."""
     if text == "balanced":
         return text
+    option = f"--class-weight={cut(text)}"
     weights: dict[float, float] = {}
     for part in text.split(","):
-        label, _, weight = part.rpartition(":")
-        if not (data.reads_as_number(label) and data.reads_as_number(weight)):
-            raise ValueError(f'--class-weight={text} is neither "balanced" nor labels and weights like 0:1,1:5')
-        if float(label) in weights:
-            raise ValueError(f"--class-weight={text} has the label {label} twice: give it one weight")
-        weights[float(label)] = data.finite_float(float(weight), f"the weight of {label} in --class-weight")
-        if weights[float(label)] < 0:
-            raise ValueError(f"--class-weight={text} has a negative weight: give 0 or more")
+        name, _, number = part.rpartition(":")
+        if not (data.reads_as_number(name) and data.reads_as_number(number)):
+            raise ValueError(f'{option} is neither "balanced" nor labels and weights like 0:1,1:5')
+        label = int(name) if _WHOLE.fullmatch(name.strip()) else float(name)
+        if label in weights:
+            raise ValueError(f"{option} has the label {name} twice: give it one weight")
+        weights[label] = data.finite_float(float(number), f"the weight of {name} in --class-weight")
+        if weights[label] < 0:
+            raise ValueError(f"{option} has a negative weight: give 0 or more")
     return weights
 
 

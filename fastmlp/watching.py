@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fastmlp.atomic import Change, held
 from fastmlp.callbacks import Info, verdict
 from fastmlp.history import History
 from fastmlp.stopping import higher_is_better
@@ -24,11 +25,12 @@ if TYPE_CHECKING:
 class Watch:
     """What to do between epochs.
 
-    evaluate: gives (loss, accuracy) on the validation's data. keep: gives a copy of the model as it stands, for `best`.
+    evaluate: gives (loss, accuracy) of parameters on the validation's data. keep: gives a copy of the network as it
+    stands, for `best`.
     """
 
     callback: Callable[[Info], Any] | None = None
-    evaluate: Callable[[], tuple[float, float]] | None = None
+    evaluate: Callable[[np.ndarray], tuple[float, float]] | None = None
     plateau: PlateauRun | None = None
     plateau_metric: str = "loss"
     plateau_every: int = 1  # a plateau sees epoch 1 and multiples of this, not where a training happens to begin or end
@@ -42,30 +44,44 @@ class Watch:
         """Watches for the best epoch from now on."""
         self._rule = stopping.start()
 
-    def see_start(self, epoch: int) -> None:
+    def see_start(self, epoch: int, parameters: np.ndarray) -> None:
         """Where a run is resumed: what it begins with, after `epoch`, is the first to be better than."""
         if self._rule is not None and self.keep is not None and self.stopping_metric.startswith("validation"):
             assert self.evaluate is not None
-            value = dict(zip(("validation_loss", "validation_accuracy"), self.evaluate(), strict=True))
+            value = dict(zip(("validation_loss", "validation_accuracy"), self.evaluate(parameters), strict=True))
             if self._rule.see(epoch, value[self.stopping_metric]) == "better":
                 self.best = self.keep()
+
+    def go_on(self, stopping: dict[str, Any] | None, best: Any) -> None:
+        """Goes on from where another training's watch was."""
+        if self._rule is not None and stopping is not None:
+            self._rule.go_on(stopping)
+            self.best = best
+
+    @property
+    def stopping(self) -> dict[str, Any] | None:
+        """What early stopping has seen, for `go_on`."""
+        return None if self._rule is None else self._rule.state()
 
     @property
     def needed(self) -> bool:
         """Whether anything has to be done between epochs at all."""
         return any(part is not None for part in (self.callback, self.evaluate, self.plateau, self._rule))
 
-    def validated(self, record: np.ndarray) -> None:
-        """Writes the validation's figures into a record (1,)."""
+    def validated(self, record: np.ndarray, parameters: np.ndarray) -> list[Change]:
+        """Writes the validation's figures into a record (1,). -> the changes that go with it: of the learning rate."""
         if self.evaluate is not None:
-            record["validation_loss"], record["validation_accuracy"] = self.evaluate()
+            record["validation_loss"], record["validation_accuracy"] = self.evaluate(parameters)
+        epoch = int(record["epoch"][0])
+        if self.plateau is None or (epoch != 1 and epoch % self.plateau_every):
+            return []
+        value = float(record[self.plateau_metric][0])
+        return [held(self.plateau, "now", self.plateau.after(value, higher_is_better(self.plateau_metric)))]
 
     def see(self, record: Any, history: History) -> str | None:
         """Decides after a record that is in the history. -> why training stops here, or None."""
         reason = None
         epoch = int(record["epoch"])
-        if self.plateau is not None and (epoch == 1 or epoch % self.plateau_every == 0):
-            self.plateau.see(float(record[self.plateau_metric]), higher_is_better(self.plateau_metric))
         if self._rule is not None:
             found = self._rule.see(epoch, float(record[self.stopping_metric]))
             if found == "better" and self.keep is not None:

@@ -10,6 +10,7 @@ import numpy as np
 
 from fastmlp import data
 from fastmlp.spec import Spec
+from fastmlp.words import shown
 
 
 def row_weights(
@@ -86,7 +87,7 @@ def _class_weights(class_weight: Any, targets: np.ndarray, spec: Spec) -> np.nda
         return len(targets) / (classes * counts)
     if not isinstance(class_weight, Mapping):
         kind = ValueError if isinstance(class_weight, str) else TypeError
-        raise kind(f'class_weight={class_weight!r:.60} is neither "balanced" nor a dict like {{0: 1.0, 1: 5.0}}')
+        raise kind(f'class_weight={shown(class_weight)} is neither "balanced" nor a dict like {{0: 1.0, 1: 5.0}}')
     weights = np.ones(classes)
     for label, weight in class_weight.items():
         try:
@@ -94,9 +95,11 @@ def _class_weights(class_weight: Any, targets: np.ndarray, spec: Spec) -> np.nda
         except TypeError:
             place = None
         if place is None or not 0 <= place < classes:
-            raise ValueError(f"class_weight has the label {label!r}: labels are whole numbers from 0 to {classes - 1}")
-        value = data.finite_float(weight, f"class_weight[{label!r}]")
+            raise ValueError(
+                f"class_weight has the label {shown(label)}: labels are whole numbers from 0 to {classes - 1}"
+            )
+        value = data.finite_float(weight, f"class_weight[{place}]")
         if value < 0:
-            raise ValueError(f"class_weight[{label!r}]={weight!r} is negative: give 0 or more")
+            raise ValueError(f"class_weight[{place}]={shown(weight)} is negative: give 0 or more")
         weights[place] = value
     return weights

@@ -11,6 +11,7 @@ from fastmlp import pairs
 from fastmlp.pairs import Floats, Int
 from fastmlp.reference import random
 from fastmlp.spec import INITS, Spec, either
+from fastmlp.words import shown
 
 FEW = 4096  # weights of a layer: the reference draws them in some 30 ms, less than a kernel takes to compile
 
@@ -24,9 +25,9 @@ def check_seed(seed: Any) -> Any:
     except TypeError:
         number = None
     if number is None:
-        raise TypeError(f"seed={seed!r} is not a seed: give a whole number, or a NumPy Generator or RandomState")
+        raise TypeError(f"seed={shown(seed)} is not a seed: give a whole number, or a NumPy Generator or RandomState")
     if not 0 <= number < 2**64:
-        raise ValueError(f"seed={seed!r} is out of range: give a whole number from 0 to 2**64 - 1")
+        raise ValueError(f"seed={shown(seed)} is out of range: give a whole number from 0 to 2**64 - 1")
     return number
 
 
@@ -34,16 +35,16 @@ def check_init(init: Any) -> Any:
     """init, if it is a name of INITS or a scale of 0 or more; else TypeError or ValueError."""
     if isinstance(init, str):
         if init not in INITS:
-            raise ValueError(f"init={init!r} is not known: use {either(INITS)}, or a scale like 0.1")
+            raise ValueError(f"init={shown(init)} is not known: use {either(INITS)}, or a scale like 0.1")
         return init
     if isinstance(init, (bool, np.bool_)) or not isinstance(init, (int, float, np.integer, np.floating)):
-        raise TypeError(f"init={init!r} is neither a name nor a scale: use a name like {INITS[0]!r}, or a number")
+        raise TypeError(f"init={shown(init)} is neither a name nor a scale: use a name like {INITS[0]!r}, or a number")
     try:
         scale = float(init)
     except OverflowError:
         scale = np.inf
     if not 0 <= scale < np.inf:
-        raise ValueError(f"init={init!r:.40} is not a scale: give 0 or a positive number that a float can hold")
+        raise ValueError(f"init={shown(init)} is not a scale: give 0 or a positive number that a float can hold")
     return scale
 
 

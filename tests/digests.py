@@ -111,6 +111,9 @@ def training_digest(backend, name, dtype, asked=None, weighed=False):
     data = problem.spec, result.parameters, problem.x
     evaluated = backend.evaluate(*data, problem.y, **options)
     outputs = backend.outputs(*data, **options), backend.logits(*data, **options)
+    if backend is not definition and name in TOGETHER:  # by two threads the same
+        assert backend.evaluate(*data, problem.y, **options, threads=2) == evaluated
+        assert backend.outputs(*data, **options, threads=2).tobytes() == outputs[0].tobytes()
     if backend is not definition:  # a few rows' outputs come by a call of their own
         few = Forward(problem.spec, result.parameters, "numba")("outputs", problem.x[:5])
         assert few.tobytes() == outputs[0][:5].tobytes()

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -394,7 +395,7 @@ def test_train_has_everything_else_of_model_and_fit(run, small, monkeypatch):
         *["--dropout", "0.25,0.5", "--clip-norm", 3, "--class-weight", "-1:2,4:0.5", "--validation", 0.25],
         *["--early-stopping", 2, "--metric", "validation_accuracy", "--min-delta", 0.01, "--target-loss", 0.001],
         *["--target-accuracy", 1, "--record-every", 2, "--seed", 3, "--no-progress"],
-        *["--threads", 2],
+        *["--threads", 2, "--checkpoint", "none-yet", "--checkpoint-every", 3, "--keep", 2],
     )
     assert model == dict(
         **dict(layers=[3, 3, 4, 2], hidden=["tanh", "gelu"], output="softmax", loss="cross_entropy"),
@@ -407,6 +408,7 @@ def test_train_has_everything_else_of_model_and_fit(run, small, monkeypatch):
         **dict(l2=0.1, l1=0.2, dropout=[0.25, 0.5], clip_value=None, clip_norm=3.0, sample_weight=None),
         **dict(class_weight={0: 2.0, 1: 0.5}, record_every=2, target_loss=0.001, target_accuracy=1.0, progress=False),
         **dict(early_stopping=EarlyStopping(2, "validation_accuracy", 0.01), threads=2),
+        **dict(checkpoint=Path("none-yet"), checkpoint_every=3, keep=2),
     )
 
 
@@ -1213,7 +1215,7 @@ def test_every_option_has_a_help():
 
 def test_help_shows_every_default():
     none = {"help", "data", "sample_weight", "nesterov", "every", "warm_up", "clip_value", "clip_norm"}
-    none |= {"validation", "early_stopping", "target_loss", "target_accuracy", "output", "resume", "plot"}
+    none |= {"validation", "early_stopping", "target_loss", "target_accuracy", "output", "resume", "plot", "checkpoint"}
     for action in cli._parser()._subparsers._group_actions[0].choices["train"]._actions:
         assert ("default: " in action.help) == (action.dest not in none), action.dest
 
@@ -1229,3 +1231,29 @@ def test_help_imports_nothing_heavy():
 
 def test_version(run):
     assert run("--version")[:2] == (0, "fastmlp 0.1.0\n")
+
+
+def test_train_goes_on_from_a_checkpoint(run, small, tmp_path):
+    """The same command, after the process was killed, ends with the same weights; another one is refused."""
+    command = ["train", small, "--target", "label", "--epochs", 40, "--batch-size", 7, "--validation", 0.25]
+    run(*command, "-o", tmp_path / "alone")
+    model = TableModel.load(tmp_path / "alone").model
+    (tmp_path / "sitecustomize.py").write_text(
+        "import os\nfrom fastmlp import checkpoints\nreal, count = checkpoints.write, []\n"
+        "def write(*arguments):\n    real(*arguments)\n    count.append(1)\n"
+        "    if len(count) == 3: os.kill(os.getpid(), 9)\ncheckpoints.write = write\n"
+    )
+    more = ["--checkpoint", tmp_path / "run", "-o", tmp_path / "made"]
+    paths = os.pathsep.join([str(tmp_path), *sys.path])
+    killed = subprocess.run(
+        [sys.executable, "-m", "fastmlp", *map(str, [*command, *more])], env={**os.environ, "PYTHONPATH": paths},
+        capture_output=True, timeout=100,
+    )  # fmt: skip
+    assert killed.returncode == -9
+    assert not (tmp_path / "made").exists()
+    status, out, _ = run(*command, *more)
+    assert (status, f"going on from {tmp_path / 'run'}" in out) == (0, True)
+    assert TableModel.load(tmp_path / "made").model.digest() == model.digest()
+    status, _, err = run(*command, *more, "--l2", 0.5)
+    assert status != 0
+    assert "--l2" in err

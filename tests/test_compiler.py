@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from cases import Unregistered
 
-from fastmlp import native, pairs
+from fastmlp import cache, native, pairs
 from fastmlp.kernels.simd import helper
+from fastmlp.loader import Loader
 from fastmlp.pairs import Floats, Int, Ints
 
 PAIRS = pairs.load_all()
@@ -75,7 +76,7 @@ def test_a_numba_whose_parts_have_changed_only_takes_longer(monkeypatch):
     def changed(*_):
         raise AttributeError("PassManager")
 
-    monkeypatch.setattr(compiler, "compile_function", changed)
+    monkeypatch.setattr(compiler, "begin", changed)
     x = np.arange(5.0)
     Unregistered(greatest)("float64", x, 5)
     np.testing.assert_array_equal(x, [2, 2, 2, 3, 4])
@@ -92,36 +93,35 @@ def test_numba_itself_stays_as_it_was():
     assert mixed(np.arange(4.0)) == (3, 2, "3", 2)
 
 
-def test_llvm_works_beside_numba(monkeypatch):
-    """`pairs.begin` leaves LLVM's part to another thread; whatever fails there is done anew, by `address`."""
-    for fails in (False, True):
-        monkeypatch.setattr(pairs, "_addresses", {})
-        monkeypatch.setattr(pairs, "_begun", {})
-        monkeypatch.setattr(pairs.cache, "holds", lambda *_: False)
-        monkeypatch.setattr(pairs.cache, "read", lambda *_: None)
-        monkeypatch.setattr(pairs.cache, "write", lambda *_: None)
-        threads = []
-        begin = native.begin
+@pytest.mark.parametrize("fails", ["", "numba", "llvm"])
+def test_llvm_works_beside_numba(fails, monkeypatch):
+    """Each part in a thread of its own. Whatever fails there is done again, by Numba's whole compiler."""
+    found = Loader(pairs._find)
+    monkeypatch.setattr(cache, "read", lambda *_: None)
+    monkeypatch.setattr(cache, "write", lambda *_: None)
+    threads, whole = [], []
+    begin, compile_by_numba = native.begin, native.compile_by_numba
 
-        def begun(*asked, begin=begin, fails=fails, threads=threads):
-            finish = begin(*asked)
+    def part(name):
+        threads.append(threading.get_ident())
+        if fails == name:
+            raise RuntimeError(name)
 
-            def elsewhere():
-                threads.append(threading.current_thread())
-                if fails:
-                    raise RuntimeError("LLVM")
-                return finish()
+    def begun(*asked):
+        part("numba")
+        finish = begin(*asked)
+        return lambda: part("llvm") or finish()
 
-            return elsewhere
-
-        monkeypatch.setattr(native, "begin", begun)
-        pairs.begin("layout.scatter", "float64")
-        pairs.begin("layout.scatter", "float64")
-        address = pairs.address("layout.scatter", "float64")
-        assert address
-        assert len(threads) == 1
-        assert threads[0] is not threading.current_thread()
-        pairs.begin("layout.scatter", "float64")  # it is there
-        assert pairs.address("layout.scatter", "float64") == address
-        assert len(threads) == 1
-        monkeypatch.setattr(native, "begin", begin)
+    monkeypatch.setattr(native, "begin", begun)
+    monkeypatch.setattr(native, "compile_by_numba", lambda *asked: whole.append(1) or compile_by_numba(*asked))
+    found.begin("layout.scatter", "float64")
+    found.begin("layout.scatter", "float64")
+    address = found.address("layout.scatter", "float64")
+    assert address
+    assert len(threads) == (1 if fails == "numba" else 2)
+    assert threading.get_ident() not in threads
+    assert len(set(threads)) == len(threads)
+    assert len(whole) == bool(fails)
+    found.begin("layout.scatter", "float64")  # it is there
+    assert found.address("layout.scatter", "float64") == address
+    assert len(found.seconds) == 1

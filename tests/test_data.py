@@ -203,6 +203,18 @@ def test_labels_of_every_kind(y, dtype, output):
     assert np.array_equal(found, expected)
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("spec", ["softmax", "sigmoid", "identity", "exponential"])
+def test_targets_that_are_a_column_of_a_table(spec, dtype):
+    """Kernels read them by their address: of the network's own dtype, they read what lies beside the column."""
+    spec = Spec.build([2, 3 if spec == "softmax" else 1], output=spec, dtype=dtype)
+    table = np.array([[7, 8, label % 2] for label in range(6)], dtype)
+    for y in (table[:, 2], table[::-1, 2], table[:, 2:], np.lib.stride_tricks.as_strided(table[0, 2:], (6,), (0,))):
+        found = data.targets(y, 6, spec)
+        assert found.flags.c_contiguous
+        assert found.reshape(-1).tolist() == y.reshape(-1).tolist()
+
+
 def test_bools_are_labels_of_two_classes():
     assert data.targets(np.array([True, False]), 2, Spec.build([2, 2])).tolist() == [1.0, 0.0]
 

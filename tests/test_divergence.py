@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from models import BACKENDS, bits, rows, said
 
-from fastmlp import DivergenceError, Model
+from fastmlp import DivergenceError, DivergenceWarning, Model
 
 # ---------------------------------------------------------------------------------------------------------
 # Divergence
@@ -140,3 +140,80 @@ def test_what_divergence_tells_does_not_depend_on_the_clock():
             model.fit(x, 1e3 * x[:, 0], epochs=5, batch_size=10, learning_rate=50, record_every=5)
         said_by.append((str(error.value), model.digest(), len(model.history)))
     assert said_by[0] == said_by[1]
+
+
+# ---------------------------------------------------------------------------------------------------------
+# Finite, and yet gone wrong
+
+
+WRONG = {  # name: (layers, output, a factor of X, one of y, options, words)
+    "a rate": ([4, 8, 2], None, 1, 1, {"learning_rate": 1e6, "epochs": 3}, ["learning_rate than 1e+06"]),
+    "a large X": ([4, 8, 2], None, 1e6, 1, {"epochs": 12}, ["scale X", "largest absolute value is"]),
+    "a large y": ([4, 8, 1], "identity", 1, 1e5, {"epochs": 3}, ["scale y"]),
+}
+
+
+def far(name):
+    layers, output, of_x, of_y, options, words = WRONG[name]
+    draws = np.random.default_rng(0)
+    x = draws.standard_normal((200, 4))
+    y = (x[:, 0] > 0).astype(float) * of_y
+    return Model(layers, output=output), x * of_x, y, options, words
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_a_loss_that_ends_far_above_its_beginning_is_told(name):
+    model, x, y, options, words = far(name)
+    with pytest.warns(DivergenceWarning) as caught:
+        history = model.fit(x, y, **options)
+    assert np.isfinite(history.loss).all()
+    assert history.loss[-1] > 100 * history.loss[0]
+    (warning,) = caught
+    assert warning.filename == __file__
+    for word in [*words, "far above"]:
+        assert word in str(warning.message)
+    if name == "a rate":
+        assert "scale" not in str(warning.message)  # what is scaled already
+    if name == "a large y":
+        assert "scale X" not in str(warning.message)
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_a_training_that_diverges_says_what_to_scale(name):
+    model, x, y, options, words = far(name)
+    with pytest.raises(DivergenceError) as caught:
+        model.fit(x, y, **{**options, "epochs": 300})
+    for word in words:
+        assert word in str(caught.value)
+    if name == "a rate":
+        assert "scale" not in str(caught.value)
+
+
+def test_no_word_of_a_loss_that_only_wavers():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model = Model([4, 8, 1], output="identity")
+        x = np.random.default_rng(0).standard_normal((60, 4))
+        model.fit(x, x[:, :1], epochs=300)
+        model.fit(x, x[:, :1] + 1e-7, epochs=30, learning_rate=0.2, resume=False)
+
+
+def test_estimators_tell_it_too():
+    from sklearn.exceptions import ConvergenceWarning
+
+    from fastmlp import MLPRegressor
+
+    x = np.random.default_rng(0).standard_normal((200, 4))
+    made = MLPRegressor(
+        hidden_layer_sizes=8,
+        solver="sgd",
+        learning_rate_init=30.0,
+        max_iter=3,
+        random_state=0,
+        batch_size=200,
+        momentum=0,
+    )
+    with pytest.warns(ConvergenceWarning) as caught:
+        made.fit(x, x[:, 0])
+    assert made.loss_ > 100 * made.loss_curve_[0]
+    assert any("far above" in str(warning.message) and warning.filename == __file__ for warning in caught)

@@ -106,6 +106,9 @@ LABELS = {
     "one_hot_int": lambda y: np.eye(2, dtype=np.int8)[y],
     "one_hot_fortran": lambda y: np.asfortranarray(np.eye(2)[y]),
     "strided": lambda y: np.repeat(y, 3)[::3],
+    "column_of_a_table": lambda y: np.column_stack([1 - y, np.full(len(y), 9.0), y])[:, 2],
+    "backwards": lambda y: y[::-1].astype(float)[::-1],
+    "unaligned": lambda y: np.frombuffer(b"-" + y.astype(float).tobytes(), np.uint8)[1:].view(float),
     "read_only": _read_only,
     "objects": lambda y: y.astype(object),
 }
@@ -130,7 +133,11 @@ def test_bools_are_zeros_and_ones():
 @pytest.mark.parametrize("kind", LABELS)
 def test_labels_of_every_kind_train_alike(kind):
     x, y = whole_numbers()
-    assert trained(x, LABELS[kind](y), batch_size=16) == trained(x, y, batch_size=16)
+    given = LABELS[kind](y)
+    model, plain = (Model([3, 5, 2], seed=3) for _ in range(2))
+    assert trained(x, given, model=model, batch_size=16) == trained(x, y, model=plain, batch_size=16)
+    assert model.evaluate(x, given) == plain.evaluate(x, y)
+    assert trained(x, y, validation=(x, given)) == trained(x, y, validation=(x, y))
 
 
 @pytest.mark.parametrize("output", ["sigmoid", "identity"])

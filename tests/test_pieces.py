@@ -1,6 +1,9 @@
 """Many rows at once: pieces, that threads take by turns; the same bits, the same errors, and nobody left at work."""
 
+import ctypes
+import functools
 import os
+import signal
 import sys
 import threading
 import types
@@ -13,7 +16,7 @@ from test_predictor import data, model_of, outputs
 from fastmlp import Model, definition, engine, forward, pace, pieces, threads
 from fastmlp import data as checks
 from fastmlp import plan as at
-from fastmlp.pairs import Floats, Ints
+from fastmlp.kernels.passes import INTERRUPT_WORK
 from fastmlp.spec import DTYPES
 
 COUNTS = (1, 2, 3, 7)
@@ -137,8 +140,8 @@ def test_a_member_that_does_nothing_is_seen(name, monkeypatch):
     x = data(model, 1543)
     real = pieces.run
 
-    def lazy(function, plans, parameters):
-        done = real(function, plans, parameters)
+    def lazy(kernel, dtype, plans, *others):
+        done = real(kernel, dtype, plans, *others)
         if len(plans) > 1:
             reached = np.ctypeslib.as_array((forward.ctypes.c_double * 9).from_address(int(plans[0][at.RESULT])))
             reached[:] = 0  # as where nobody had taken the first piece
@@ -288,10 +291,10 @@ def test_a_call_that_is_not_told_tries_both_ways(monkeypatch):
     seen, clock = [], [0.0]
     real = pieces.run
 
-    def run(function, plans, parameters):
+    def run(kernel, dtype, plans, *others):
         seen.append(len(plans))
         clock[0] += 2 / len(plans)
-        return real(function, plans, parameters)
+        return real(kernel, dtype, plans, *others)[0], len(plans)  # whether or not the helper had a core
 
     monkeypatch.setattr(pieces, "run", run)
     monkeypatch.setattr(forward, "time", types.SimpleNamespace(perf_counter=lambda: clock[0]))
@@ -335,8 +338,6 @@ def test_several_threads_predict_and_train_at_once():
     for worker in workers:
         worker.join()
     assert not wrong
-    assert threads.crew().free.acquire(blocking=False)
-    threads.crew().free.release()
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="the system has no fork")
@@ -360,54 +361,66 @@ class Pressed(Exception):
     pass
 
 
+def interrupted_within(function, pieces_before, states):
+    """The kernel, with a Ctrl-C that is pending as it begins, and that its first plan sees after so many pieces."""
+    set_interrupt = ctypes.PYFUNCTYPE(None)(("PyErr_SetInterrupt", ctypes.pythonapi))
+
+    def call(address, parameters, *others):
+        plan = np.ctypeslib.as_array((ctypes.c_int64 * at.FIELDS).from_address(address))
+        if len(states) >= 3:
+            return function(address, parameters, *others)
+        plan[at.WORK] = INTERRUPT_WORK - int(plan[at.PIECE] * plan[at.PARAMETERS] * (pieces_before + 0.5))
+        state, error = ctypes.c_int64(), ctypes.c_void_p()
+        arguments = ctypes.addressof(state), ctypes.addressof(error), address, parameters, *others
+        # one after the other in C, so that Python does not see the signal before the kernel does
+        list(map(functools.partial.__call__, [set_interrupt_now, functools.partial(function._call, *arguments)]))
+        states.append(state.value)
+        return state.value
+
+    set_interrupt_now = functools.partial(set_interrupt)
+    return call
+
+
 @pytest.mark.parametrize("goes_on", [False, True])
 @pytest.mark.parametrize("asked", [1, 3])
 @pytest.mark.parametrize("method", ["predict_proba", "loss"])
 def test_an_interrupt_at_any_piece(method, asked, goes_on, monkeypatch):
     """The handler raises, and nobody works on; or what was begun goes on to the same bits."""
+    monkeypatch.setattr(pieces, "BLOCK_WORK", 10**12)  # all rows in one call
     model, x = model_of((5, 40, 3)), rows(5000, 5)
     arguments = (x,) if method == "predict_proba" else (x, labels(x, 3))
     expected = getattr(model, method)(*arguments, threads=1)
-    kernel = "predict.checked" if method == "predict_proba" else "predict.scored"
-    run = forward.pairs.function(kernel, "float64", (Ints, Floats))
     presses, states = [], []
 
-    def press(_):
+    def press(*_):
         presses.append(1)
         if not goes_on:
             raise Pressed
 
-    def interrupted(function, plan, parameters):
-        """The pass looks for Ctrl-C after three pieces of the main thread."""
-        if threading.current_thread() is threading.main_thread() and len(presses) < 3:
-            rows_asked, plan[at.ROWS] = int(plan[at.ROWS]), int(plan[at.START]) + 1
-            turns, plan[at.TURNS] = int(plan[at.TURNS]), 0
-            begin = int(plan[at.START])
-            run(plan.ctypes.data, parameters)
-            plan[at.ROWS], plan[at.TURNS], plan[at.START] = rows_asked, turns, begin
-            plan[at.BATCH_RIGHT] = 0
-            states.append(at.INTERRUPTED)
-            return at.INTERRUPTED
-        return run(plan.ctypes.data, parameters)
-
-    def alone(function, plan, parameters):
-        while (state := interrupted(function, plan, parameters)) == at.INTERRUPTED:
-            press(None)
-        return state
-
-    monkeypatch.setattr(pieces, "_alone", alone)
-    if asked == 1:
-        monkeypatch.setattr(
-            forward.Pass, "run", lambda self, count: alone(run, self.plan, self.parameters.ctypes.data) == at.DONE
-        )
-    if goes_on:
-        assert np.array_equal(getattr(model, method)(*arguments, threads=asked), expected)
-        assert len(presses) == 3
-    else:
-        with pytest.raises(Pressed):
-            getattr(model, method)(*arguments, threads=asked)
-        assert threads.crew().free.acquire(blocking=False), "somebody is still at work"
-        threads.crew().free.release()
+    before = signal.signal(signal.SIGINT, press)
+    real = pieces.pairs.function
+    wrapped = ("predict.lead", "predict.checked", "predict.scored")
+    monkeypatch.setattr(
+        pieces.pairs,
+        "function",
+        lambda name, *others: (
+            interrupted_within(real(name, *others), 2, states) if name in wrapped else real(name, *others)
+        ),
+    )
+    if asked == 1:  # as with several threads, but for these
+        monkeypatch.setattr(forward.Pass, "run", lambda self, count: pieces.run(
+            "predict.checked", "float64", [self.plan], self.parameters.ctypes.data)[0])  # fmt: skip
+    try:
+        if goes_on:
+            assert np.array_equal(getattr(model, method)(*arguments, threads=asked), expected)
+            assert len(presses) == 3
+        else:
+            with pytest.raises(Pressed):
+                getattr(model, method)(*arguments, threads=asked)
+            assert len(presses) == 1
+        assert states[0] == at.INTERRUPTED
+    finally:
+        signal.signal(signal.SIGINT, before)
     monkeypatch.undo()
     assert np.array_equal(getattr(model, method)(*arguments, threads=asked), expected)
 

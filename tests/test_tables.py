@@ -319,7 +319,7 @@ def test_a_table_is_arranged(write):
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
 def test_pipes_are_refused(tmp_path):
-    """A table is read twice, and the second time a pipe would have lost its first rows."""
+    """Where nobody writes: to wait would be to hang. See test_pipes.py for others."""
     pipe = tmp_path / "pipe.csv"
     os.mkfifo(pipe)
     for read in (lambda: tables.read(pipe, "y"), lambda: tables.read_rows(pipe, ["a"], "y")):

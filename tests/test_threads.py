@@ -58,9 +58,9 @@ def test_a_member_that_does_nothing_is_seen(monkeypatch):
     alone = train(problem, "streamed", 1)
     make = Workspace.team
 
-    def lazy(*arguments):
-        team = make(*arguments)
-        team._plans[0][at.ME] = 0  # it does the main thread's chunks again, and nobody its own
+    def lazy(workspace, *arguments):
+        team = make(workspace, *arguments)
+        team._plans[0][at.CHUNK_SUMS] = workspace.floats(6 * workspace.size)  # nobody sees its chunks
         return team
 
     monkeypatch.setattr(Workspace, "team", lazy)
@@ -237,19 +237,86 @@ def test_ctrl_c_ends_a_team():
     assert (ended.stdout, ended.stderr) == ("interrupted True interrupted\nTrue\n", "")
 
 
-def test_the_crew_goes_on_after_a_job_that_fails(capsys, monkeypatch):
-    monkeypatch.setattr(threading, "excepthook", lambda args: None)
-    crew, done = threads.Crew(), []
-    crew.start([lambda: 1 / 0, lambda: done.append(1)])()
-    crew.start([lambda: done.append(2), lambda: done.append(3)])()
-    assert sorted(done) == [1, 2, 3]
+# ---------------------------------------------------------------------------------------------------------
+# The crew
 
 
-def test_the_crew_waits_for_the_slowest():
+def until(condition):
+    """Waits for what another thread does."""
+    for _ in range(5000):
+        if condition():
+            return True
+        time.sleep(0.002)
+    return False
+
+
+def native_threads():
+    return len(os.listdir("/proc/self/task"))
+
+
+def test_a_crew_does_what_it_is_given():
     crew, done = threads.Crew(), []
-    wait = crew.start([lambda: (time.sleep(0.05), done.append(1)), lambda: None])
-    wait()
-    assert done == [1]
+    crew.help([lambda: done.append(1), lambda: done.append(2)])
+    assert until(lambda: len(done) == 2 and len(crew._idle) == 2)
+    first = set(crew._idle)
+    crew.help([lambda: done.append(3)])
+    assert until(lambda: len(done) == 3 and len(crew._idle) == 2)
+    assert set(crew._idle) == first  # the same threads
+
+
+def test_a_crew_that_is_busy_helps_nobody_else():
+    crew, done, over = threads.Crew(), [], threading.Event()
+    crew.help([over.wait])
+    crew.help([lambda: done.append(1)])
+    over.set()
+    assert until(lambda: len(crew._idle) == 1)
+    assert done == []
+
+
+def test_a_thread_whose_task_fails_is_never_used_again(monkeypatch):
+    told = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda what: told.append(what.exc_type))
+    crew, done = threads.Crew(), []
+    crew.help([lambda: 1 / 0])
+    assert until(lambda: told == [ZeroDivisionError])
+    crew.help([lambda: done.append(1)])
+    assert until(lambda: done == [1])
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/task"), reason="this system does not list a process's threads")
+def test_a_thread_ends_with_its_handle():
+    """As where an exception comes between its being taken and its being given a task."""
+    before = native_threads()
+    crew = threads.Crew()
+    crew.help([lambda: None] * 3)
+    assert until(lambda: len(crew._idle) == 3)
+    assert native_threads() == before + 3
+    lost = crew._free(3)
+    assert native_threads() == before + 3
+    del lost
+    assert until(lambda: native_threads() == before + 2)
+    crew._idle.clear()
+    assert until(lambda: native_threads() == before)
+
+
+def test_no_thread_to_be_had_means_one(monkeypatch):
+    x, y = large()
+    alone = Model([6, 40, 3], seed=2)
+    alone.fit(x, y, epochs=3, threads=1)
+
+    def none(*_):
+        asked.append(1)
+        raise RuntimeError("can't start new thread")
+
+    asked = []
+    monkeypatch.setattr(threads, "_crew", threads.Crew())
+    monkeypatch.setattr(threads._thread, "start_new_thread", none)
+    model = Model([6, 40, 3], seed=2)
+    model.fit(x, y, epochs=3, threads=2)
+    assert asked
+    assert model.digest() == alone.digest()
+    assert model.predict_proba(x, threads=3).tobytes() == alone.predict_proba(x, threads=1).tobytes()
+    assert model.evaluate(x, y, threads=3) == alone.evaluate(x, y, threads=1)
 
 
 def test_a_handler_that_does_not_raise_costs_no_batch():

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from numbers import Integral, Real
 from typing import Any
 
@@ -16,6 +15,7 @@ from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, validate_data
 
 from fastmlp import engine
+from fastmlp.busy import Busy
 from fastmlp.estimators import arguments, problem
 from fastmlp.estimators.descent import Descent
 from fastmlp.estimators.lbfgs import minimize
@@ -27,7 +27,13 @@ from fastmlp.spec import Spec
 
 OUT_ACTIVATIONS = {"softmax": "softmax", "sigmoid": "logistic", "identity": "identity", "exponential": "exp"}
 CURVES = ("loss_curve_", "validation_scores_", "validation_loss_curve_")
-FOR_SPEED = ("_forward", "_views", "_kept", "_seeded")  # made anew where they lack: buffers that have addresses
+FOR_SPEED = (
+    "_forward",
+    "_views",
+    "_kept",
+    "_seeded",
+    "_busy",
+)  # made anew where they lack: buffers that have addresses
 
 
 class BaseMLP(BaseEstimator):
@@ -109,22 +115,28 @@ class BaseMLP(BaseEstimator):
         Raises ValueError for what does not fit, and where the training diverges; the estimator is then as it was
         before. Ctrl-C ends the training with a warning, and leaves the weights that it had reached.
         """
-        with self._as_before_if_it_fails():
-            return self._fit(X, y, sample_weight, (X_val, y_val, sample_weight_val), incremental=False)
+        return self._trained(lambda: self._fit(X, y, sample_weight, (X_val, y_val, sample_weight_val), False))
 
-    @contextmanager
-    def _as_before_if_it_fails(self) -> Iterator[None]:
-        """No bad argument, diverging training or exception of a callback loses the network that there is."""
-        before = self.__dict__.copy()
-        curves = [(curve, len(curve)) for curve in map(before.get, CURVES) if type(curve) is list]
+    def _trained(self, fit: Callable[[], Any]) -> Any:
+        """What `fit` returns. No bad argument, diverging training or exception of a callback loses the network that
+        there is: the estimator is then as before."""
+        busy: Busy = self.__dict__.setdefault("_busy", Busy())
+        use = busy.begin(
+            "the estimator is being fitted, as where a callback or another thread calls fit: do it after that fit, or "
+            "give each thread a clone of its own"
+        )
         try:
-            yield
-        except BaseException:
-            for curve, length in curves:
-                del curve[length:]
-            self.__dict__.clear()
-            self.__dict__.update(before)
-            raise
+            before = self.__dict__.copy()
+            curves = [(curve, len(curve)) for curve in map(before.get, CURVES) if type(curve) is list]
+            try:
+                return fit()
+            except BaseException:
+                for curve, length in curves:
+                    del curve[length:]
+                self.__dict__ = before  # one store
+                raise
+        finally:
+            use.end()
 
     def _is_stochastic(self) -> bool:
         if self.solver not in ("sgd", "adam"):

@@ -12,13 +12,15 @@ from sklearn.utils import column_or_1d, compute_class_weight, compute_sample_wei
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_target, unique_labels
-from sklearn.utils.validation import validate_data
 
+from fastmlp.estimators import arguments
+from fastmlp.estimators.arguments import ARRAY
 from fastmlp.estimators.base import BaseMLP
 from fastmlp.losses import CrossEntropy
 from fastmlp.spec import Spec
+from fastmlp.whole import check_exact
 
-EXACT = 2.0**53  # whole numbers below it are floats, too
+EXACT = {"e": 2.0**11, "f": 2.0**24, "d": 2.0**53}  # below, labels of these dtypes stay apart
 
 
 class MLPClassifier(ClassifierMixin, BaseMLP):
@@ -101,18 +103,24 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
         classes: all labels that will come, sorted or not; the first call needs them.
         """
-        with self._as_before_if_it_fails():
+
+        def fit() -> MLPClassifier:
             if _check_partial_fit_first_call(self, classes):
-                several = type_of_target(y).startswith("multilabel")
+                _check_exact(np.asarray(classes), "classes")
+                arguments.refuse(y=y)
+                with arguments.in_words("y"):
+                    several = type_of_target(y).startswith("multilabel")
                 self._label_binarizer = LabelBinarizer().fit(y if several else classes)
             return self._fit(X, y, sample_weight, (None, None, None), incremental=True)
+
+        return self._trained(fit)
 
     def predict(self, X: Any) -> np.ndarray:
         """The labels (N,) of rows X (N, K); of several labels a row, 0 or 1 for each, (N, J).
 
         A label is that of the first largest probability; a yes is a probability above one half.
         """
-        p = self._outputs(X)
+        p = self._outputs(X) if type(X) is ARRAY else arguments.outputs_of(self, X)
         if p.shape[1] > 1 and self._network.output == "softmax":
             return self.classes_.take(p.argmax(axis=1))
         if p.shape[1] == 1 and len(self.classes_) == 2 and not self._several:
@@ -121,7 +129,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """The probability of each class, in the order of classes_: (N, C). Of several labels a row, of each, (N, J)."""
-        p = self._outputs(X)
+        p = self._outputs(X) if type(X) is ARRAY else arguments.outputs_of(self, X)
         if p.shape[1] > 1:
             return p
         both = np.empty((len(p), 2), p.dtype)
@@ -138,11 +146,10 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         alike = not reset and type(y) is np.ndarray and self._takes(X) and y.shape == X.shape[:1]
         places = self._places(y) if alike else None
         if places is None:
-            X, y = validate_data(
-                self, X, y, accept_sparse=["csr", "csc"], multi_output=True, dtype=(np.float64, np.float32), reset=reset
-            )
+            X, y = arguments.validated(self, X, y, dtype=(np.float64, np.float32), reset=reset)
             if y.ndim == 2 and y.shape[1] == 1:
                 y = column_or_1d(y, warn=True)
+            _check_exact(y, "y")
             if not hasattr(self, "classes_") or not (self.warm_start or incremental):
                 self._label_binarizer = LabelBinarizer().fit(y)
                 self.classes_ = self._label_binarizer.classes_
@@ -162,8 +169,10 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         kinds = {y.dtype.kind, self.classes_.dtype.kind} if isinstance(y, np.ndarray) and y.ndim == 1 else set("O")
         if self._several or not (kinds <= set("biuf") or kinds == {"U"}):
             return None
-        if "f" in kinds and len(kinds) > 1 and max(np.abs(some).max() for some in (y, self.classes_)) >= EXACT:
-            return None
+        if "f" in kinds:
+            exact = min(EXACT.get(some.dtype.char, np.inf) for some in (y, self.classes_))
+            if max(float(self.classes_[-1]), -float(self.classes_[0])) >= exact:
+                return None
         places = np.minimum(np.searchsorted(self.classes_, y), len(self.classes_) - 1)
         return places if (self.classes_[places] == y).all() else None
 
@@ -180,6 +189,11 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
                 f"`y` has classes not in `self.classes_`. `self.classes_` has {self.classes_}. 'y' has {found}."
             )
 
+    def _given_validation(self, given: tuple[Any, Any, Any]) -> tuple[Any, np.ndarray, np.ndarray | None] | None:
+        arguments.refuse(X_val=given[0], y_val=given[1])
+        with arguments.in_words("X_val or y_val"):
+            return super()._given_validation(given)
+
     def _targets_of(self, y: Any) -> np.ndarray:
         if self._several:
             shape, count = np.shape(y), len(self.classes_)
@@ -187,6 +201,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
                 raise ValueError(f"y_val has the shape {shape}, and y has {count} labels a row: give a column for each")
             return np.asarray(self._label_binarizer.transform(y)).astype(bool)
         y = column_or_1d(y)
+        _check_exact(y, "y_val")
         unknown = np.setdiff1d(y, self.classes_)
         if len(unknown):
             raise ValueError(f"y_val has {unknown[0]}, which y has not: give rows of the classes {self.classes_}")
@@ -236,3 +251,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_label = True
         return tags
+
+
+def _check_exact(y: Any, name: str) -> None:
+    """Raises ValueError for labels (N,), floats, that are so large that two may have become one."""
+    if y.dtype.kind == "f" and y.ndim == 1 and y.size and np.isfinite(y).all():
+        check_exact(y, name)

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from fastmlp.atomic import Change, held
 from fastmlp.optimizers import ClassicalSGD, Optimizer, PlainAdam
 from fastmlp.schedules import PlateauRun, ReduceOnPlateau, Schedule
 from fastmlp.spec import Spec
@@ -67,16 +68,18 @@ class Descent:
             return self.rule
         return self.learning_rate if self.rule == "constant" else self
 
-    def end_epoch(self, rows_ever: int, metric: str, value: float) -> None:
-        """After an epoch, with so many rows seen in all. metric, value: what a plateau looks at."""
-        self.epochs += 1
+    def epoch_ended(self, rows_ever: int, metric: str, value: float) -> list[Change]:
+        """The changes after an epoch, with so many rows seen in all. metric, value: what a plateau looks at."""
+        epochs, rate, changes = self.epochs + 1, self.learning_rate, []
         if self.rule == "invscaling":
-            self.learning_rate = self.initial / (rows_ever + 1) ** self.power_t
+            rate = self.initial / (rows_ever + 1) ** self.power_t
         elif self.plateau is not None:
-            self.plateau.see(value, higher_is_better(metric))
-            self.learning_rate = self.plateau.rate
+            now = self.plateau.after(value, higher_is_better(metric))
+            changes.append(held(self.plateau, "now", now))
+            rate = now.rate
         elif isinstance(self.rule, Schedule):
-            self.learning_rate = float(self.rule.rates([self.epochs])[0])
+            rate = float(self.rule.rates([epochs])[0])
+        return [*changes, held(self, "epochs", epochs), held(self, "learning_rate", rate)]
 
     def stops(self, why: str, say: Callable[[str], None]) -> bool:
         """Whether training ends where it gets no better: "adaptive" goes on with a fifth of the rate while it can."""

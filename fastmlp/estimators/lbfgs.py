@@ -47,8 +47,8 @@ def minimize(estimator: Any, spec: Spec, parameters: np.ndarray, rows: Rows) -> 
         warnings.simplefilter("always")
         estimator.n_iter_ = _check_optimize_result("lbfgs", found, estimator.max_iter)
     for warning in caught:
-        warnings.warn(warning.message, warning.category, stacklevel=5)  # at the call of fit
+        warnings.warn(warning.message, warning.category, stacklevel=7)  # at the call of fit
     estimator.loss_ = float(found.fun) + constant
     parameters[:] = found.x
     if not np.isfinite(parameters).all():
-        raise ValueError(f"{problem.DIVERGED} Scale X, as StandardScaler does")
+        raise ValueError(f"{problem.DIVERGED} {problem.advice(spec, rows)}")

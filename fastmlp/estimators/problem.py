@@ -7,15 +7,20 @@ from typing import Any
 
 import numpy as np
 
+from fastmlp.arrays import compact
 from fastmlp.losses import CrossEntropy
 from fastmlp.spec import HIDDEN, Spec
 from fastmlp.training import Objective
+from fastmlp.whole import most_exact
 
 ACTIVATIONS = {"logistic": "sigmoid"}  # scikit-learn's names of ours; the others are the same
 KNOWN = (*HIDDEN, *ACTIVATIONS)
 DIVERGED = (  # the beginning of an error, as scikit-learn's
     "Solver produced non-finite parameter weights. The input data may contain large values and need to be preprocessed."
 )
+
+
+LARGE = 10.0  # absolute values of standardised columns stay below it, but for outliers
 
 
 def hidden_names(activation: Any, count: int) -> tuple[str, ...]:
@@ -69,9 +74,11 @@ class Rows:
         """
         x = dense(X, spec.dtype)
         if spec.output == "softmax":
+            if y.shape[1] > most_exact(np.dtype(spec.dtype)) + 1:
+                raise ValueError(f"y has {y.shape[1]} classes, more than {spec.dtype} tells apart: give X as float64")
             targets = y.argmax(axis=1).astype(spec.dtype)
         else:
-            targets = np.ascontiguousarray(y, spec.dtype)
+            targets = compact(y, np.dtype(spec.dtype), "y")
             if smoothing:
                 targets = targets * targets.dtype.type(1 - smoothing) + targets.dtype.type(smoothing / 2)
         return cls(x, targets, None if weights is None else narrowed_weights(weights, spec.dtype))
@@ -87,6 +94,14 @@ class Rows:
         return (y * np.log(np.where(y > 0, y, 1)) - y).sum(axis=1)
 
 
+def advice(spec: Spec, rows: Rows) -> str:
+    """What to scale where training diverges, behind DIVERGED: X, or y, or both, by the largest value of each."""
+    parts = {"X": rows.x} if spec.is_classifier else {"X": rows.x, "y": rows.y}
+    sizes = {name: float(max(part.max(), -part.min())) for name, part in parts.items()}
+    large = [f"{name}, whose values go up to {size:.3g}" for name, size in sizes.items() if size > LARGE]
+    return f"Scale {', and '.join(large) or ' and '.join(parts)}, as StandardScaler does"
+
+
 def dense(X: Any, dtype: str) -> np.ndarray:
     """X (N, K), an array or a sparse matrix, C-contiguous in this dtype; X itself where it is that.
 
@@ -94,8 +109,10 @@ def dense(X: Any, dtype: str) -> np.ndarray:
     """
     if X.dtype.kind not in "biufO":
         raise TypeError(f"X has the dtype {X.dtype}, and takes numbers")
-    with np.errstate(over="ignore"):
-        x = np.ascontiguousarray(X.toarray() if hasattr(X, "toarray") else X, dtype)
+    try:
+        x = compact(X.toarray() if hasattr(X, "toarray") else X, np.dtype(dtype), "X")
+    except ArithmeticError as error:  # of an object: an int too large for a float, a signalling Decimal
+        raise ValueError(f"X holds what is no float: {error}") from None
     if x.dtype != X.dtype and np.isinf(x).any():
         raise ValueError(f"X has a value too large for {dtype}, which the network is trained in: scale X")
     return x

@@ -11,8 +11,9 @@ from sklearn.metrics import r2_score
 from sklearn.utils import check_array, column_or_1d
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import validate_data
 
+from fastmlp.estimators import arguments
+from fastmlp.estimators.arguments import ARRAY
 from fastmlp.estimators.base import BaseMLP
 from fastmlp.losses import Huber, Quantile
 from fastmlp.spec import Spec
@@ -79,30 +80,36 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> MLPRegressor:
         """Goes through the rows once, from where the last call ended; X, y and sample_weight are those of `fit`."""
-        with self._as_before_if_it_fails():
-            return self._fit(X, y, sample_weight, (None, None, None), incremental=True)
+        return self._trained(lambda: self._fit(X, y, sample_weight, (None, None, None), True))
 
     def predict(self, X: Any) -> np.ndarray:
         """The values of rows X (N, K): (N,), or (N, J) where there are several, in the network's dtype."""
-        values = self._outputs(X)
+        values = self._outputs(X) if type(X) is ARRAY else arguments.outputs_of(self, X)
         return values.reshape(-1) if values.shape[1] == 1 else values
 
     def _validate_input(self, X: Any, y: Any, incremental: bool, reset: bool) -> tuple[Any, np.ndarray]:
         if reset or not (type(y) is np.ndarray and y.dtype.kind in "biuf" and self._takes(X) and _fits(X, y)):
-            X, y = validate_data(
-                self, X, y, accept_sparse=["csr", "csc"], multi_output=True, y_numeric=True,
-                dtype=(np.float64, np.float32), reset=reset,
-            )  # fmt: skip
+            X, y = arguments.validated(self, X, y, y_numeric=True, dtype=(np.float64, np.float32), reset=reset)
             if y.ndim == 2 and y.shape[1] == 1:
                 y = column_or_1d(y, warn=True)
             if y.dtype.kind not in "biuf":
                 raise TypeError(f"y has the dtype {y.dtype}, and takes numbers: give y.astype(float), if it has them")
         return X, self._checked(y, "y")
 
+    def _given_validation(self, given: tuple[Any, Any, Any]) -> tuple[Any, np.ndarray, np.ndarray | None] | None:
+        arguments.refuse(X_val=given[0], y_val=given[1])
+        with arguments.in_words("X_val or y_val"):
+            return super()._given_validation(given)
+
     def _targets_of(self, y: Any) -> np.ndarray:
         return self._checked(check_array(y, ensure_2d=False, dtype="numeric", input_name="y_val"), "y_val")
 
     def _checked(self, y: np.ndarray, name: str) -> np.ndarray:
+        if y.dtype.kind not in "biu" and y.dtype.char not in "efd":  # objects, longdouble: scores are of float64
+            with arguments.in_words(name), np.errstate(over="ignore"):
+                y = y.astype(np.float64)
+            if not np.isfinite(y).all():
+                raise ValueError(f"{name} has a number that is too large for float64: scale it")
         if self.loss == "poisson" and (y < 0).any():
             raise ValueError(f'{name} has {y.min()}, and loss="poisson" takes counts, or other values of 0 or more')
         return y

@@ -7,12 +7,15 @@ import time
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from fastmlp import engine, options
+from fastmlp.advice import ended_far_above
+from fastmlp.atomic import Change, together
 from fastmlp.callbacks import Info, verdict
 from fastmlp.estimators import problem
 from fastmlp.estimators.descent import Descent
@@ -20,7 +23,7 @@ from fastmlp.estimators.problem import Rows
 from fastmlp.history import History
 from fastmlp.spec import Spec
 from fastmlp.stopping import resolve_metric
-from fastmlp.training import Training, records
+from fastmlp.training import Step, Training, records
 from fastmlp.workspace import Workspace
 
 KEPT = 2**23  # bytes of a workspace, or as many as the parameters have: beyond, a batch takes long enough without
@@ -99,8 +102,9 @@ class Stochastic:
         estimator.n_iter_ = 0
         rows, state, workspace = self.rows, self.descent.state, self.kept() if self.incremental else None
         steps = engine.train(
-            self.spec, self.parameters, rows.x, rows.y, self.training, state, rows.weights, workspace=workspace
-        )
+            self.spec, self.parameters, rows.x, rows.y, self.training, state, rows.weights, workspace=workspace,
+            staged=True,
+        )  # fmt: skip
         ended = False
         try:
             while not ended:
@@ -109,25 +113,38 @@ class Stochastic:
                 if step is None:
                     break
                 if step.state == "diverged":
+                    together(step.changes)
                     self.diverge()
                     break
-                for record in step.records:
-                    ended = self.see(record, time.perf_counter() - started)
+                if step.changes:
+                    ended = self.see(step, time.perf_counter() - started)
             if estimator.n_iter_ == self.epochs and not ended and not self.incremental:
                 warnings.warn(
                     f"Stochastic Optimizer: Maximum iterations ({self.epochs}) reached and the optimization hasn't "
                     "converged yet. Raise max_iter, or tol",
                     ConvergenceWarning,
-                    stacklevel=5,
+                    stacklevel=7,
                 )
+            self.warn_if_it_did_harm()
         except KeyboardInterrupt:
-            warnings.warn("Training interrupted by user.", stacklevel=5)
+            warnings.warn("Training interrupted by user.", stacklevel=7)
         finally:
             steps.close()
             if workspace:
                 workspace.rows = ()  # which are the caller's
         if self.best is not None:
             self.parameters[:] = self.best
+
+    def warn_if_it_did_harm(self) -> None:
+        losses = self.estimator.loss_curve_[-self.estimator.n_iter_ :]
+        if self.best is None and len(losses) > 1 and ended_far_above(self.spec, self.rows.y, losses[0], losses[-1]):
+            warnings.warn(
+                f"training ended with a loss of {losses[-1]:.3g}, far above the {losses[0]:.3g} that it began with. "
+                f"{problem.advice(self.spec, self.rows)}, or give a smaller learning_rate_init than "
+                f"{self.estimator.learning_rate_init:g}",
+                ConvergenceWarning,
+                stacklevel=8,
+            )
 
     def kept(self) -> Workspace:
         """The workspace of the last `partial_fit`, if that was of the same kind and as many rows, or a new one."""
@@ -143,32 +160,34 @@ class Stochastic:
         self.estimator._kept = (key, made) if keeps else None
         return made
 
-    def see(self, record: np.void, seconds: float) -> bool:
-        """Takes in an epoch. -> whether training ends here."""
+    def see(self, step: Step, seconds: float) -> bool:
+        """Takes in an epoch: the network, the curves and the counts change as one. -> whether training ends here."""
         estimator, early = self.estimator, self.estimator.early_stopping
+        (record,), parameters = step.records, step.parameters
+        assert parameters is not None
         if self.training.order is not None and self.batch == len(self.order):
             self.draw(0)  # which the engine does not ask for: a batch of all rows has no order
         loss = np.float64(float(record["loss"]) + self.constant_loss())  # as scikit-learn's, which has .round
-        estimator.n_iter_ += 1
-        estimator.loss_ = loss
-        estimator.t_ += len(self.order)
-        estimator.loss_curve_.append(loss)
-        self.say(f"Iteration {estimator.n_iter_}, loss = {loss:.8f}")
         held_loss = score = math.nan
+        changes: list[Change] = [*step.changes, partial(estimator.loss_curve_.append, loss)]
         if self.score is not None:
-            held_loss, score = self.score(self.parameters)
-            estimator.validation_loss_curve_.append(held_loss)
-            estimator.validation_scores_.append(score)
-            self.say(f"Validation score: {score:f}")
+            held_loss, score = self.score(parameters)
+            changes.append(partial(estimator.validation_loss_curve_.append, held_loss))
+            changes.append(partial(estimator.validation_scores_.append, score))
             if early and score > estimator.best_validation_score_:
-                self.best, self.found_better = self.parameters.copy(), True
-        rate = self.descent.learning_rate
-        self.count(loss, score)
+                better = partial(self.__dict__.update, best=parameters.copy(), found_better=True)
+                changes.append(better)
         accuracy = float(record["accuracy"]) if self.spec.is_classifier else math.nan
         seen = {
             "loss": loss, "accuracy": accuracy, "validation_loss": held_loss, "validation_accuracy": score,
         }  # fmt: skip
-        self.descent.end_epoch(estimator.t_, self.metric, seen[self.metric])
+        rate, rows_ever = self.descent.learning_rate, estimator.t_ + len(self.order)
+        counts = {"n_iter_": estimator.n_iter_ + 1, "loss_": loss, "t_": rows_ever, **self.counts(loss, score)}
+        changes += [partial(estimator.__dict__.update, counts)]
+        together([*changes, *self.descent.epoch_ended(rows_ever, self.metric, seen[self.metric])])
+        self.say(f"Iteration {estimator.n_iter_}, loss = {loss:.8f}")
+        if self.score is not None:
+            self.say(f"Validation score: {score:f}")
         ended = False
         if estimator._no_improvement_count > estimator.n_iter_no_change:
             what = "Validation score" if early else "Training loss"
@@ -180,17 +199,17 @@ class Stochastic:
             estimator._no_improvement_count = estimator._no_improvement_count if ended else 0
         return self.call_back(seen, rate, seconds) or ended
 
-    def count(self, loss: float, score: float) -> None:
-        """Counts the epochs that did not improve by tol, and keeps the best figures."""
-        estimator = self.estimator
+    def counts(self, loss: float, score: float) -> dict[str, Any]:
+        """How many epochs did not improve by tol, and the best figures, with this epoch's."""
+        estimator, best = self.estimator, {}
         if estimator.early_stopping:
             worse = score < estimator.best_validation_score_ + estimator.tol
         else:
             worse = loss > estimator.best_loss_ - estimator.tol
-            estimator.best_loss_ = min(estimator.best_loss_, loss)
+            best["best_loss_"] = min(estimator.best_loss_, loss)
         if self.score is not None and score > estimator.best_validation_score_:
-            estimator.best_validation_score_ = score
-        estimator._no_improvement_count = estimator._no_improvement_count + 1 if worse else 0
+            best["best_validation_score_"] = score
+        return {**best, "_no_improvement_count": estimator._no_improvement_count + 1 if worse else 0}
 
     def call_back(self, seen: dict[str, float], rate: float, seconds: float) -> bool:
         """Whether a callback asks for the end."""
@@ -223,7 +242,7 @@ class Stochastic:
         estimator = self.estimator
         if not self.found_better:
             raise ValueError(
-                f"{problem.DIVERGED} Scale X, as StandardScaler does, or give a smaller learning_rate_init than "
+                f"{problem.DIVERGED} {problem.advice(self.spec, self.rows)}, or give a smaller learning_rate_init than "
                 f"{estimator.learning_rate_init:g}"
             )
         left = self.epochs - estimator.n_iter_
@@ -241,7 +260,7 @@ def batch_size(asked: Any, rows: int) -> int:
         warnings.warn(
             "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped: "
             f"batch_size={asked} to the {rows} rows to train on",
-            stacklevel=6,
+            stacklevel=8,
         )
     return min(int(asked), rows)
 

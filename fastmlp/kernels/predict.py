@@ -5,9 +5,10 @@ that one row of 64-100-10 takes; of many rows, it and NumPy's argmax took a fift
 """
 
 from fastmlp import plan as at
+from fastmlp.kernels.doors import arrive, close_doors, comes_in, leaves, open_doors, replace
 from fastmlp.kernels.memory import advance, call, load, pointer, store
 from fastmlp.kernels.simd import equal, fill, greater, helper, lanes, number, select, spread_number
-from fastmlp.kernels.team import arrive
+from fastmlp.kernels.team import NO_LOOK
 from fastmlp.pairs import Floats, Int, Ints, kernel
 from fastmlp.reference import predict as reference
 from fastmlp.reference.arithmetic import CHUNK
@@ -36,7 +37,7 @@ def next_piece(plan, begin):
     """The first row of the next piece that this thread takes."""
     if plan[at.TURNS] == 0:
         return begin + plan[at.PIECE]
-    return arrive(pointer(plan[at.TURNS], plan), 0) * plan[at.PIECE]
+    return arrive(pointer(plan[at.TURNS], plan), at.TAKEN) * plan[at.PIECE]
 
 
 @kernel(None)
@@ -92,6 +93,37 @@ def scored(plan: Ints, parameters: Floats) -> int:
         begin = next_piece(plan, begin)
     plan[at.START] = 0
     return at.DONE
+
+
+@kernel(None)
+def lead(plan: Ints, parameters: Floats, function: Int, doors: Ints, helpers: Int) -> int:
+    """`checked` or `scored`, by its address, together with as many helpers as come in.
+
+    Returns what the function does, when all have left: DONE, DIVERGED, or INTERRUPTED, after which another call goes on
+    with the pieces that nobody has taken.
+    """
+    turns = pointer(plan[at.TURNS], plan)
+    open_doors(doors, helpers)
+    state = call(function, (plan, parameters))
+    taken = replace(turns, at.TAKEN, at.ALL_TAKEN)
+    close_doors(doors, helpers)
+    turns[at.TAKEN] = taken
+    if state == at.DONE and turns[at.WRONG_OF_HELPERS] != 0:
+        return at.DIVERGED
+    return state
+
+
+@kernel(None)
+def help_out(plan: Ints, parameters: Floats, function: Int, door: Ints):
+    """What helpers do of `lead`: pieces, while there are any."""
+    if not comes_in(door):
+        return
+    plan[at.WORK] = NO_LOOK
+    plan[at.START] = next_piece(plan, 0)
+    if call(function, (plan, parameters)) == at.DIVERGED:
+        replace(pointer(plan[at.TURNS], plan), at.WRONG_OF_HELPERS, 1)
+    plan[at.WORK] = 0
+    leaves(door)
 
 
 @kernel(reference.copy_rows)

@@ -1,64 +1,30 @@
 """Several threads at one pass: each member of a team has a plan of its own, and parts of the buffers.
 
-The main thread orders a job and does its own part; the others wait for jobs in `work`. Members meet where one needs
-what another has written. Whoever does what, each number is computed in the same way.
+The thread that trains leads: it orders a job and does its own part; the others wait for jobs in `work`. Members meet
+where one needs what another has written. Whoever does what, each number is computed in the same way.
 """
 
-from llvmlite import ir
-from numba import types
-from numba.core import cgutils
-from numba.extending import intrinsic
-
 from fastmlp import plan as at
+from fastmlp.kernels.doors import (
+    SPINS,
+    arrive,
+    close_doors,
+    comes_in,
+    is_in,
+    leaves,
+    look,
+    open_doors,
+    replace,
+    wait_a_little,
+    waits_for,
+)
 from fastmlp.kernels.memory import advance, call, load, pointer, store
 from fastmlp.kernels.simd import helper, lanes, line_lanes
 from fastmlp.pairs import Floats, Int, Ints, kernel
 from fastmlp.reference.arithmetic import CHUNK
-from fastmlp.target import spin_hint, yield_function
 
-SPINS = 2000  # looks at the others, some 50 us, before the core is offered to whoever else wants it
 NO_LOOK = -(2**62)
 UPDATED = 1024  # parameters of an update that are one member's at least
-
-
-@intrinsic
-def arrive(context, p, i):
-    """Adds 1 to p[i], in one order for all threads: what was written before is seen by whoever sees the sum."""
-
-    def lower(context, builder, sig, values):
-        place = builder.gep(values[0], [values[1]])
-        return builder.atomic_rmw("add", place, ir.Constant(ir.IntType(64), 1), "acq_rel")
-
-    return types.int64(p, types.int64), lower
-
-
-@intrinsic
-def look(context, p, i):
-    """p[i], as the others have left it by now."""
-
-    def lower(context, builder, sig, values):
-        return builder.load_atomic(builder.gep(values[0], [values[1]]), "acquire", 8, typ=ir.IntType(64))
-
-    return types.int64(p, types.int64), lower
-
-
-@intrinsic
-def wait_a_little(context, long):
-    """Tells the processor that this thread spins; or where `long` is not 0, the system that it has nothing to do."""
-
-    def lower(context, builder, sig, values):
-        nothing = ir.FunctionType(ir.VoidType(), [])
-        if spin_hint():
-            name, arguments = spin_hint()
-            kind = ir.FunctionType(ir.VoidType(), [ir.IntType(32)] * len(arguments))
-            hint = cgutils.get_or_insert_function(builder.module, kind, name)
-            builder.call(hint, [ir.Constant(ir.IntType(32), value) for value in arguments])
-        if yield_function():
-            with builder.if_then(builder.icmp_signed("!=", values[0], ir.Constant(ir.IntType(64), 0))):
-                builder.call(cgutils.get_or_insert_function(builder.module, nothing, yield_function()), [])
-        return context.get_dummy_value()
-
-    return types.void(types.int64), lower
 
 
 @kernel(None)
@@ -105,20 +71,52 @@ def own_part(plan: Ints, parameters: Floats):
 
 
 @kernel(None)
-def work(plan: Ints, parameters: Floats):
-    """What all members but the main thread do, until they may leave."""
-    team = pointer(plan[at.TEAM], plan)
+def lead(plan: Ints, parameters: Floats, batches: Int, shared: Int, doors: Ints, helpers: Int) -> int:
+    """The training loop by a team: of as many helpers as come in. Returns what the loop does, when all have left."""
+    team = pointer(shared, plan)
+    open_doors(doors, helpers)
+    members = 1
+    for helper_of in range(helpers):
+        if is_in(doors, helper_of):
+            doors[helper_of * at.DOOR + at.NUMBER] = members
+            members += 1
+    team[at.JOB_MEMBERS] = members
+    if members == 1:
+        return call(plan[at.LOOP], (plan, parameters, batches))
+    team[at.ARRIVED] = 0
+    plan[at.MEETINGS], plan[at.MEMBERS] = 0, members
+    plan[at.TEAM], plan[at.CHUNK_SUMS] = shared, team[at.JOB_SUMS]
+    for helper_of in range(helpers):
+        if look(doors, helper_of * at.DOOR) == at.IN:
+            replace(doors, helper_of * at.DOOR, at.GO)
+    ended = call(plan[at.LOOP], (plan, parameters, batches))
+    call(plan[at.TOGETHER], (plan, parameters, at.LEAVE, 0, 0, 0))
+    close_doors(doors, helpers)
+    plan[at.TEAM] = plan[at.CHUNK_SUMS] = 0
+    return ended
+
+
+@kernel(None)
+def work(plan: Ints, parameters: Floats, shared: Int, door: Ints):
+    """What all members but the leader do: jobs, until they may leave."""
+    if not comes_in(door):
+        return
+    waits_for(door, at.GO)
+    team = pointer(shared, plan)
+    plan[at.ME], plan[at.MEMBERS] = door[at.NUMBER], team[at.JOB_MEMBERS]
+    plan[at.MEETINGS] = 0
     while True:
         call(plan[at.MEET], (plan,))
         if team[at.JOB] == at.LEAVE:
-            return
+            break
         call(plan[at.OWN_PART], (plan, parameters))
         call(plan[at.MEET], (plan,))
+    leaves(door)
 
 
 @kernel(None)
 def together(plan: Ints, parameters: Floats, job: Int, first: Int, rows: Int, mode: Int):
-    """Has the team do a job, and does its part: for the main thread."""
+    """Has the team do a job, and does its part: for the leader."""
     team = pointer(plan[at.TEAM], plan)
     team[at.JOB], team[at.JOB_FIRST], team[at.JOB_ROWS], team[at.JOB_MODE] = job, first, rows, mode
     team[at.JOB_EPOCH] = plan[at.EPOCH]

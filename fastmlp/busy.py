@@ -1,0 +1,58 @@
+"""Which call changes a model: one at a time, also where a call has ended without saying so."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from types import FrameType
+
+
+class Use:
+    """One call's use of a model: over when `end` is called, or when the call is gone, whatever ended it."""
+
+    __slots__ = ("_frame", "_next", "_over", "_thread")
+
+    def __init__(self, frame: FrameType | None) -> None:
+        self._frame, self._thread, self._over = frame, threading.get_ident(), frame is None
+        self._next: dict[int, Use] = {}  # the use that came after this one, once there is one
+
+    def end(self) -> None:
+        self._over = True
+        self._frame = None
+
+    def follower(self) -> Use | None:
+        return self._next.get(0)
+
+    def is_followed_by(self, other: Use) -> bool:
+        """Whether `other` comes after this one: if several try, it is one of them."""
+        return self._next.setdefault(0, other) is other  # one call of C
+
+    def is_going_on(self) -> bool:
+        """Whether the call is still among those that its thread is in."""
+        frame = sys._current_frames().get(self._thread)
+        while frame is not None and not self._over:
+            if frame is self._frame:
+                return True
+            frame = frame.f_back
+        return False
+
+
+class Busy:
+    """A model's uses, one after the other."""
+
+    __slots__ = ("_last",)
+
+    def __init__(self) -> None:
+        self._last = Use(None)
+
+    def begin(self, message: str) -> Use:
+        """The use of the function that calls this. Raises RuntimeError with the message while another one goes on."""
+        mine, last = Use(sys._getframe(1)), self._last
+        while True:
+            while (later := last.follower()) is not None:
+                last = later
+            if last.is_going_on():
+                raise RuntimeError(message)
+            if last.is_followed_by(mine):
+                self._last = mine
+                return mine

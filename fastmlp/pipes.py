@@ -1,0 +1,74 @@
+"""Where a table's text comes from: a file, which is read as often as is needed, or a pipe, which is read once."""
+
+from __future__ import annotations
+
+import io
+import os
+import stat
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TextIO
+
+MOST = 2**30  # bytes that are taken from a pipe: one may have no end
+PATIENCE = 1.0  # seconds for somebody to begin to write
+
+
+@dataclass(frozen=True)
+class Piped:
+    """What came through a pipe. Its text is the pipe's name, for messages."""
+
+    path: Path
+    content: bytes
+
+    def __str__(self) -> str:
+        return str(self.path)
+
+
+def received(path: Path) -> Path | Piped:
+    """The path of a file; or, of a pipe, as `<(...)` and /dev/stdin are, all that comes through it.
+
+    Raises ValueError for a device, which may have no end, a socket, and a pipe into which nobody writes or too much is
+    written. A folder, and what is not there, is left to who opens it.
+    """
+    try:
+        kind = os.stat(path).st_mode
+    except FileNotFoundError:
+        return path
+    if stat.S_ISREG(kind) or stat.S_ISDIR(kind):
+        return path
+    if not stat.S_ISFIFO(kind):
+        raise ValueError(f"{path} is a device or a pipe, not a file: copy its content to a file first")
+    # Without O_NONBLOCK, to open a pipe into which nobody writes waits for somebody who does.
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))
+    with open(descriptor, "rb") as file:
+        if hasattr(os, "set_blocking"):  # not on Windows, before Python 3.12
+            os.set_blocking(descriptor, True)
+        content = file.read(MOST + 1)
+        last = time.monotonic() + PATIENCE
+        while not content and time.monotonic() < last:  # nobody writes there yet
+            time.sleep(0.01)
+            content = file.read(MOST + 1)
+    if not content:
+        raise ValueError(
+            f"{path} is a device or a pipe, not a file: copy its content to a file first, as nobody writes into it now"
+        )
+    if len(content) > MOST:
+        raise ValueError(f"{path} is a pipe of more than {MOST >> 20} MB: copy its content to a file first")
+    return Piped(path, content)
+
+
+def opened(source: Path | Piped) -> TextIO:
+    """Its text from the beginning, with line ends as they are."""
+    # -sig: spreadsheets write a byte-order mark
+    if isinstance(source, Piped):
+        return io.TextIOWrapper(io.BytesIO(source.content), newline="", encoding="utf-8-sig")
+    return open(source, newline="", encoding="utf-8-sig")
+
+
+def beginning(source: Path | Piped) -> bytes:
+    """Its first bytes, which tell what kind of file it is."""
+    if isinstance(source, Piped):
+        return source.content[:512]
+    with open(source, "rb") as file:
+        return file.read(512)

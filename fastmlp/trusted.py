@@ -1,0 +1,191 @@
+"""Files and folders that nobody but this user and root can have made or changed.
+
+What is read through here is run as machine code. So a file, its folder and every folder above must belong to this user
+or to root, and give nobody else the right to write. A folder that all may write but where each may move his own entries
+alone, as /tmp, will do above: its entry has an owner to be looked at.
+
+The way is walked from the root, links included, and each step looks at an entry of a folder that was found good: so
+nobody else can exchange the entry between the look and its use, and no descriptors need be held. A file is looked at
+once more by the descriptor that it is read from.
+
+Windows has no such owners and modes: there the rights of the user's profile are trusted (docs/security.md).
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import stat
+
+_POSIX = hasattr(os, "geteuid")
+_LINKS = 40  # followed at most, as by Linux
+# A pipe does not wait for who writes to it, a link is not followed, a program that this one starts does not get it.
+_OPEN = sum(getattr(os, name, 0) for name in ("O_NONBLOCK", "O_NOFOLLOW", "O_CLOEXEC", "O_NOINHERIT", "O_BINARY"))
+
+
+class Refused(Exception):
+    """Somebody else may have made a file or folder. why: who; cure: what to do, the beginning of a sentence, as "S"."""
+
+    def __init__(self, why: str, cure: str):
+        super().__init__(f"{why}. {cure}")
+        self.why, self.cure = why, cure
+
+
+def folder(path: str, create: bool = False) -> str:
+    """The folder's way without links. It is for this user to trust; if there is none, it is made, for him alone.
+
+    Raises Refused; or OSError or ValueError where there is none or none can be.
+    """
+    if not _POSIX:
+        if create:
+            os.makedirs(path, exist_ok=True)
+        if not stat.S_ISDIR(os.stat(path).st_mode):
+            raise NotADirectoryError(f"{path} is not a folder")
+        return path
+    try:
+        os.lstat(path)
+    except FileNotFoundError:
+        if not create:
+            raise
+    # Any other error, as of too long a path, comes before a part of it is made.
+    here, links = "/", 0
+    _check(here, os.lstat(here), last=False)
+    left = [name for name in path.split("/")[::-1] if name not in ("", ".")]
+    while left:
+        name = left.pop()
+        if name == "..":
+            here = os.path.dirname(here)
+            continue
+        entry = os.path.join(here, name)
+        try:
+            status = os.lstat(entry)
+        except FileNotFoundError:
+            if not create:
+                raise
+            try:
+                os.mkdir(entry, 0o700)
+            except FileExistsError:  # another process made it
+                pass
+            status = os.lstat(entry)
+        if stat.S_ISLNK(status.st_mode):
+            links += 1
+            if links > _LINKS:
+                raise OSError(f"{path}: too many links")
+            _check_owner(entry, status)
+            target = os.readlink(entry)
+            here = "/" if target.startswith("/") else here
+            left += [name for name in target.split("/")[::-1] if name not in ("", ".")]
+            continue
+        _check(entry, status, last=not left)
+        here = entry
+    return here
+
+
+def content(folder: str, name: str, most: int) -> bytes:
+    """A file of a folder that was found good. Raises Refused; or OSError, also for no plain file or too long a one."""
+    path = os.path.join(folder, name)
+    file = os.open(path, os.O_RDONLY | _OPEN)
+    try:
+        status = os.fstat(file)
+        if _POSIX:
+            _check_owner(path, status)
+            _check_mode(path, status, last=True)
+        return _read(file, path, status, most)
+    finally:
+        os.close(file)
+
+
+def plain(path: str, most: int) -> bytes:
+    """Any plain file's content, whoever owns it. Raises OSError."""
+    file = os.open(path, os.O_RDONLY | _OPEN & ~getattr(os, "O_NOFOLLOW", 0))
+    try:
+        return _read(file, path, os.fstat(file), most)
+    finally:
+        os.close(file)
+
+
+def _read(file: int, path: str, status: os.stat_result, most: int) -> bytes:
+    if not stat.S_ISREG(status.st_mode) or status.st_size > most:
+        raise OSError(f"{path} is not a file, or has more than {most} bytes")
+    parts = []
+    left = most
+    while left > 0 and (part := os.read(file, min(left, status.st_size + 1))):
+        parts.append(part)
+        left -= len(part)
+    return b"".join(parts)
+
+
+def create(folder: str, name: str, whole: bytes) -> None:
+    """Makes a file for this user alone. Raises OSError; what is there then is not whole."""
+    file = os.open(os.path.join(folder, name), os.O_WRONLY | os.O_CREAT | os.O_EXCL | _OPEN, 0o600)
+    try:
+        left = memoryview(whole)
+        while left:
+            left = left[os.write(file, left) :]
+    finally:
+        os.close(file)
+
+
+# ---------------------------------------------------------------------------------------------------------
+# Owners and modes
+
+
+def _check(path: str, status: os.stat_result, last: bool) -> None:
+    if not stat.S_ISDIR(status.st_mode):
+        raise NotADirectoryError(f"{path} is not a folder")
+    _check_owner(path, status)
+    _check_mode(path, status, last)
+
+
+def _check_owner(path: str, status: os.stat_result) -> None:
+    if status.st_uid not in (os.geteuid(), 0):
+        raise Refused(f"{path} belongs to {_user(status.st_uid)}", "Make it yours (chown), or s")
+
+
+def _check_mode(path: str, status: os.stat_result, last: bool) -> None:
+    mode = status.st_mode
+    others, group = mode & stat.S_IWOTH, mode & stat.S_IWGRP
+    if mode & stat.S_ISVTX and not last and stat.S_ISDIR(mode):
+        return
+    if others or (group and not _private(status.st_gid, os.geteuid())):
+        who = "everybody" if others else f"group {_group(status.st_gid)}"
+        import shlex
+
+        own = status.st_uid == os.geteuid() and not mode & stat.S_ISVTX
+        raise Refused(f"{path} may be written by {who}", f"Run chmod go-w {shlex.quote(path)}, or s" if own else "S")
+
+
+@functools.cache
+def _private(group: int, user: int) -> bool:
+    """Whether a group is the user's alone, as systems make one for each user, of the same name.
+
+    There new folders are writable for it. Root's is not: containers run programs of many users in it.
+    """
+    if user == 0 or group == 0:
+        return False
+    try:
+        import grp
+        import pwd
+
+        entry, found = pwd.getpwuid(user), grp.getgrgid(group)
+    except (ImportError, KeyError):
+        return False
+    return entry.pw_gid == group and found.gr_name == entry.pw_name and set(found.gr_mem) <= {entry.pw_name}
+
+
+def _user(number: int) -> str:
+    try:
+        import pwd
+
+        return f"{pwd.getpwuid(number).pw_name} (user {number})"
+    except (ImportError, KeyError):
+        return f"user {number}"
+
+
+def _group(number: int) -> str:
+    try:
+        import grp
+
+        return f"{grp.getgrgid(number).gr_name} ({number})"
+    except (ImportError, KeyError):
+        return str(number)

@@ -1,0 +1,268 @@
+"""Exceptions at any place: what the tests and the long runs in tests/long/ share.
+
+A Bolt strikes at the n-th bytecode that the package's own Python executes. A Scenario is a call that is cut short,
+with all that must hold afterwards.
+"""
+
+import os
+import sys
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+
+import fastmlp
+from fastmlp import Adam, EarlyStopping, Model, threads
+from fastmlp.schedules import ReduceOnPlateau
+
+PACKAGE = str(Path(fastmlp.__file__).parent) + os.sep
+# Written by hand, to be sure that they are none that the package catches.
+EXCEPTIONS = (KeyboardInterrupt, type("Deadline", (Exception,), {}), SystemExit)
+
+
+class Bolt:
+    """With it in place, an exception is raised at the n-th bytecode (from 0) of the package; n=None only counts."""
+
+    def __init__(self, n, exception=KeyboardInterrupt):
+        self.n, self.exception = n, exception
+        self.seen, self.place, self.functions = 0, None, []
+
+    def __enter__(self):
+        self.before = sys.gettrace()
+        sys.settrace(self._call)
+        return self
+
+    def __exit__(self, *_):
+        sys.settrace(self.before)
+
+    def _call(self, frame, event, _):
+        if not frame.f_code.co_filename.startswith(PACKAGE):
+            return None
+        frame.f_trace_lines, frame.f_trace_opcodes = False, True
+        return self._opcode
+
+    def _opcode(self, frame, event, _):
+        if event == "opcode":
+            if self.seen == self.n:
+                self.place = f"{Path(frame.f_code.co_filename).name}:{frame.f_lineno} {frame.f_code.co_name}"
+                self.seen += 1
+                raise self.exception
+            self.seen += 1
+            if self.n is None:
+                self.functions.append(frame.f_code.co_name)
+        return self._opcode
+
+
+def files_open():
+    """This process's open files, or 0 where the system does not tell."""
+    return len(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else 0
+
+
+def native_threads():
+    return len(os.listdir("/proc/self/task")) if os.path.isdir("/proc/self/task") else 0
+
+
+def settled(condition):
+    """Whether it holds within a few seconds: threads need a moment to end."""
+    for _ in range(2000):
+        if condition():
+            return True
+        time.sleep(0.002)
+    return False
+
+
+def another_thread_can_go_on():
+    """Whether one that predicts, and so asks for kernels, comes to its end."""
+    model = Model([2, 2])
+    other = threading.Thread(target=model.predict, args=(np.zeros((1, 2)),), daemon=True)
+    other.start()
+    other.join(20)
+    return not other.is_alive()
+
+
+def inside(model):
+    """All of a model that training changes, as bytes and numbers."""
+    network = model._network
+    run = network.run
+    told = [network.parameters.tobytes(), network.epochs]
+    if run is not None:
+        told += [run.state.vectors.tobytes(), run.state.powers.tobytes(), run.epochs]
+        told.append(run.plateau.now if run.plateau else None)
+    return tuple(told)
+
+
+class Scenario:
+    """A call that is cut short. `ready` makes what it needs, `call` makes it, `check` raises AssertionError after."""
+
+    def ready(self):
+        """What `call` and `check` are given."""
+
+    def call(self, of):
+        raise NotImplementedError
+
+    def check(self, of):
+        raise NotImplementedError
+
+
+class Fitting(Scenario):
+    """A fit. Afterwards the model is as after one of its epochs, its history tells of these, and resuming goes on to
+    the bits of a fit that was not cut short."""
+
+    def __init__(self, layers, rows, epochs, make=dict, reached=None, **options):
+        """make: gives more options, new ones for each fit. reached: epochs of a fit that ends before its last."""
+        draws = np.random.default_rng(0)
+        self.x, self.y = draws.standard_normal((rows, layers[0])), draws.integers(0, layers[-1], rows)
+        self.layers, self.epochs, self.options, self.make = layers, epochs, options, make
+        self.seed = options.pop("seed", lambda: 1)
+        self.states = []
+        for count in range(epochs + 1):
+            model = self.new()
+            if count:
+                self.fit(model, count)
+            self.states.append(inside(model))
+        assert len(set(self.states)) == epochs + 1
+        self.final = self.new()
+        self.losses = self.fit(self.final, epochs).loss.tolist()
+        self.outputs = self.final.predict_proba(self.x[:40])
+
+    def new(self):
+        return Model(self.layers, seed=self.seed())
+
+    def fit(self, model, epochs, **more):
+        return model.fit(self.x, self.y, epochs=epochs, **self.options, **self.make(), **more)
+
+    def ready(self):
+        return self.new()
+
+    def call(self, model):
+        self.fit(model, self.epochs)
+
+    def check(self, model):
+        if model._network.run is None:
+            done = 0
+            assert model._network.parameters.tobytes() == self.states[0][0]
+        else:
+            done = self.states.index(inside(model)) if model._network.run.epochs else 0
+        history = model.history
+        recorded = [] if history is None else history.loss.tolist()
+        assert recorded == self.losses[: len(recorded)]
+        assert len(recorded) == done, f"{len(recorded)} records, {done} epochs"
+        if done < self.epochs:
+            rest = self.fit(model, self.epochs - done, resume=True)
+            assert rest.loss.tolist() == self.losses[done:]
+        assert inside(model) == self.states[-1]
+        assert model.predict_proba(self.x[:40]).tobytes() == self.outputs.tobytes()
+
+
+class Reading(Scenario):
+    """A call that changes nothing. Afterwards it gives what it should, twice."""
+
+    def __init__(self, layers, rows, method, **options):
+        draws = np.random.default_rng(0)
+        self.x, y = draws.standard_normal((rows, layers[0])), draws.integers(0, layers[-1], rows)
+        self.model, self.method, self.options = Model(layers, seed=1), method, options
+        self.arguments = (self.x, y) if method in ("evaluate", "loss") else (self.x,)
+        self.expected = self._said(getattr(Model(layers, seed=1), method)(*self.arguments, threads=1))
+
+    def _said(self, value):
+        return value.tobytes() if isinstance(value, np.ndarray) else value
+
+    def call(self, _):
+        getattr(self.model, self.method)(*self.arguments, **self.options)
+
+    def check(self, _):
+        for _ in range(2):
+            found = getattr(self.model, self.method)(*self.arguments, **self.options)
+            assert self._said(found) == self.expected
+
+
+class Saving(Scenario):
+    """`save` over an older file: afterwards the old model or the new one is there, whole, and nothing else."""
+
+    def __init__(self, folder):
+        self.folder = Path(folder)
+        self.path = self.folder / "model"
+        self.old, self.new = Model([3, 5, 2], seed=1), Model([3, 5, 2], seed=2)
+        self.new.fit(np.eye(3), [0, 1, 0], epochs=2, optimizer="adam")
+
+    def ready(self):
+        self.old.save(self.path)
+
+    def call(self, _):
+        self.new.save(self.path)
+
+    def check(self, _):
+        assert Model.load(self.path).digest() in (self.old.digest(), self.new.digest())
+        assert [path.name for path in self.folder.iterdir()] == ["model"]
+        self.new.save(self.path)
+        assert Model.load(self.path).digest() == self.new.digest()
+
+
+class Loading(Scenario):
+    def __init__(self, folder):
+        self.path = Path(folder) / "loaded"
+        self.model = Model([3, 5, 2], seed=2)
+        self.model.fit(np.eye(3), [0, 1, 0], epochs=2, optimizer="adam")
+        self.model.save(self.path)
+
+    def call(self, _):
+        Model.load(self.path)
+
+    def check(self, _):
+        assert inside(Model.load(self.path)) == inside(self.model)
+
+
+def scenarios(folder):
+    """{name: a function that makes the Scenario}."""
+    watched = {"early_stopping": EarlyStopping(50, best_weights=False), "validation": 0.25}
+    return {
+        "fit": lambda: Fitting([3, 4, 2], 40, 3, batch_size=16, optimizer=Adam(0.01)),
+        "fit, all rows": lambda: Fitting([3, 4, 2], 40, 3),
+        "fit, watched": lambda: Fitting(
+            [3, 4, 2], 40, 3, lambda: {"callback": lambda info: None}, batch_size=16, optimizer="adam",
+            learning_rate=ReduceOnPlateau(0.01, patience=0, factor=0.5), **watched,
+        ),
+        "fit, a generator": lambda: Fitting(
+            [3, 4, 2], 40, 3, batch_size=16, seed=lambda: np.random.RandomState(3), dropout=0.25
+        ),
+        "fit, 2 threads": lambda: Fitting([3, 5, 2], 1100, 3, threads=2),
+        "fit, 2 threads, layered": lambda: Fitting([64, 300, 2], 70, 3, threads=2, batch_size=50, learning_rate=0.01),
+        "predict": lambda: Reading([3, 4, 2], 5, "predict_proba"),
+        "predict, 2 threads": lambda: Reading([3, 4, 2], 3000, "predict_proba", threads=2),
+        "labels, 2 threads": lambda: Reading([3, 4, 2], 3000, "predict", threads=2),
+        "evaluate": lambda: Reading([3, 4, 2], 50, "evaluate"),
+        "evaluate, 2 threads": lambda: Reading([3, 4, 2], 3000, "evaluate", threads=2),
+        "save": lambda: Saving(folder),
+        "load": lambda: Loading(folder),
+    }  # fmt: skip
+
+
+def events(scenario):
+    """The function of each bytecode of the package that the scenario's call executes, once all it needs is there."""
+    for _ in range(3):
+        of = scenario.ready()
+        with Bolt(None) as bolt:
+            scenario.call(of)
+    return bolt.functions
+
+
+def strike(scenario, n, exception=KeyboardInterrupt):
+    """Cuts the scenario's call short at the n-th bytecode, and checks. -> where, or None if it ended before."""
+    helpers = len(threads.crew()._idle)
+    of = scenario.ready()
+    files = files_open()
+    bolt = Bolt(n, exception)
+    try:
+        with bolt:
+            scenario.call(of)
+    except exception:
+        pass
+    assert another_thread_can_go_on(), f"after an exception at bytecode {n}, {bolt.place}: a lock is left closed"
+    try:
+        assert files_open() <= files, f"{files_open() - files} files are left open"
+        scenario.check(of)
+        assert settled(lambda: len(threads.crew()._idle) >= min(helpers, 1)), "a thread is left at work"
+    except BaseException as error:
+        raise AssertionError(f"after an exception at bytecode {n}, {bolt.place}: {error!r}") from error
+    return bolt.place

@@ -1,0 +1,267 @@
+"""Checkpoints: a training that is killed at any moment goes on to the bits and the history of one that is not."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from models import in_another_process, said
+from storms import inside
+
+from fastmlp import Adam, DivergenceError, EarlyStopping, Model, checkpoints
+from fastmlp.schedules import Cosine, OneCycle, ReduceOnPlateau
+
+DRAWS = np.random.default_rng(0)
+X, Y = DRAWS.standard_normal((90, 4)), DRAWS.integers(0, 3, 90)
+OPTIONS = {  # name: (arguments of Model, a function that gives those of fit)
+    "all rows": ({}, lambda: {"epochs": 12}),
+    "batches": ({}, lambda: {"epochs": 12, "batch_size": 32, "optimizer": "adam", "learning_rate": 0.01}),
+    "float32": ({"dtype": "float32"}, lambda: {"epochs": 12, "batch_size": 7, "optimizer": "rmsprop"}),
+    "dropout, weights, penalties": (
+        {},
+        lambda: {"epochs": 9, "batch_size": 32, "dropout": 0.3, "sample_weight": np.arange(90) % 4, "l2": 0.01,
+                 "clip_norm": 0.5, "class_weight": "balanced"},
+    ),
+    "a generator": (
+        {"seed": lambda: np.random.RandomState(3)},
+        lambda: {"epochs": 9, "batch_size": 32, "dropout": 0.1, "validation": 0.2},
+    ),
+    "records now and then": ({}, lambda: {"epochs": 14, "batch_size": 32, "record_every": 5, "validation": (X, Y)}),
+    "a plateau": (
+        {}, lambda: {"epochs": 20, "learning_rate": ReduceOnPlateau(0.5, factor=0.5, patience=1), "record_every": 2}
+    ),
+    "a cycle": ({}, lambda: {"epochs": 12, "batch_size": 30, "optimizer": Adam(OneCycle(0.05, epochs=12))}),
+    "early stopping": (
+        {},
+        lambda: {"epochs": 60, "batch_size": 16, "optimizer": "adam", "learning_rate": 0.05, "validation": 0.3,
+                 "early_stopping": EarlyStopping(6)},
+    ),
+    "early stopping with a plateau": (
+        {"seed": lambda: np.random.default_rng(5)},
+        lambda: {"epochs": 60, "batch_size": 16, "optimizer": Adam(ReduceOnPlateau(0.05, patience=2)),
+                 "validation": 0.3, "early_stopping": EarlyStopping(7, "validation_accuracy")},
+    ),
+    "a target": ({}, lambda: {"epochs": 40, "target_loss": 1.0, "batch_size": 30}),
+    "the reference": ({"backend": "reference"}, lambda: {"epochs": 6, "batch_size": 50, "optimizer": "adam"}),
+    "two threads": ({"hidden": "tanh"}, lambda: {"epochs": 6, "threads": 2}),
+    "one epoch": ({}, lambda: {"epochs": 1}),
+}  # fmt: skip
+
+
+class Killed(BaseException):
+    pass
+
+
+def new(arguments):
+    return Model([4, 6, 3], **{"seed": 1, **{k: v() if callable(v) else v for k, v in arguments.items()}})
+
+
+def told(history):
+    figures = history.to_dict()
+    return {name: figures[name] for name in figures if name not in ("seconds", "loading", "elapsed")}
+
+
+def killed_after(writes, monkeypatch):
+    """Has the process end, as it were, after so many checkpoints."""
+    real, count = checkpoints.write, [0]
+
+    def write(path, moment):
+        real(path, moment)
+        count[0] += 1
+        if count[0] == writes:
+            raise Killed
+
+    monkeypatch.setattr(checkpoints, "write", write)
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+def test_going_on_is_as_never_having_stopped(name, tmp_path, monkeypatch):
+    arguments, options = OPTIONS[name]
+    whole = new(arguments)
+    history = whole.fit(X, Y, **options())
+    writes, ended = 0, False
+    while not ended:
+        writes += 1 + writes // 3
+        path = tmp_path / f"{writes}.checkpoint"
+        with monkeypatch.context() as patched:
+            killed_after(writes, patched)
+            try:
+                new(arguments).fit(X, Y, **options(), checkpoint=path, checkpoint_every=2)
+                ended = True
+            except Killed:
+                pass
+        model = new(arguments)
+        again = model.fit(X, Y, **options(), checkpoint=path, checkpoint_every=2, resume=True)
+        assert told(again) == told(history), writes
+        assert inside(model) == inside(whole), writes
+        assert model.predict(X).tobytes() == whole.predict(X).tobytes()
+    assert writes > 1
+    third = model.fit(X, Y, **options(), resume=path)  # a fit that has ended says what it came to
+    assert told(third) == told(history)
+    assert Model.load(path).digest() == whole.digest()
+
+
+def test_killed_again_and_again(tmp_path, monkeypatch):
+    arguments, options = OPTIONS["early stopping with a plateau"]
+    whole = new(arguments)
+    history = whole.fit(X, Y, **options())
+    for _ in range(100):
+        model = new(arguments)
+        with monkeypatch.context() as patched:
+            killed_after(2, patched)
+            try:
+                again = model.fit(X, Y, **options(), checkpoint=tmp_path / "c", checkpoint_every=1, resume=True)
+                break
+            except Killed:
+                pass
+    assert told(again) == told(history)
+    assert inside(model) == inside(whole)
+
+
+@pytest.mark.parametrize("backend", ["numba", "reference"])
+def test_a_fit_that_diverges_after_going_on_keeps_the_same_weights(backend, tmp_path, monkeypatch):
+    options = {"epochs": 40, "learning_rate": Cosine(1e200, epochs=40), "batch_size": 45, "record_every": 3}
+
+    def fit(model, **more):
+        with pytest.raises(DivergenceError) as caught:
+            model.fit(X, Y, **options, **more)
+        return str(caught.value)
+
+    whole = Model([4, 6, 3], hidden="identity", backend=backend)
+    message = fit(whole)
+    for writes in range(1, 4):
+        path = tmp_path / str(writes)
+        with monkeypatch.context() as patched:
+            killed_after(writes, patched)
+            try:
+                Model([4, 6, 3], hidden="identity", backend=backend).fit(
+                    X, Y, **options, checkpoint=path, checkpoint_every=1
+                )
+            except (Killed, DivergenceError):
+                pass
+        model = Model([4, 6, 3], hidden="identity", backend=backend)
+        assert fit(model, checkpoint=path, resume=True) == message
+        assert inside(model) == inside(whole)
+
+
+# ---------------------------------------------------------------------------------------------------------
+# Files
+
+
+def test_some_checkpoints_are_kept(tmp_path):
+    Model([4, 6, 3]).fit(X, Y, epochs=10, checkpoint=tmp_path / "run.ckpt", checkpoint_every=2, keep=3)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["run-6.ckpt", "run-8.ckpt", "run.ckpt"]
+    for name, epochs in (("run-6.ckpt", 6), ("run-8.ckpt", 8), ("run.ckpt", 10)):
+        alone = Model([4, 6, 3])
+        alone.fit(X, Y, epochs=epochs)
+        assert Model.load(tmp_path / name).digest() == alone.digest()
+    again = Model([4, 6, 3])
+    again.fit(X, Y, epochs=10, resume=tmp_path / "run-6.ckpt")
+    assert again.digest() == alone.digest()
+
+
+def test_a_checkpoint_that_cannot_be_written_later_costs_no_training(tmp_path, monkeypatch):
+    real = checkpoints.write
+
+    def full(path, moment):
+        if moment.network.epochs:
+            raise OSError(28, "No space left on device")
+        real(path, moment)
+
+    monkeypatch.setattr(checkpoints, "write", full)
+    model = Model([4, 6, 3])
+    with pytest.warns(UserWarning, match="No space left"):
+        model.fit(X, Y, epochs=4, checkpoint=tmp_path / "c", checkpoint_every=2)
+    assert model._network.epochs == 4
+
+
+def test_what_is_refused(tmp_path):
+    model = Model([4, 6, 3])
+    before = inside(model)
+    other = tmp_path / "table.csv"
+    other.write_text("a,b\n1,2\n")
+    model_file = tmp_path / "model"
+    model.save(model_file)
+    cases = [
+        ({"checkpoint": tmp_path / "none" / "c"}, OSError, "none"),
+        ({"checkpoint": other}, ValueError, "no checkpoint"),
+        ({"checkpoint": 3}, TypeError, "checkpoint=3"),
+        ({"checkpoint": ""}, ValueError, "checkpoint"),
+        ({"checkpoint_every": 3}, ValueError, "checkpoint_every"),
+        ({"keep": 3}, ValueError, "keep"),
+        ({"checkpoint": tmp_path / "c", "keep": 0}, ValueError, "keep=0"),
+        ({"checkpoint": tmp_path / "c", "checkpoint_every": 0}, ValueError, "checkpoint_every=0"),
+        ({"resume": tmp_path / "nothing"}, OSError, "nothing"),
+        ({"resume": model_file}, ValueError, "holds a model, not a checkpoint"),
+        ({"resume": other}, ValueError, "table.csv"),
+    ]
+    for options, error, word in cases:
+        assert word in said(error, model.fit, X, Y, epochs=2, **options)
+        assert inside(model)[:2] == before[:2]
+    assert other.read_text() == "a,b\n1,2\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("epochs", 7), ("batch_size", 10), ("l2", 0.1), ("learning_rate", 0.3), ("optimizer", "adam"),
+        ("validation", 0.3), ("dropout", 0.2), ("shuffle", False), ("early_stopping", 4), ("record_every", 2),
+        ("sample_weight", np.ones(90)), ("X", X + 1), ("y", (Y + 1) % 3),
+    ],
+)  # fmt: skip
+def test_another_fit_does_not_go_on(name, value, tmp_path):
+    options = {"X": X, "y": Y, "epochs": 6, "batch_size": 30, "learning_rate": 0.1}
+    Model([4, 6, 3]).fit(**options, checkpoint=tmp_path / "c", checkpoint_every=2)
+    model = Model([4, 6, 3], seed=9)
+    before = inside(model)
+    message = said(ValueError, model.fit, **{**options, name: value}, resume=tmp_path / "c")
+    assert name in message
+    assert inside(model) == before
+    assert "network" in said(ValueError, Model([4, 5, 3]).fit, **options, resume=tmp_path / "c")
+
+
+# ---------------------------------------------------------------------------------------------------------
+# Killed
+
+SCRIPT = """
+import json, os, sys
+import numpy as np
+from fastmlp import EarlyStopping, Model
+path = sys.argv[1]
+draws = np.random.default_rng(0)
+x, y = draws.standard_normal((400, 6)), draws.integers(0, 3, 400)
+model = Model([6, 16, 3], seed=np.random.RandomState(1))
+history = model.fit(
+    x, y, epochs=400, batch_size=32, optimizer="adam", validation=0.2, early_stopping=EarlyStopping(300),
+    **({"checkpoint": path, "checkpoint_every": 7, "resume": True, "keep": 2} if path else {}),
+)
+figures = history.to_dict()
+for name in ("seconds", "loading", "elapsed"):
+    figures.pop(name)
+print(json.dumps([model.digest(), figures]))
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="this system has no SIGKILL")
+def test_killed_at_random_moments(tmp_path):
+    expected = json.loads(in_another_process(SCRIPT, ""))
+    path = tmp_path / "c"
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    draw, killed = random.Random(time.time_ns()), 0
+    for _ in range(12):
+        child = subprocess.Popen([sys.executable, "-c", SCRIPT, str(path)], env=environment, stdout=subprocess.PIPE)
+        try:
+            out, _ = child.communicate(timeout=draw.uniform(0.25, 0.9))
+            break
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.communicate()
+            killed += child.returncode == -signal.SIGKILL
+    out = in_another_process(SCRIPT, str(path))
+    assert killed
+    assert json.loads(out) == expected
