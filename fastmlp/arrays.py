@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from fastmlp.errors import FAULTS
 from fastmlp.words import cut
 
 TEXT_FEATURES = "turn it into numbers first"
@@ -35,7 +36,7 @@ def numeric_array(value: Any, name: str, instead_of_text: str = TEXT_FEATURES) -
         raise ValueError(f"{name} has masked values: fill them in, or leave out their rows")
     try:
         array = np.asarray(value)
-    except Exception as error:  # a list, or an __array__ of someone else's, may raise anything
+    except FAULTS as error:  # a list, or an __array__ of someone else's, may raise anything
         if isinstance(error, np.ma.MaskError):
             raise ValueError(f"{name} has masked values: fill them in, or leave out their rows") from None
         ragged = _ragged(value)
@@ -132,7 +133,7 @@ def place_of(place: int, array: np.ndarray, source: Any) -> str:
         return f"row {row}"
     try:
         named = f" ({cut(str(source.columns[column[0]]), 40)})"
-    except Exception:  # no frame, or one whose `columns` are something else
+    except FAULTS:  # no frame, or one whose `columns` are something else
         named = ""
     return f"row {row}, column {column[0]}{named}"
 
@@ -169,7 +170,7 @@ def _ragged(rows: Any) -> str | None:
     """Which two rows differ in length, in words; None where that is not what is wrong."""
     try:
         lengths = [len(row) if hasattr(row, "__len__") else None for row in rows]
-    except Exception:
+    except FAULTS:
         return None
     for row, length in enumerate(lengths):
         if length != lengths[0]:
@@ -192,7 +193,7 @@ def _from_objects(array: np.ndarray, source: Any, name: str, instead_of_text: st
             except OverflowError:
                 where = place_of(place, array, source)
                 raise ValueError(f"{name} has a number in {where} that is too large for a float: scale it") from None
-            except Exception as error:  # Decimal("sNaN"), and whatever calls itself a number
+            except FAULTS as error:  # Decimal("sNaN"), and whatever calls itself a number
                 where = place_of(place, array, source)
                 raise ValueError(f"{name} holds a {type(item).__name__} in {where} that is no float: {error}") from None
         where = place_of(place, array, source)

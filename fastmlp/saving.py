@@ -12,6 +12,7 @@ import numpy as np
 import fastmlp
 from fastmlp import files, generators, losses, optimizers, options, schedules
 from fastmlp.data import LIMIT
+from fastmlp.errors import FAULTS
 from fastmlp.network import Network
 from fastmlp.spec import DTYPES, NUMERICS_VERSION, Spec
 from fastmlp.training import Run, State
@@ -87,7 +88,7 @@ def read(path: str | os.PathLike, *kinds: str) -> tuple[Network, dict[str, Any],
         network = _model(header, tensors)
         if kind == "model" and tensors:
             raise ValueError(f"nothing of a model is called {cut(next(iter(tensors)))}")
-    except Exception as error:
+    except FAULTS as error:
         raise refusal(path, error) from error
     return network, header, tensors
 
