@@ -5,7 +5,6 @@ Imports NumPy only. Rows and columns in its messages are counted from 0, as in X
 
 from __future__ import annotations
 
-import decimal
 import numbers
 import os
 from collections import UserList, deque
@@ -21,7 +20,6 @@ TEXT_FEATURES = "turn it into numbers first"
 BLOCK = 2**16  # numbers looked at at a time: a mask of all data would be an eighth of them, and out of the cache
 
 _KINDS_OF_NUMBER = "biuf"  # bool, int, unsigned, float: NumPy's letters
-_NUMBERS = (numbers.Real, np.bool_, decimal.Decimal)
 _LISTS = (list, tuple, deque, UserList)  # whose rows NumPy takes one by one, without their masks
 _LARGE = 2**30  # bytes: less is not compared with the machine's memory
 
@@ -186,7 +184,7 @@ def _from_objects(array: np.ndarray, source: Any, name: str, instead_of_text: st
     for place, item in enumerate(array.flat):
         if type(item) is np.ndarray and not item.ndim:
             item = item[()]
-        if isinstance(item, _NUMBERS):
+        if isinstance(item, (numbers.Real, np.bool_)) or _is_decimal(item):
             try:
                 values[place] = float(item)
                 continue
@@ -206,6 +204,11 @@ def _from_objects(array: np.ndarray, source: Any, name: str, instead_of_text: st
             raise ValueError(f"{name} has nothing ({item}) in {where}: fill it in, or leave out its row")
         raise TypeError(f"{name} holds a {kind} in {where}: every value must be a number")
     return values.reshape(array.shape)
+
+
+def _is_decimal(item: Any) -> bool:
+    """Whether it is a number, and neither real nor complex to Python: to import `decimal` takes a millisecond."""
+    return isinstance(item, numbers.Number) and not isinstance(item, numbers.Complex)
 
 
 def counted(number: int, thing: str) -> str:
