@@ -258,7 +258,7 @@ class Estimators(RuleBasedStateMachine):
             try:
                 with Bolt(int(place * counted.seen), Stop):
                     call(self.one)
-            except Stop:
+            except (Stop, AttributeError):  # the latter by scikit-learn's `available_if`, of any Exception
                 COUNTS["cut short"] += 1
             if state(self.one) != before:
                 call(self.twin)
