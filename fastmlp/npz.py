@@ -20,6 +20,7 @@ import numpy as np
 from fastmlp.arrays import check_memory
 from fastmlp.errors import FAULTS
 from fastmlp.files import look_of
+from fastmlp.pipes import refuse_device
 from fastmlp.words import cut, shown
 
 _NUMBERS = "biufUScmM"  # and what `arrays.numeric_array` refuses in words; object and structured dtypes are not read
@@ -32,6 +33,7 @@ def read(path: Path, wanted: Iterable[str]) -> tuple[dict[str, np.ndarray], list
     Raises ValueError, naming the path, for what is no .npz, is damaged, or holds Python objects in an array that is
     wanted; OSError for a file that the system does not give.
     """
+    refuse_device(path)
     with open(path, "rb") as file:
         start = file.read(512)
         file.seek(0)
