@@ -179,9 +179,15 @@ def rows_of(guarded, shape, stride):
 # activations.py
 
 
+def steep(rng, x):
+    """x, a fifth of it as large as e^x, or Phi(x) and its products, can be: where what comes of it is subnormal."""
+    ends = rng.choice([14, 40, 104, 745], x.shape) * rng.uniform(-1, 1, x.shape)
+    return np.where(rng.random(x.shape) < 0.2, ends, x).astype(x.dtype)
+
+
 def activation_forward(reference):
     def compare(kernel, dtype, rng, units, rows):
-        z = wild(rng, (rows, units), dtype)
+        z = steep(rng, wild(rng, (rows, units), dtype))
         stride = rng.choice(strides(rows, dtype))
         a, slope = tile(z, stride, writes=True), tile(canaries(z.size, dtype).reshape(z.shape), stride, writes=True)
         run(kernel, dtype, a=a, slope=slope, units=units, rows=rows, stride=stride)
