@@ -41,8 +41,10 @@ TRAINED = {
         "train.step",
         "train.train",
     ),
-    *(f"team.{name}" for name in ("meet", "own_part", "work", "together", "share_chunks")),
-    *("predict.checked", "predict.scored"),  # their pairs are in test_predictor.py and test_train.py
+    *(f"team.{name}" for name in ("meet", "own_part", "work", "together", "lead", "share_chunks")),
+    *(
+        f"predict.{name}" for name in ("checked", "scored", "lead", "help_out")
+    ),  # their pairs are in test_predictor.py and test_train.py
     *(f"online.{name}" for name in ("train", "sweep", "pack", "unpack")),
     "few.sum_batch",
 }
