@@ -308,6 +308,23 @@ def parsed(arguments):
     return options
 
 
+def row_of(version, interpreter, which, parent, lowest, options, run):
+    """The row of one combination, with "missing" where it cannot be had; says how it went."""
+    row = {"which": which, "python": version}
+    try:
+        if isinstance(interpreter, Missing):
+            raise interpreter
+        row |= combination(parent / f"{version}-{which}", interpreter, which, lowest, options, run)
+    except Missing as missing:
+        row["missing"] = str(missing)
+    said = [f"{which} on {row['python']}", *([spelled(row["chosen"])] if "chosen" in row else [])]
+    said += [f"{row['passed']} passed"] if "passed" in row else []
+    print(
+        "; ".join(said), *row.get("wrong", ()), *([row["missing"]] if "missing" in row else ()), sep="\n  ", flush=True
+    )
+    return row
+
+
 def main(arguments=None, run=run):
     options, lowest = parsed(arguments), bounds((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     try:
@@ -315,32 +332,19 @@ def main(arguments=None, run=run):
     except Missing as missing:
         print(f"--python: {missing}", file=sys.stderr)
         return 2
-    rows = []
     with tempfile.TemporaryDirectory(prefix="fastmlp-versions-") as temporary:
-        for version, interpreter in found.items():
-            for which in options.which:
-                row, folder = (
-                    {"which": which, "python": version},
-                    (options.keep or Path(temporary)) / f"{version}-{which}",
-                )
-                try:
-                    if isinstance(interpreter, Missing):
-                        raise interpreter
-                    row |= combination(folder.resolve(), interpreter, which, lowest, options, run)
-                except Missing as missing:
-                    row["missing"] = str(missing)
-                rows.append(row)
-                state = row.get("missing") or "\n".join(
-                    row.get("wrong") or [f"{row['passed']} passed" if "passed" in row else ""]
-                )
-                print(f"{which} on {row['python']}, {spelled(row.get('chosen', {}))}: {state}", flush=True)
+        parent = (options.keep or Path(temporary)).resolve()
+        rows = [
+            row_of(version, interpreter, which, parent, lowest, options, run)
+            for version, interpreter in found.items()
+            for which in options.which
+        ]
     if options.json:
         options.json.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
     if options.list:
         return 0
-    print(table(rows), reached(rows, lowest), sep="\n\n")
-    wrong = sum(bool(row.get("wrong")) for row in rows)
-    ran = sum("seconds" in row for row in rows)
+    print("", table(rows), "", reached(rows, lowest), sep="\n")
+    wrong, ran = sum(bool(row.get("wrong")) for row in rows), sum("seconds" in row for row in rows)
     print(f"{ran - wrong} of {ran} combinations passed, {len(rows) - ran} could not be had")
     return int(wrong > 0 or ran == 0)
 
