@@ -74,6 +74,7 @@ class Machine:
     def __init__(self, folder):
         self.folder, self.commands = folder, []
         self.summary, self.status, self.digests, self.broken, self.installed = (7, 0, 0, 2), 0, 105, set(), {}
+        self.refused = ""
         self.wheels = {name: [bound + ".0", bound + ".1"] for name, bound in BOUNDS.items()}
 
     def python(self, version, folder="bin"):
@@ -94,6 +95,7 @@ class Machine:
             return Ended(0, f"WARNING: x\n{json.dumps({'versions': self.wheels[words[-1]]})}\n")
         if "install" in words and "-c" in words:
             self._constraints = words[words.index("-c") + 1]
+            return Ended(int(bool(self.refused)), self.refused)
         if versions.INSTALLED in words:
             with open(self._constraints) as file:
                 pins = dict(line.strip().split("==") for line in file)
@@ -150,6 +152,10 @@ def test_a_run_that_passes(machine, capsys):
         (dict(summary=None, status=-11), "pytest exited with -11"),
         (dict(status=5), "pytest exited with 5"),
         (dict(digests=104), "104 of 105"),
+        (
+            dict(refused="ERROR: no fastmlp"),
+            "does not go with this: -m pip --disable-pip-version-check: ERROR: no fastmlp",
+        ),
         (dict(installed={"numba": "0.99.0"}), "numba 0.99.0 is not the"),
     ],
 )
@@ -187,7 +193,8 @@ def test_all_and_list(machine, capsys):
 
 def test_the_short_selection_is_there():
     for name in versions.SHORT:
-        assert (ROOT / "tests" / f"test_{name}.py").exists()
+        file, _, function = name.partition("::")
+        assert f"def {function}" in (ROOT / "tests" / file).read_text(encoding="utf-8")
 
 
 # ---------------------------------------------------------------------------------------------------------
