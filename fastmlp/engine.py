@@ -225,7 +225,6 @@ def ready(
     workspace.numbers = numbers
     plan[at.NUMBERS] = workspace.keep(numbers)
     plan[at.ROWS], plan[at.BATCH] = rows, batch
-    plan[at.FIRST_EPOCH], plan[at.EPOCHS] = training.first_recorded, training.last
     plan[at.RECORD_EVERY] = training.record_every
     plan[at.NEEDED] = _needed(training.target_accuracy, rows)
     workspace.snapshots = aligned(2 * workspace.size, spec.dtype)
@@ -236,9 +235,15 @@ def ready(
     plan[at.RECORD_EPOCHS], plan[at.RECORD_LOSSES] = workspace.keep(workspace.epochs), workspace.keep(workspace.losses)
     plan[at.RECORD_RIGHTS] = workspace.keep(workspace.rights)
     plan[at.RECORD_CAPACITY] = 1 if training.watched else RECORDS
-    plan[at.EPOCH], plan[at.EPOCHS_BEFORE] = training.first, training.epochs_before - training.done
+    _count_epochs(plan, training)
     workspace.begun = plan.copy(), numbers.copy()
     return workspace
+
+
+def _count_epochs(plan: np.ndarray, training: Training) -> None:
+    """Writes the numbers of the first epoch and of the last."""
+    plan[at.FIRST_EPOCH], plan[at.EPOCHS] = training.first_recorded, training.last
+    plan[at.EPOCH], plan[at.EPOCHS_BEFORE] = training.first, training.epochs_before - training.done
 
 
 def can_be_kept(workspace: Workspace, training: Training) -> bool:
@@ -247,11 +252,18 @@ def can_be_kept(workspace: Workspace, training: Training) -> bool:
 
 
 def _begin_again(
-    workspace: Workspace, parameters: np.ndarray, x: np.ndarray, y: np.ndarray, state: State, weights: np.ndarray | None
+    workspace: Workspace,
+    parameters: np.ndarray,
+    x: np.ndarray,
+    y: np.ndarray,
+    training: Training,
+    state: State,
+    weights: np.ndarray | None,
 ) -> None:
     """Puts a kept workspace back to where `ready` left it, with other rows, as many, and other numbers."""
     spec = workspace.spec
     workspace.plan[:], workspace.numbers[:] = workspace.begun
+    _count_epochs(workspace.plan, training)  # not those of the call it was made for
     workspace.parameters[: spec.parameters] = workspace.snapshots[: spec.parameters] = parameters
     if workspace.plan[at.STATE]:
         workspace.state[:, : spec.parameters] = state.vectors
@@ -283,7 +295,7 @@ def train(
     if workspace is None:
         workspace = ready(spec, parameters, x, y, training, state, weights, schedule)
     else:
-        _begin_again(workspace, parameters, x, y, state, weights)
+        _begin_again(workspace, parameters, x, y, training, state, weights)
     if kept is not None:
         workspace.snapshots[: spec.parameters] = kept
     plan = workspace.plan

@@ -956,7 +956,8 @@ def dropout_sizes(dtype):
 def _drawn(unit):
     """A unit's 32 bits of the row at place 1, where rows have 5 units."""
     block, word = 2 + unit // 4, unit % 4
-    return int(random.philox([np.array([part], np.uint64) for part in (block, 0, 1, random.DROPOUT)], (9, 0))[word][0])
+    counter = np.array([[block], [0], [1], [random.DROPOUT]], np.uint64)
+    return int(random.philox(counter, np.array([9, 0], np.uint64))[word][0])
 
 
 @case("random.dropout_factors", dropout_sizes)

@@ -11,7 +11,8 @@ uses again. "Oldest" is the bounds of pyproject.toml, or where these have no whe
 has one; Numba is chosen first, then the others within what it allows. Only wheels are installed.
 
 Interpreters are those of --python, then of PATH, then of ~/.pyenv/versions; none is downloaded. What cannot be had
-is listed with the reason and is no failure. Exits 1 where tests or digests fail, and where nothing could be run.
+is listed with the reason and is no failure. Exits 1 where tests or digests fail, where fastmlp cannot be installed
+beside what was chosen, and where nothing could be run.
 """
 
 import argparse
@@ -29,7 +30,12 @@ from xml.etree import ElementTree
 ROOT = Path(__file__).parents[1]
 PYTHONS = tuple(f"3.{minor}" for minor in range(10, 15))
 NAMES = ("numba", "numpy", "scikit-learn", "safetensors", "tqdm")  # in the order in which they are chosen
-SHORT = ("pairs", "train", "estimators", "estimators_partial", "saving", "npz", "torch")
+SHORT = (
+    "test_pairs.py", "test_saving.py", "test_estimators.py", "test_estimators_partial.py",
+    "test_train.py::test_every_activation_and_output",
+    "test_train.py::test_batches", "test_train.py::test_online_by_layers", "test_train.py::test_few_by_rows",
+    "test_train.py::test_wide_layers",
+)  # fmt: skip
 LONGEST = 7200  # seconds that one command may take
 PIP = ("-m", "pip", "--disable-pip-version-check", "--no-input")
 WHEELS = ("--only-binary", ":all:")
@@ -242,7 +248,7 @@ def check(environment, whole):
         found["wrong"].append(f"digests.py --check exited with {digests.status}:\n{digests.output[-1500:]}")
     report = environment.folder / "tests.xml"
     report.unlink(missing_ok=True)
-    chosen = ["-n", "2"] if whole else [f"tests/test_{name}.py" for name in SHORT]
+    chosen = ["-n", "2"] if whole else [f"tests/{name}" for name in SHORT]
     tests = environment.run("-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junitxml={report}", *chosen)
     (environment.folder / "tests.log").write_text(tests.output, encoding="utf-8")
     found |= counts(report) if report.exists() else {"passed": 0, "failed": 0, "skipped": 0}
@@ -258,7 +264,10 @@ def combination(folder, interpreter, which, lowest, options, run=run):
     chosen = resolve(which, lowest, environment.available, environment.conflict)
     if options.list:
         return {"chosen": chosen}
-    installed = environment.install(chosen)
+    try:
+        installed = environment.install(chosen)
+    except Missing as missing:  # what was chosen goes together: that fastmlp does not go with it is its own fault
+        return {"chosen": chosen, "wrong": [f"fastmlp[test] does not go with this: {missing}"]}
     row = {"python": installed["python"], "versions": installed, **{n: installed.get(n) for n in COLUMNS[2:6]}}
     differ = [f"{n} {installed.get(n)} is not the {v} asked for" for n, v in chosen.items() if installed.get(n) != v]
     row |= check(environment, options.all)
@@ -272,7 +281,7 @@ def combination(folder, interpreter, which, lowest, options, run=run):
 def table(rows):
     """The rows as text, below the names of columns. What could not be run has its reason."""
     columns = (*COLUMNS, "digests")
-    lines = [columns, *([str(row[name]) for name in columns] for row in rows if "seconds" in row)]
+    lines = [columns, *([str(row.get(name, "-")) for name in columns] for row in rows if "missing" not in row)]
     widths = [max(len(line[i]) for line in lines) for i in range(len(columns))]
     text = ["  ".join(word.ljust(width) for word, width in zip(line, widths, strict=True)).rstrip() for line in lines]
     for row in rows:
@@ -308,6 +317,22 @@ def parsed(arguments):
     return options
 
 
+def row_of(version, interpreter, which, parent, lowest, options, run):
+    """The row of one combination, with "missing" where it cannot be had; says how it went."""
+    row = {"which": which, "python": version}
+    try:
+        if isinstance(interpreter, Missing):
+            raise interpreter
+        row |= combination(parent / f"{version}-{which}", interpreter, which, lowest, options, run)
+    except Missing as missing:
+        row["missing"] = str(missing)
+    notes = [spelled(row["chosen"])] if "chosen" in row else []
+    notes += [f"{row['passed']} passed"] if "passed" in row else []
+    notes += row.get("wrong", []) + ([row["missing"]] if "missing" in row else [])
+    print(f"{which} on {row['python']}", *notes, sep="\n  ", flush=True)
+    return row
+
+
 def main(arguments=None, run=run):
     options, lowest = parsed(arguments), bounds((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     try:
@@ -317,30 +342,16 @@ def main(arguments=None, run=run):
         return 2
     rows = []
     with tempfile.TemporaryDirectory(prefix="fastmlp-versions-") as temporary:
+        parent = (options.keep or Path(temporary)).resolve()
         for version, interpreter in found.items():
             for which in options.which:
-                row, folder = (
-                    {"which": which, "python": version},
-                    (options.keep or Path(temporary)) / f"{version}-{which}",
-                )
-                try:
-                    if isinstance(interpreter, Missing):
-                        raise interpreter
-                    row |= combination(folder.resolve(), interpreter, which, lowest, options, run)
-                except Missing as missing:
-                    row["missing"] = str(missing)
-                rows.append(row)
-                state = row.get("missing") or "\n".join(
-                    row.get("wrong") or [f"{row['passed']} passed" if "passed" in row else ""]
-                )
-                print(f"{which} on {row['python']}, {spelled(row.get('chosen', {}))}: {state}", flush=True)
-    if options.json:
-        options.json.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+                rows.append(row_of(version, interpreter, which, parent, lowest, options, run))
+                if options.json:
+                    options.json.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
     if options.list:
         return 0
-    print(table(rows), reached(rows, lowest), sep="\n\n")
-    wrong = sum(bool(row.get("wrong")) for row in rows)
-    ran = sum("seconds" in row for row in rows)
+    print("", table(rows), "", reached(rows, lowest), sep="\n")
+    wrong, ran = sum(bool(row.get("wrong")) for row in rows), sum("missing" not in row for row in rows)
     print(f"{ran - wrong} of {ran} combinations passed, {len(rows) - ran} could not be had")
     return int(wrong > 0 or ran == 0)
 
