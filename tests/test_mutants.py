@@ -116,3 +116,8 @@ def test_the_runner(monkeypatch, capsys, tmp_path):
     known.write_text(f"{unseen.key()} :: a comment\n")
     assert tool.main(["--processes", "2"]) == 0
     assert capsys.readouterr().out.splitlines()[-1] == "1 killed, 1 equivalent, 0 SURVIVED, 0 ERROR"
+
+
+def test_each_module_has_tests():
+    for path in tool.modules():
+        assert tool.tests_of(path)
