@@ -528,7 +528,7 @@ def layout_sizes(dtype):
 
 @case("layout.gather", layout_sizes)
 def gather(kernel, dtype, rng, K, rows, first, ordered):
-    x = random_bits(rng, (first + rows + 2) * K, dtype).reshape(-1, K)
+    x = random_bits(rng, (first + rows + int(rng.integers(0, 3))) * K, dtype).reshape(-1, K)
     x[0, 0] = np.nan  # whose bits must not leak into the padding
     order = rng.permutation(len(x))
     stride = rng.choice(strides(rows, dtype))
@@ -546,7 +546,7 @@ def gather(kernel, dtype, rng, K, rows, first, ordered):
 
 @case("layout.copy_rows", layout_sizes)
 def copy_rows(kernel, dtype, rng, K, rows, first, ordered):
-    x = random_bits(rng, (first + rows + 2) * K, dtype).reshape(-1, K)
+    x = random_bits(rng, (first + rows + int(rng.integers(0, 3))) * K, dtype).reshape(-1, K)
     order = rng.permutation(len(x))
     stride = K + 1 + int(rng.integers(0, 9))
     values = canaries(rows * stride, dtype).reshape(rows, stride)
@@ -702,7 +702,7 @@ for _name in ("softmax", "sigmoid_output", "exponential_output"):
 @case("predict.copy_rows", layout_sizes)
 def predict_copy_rows(kernel, dtype, rng, K, rows, first, ordered):
     """ordered: here, how many numbers are not finite."""
-    x = ordinary(rng, (first + rows + 2, K), dtype)
+    x = ordinary(rng, (first + rows + int(rng.integers(0, 3)), K), dtype)
     wrong = rng.integers(0, x.size, int(rng.integers(0, 2 + ordered)))
     x.flat[wrong] = rng.choice(np.array([np.nan, np.inf, -np.inf], dtype), len(wrong))
     step = register_lanes(dtype)
