@@ -44,6 +44,9 @@ TESTS = {
     "target": "test_cache", "team": "test_threads", "train_command": "test_cli test_train_options",
     "training": "test_fit_options test_resume test_threads", "weights": "test_model_init test_model_weights",
     "workspace": "test_engine test_threads test_predictor", "interrupts": "test_interrupts test_threads",
+    "advice": "test_divergence", "arrays": "test_data test_fuzz_inputs", "atomic": "test_storms test_threads",
+    "busy": "test_storms", "loader": "test_jobs test_cache", "trusted": "test_cache_trust",
+    "words": "test_tables test_data test_cli", "cache": "test_cache test_cache_trust test_cache_command",
     "cli": "test_cli", "files": "test_files test_saving", "losses": "test_losses test_saving",
 }  # fmt: skip
 
