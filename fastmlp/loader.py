@@ -85,12 +85,13 @@ class _Kernel(jobs.Job):
         self._loader, self._key = loader, key
 
     def link(self) -> None:
-        """From the cache."""
-        if not self.begun:
-            self.begun = True
-            self._step(self._link)
+        """The first step. It may be in the queue more than once."""
+        self._step(self._link)
 
     def _link(self) -> None:
+        if self.begun:
+            return
+        self.begun = True
         address = _from_cache(self._key)
         if address is None:
             native.WORKER.put(lambda: self._step(self._compile))
