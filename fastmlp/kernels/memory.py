@@ -149,24 +149,6 @@ def sum_of_products(context, a, d, rows, lanes):
     return (a.dtype(a, d, types.int64, lanes), lower) if isinstance(lanes, types.IntegerLiteral) else None
 
 
-@intrinsic
-def store_folds(context, to, k, p, i):
-    """to[k], ... to[k + 3] = the folds of the four lines from p[i] on: the last two halvings of all four at once."""
-
-    def lower(context, builder, sig, values):
-        to, k, p_, i = values
-        count = LINE * 8 // p.dtype.bitwidth
-        starts = [builder.add(i, ir.Constant(i.type, line * count)) for line in range(4)]
-        a, b, c, d = (_halved(builder, _load_line(builder, p.dtype, p_, start), 4) for start in starts)
-        ab = builder.fadd(_shuffled(builder, a, b, [0, 1, 4, 5]), _shuffled(builder, a, b, [2, 3, 6, 7]))
-        cd = builder.fadd(_shuffled(builder, c, d, [0, 1, 4, 5]), _shuffled(builder, c, d, [2, 3, 6, 7]))
-        sums = builder.fadd(_shuffled(builder, ab, cd, [0, 2, 4, 6]), _shuffled(builder, ab, cd, [1, 3, 5, 7]))
-        builder.store(sums, _address(builder, to, k, sums.type), align=p.dtype.bitwidth // 8)
-        return context.get_dummy_value()
-
-    return types.void(to, types.intp, p, types.intp), lower
-
-
 def _load_line(builder, dtype, pointer, index):
     kind = ir.VectorType(element(dtype), LINE * 8 // dtype.bitwidth)
     return builder.load(_address(builder, pointer, index, kind), align=dtype.bitwidth // 8, typ=kind)
