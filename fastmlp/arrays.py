@@ -5,7 +5,6 @@ Imports NumPy only. Rows and columns in its messages are counted from 0, as in X
 
 from __future__ import annotations
 
-import decimal
 import numbers
 import os
 from collections import UserList, deque
@@ -14,13 +13,13 @@ from typing import Any
 
 import numpy as np
 
+from fastmlp.errors import FAULTS
 from fastmlp.words import cut
 
 TEXT_FEATURES = "turn it into numbers first"
 BLOCK = 2**16  # numbers looked at at a time: a mask of all data would be an eighth of them, and out of the cache
 
 _KINDS_OF_NUMBER = "biuf"  # bool, int, unsigned, float: NumPy's letters
-_NUMBERS = (numbers.Real, np.bool_, decimal.Decimal)
 _LISTS = (list, tuple, deque, UserList)  # whose rows NumPy takes one by one, without their masks
 _LARGE = 2**30  # bytes: less is not compared with the machine's memory
 
@@ -35,7 +34,7 @@ def numeric_array(value: Any, name: str, instead_of_text: str = TEXT_FEATURES) -
         raise ValueError(f"{name} has masked values: fill them in, or leave out their rows")
     try:
         array = np.asarray(value)
-    except Exception as error:  # a list, or an __array__ of someone else's, may raise anything
+    except FAULTS as error:  # a list, or an __array__ of someone else's, may raise anything
         if isinstance(error, np.ma.MaskError):
             raise ValueError(f"{name} has masked values: fill them in, or leave out their rows") from None
         ragged = _ragged(value)
@@ -132,7 +131,7 @@ def place_of(place: int, array: np.ndarray, source: Any) -> str:
         return f"row {row}"
     try:
         named = f" ({cut(str(source.columns[column[0]]), 40)})"
-    except Exception:  # no frame, or one whose `columns` are something else
+    except FAULTS:  # no frame, or one whose `columns` are something else
         named = ""
     return f"row {row}, column {column[0]}{named}"
 
@@ -169,7 +168,7 @@ def _ragged(rows: Any) -> str | None:
     """Which two rows differ in length, in words; None where that is not what is wrong."""
     try:
         lengths = [len(row) if hasattr(row, "__len__") else None for row in rows]
-    except Exception:
+    except FAULTS:
         return None
     for row, length in enumerate(lengths):
         if length != lengths[0]:
@@ -185,14 +184,14 @@ def _from_objects(array: np.ndarray, source: Any, name: str, instead_of_text: st
     for place, item in enumerate(array.flat):
         if type(item) is np.ndarray and not item.ndim:
             item = item[()]
-        if isinstance(item, _NUMBERS):
+        if isinstance(item, (numbers.Real, np.bool_)) or _is_decimal(item):
             try:
                 values[place] = float(item)
                 continue
             except OverflowError:
                 where = place_of(place, array, source)
                 raise ValueError(f"{name} has a number in {where} that is too large for a float: scale it") from None
-            except Exception as error:  # Decimal("sNaN"), and whatever calls itself a number
+            except FAULTS as error:  # Decimal("sNaN"), and whatever calls itself a number
                 where = place_of(place, array, source)
                 raise ValueError(f"{name} holds a {type(item).__name__} in {where} that is no float: {error}") from None
         where = place_of(place, array, source)
@@ -205,6 +204,11 @@ def _from_objects(array: np.ndarray, source: Any, name: str, instead_of_text: st
             raise ValueError(f"{name} has nothing ({item}) in {where}: fill it in, or leave out its row")
         raise TypeError(f"{name} holds a {kind} in {where}: every value must be a number")
     return values.reshape(array.shape)
+
+
+def _is_decimal(item: Any) -> bool:
+    """Whether it is a number, and neither real nor complex to Python: to import `decimal` takes a millisecond."""
+    return isinstance(item, numbers.Number) and not isinstance(item, numbers.Complex)
 
 
 def counted(number: int, thing: str) -> str:

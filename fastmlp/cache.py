@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fastmlp import native, numba_settings, trusted
+from fastmlp.errors import FAULTS
 from fastmlp.native import Code
 from fastmlp.target import target
 
@@ -83,12 +84,13 @@ _told: list[str] = []
 
 
 def _refuse(why: str) -> None:
-    _refusals.append(why)
+    if why not in _refusals:
+        _refusals.append(why)
 
 
 def refusals() -> list[str]:
     """What was refused so far in this process, in words."""
-    return list(dict.fromkeys(_refusals))
+    return list(_refusals)
 
 
 def tell() -> None:
@@ -135,7 +137,7 @@ def _stamp() -> str | None:
                 content = trusted.plain(str(path), _MOST)
                 digest.update(f"{path.name} {len(content)}\n".encode() + content)
         versions = [importlib.metadata.version(name) for name in ("numba", "llvmlite")]
-    except Exception:  # of reading files; and of whatever damaged metadata of packages makes of itself
+    except FAULTS:  # of reading files; and of whatever damaged metadata of packages makes of itself
         return None
     if not all(versions):
         return None
@@ -236,20 +238,22 @@ def _unpack(content: bytes, key: str) -> Code | None:
 
 @dataclass(frozen=True)
 class Kept:
-    """What a file is by its name. current: for this process."""
+    """What a file is by its name."""
 
+    file: str
     name: str
     dtype: str
-    current: bool
+
+    @property
+    def current(self) -> bool:
+        """Whether this process would read it."""
+        return stamp() is not None and self.file == file_name(self.name, self.dtype)
 
 
 def kernel_of(file: str) -> Kept | None:
     """What a file is by its name; None for one that is not of the cache."""
     found = _NAME.fullmatch(file)
-    if found is None:
-        return None
-    name, dtype = found.groups()
-    return Kept(name, dtype, stamp() is not None and file == file_name(name, dtype))
+    return found and Kept(file, *found.groups())
 
 
 def unfinished(name: str) -> bool:

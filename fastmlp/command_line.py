@@ -52,6 +52,24 @@ def either(names: Sequence[str]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} or {names[-1]}"
 
 
+class Voice:
+    """Prints lines at once. stubborn: goes on where nobody reads (`| head -1`), since a file is to be written."""
+
+    def __init__(self, stubborn: bool) -> None:
+        self._stubborn = stubborn
+
+    def __call__(self, line: str) -> None:
+        try:
+            try:
+                print(line, flush=True)
+            except UnicodeEncodeError as error:  # a name that the output's encoding lacks, as cp1252 on Windows
+                print(line.encode(error.encoding, "backslashreplace").decode(error.encoding), flush=True)
+        except BrokenPipeError:
+            if not self._stubborn:
+                raise
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 # ---------------------------------------------------------------------------------------------------------
 # Places to write to: what would be raised after a long training is raised before it
 

@@ -121,12 +121,12 @@ class Fit:
         if self.moment:
             checkpoints.check_same(self.asked, self.moment.asked, str(checkpoint if resume is True else resume))
 
-    def go(self, history: History) -> None:
-        """Trains, and writes down in `history` what happens."""
+    def go(self, history: History, *others: Change) -> None:
+        """Trains, and writes down in `history` what happens. others: changes that go with the beginning."""
         network, training, run, watch = self.network, self.training, self.run, self.watch
         self.started = time.perf_counter()
         loaded = sum(loading)
-        network.change([*self._beginning(), *self._told_before(history)])
+        network.change([*self._beginning(), *self._told_before(history), *others])
         if self.moment and self.moment.ended:
             return
         network.change(self._drawn_from())

@@ -27,6 +27,12 @@ _LOOK = 0.5  # seconds after which who waits looks whether the thread has come t
 _LONGEST = 60  # seconds that a fork waits: should work in progress wait for a lock that the forking thread holds
 
 
+def _in_child(forget: Callable[[], object]) -> None:
+    """Has `forget` called in each forked child, where the threads are not."""
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=forget)
+
+
 class Job:
     """A result to come, for any number of waiting threads."""
 
@@ -62,8 +68,15 @@ class Worker:
     def __init__(self) -> None:
         self._queue: deque[Callable[[], None]] = deque()
         self._taken: dict[str, tuple[int, object]] = {}  # by who works on the queue; `setdefault` decides between two
-        self.busy = False  # with a piece of work
+        self._busy: list[int] = []
         _workers.append(self)
+        for lost in (self._queue, self._taken, self._busy):
+            _in_child(lost.clear)
+
+    @property
+    def busy(self) -> bool:
+        """Whether a piece of work is being done."""
+        return bool(self._busy)
 
     def put(self, work: Callable[[], None]) -> None:
         """Has it done soon. It raises nothing. Where no thread can be made, it is done before this returns."""
@@ -122,27 +135,21 @@ class Worker:
                 _inside.pop(here, None)
 
     def _next(self) -> None:
-        self.busy = True  # before it looks whether somebody forks, who looks at it afterwards
+        self._busy.append(1)  # before it looks whether somebody forks, who looks at it afterwards
         try:
             if not _forking:
                 self._queue.popleft()()  # nothing refers to it here: what it holds is gone before others think it is
         except IndexError:  # forgotten meanwhile
             pass
         finally:
-            self.busy = False
+            self._busy.clear()
         if _forking:
             time.sleep(0.001)
-
-    def _lost(self) -> None:
-        """In a forked child: the thread is not there."""
-        self._queue.clear()
-        self._taken.clear()
-        self.busy = False
 
 
 _workers: list[Worker] = []
 _inside: dict[int, object] = {}  # threads that are at work
-_forking: dict[int, bool] = {}  # threads that are about to fork
+_forking: list[int] = []  # one for each thread that is about to fork
 _forgotten: list[Callable[[], object]] = []
 
 
@@ -155,6 +162,7 @@ def look() -> None:
 def when_forgotten(forget: Callable[[], object]) -> None:
     """Has `forget` called when work in queues was dropped: in a forked child, and when the interpreter exits."""
     _forgotten.append(forget)
+    _in_child(forget)
 
 
 def inside() -> bool:
@@ -167,9 +175,9 @@ def inside() -> bool:
 
 
 def _before_fork() -> None:
+    _forking.append(1)
     if inside():
         return
-    _forking[_thread.get_ident()] = True
     caught: BaseException | None = None
     end = time.monotonic() + _LONGEST
     while any(worker.busy for worker in _workers) and time.monotonic() < end:
@@ -181,24 +189,13 @@ def _before_fork() -> None:
         raise caught  # Python prints it
 
 
-def _after_fork_in_parent() -> None:
-    _forking.pop(_thread.get_ident(), None)
-
-
-def _after_fork_in_child() -> None:
-    _forking.clear()
-    for other in [thread for thread in _inside if thread != _thread.get_ident()]:
-        _inside.pop(other)
-    for worker in _workers:
-        worker._lost()
-    for forget in _forgotten:
-        forget()
-
-
 if hasattr(os, "register_at_fork"):
     # A fork waits for what is being done, or locks of Numba, llvmlite and Python would stay closed in the child for
     # ever. It waits before it takes logging's lock, which Numba asks for: what is registered last comes first.
-    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child)
+    # Afterwards there is no instruction of Python's in which it could be interrupted.
+    os.register_at_fork(before=_before_fork, after_in_parent=_forking.pop)
+    _in_child(_forking.clear)
+    _in_child(_inside.clear)
 
 
 @atexit.register

@@ -213,8 +213,8 @@ class Model:
                 checkpoint_every=checkpoint_every,
                 keep=keep,
             )
-            history = self.history = History()
-            fit.go(history)
+            history = History()
+            fit.go(history, held(self, "history", history))
             return history
         finally:
             use.end()

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import warnings
 import zipfile
+import zlib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import IO
@@ -17,7 +18,9 @@ from typing import IO
 import numpy as np
 
 from fastmlp.arrays import check_memory
+from fastmlp.errors import FAULTS
 from fastmlp.files import look_of
+from fastmlp.pipes import refuse_device
 from fastmlp.words import cut, shown
 
 _NUMBERS = "biufUScmM"  # and what `arrays.numeric_array` refuses in words; object and structured dtypes are not read
@@ -30,6 +33,7 @@ def read(path: Path, wanted: Iterable[str]) -> tuple[dict[str, np.ndarray], list
     Raises ValueError, naming the path, for what is no .npz, is damaged, or holds Python objects in an array that is
     wanted; OSError for a file that the system does not give.
     """
+    refuse_device(path)
     with open(path, "rb") as file:
         start = file.read(512)
         file.seek(0)
@@ -55,7 +59,7 @@ def read(path: Path, wanted: Iterable[str]) -> tuple[dict[str, np.ndarray], list
             ) from None
         except MemoryError:
             raise ValueError(f"{path} holds arrays for which there is no memory: give fewer rows") from None
-        except Exception as error:
+        except (*FAULTS, zipfile.BadZipFile, zlib.error) as error:
             what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
             raise ValueError(f"{path} is damaged: {cut(what, 200)}; copy or save it again") from error
 

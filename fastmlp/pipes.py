@@ -31,14 +31,9 @@ def received(path: Path) -> Path | Piped:
     Raises ValueError for a device, which may have no end, a socket, and a pipe into which nobody writes or too much is
     written. A folder, and what is not there, is left to who opens it.
     """
-    try:
-        kind = os.stat(path).st_mode
-    except FileNotFoundError:
+    if not path.exists() or not stat.S_ISFIFO(os.stat(path).st_mode):
+        refuse_device(path)
         return path
-    if stat.S_ISREG(kind) or stat.S_ISDIR(kind):
-        return path
-    if not stat.S_ISFIFO(kind):
-        raise ValueError(f"{path} is a device or a pipe, not a file: copy its content to a file first")
     # Without O_NONBLOCK, to open a pipe into which nobody writes waits for somebody who does.
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))
     with open(descriptor, "rb") as file:
@@ -50,12 +45,17 @@ def received(path: Path) -> Path | Piped:
             time.sleep(0.01)
             content = file.read(MOST + 1)
     if not content:
-        raise ValueError(
-            f"{path} is a device or a pipe, not a file: copy its content to a file first, as nobody writes into it now"
-        )
+        words = "is a device or a pipe, not a file: copy its content to a file first, as nobody writes into it now"
+        raise ValueError(f"{path} {words}")
     if len(content) > MOST:
         raise ValueError(f"{path} is a pipe of more than {MOST >> 20} MB: copy its content to a file first")
     return Piped(path, content)
+
+
+def refuse_device(path: Path) -> None:
+    """Raises ValueError for a device, a pipe or a socket: they may have no end, and what is read of them is gone."""
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise ValueError(f"{path} is a device or a pipe, not a file: copy its content to a file first")
 
 
 def opened(source: Path | Piped) -> TextIO:

@@ -12,6 +12,7 @@ import numpy as np
 import fastmlp
 from fastmlp import files, generators, losses, optimizers, options, schedules
 from fastmlp.data import LIMIT
+from fastmlp.errors import FAULTS
 from fastmlp.network import Network
 from fastmlp.spec import DTYPES, NUMERICS_VERSION, Spec
 from fastmlp.training import Run, State
@@ -87,7 +88,7 @@ def read(path: str | os.PathLike, *kinds: str) -> tuple[Network, dict[str, Any],
         network = _model(header, tensors)
         if kind == "model" and tensors:
             raise ValueError(f"nothing of a model is called {cut(next(iter(tensors)))}")
-    except Exception as error:
+    except FAULTS as error:
         raise refusal(path, error) from error
     return network, header, tensors
 
@@ -102,7 +103,7 @@ def refusal(path: str | os.PathLike, error: Exception) -> Exception:
 
 def _model(header: dict[str, Any], tensors: dict[str, np.ndarray]) -> Network:
     """Takes a model's parts out of the tensors."""
-    of = _part(header, "spec")
+    of = part(header, "spec")
     if of["dtype"] not in DTYPES:  # as `write` spells them: NumPy would parse any text
         raise ValueError(f"its dtype is {shown(of['dtype'])}, none of {', '.join(DTYPES)}")
     spec = Spec.build(
@@ -116,7 +117,7 @@ def _model(header: dict[str, Any], tensors: dict[str, np.ndarray]) -> Network:
     if not np.isfinite(parameters).all():
         raise ValueError("a weight is not finite")
     epochs, drawn = count(header["epochs"]), header["drawn_seed"]
-    run = None if header["run"] is None else _run(_part(header, "run"), tensors, spec, epochs)
+    run = None if header["run"] is None else _run(part(header, "run"), tensors, spec, epochs)
     seed = generators.from_state(header["seed"])
     return Network(spec, parameters, seed, None if drawn is None else count(drawn), epochs, run)
 
@@ -125,7 +126,7 @@ def _run(described: dict[str, Any], tensors: dict[str, np.ndarray], spec: Spec, 
     """Takes the last fit's optimizer and its state out of the tensors. epochs: of all fits."""
     rate = described["learning_rate"]
     rate = schedules.from_description(rate) if isinstance(rate, dict) else rate
-    optimizer: Any = dataclasses.replace(optimizers.from_description(_part(described, "optimizer")), learning_rate=rate)  # type: ignore[type-var]
+    optimizer: Any = dataclasses.replace(optimizers.from_description(part(described, "optimizer")), learning_rate=rate)  # type: ignore[type-var]
     options.check_settings(optimizer, spec.dtype)
     state = State.new(optimizer, spec.parameters, spec.dtype)
     for number in range(len(state.vectors)):
@@ -156,7 +157,7 @@ def powers_of(value: Any) -> np.ndarray:
     return np.array(value)
 
 
-def _part(of: dict[str, Any], name: str) -> dict[str, Any]:
+def part(of: dict[str, Any], name: str) -> dict[str, Any]:
     part = of[name]
     if not isinstance(part, dict):
         raise ValueError(f"its {name} is {shown(part)}, and no dict")

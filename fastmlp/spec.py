@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from fastmlp.errors import FAULTS
 from fastmlp.losses import SETTABLE, Loss
 from fastmlp.words import shown
 
@@ -158,7 +159,7 @@ def dtype_name(dtype: object) -> str:
     elif isinstance(dtype, (type, np.dtype)) or hasattr(dtype, "dtype"):  # a class, or what JAX's dtypes are
         try:
             name = np.dtype(dtype).name
-        except Exception:  # an object's `dtype` may be anything
+        except FAULTS:  # an object's `dtype` may be anything
             name = None
     if name not in DTYPES:
         raise ValueError(f"dtype={shown(dtype)} is not known: use {either(DTYPES)}")

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from fastmlp import data, saving
+from fastmlp.errors import FAULTS
 from fastmlp.model import Model, _r2
 from fastmlp.tables import Scale, as_classes, check_unique, listed, places_of
 from fastmlp.whole import EXACT, check_exact, integers, same
@@ -44,6 +45,8 @@ class TableModel:
         spec = self.model.spec
         if self.classes is not None and spec.output != "softmax":
             raise ValueError(f'classes need a network with output="softmax", and not {spec.output!r}')
+        if self.classes is None and spec.output == "softmax":
+            raise ValueError('classes are needed where the network has output="softmax": give the label of each')
         sizes: list[tuple[str, Any, int]] = [
             ("names", self.names, spec.inputs),
             ("classes", self.classes, spec.outputs),
@@ -129,8 +132,8 @@ class TableModel:
         try:
             if tensors:
                 raise ValueError(f"nothing of a table's model is called {cut(next(iter(tensors)))}")
-            return cls(model, **_described(header["table"]))
-        except Exception as error:
+            return cls(model, **_described(saving.part(header, "table")))
+        except FAULTS as error:
             raise saving.refusal(path, error) from error
 
     def _features(self, X: Any) -> np.ndarray:
@@ -151,22 +154,20 @@ class TableModel:
 # What a header says: its values may be of any kind
 
 
-def _described(table: Any) -> dict[str, Any]:
+def _described(table: dict[str, Any]) -> dict[str, Any]:
     """A TableModel's fields beside the model. Raises ValueError, TypeError or KeyError for what no `save` wrote."""
     names, target = table["names"], table["target"]
     if not isinstance(names, list) or not all(map(_is_name, [*names, target])):
         raise ValueError(f"its names and target are {shown([names, target])}, and no texts")
     check_unique(names, "names")
-    if not isinstance(table["settings"], dict):
-        raise ValueError(f"its settings are {shown(table['settings'])}, and no dict")
-    classes, target_scale = table["classes"], table["target_scale"]
+    classes = table["classes"]
     return {
         "names": tuple(names),
         "target": target,
         "classes": None if classes is None else _classes(classes),
-        "scale": _scale(table["scale"]),
-        "target_scale": None if target_scale is None else _scale(target_scale),
-        "settings": table["settings"],
+        "scale": _scale(saving.part(table, "scale")),
+        "target_scale": None if table["target_scale"] is None else _scale(saving.part(table, "target_scale")),
+        "settings": saving.part(table, "settings"),
     }
 
 
@@ -190,7 +191,7 @@ def _classes(values: Any) -> np.ndarray:
     return found
 
 
-def _scale(parts: Any) -> Scale:
+def _scale(parts: dict[str, Any]) -> Scale:
     mean, deviation = _numbers(parts["mean"], "mean"), _numbers(parts["deviation"], "deviation")
     if (deviation < 0).any():
         raise ValueError(f"a deviation is {deviation.min():g}, and 0 is the least")

@@ -12,7 +12,6 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from decimal import Decimal
 from pathlib import Path
 from typing import TextIO
 
@@ -309,6 +308,8 @@ def _parsed(path: Path | Piped, header: list[str], unread: Collection[str] = ())
 
 def _whole_column(path: Path | Piped, column: int) -> tuple[np.ndarray | None, str | None]:
     """(whole, rounded) of a `Table`, of a column of finite numbers, by its cells."""
+    from decimal import Decimal
+
     rows = _csv_rows(path)
     next(rows)  # the header
     cells = [(line, cells[column].strip()) for line, cells in rows]

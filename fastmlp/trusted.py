@@ -13,6 +13,7 @@ Windows has no such owners and modes: there the rights of the user's profile are
 
 from __future__ import annotations
 
+import errno
 import functools
 import os
 import stat
@@ -139,7 +140,7 @@ def _check(path: str, status: os.stat_result, last: bool) -> None:
 
 def _check_owner(path: str, status: os.stat_result) -> None:
     if status.st_uid not in (os.geteuid(), 0):
-        raise Refused(f"{path} belongs to {_user(status.st_uid)}", "Make it yours (chown), or s")
+        raise Refused(f"{path} belongs to {_user(status.st_uid)}", "S")
 
 
 def _check_mode(path: str, status: os.stat_result, last: bool) -> None:
@@ -147,7 +148,7 @@ def _check_mode(path: str, status: os.stat_result, last: bool) -> None:
     others, group = mode & stat.S_IWOTH, mode & stat.S_IWGRP
     if mode & stat.S_ISVTX and not last and stat.S_ISDIR(mode):
         return
-    if others or (group and not _private(status.st_gid, os.geteuid())):
+    if others or (group and not (_private(status.st_gid, os.geteuid()) and _without_acl(path))):
         who = "everybody" if others else f"group {_group(status.st_gid)}"
         import shlex
 
@@ -161,6 +162,7 @@ def _private(group: int, user: int) -> bool:
 
     There new folders are writable for it. Root's is not: containers run programs of many users in it.
     """
+    # Whether another user has the same primary group would take reading the list of all users.
     if user == 0 or group == 0:
         return False
     try:
@@ -171,6 +173,17 @@ def _private(group: int, user: int) -> bool:
     except (ImportError, KeyError):
         return False
     return entry.pw_gid == group and found.gr_name == entry.pw_name and set(found.gr_mem) <= {entry.pw_name}
+
+
+def _without_acl(path: str) -> bool:
+    """Whether the group's bits speak of the group alone, and not of an access control list. Linux."""
+    try:
+        os.getxattr(path, "system.posix_acl_access", follow_symlinks=False)
+    except AttributeError:
+        return False
+    except OSError as error:
+        return error.errno in (errno.ENODATA, errno.EOPNOTSUPP)
+    return False
 
 
 def _user(number: int) -> str:

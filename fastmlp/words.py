@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from fastmlp.errors import FAULTS
+
 
 def shown(value: object, most: int = 60) -> str:
     """repr(value), cut off after `most` characters; its type where Python has no repr of it.
@@ -12,7 +14,7 @@ def shown(value: object, most: int = 60) -> str:
     """
     try:
         text = repr(value)
-    except Exception:
+    except FAULTS:
         bits = f" of {value.bit_length()} bits" if isinstance(value, int) else ""
         text = f"<{type(value).__name__}{bits}>"
     return text if len(text) <= most else f"{text[: most - 3]}..."

@@ -19,9 +19,9 @@ from cases import Unregistered  # noqa: E402
 
 from fastmlp import pairs, workspace  # noqa: E402
 from fastmlp.kernels.blocks import put_part, zeros  # noqa: E402
+from fastmlp.kernels.doors import arrive  # noqa: E402
 from fastmlp.kernels.memory import fold, load, pointer, store  # noqa: E402
 from fastmlp.kernels.simd import fill  # noqa: E402
-from fastmlp.kernels.team import arrive  # noqa: E402
 from fastmlp.pairs import Floats, Int, Ints  # noqa: E402
 from tools.bounds import ranges  # noqa: E402
 

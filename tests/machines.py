@@ -135,10 +135,7 @@ class Models(RuleBasedStateMachine):
         begun = self.model.history is not history
         done = len(self.model.history) if begun else 0
         if done < epochs:
-            again = begun and self.model._network.run is not None and not self.model._network.run.spoilt
-            fresh = not begun or self.model._network.run is None or self.model._network.run.optimizer != Adam()
-            again = again and not fresh
-            self.model.fit(X, Y, epochs=epochs - done, resume=bool(again), **options)
+            self.model.fit(X, Y, epochs=epochs - done, resume=begun, **options)
         self.twin.fit(X, Y, epochs=epochs, **options)
         self.same()
 
@@ -258,7 +255,7 @@ class Estimators(RuleBasedStateMachine):
             try:
                 with Bolt(int(place * counted.seen), Stop):
                     call(self.one)
-            except Stop:
+            except (Stop, AttributeError):  # the latter by scikit-learn's `available_if`, of any Exception
                 COUNTS["cut short"] += 1
             if state(self.one) != before:
                 call(self.twin)

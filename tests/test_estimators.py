@@ -216,7 +216,8 @@ def test_rows_that_may_only_be_read(tmp_path):
 
 
 def test_names_of_features():
-    pandas = pytest.importorskip("pandas", reason="pandas is not installed: there are no names")
+    import pandas
+
     X, y = three()
     frame = pandas.DataFrame(X, columns=list("abcde"))
     made = quick().fit(frame, y)

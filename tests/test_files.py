@@ -533,7 +533,9 @@ class Full(io.FileIO):
 
 
 FAULTS = {
-    "no space": lambda patch: patch.setattr("builtins.open", lambda descriptor, mode: Full(descriptor, mode)),
+    "no space": lambda patch: patch.setattr(
+        "builtins.open", lambda name, mode, opener: Full(opener(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL), "w")
+    ),
     "fsync": lambda patch: patch.setattr(os, "fsync", raising(OSError(errno.EIO, "input/output error"))),
     "replace": lambda patch: patch.setattr(os, "replace", raising(PermissionError(errno.EACCES, "in use"))),
     "interrupt": lambda patch: patch.setattr(os, "fsync", raising(KeyboardInterrupt())),

@@ -276,7 +276,7 @@ def test_ctrl_c_between_any_two_lines_leaves_a_whole_state(watched, backend):
     assert len(set(states)) == epochs + 1
     traced = {
         function.__code__
-        for function in (engine.train, definition.train, Model.fit, Fit.go, Fit._note, History.extend, Workspace.data)
+        for function in (engine.train, definition.train, Model.fit, Fit.go, Fit._take, History.extend, Workspace.data)
     }
 
     def interrupted_at(wanted, model):

@@ -149,7 +149,8 @@ def test_one_output_takes_a_vector_or_a_column(output):
 
 
 def test_frames_and_series_of_pandas():
-    pandas = pytest.importorskip("pandas", reason="pandas is not installed: the frame of our own stands for it")
+    import pandas
+
     x, y = whole_numbers()
     shuffled = np.random.default_rng(0).permutation(len(x))  # an index must not reorder the rows
     frame = pandas.DataFrame(x, columns=["a", "b", "c"], index=shuffled)

@@ -91,6 +91,27 @@ def test_devices_are_refused_before_they_are_opened(device):
             read()
 
 
+@fifos
+@pytest.mark.parametrize("name", ["t.npz", "t.csv", "m.safetensors"])
+def test_nothing_waits_for_a_writer(tmp_path, name):
+    """As the table, and as the model: to open a pipe without a writer would be to wait for one."""
+    os.mkfifo(tmp_path / name)
+    if name.startswith("m"):
+        read = f"from fastmlp import Model; Model.load({str(tmp_path / name)!r})"
+    else:
+        read = f"from fastmlp import tables; tables.read({str(tmp_path / name)!r}, 'y')"
+    done = subprocess.run([sys.executable, "-c", read], env=HERE, capture_output=True, text=True, timeout=60)
+    assert f"ValueError: {tmp_path / name} is a device or a pipe, not a file: copy" in done.stderr
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/zero"), reason="this system has no /dev/zero")
+def test_links_to_a_device_are_devices(tmp_path):
+    for name in ("t.npz", "t.csv"):
+        (tmp_path / name).symlink_to("/dev/zero")
+        with pytest.raises(ValueError, match=r"is a device or a pipe, not a file: copy"):
+            tables.read(tmp_path / name, "y")
+
+
 def test_a_folder_and_what_is_not_there(tmp_path):
     assert pipes.received(tmp_path) == tmp_path
     assert pipes.received(tmp_path / "none") == tmp_path / "none"

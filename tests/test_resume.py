@@ -388,3 +388,26 @@ def test_a_fit_from_the_beginning_leaves_the_last_run_as_it_was():
     model.fit(x, y, epochs=3, optimizer="adam")
     assert model._network.run is not run
     assert (run.epochs, run.state.vectors.tobytes(), run.state.powers.tolist()) == before
+
+
+@pytest.mark.parametrize("how", ["mapped", "pickle 5"])
+def test_a_model_whose_arrays_are_read_only_resumes(how, tmp_path):
+    """As joblib maps them, and as buffers of a pickle are that lie in read-only memory."""
+    joblib = pytest.importorskip("joblib")
+    x, y = np.random.default_rng(0).standard_normal((40, 3)), np.arange(40) % 2
+    options = {"optimizer": "adam", "batch_size": 16}
+    whole, model = Model([3, 5, 2], seed=1), Model([3, 5, 2], seed=1)
+    whole.fit(x, y, epochs=5, **options)
+    model.fit(x, y, epochs=2, **options)
+    if how == "mapped":
+        joblib.dump(model, tmp_path / "model")
+        again = joblib.load(tmp_path / "model", mmap_mode="r")
+    else:
+        buffers = []
+        text = pickle.dumps(model, 5, buffer_callback=buffers.append)
+        again = pickle.loads(text, buffers=[bytes(buffer.raw()) for buffer in buffers])
+        assert buffers
+    assert again.predict(x).tobytes() == model.predict(x).tobytes()
+    again.fit(x, y, epochs=3, resume=True, **options)
+    assert again.digest() == whole.digest()
+    assert again._network.run.state.vectors.tobytes() == whole._network.run.state.vectors.tobytes()

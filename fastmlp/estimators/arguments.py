@@ -11,6 +11,7 @@ import numpy as np
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from fastmlp.arrays import check_memory, masked_place
+from fastmlp.errors import FAULTS
 from fastmlp.schedules import Schedule
 from fastmlp.words import cut
 
@@ -78,7 +79,7 @@ def in_words(names: str) -> Iterator[None]:
         yield
     except (ValueError, TypeError, MemoryError):
         raise
-    except Exception as error:
+    except FAULTS as error:
         kind = ValueError if isinstance(error, ArithmeticError) else TypeError
         raise kind(f"{names} cannot be read as an array of numbers: {error}") from error
 

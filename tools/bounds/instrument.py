@@ -4,6 +4,7 @@ So the package knows nothing of it, no load or store can go without, and what is
 To be imported after `ranges.install`.
 """
 
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,20 +34,26 @@ class Site:
 sites: list[Site] = []
 kernels: list[str] = []  # all that were compiled
 accesses = np.zeros(2**12, np.int64)  # of each kernel
-_compiled: list[str] = []  # the kernel that is being compiled
+_names: dict[int, tuple] = {}  # of kernels by their signatures, which live as long
+_compiled = threading.local()  # the name of the kernel that a thread compiles
 
 
 def install():
     """Has all kernels of this process compiled with checks, and none of them read from a cache or written to it."""
-    signature, add_module = pairs.Kernel.signature, compiler._Library.add_ir_module
+    signature, begin, add_module = pairs.Kernel.signature, compiler.begin, compiler._Library.add_ir_module
     lower, insert = Lower.lower_inst, ir.IRBuilder._insert
 
-    def noted_signature(self, dtype):  # asked for just before a kernel is compiled
-        _compiled[:] = [f"{self.name} {dtype}"]
-        return signature(self, dtype)
+    def named_signature(self, dtype):
+        made = signature(self, dtype)
+        _names[id(made)] = made, f"{self.name} {dtype}"
+        return made
+
+    def named_begin(function, signature):
+        _compiled.name = _names[id(signature)][1]
+        return begin(function, signature)
 
     def checked_module(self, module):
-        _check_module(module, _compiled[0])
+        _check_module(module, _compiled.name)
         add_module(self, module)
 
     def refused(function, signature, **options):
@@ -61,8 +68,8 @@ def install():
         return insert(self, instruction)
 
     cache.stamp = lambda: None
-    pairs.Kernel.signature, compiler._Library.add_ir_module = noted_signature, checked_module
-    native.compile_by_numba = refused
+    pairs.Kernel.signature, compiler.begin, native.compile_by_numba = named_signature, named_begin, refused
+    compiler._Library.add_ir_module = checked_module
     Lower.lower_inst, ir.IRBuilder._insert = noted_lower, noted_insert
 
 
@@ -93,6 +100,8 @@ def _accessed(instruction):
     """The type of what is read or written."""
     if isinstance(instruction, ir.StoreInstr):
         return instruction.operands[0].type
+    if isinstance(instruction, ir.CmpXchg):
+        return instruction.operands[1].type
     if isinstance(instruction, ir.CallInstr) and "store" in instruction.callee.name:
         return instruction.args[0].type
     return instruction.type
