@@ -1,6 +1,7 @@
 """The command that runs the tests on the oldest and newest versions, with a runner that installs nothing."""
 
 import json
+import signal
 import sys
 
 import pytest
@@ -190,6 +191,17 @@ def test_all_and_list(machine, capsys):
     assert main(["--only", "3.11", "--which", "oldest", "--all"], machine) == 0
     (tests,) = (words for words in machine.commands if "pytest" in words)
     assert not any(word.startswith("tests/") for word in tests)
+
+
+def test_tests_of_control_c_can_be_interrupted(machine, monkeypatch, capsys):
+    seen = []
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # which commands would inherit
+    monkeypatch.setattr(versions, "check", lambda *_: seen.append(signal.getsignal(signal.SIGINT)) or dict(wrong=[]))
+    try:
+        assert main(["--only", "3.11", "--which", "oldest"], machine) == 0
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert seen == [signal.default_int_handler]
 
 
 def test_the_short_selection_is_there():

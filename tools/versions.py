@@ -1,6 +1,6 @@
 """Runs the tests with the oldest and the newest supported NumPy, Numba and scikit-learn, on each Python at hand.
 
-    python tools/versions.py                           a short selection of tests; about three minutes for each row
+    python tools/versions.py                           a short selection of tests; some minutes for each row
     python tools/versions.py --all                     every test
     python tools/versions.py --only 3.10 --which oldest
     python tools/versions.py --python /opt/py/bin/python3.14 --keep ~/versions --json versions.json
@@ -19,6 +19,7 @@ import argparse
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -30,7 +31,7 @@ from xml.etree import ElementTree
 ROOT = Path(__file__).parents[1]
 PYTHONS = tuple(f"3.{minor}" for minor in range(10, 15))
 NAMES = ("numba", "numpy", "scikit-learn", "safetensors", "tqdm")  # in the order in which they are chosen
-SHORT = (  # with the digests they take two or three minutes on an idle machine, most of it Numba's compiling
+SHORT = (
     "test_pairs.py", "test_saving.py", "test_estimators.py", "test_estimators_partial.py",
     "test_train.py::test_batches", "test_train.py::test_edges_of_lines_chunks_and_the_tree",
     "test_train.py::test_online_by_layers", "test_train.py::test_few_by_rows", "test_train.py::test_wide_layers",
@@ -339,6 +340,8 @@ def main(arguments=None, run=run):
     except Missing as missing:
         print(f"--python: {missing}", file=sys.stderr)
         return 2
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # as of `... &` in a script: tests of Ctrl-C would never end
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     rows = []
     with tempfile.TemporaryDirectory(prefix="fastmlp-versions-") as temporary:
         parent = (options.keep or Path(temporary)).resolve()
