@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -385,7 +384,7 @@ def test_poisson_counts_are_not_standardised(run, quantity, monkeypatch):
     assert fit["optimizer"].learning_rate == pytest.approx(0.01 / y.mean())
 
 
-def test_train_has_everything_else_of_model_and_fit(run, small, monkeypatch):
+def test_train_has_everything_else_of_model_and_fit(run, small, monkeypatch, tmp_path):
     model, fit, _ = asked(
         monkeypatch,
         run,
@@ -395,7 +394,7 @@ def test_train_has_everything_else_of_model_and_fit(run, small, monkeypatch):
         *["--dropout", "0.25,0.5", "--clip-norm", 3, "--class-weight", "-1:2,4:0.5", "--validation", 0.25],
         *["--early-stopping", 2, "--metric", "validation_accuracy", "--min-delta", 0.01, "--target-loss", 0.001],
         *["--target-accuracy", 1, "--record-every", 2, "--seed", 3, "--no-progress"],
-        *["--threads", 2, "--checkpoint", "none-yet", "--checkpoint-every", 3, "--keep", 2],
+        *["--threads", 2, "--checkpoint", tmp_path / "run", "--checkpoint-every", 3, "--keep", 2],
     )
     assert model == dict(
         **dict(layers=[3, 3, 4, 2], hidden=["tanh", "gelu"], output="softmax", loss="cross_entropy"),
@@ -408,7 +407,7 @@ def test_train_has_everything_else_of_model_and_fit(run, small, monkeypatch):
         **dict(l2=0.1, l1=0.2, dropout=[0.25, 0.5], clip_value=None, clip_norm=3.0, sample_weight=None),
         **dict(class_weight={0: 2.0, 1: 0.5}, record_every=2, target_loss=0.001, target_accuracy=1.0, progress=False),
         **dict(early_stopping=EarlyStopping(2, "validation_accuracy", 0.01), threads=2),
-        **dict(checkpoint=Path("none-yet"), checkpoint_every=3, keep=2),
+        **dict(checkpoint=tmp_path / "run", checkpoint_every=3, keep=2),
     )
 
 
