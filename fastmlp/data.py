@@ -15,6 +15,7 @@ import numpy as np
 
 from fastmlp.arrays import (
     BLOCK,
+    LIES_READY,
     TEXT_FEATURES,
     compact,
     converted,
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from fastmlp.spec import Spec
 
 LIMIT = 2**32 - 1  # of every count: the random numbers' counter holds rows and epochs in 32 bits each
-LIES_READY = 0x101  # NumPy's flags of an array that is C-contiguous and aligned
+KINDS = {name: np.dtype(name) for name in ("float64", "float32")}  # of a spec
 LABELS = 2**24 + 1  # that a network of float32, which trains on them in its dtype, tells apart
 
 __all__ = [
@@ -46,7 +47,7 @@ def features(X: Any, spec: Spec, name: str = "X") -> np.ndarray:
     Takes arrays of any number type, order and stride, (nested) lists, and pandas frames. Raises TypeError for what
     holds no numbers and ValueError for a wrong shape, no rows, NaN, infinity, or a number that the dtype cannot hold.
     """
-    kind = np.dtype(spec.dtype)
+    kind = KINDS[spec.dtype]
     ready = type(X) is np.ndarray and X.dtype == kind and X.ndim == 2 and X.shape[1] == spec.inputs
     if ready and X.flags.num & LIES_READY == LIES_READY and len(X) and first(np.isfinite, X) is None:
         return X
@@ -88,7 +89,7 @@ def targets(y: Any, rows: int, spec: Spec, name: str = "y", x_name: str = "X") -
     `features` does, and ValueError for a label that is not one of 0..J-1 or a number of rows other than `rows`.
     """
     found = numeric_array(y, name, _encode(spec))
-    outputs, kind = spec.outputs, np.dtype(spec.dtype)
+    outputs, kind = spec.outputs, KINDS[spec.dtype]
     if found.size == 0:
         raise ValueError(f"{name} is empty: give one target for each of the {counted(rows, 'row')} of {x_name}")
     if len(found) != rows:
