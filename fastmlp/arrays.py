@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from fastmlp.errors import FAULTS
+from fastmlp.errors import only_faults
 from fastmlp.words import cut
 
 TEXT_FEATURES = "turn it into numbers first"
@@ -37,7 +37,8 @@ def numeric_array(value: Any, name: str, instead_of_text: str = TEXT_FEATURES) -
         raise ValueError(f"{name} has masked values: fill them in, or leave out their rows")
     try:
         array = np.asarray(value)
-    except FAULTS as error:  # a list, or an __array__ of someone else's, may raise anything
+    except Exception as error:  # a list, or an __array__ of someone else's, may raise anything
+        only_faults(error)
         if isinstance(error, np.ma.MaskError):
             raise ValueError(f"{name} has masked values: fill them in, or leave out their rows") from None
         ragged = _ragged(value)
@@ -139,7 +140,8 @@ def place_of(place: int, array: np.ndarray, source: Any) -> str:
         return f"row {row}"
     try:
         named = f" ({cut(str(source.columns[column[0]]), 40)})"
-    except FAULTS:  # no frame, or one whose `columns` are something else
+    except Exception as error:  # no frame, or one whose `columns` are something else
+        only_faults(error)
         named = ""
     return f"row {row}, column {column[0]}{named}"
 
@@ -176,7 +178,8 @@ def _ragged(rows: Any) -> str | None:
     """Which two rows differ in length, in words; None where that is not what is wrong."""
     try:
         lengths = [len(row) if hasattr(row, "__len__") else None for row in rows]
-    except FAULTS:
+    except Exception as error:
+        only_faults(error)
         return None
     for row, length in enumerate(lengths):
         if length != lengths[0]:
@@ -199,7 +202,8 @@ def _from_objects(array: np.ndarray, source: Any, name: str, instead_of_text: st
             except OverflowError:
                 where = place_of(place, array, source)
                 raise ValueError(f"{name} has a number in {where} that is too large for a float: scale it") from None
-            except FAULTS as error:  # Decimal("sNaN"), and whatever calls itself a number
+            except Exception as error:  # Decimal("sNaN"), and whatever calls itself a number
+                only_faults(error)
                 where = place_of(place, array, source)
                 raise ValueError(f"{name} holds a {type(item).__name__} in {where} that is no float: {error}") from None
         where = place_of(place, array, source)

@@ -29,12 +29,13 @@ class Use:
 
     def is_going_on(self) -> bool:
         """Whether the call is still among those that its thread is in."""
+        if self._over:
+            return False
         frame = sys._current_frames().get(self._thread)
-        while frame is not None and not self._over:
-            if frame is self._frame:
-                return True
+        while frame is not None and frame is not self._frame:
             frame = frame.f_back
-        return False
+        found, frame = frame is not None, None  # a frame that refers to itself would keep a fit's rows for a while
+        return found
 
 
 class Busy:

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fastmlp import native, numba_settings, trusted
-from fastmlp.errors import FAULTS
+from fastmlp.errors import only_faults
 from fastmlp.native import Code
 from fastmlp.target import target
 
@@ -137,7 +137,8 @@ def _stamp() -> str | None:
                 content = trusted.plain(str(path), _MOST)
                 digest.update(f"{path.name} {len(content)}\n".encode() + content)
         versions = [importlib.metadata.version(name) for name in ("numba", "llvmlite")]
-    except FAULTS:  # of reading files; and of whatever damaged metadata of packages makes of itself
+    except Exception as error:  # of reading files; and of whatever damaged metadata of packages makes of itself
+        only_faults(error)
         return None
     if not all(versions):
         return None

@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 import warnings
 import zipfile
-import zlib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import IO
@@ -18,7 +17,7 @@ from typing import IO
 import numpy as np
 
 from fastmlp.arrays import check_memory
-from fastmlp.errors import FAULTS
+from fastmlp.errors import only_faults
 from fastmlp.files import look_of
 from fastmlp.pipes import refuse_device
 from fastmlp.words import cut, shown
@@ -59,7 +58,8 @@ def read(path: Path, wanted: Iterable[str]) -> tuple[dict[str, np.ndarray], list
             ) from None
         except MemoryError:
             raise ValueError(f"{path} holds arrays for which there is no memory: give fewer rows") from None
-        except (*FAULTS, zipfile.BadZipFile, zlib.error) as error:
+        except Exception as error:
+            only_faults(error)
             what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
             raise ValueError(f"{path} is damaged: {cut(what, 200)}; copy or save it again") from error
 

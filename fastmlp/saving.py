@@ -12,7 +12,7 @@ import numpy as np
 import fastmlp
 from fastmlp import files, generators, losses, optimizers, options, schedules
 from fastmlp.data import LIMIT
-from fastmlp.errors import FAULTS
+from fastmlp.errors import only_faults
 from fastmlp.network import Network
 from fastmlp.spec import DTYPES, NUMERICS_VERSION, Spec
 from fastmlp.training import Run, State
@@ -88,7 +88,8 @@ def read(path: str | os.PathLike, *kinds: str) -> tuple[Network, dict[str, Any],
         network = _model(header, tensors)
         if kind == "model" and tensors:
             raise ValueError(f"nothing of a model is called {cut(next(iter(tensors)))}")
-    except FAULTS as error:
+    except Exception as error:
+        only_faults(error)
         raise refusal(path, error) from error
     return network, header, tensors
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fastmlp.errors import FAULTS
+from fastmlp.errors import only_faults
 from fastmlp.losses import SETTABLE, Loss
 from fastmlp.words import shown
 
@@ -159,7 +159,8 @@ def dtype_name(dtype: object) -> str:
     elif isinstance(dtype, (type, np.dtype)) or hasattr(dtype, "dtype"):  # a class, or what JAX's dtypes are
         try:
             name = np.dtype(dtype).name
-        except FAULTS:  # an object's `dtype` may be anything
+        except Exception as error:  # an object's `dtype` may be anything
+            only_faults(error)
             name = None
     if name not in DTYPES:
         raise ValueError(f"dtype={shown(dtype)} is not known: use {either(DTYPES)}")

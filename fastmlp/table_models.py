@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from fastmlp import data, saving
-from fastmlp.errors import FAULTS
+from fastmlp.errors import only_faults
 from fastmlp.model import Model, _r2
 from fastmlp.tables import Scale, as_classes, check_unique, listed, places_of
 from fastmlp.whole import EXACT, check_exact, integers, same
@@ -133,7 +133,8 @@ class TableModel:
             if tensors:
                 raise ValueError(f"nothing of a table's model is called {cut(next(iter(tensors)))}")
             return cls(model, **_described(saving.part(header, "table")))
-        except FAULTS as error:
+        except Exception as error:
+            only_faults(error)
             raise saving.refusal(path, error) from error
 
     def _features(self, X: Any) -> np.ndarray:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastmlp.errors import FAULTS
+from fastmlp.errors import only_faults
 
 
 def shown(value: object, most: int = 60) -> str:
@@ -14,7 +14,8 @@ def shown(value: object, most: int = 60) -> str:
     """
     try:
         text = repr(value)
-    except FAULTS:
+    except Exception as error:
+        only_faults(error)
         bits = f" of {value.bit_length()} bits" if isinstance(value, int) else ""
         text = f"<{type(value).__name__}{bits}>"
     return text if len(text) <= most else f"{text[: most - 3]}..."

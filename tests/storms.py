@@ -64,8 +64,8 @@ def native_threads():
 
 
 def settled(condition):
-    """Whether it holds within a few seconds: threads need a moment to end."""
-    for _ in range(2000):
+    """Whether it holds within 20 seconds: threads need a moment to end, and a core."""
+    for _ in range(10_000):
         if condition():
             return True
         time.sleep(0.002)

@@ -87,7 +87,7 @@ NUMBERS = ("l2", "l1", "clip_value", "clip_norm")
         ({"learning_rate": 0.1, "optimizer": "adm"}, ValueError, ["optimizer='adm'"]),
         *[
             ({"resume": value, **more}, TypeError, [f"resume={value!r}", "True or False"])
-            for value, more in ((1, {}), (None, {}), ("yes", {"optimizer": "sgd"}))
+            for value, more in ((1, {}), (None, {}), (b"yes", {"optimizer": "sgd"}))
         ],
         *[({"callback": value}, TypeError, [f"callback={value!r}", "Info"]) for value in (3, "print", [print], True)],
         *[

@@ -62,6 +62,7 @@ def test_it_catches_other_exceptions(corpus, monkeypatch):
 
 
 def test_it_catches_a_traceback_and_too_many_words(corpus, monkeypatch):
+    monkeypatch.setattr(cli, "cut", lambda message, most: message)
     for said in ("Traceback (most recent call last):", "a\n" * 9, "a" * 2000, "\x1b[2J"):
         monkeypatch.setattr(cli, "plain", lambda message, said=said: said)
         assert "said" in wrong(corpus, "--target", "nothing")

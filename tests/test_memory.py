@@ -54,7 +54,7 @@ def test_labels_of_another_kind_are_copied_and_no_more(kind):
 
 
 def test_a_temporary_of_all_rows_is_seen(monkeypatch):
-    monkeypatch.setattr(data, "_first", lambda good, array: None if good(array + 0).all() else 0)
+    monkeypatch.setattr(data, "first", lambda good, array: None if good(array + 0).all() else 0)
     assert share("float64", batch_size=100) > 1
 
 

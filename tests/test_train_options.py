@@ -294,7 +294,7 @@ def test_nothing_that_is_not_finite_is_handed_out(monkeypatch, optimizer):
             assert np.isfinite(state.vectors).all(), step
             steps.append(step)
     assert steps[-1].state == "diverged"
-    assert len(steps) > 10
+    assert len(steps) > 5  # those whose parameters are finite
 
 
 @pytest.mark.parametrize("dropout", [(), (0.5, 0.5)])

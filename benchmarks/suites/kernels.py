@@ -1058,8 +1058,10 @@ def dropout_by_rows(dtype: str, size: Size) -> Row:
 class TeamPlan(Plan):
     def __init__(self, dtype: str, size: Size):
         super().__init__(dtype, size)
-        team = Team(self.workspace, [], size.rows)
-        self.shared, self.plan[[at.TEAM, at.CHUNK_SUMS]] = team._shared, team._reached
+        self.team = Team(self.workspace, [], size.rows)
+        self.shared = self.team._shared
+        self.plan[[at.TEAM, at.CHUNK_SUMS]] = self.shared.ctypes.data, self.shared[at.JOB_SUMS]
+        self.plan[at.MEMBERS] = self.shared[at.JOB_MEMBERS] = 1
         self.shared[[at.JOB, at.JOB_ROWS, at.JOB_EPOCH]] = at.PASS, size.rows, 1
         self.shared[at.JOB_MODE] = at.BACKWARD | at.RECORD
 
@@ -1099,12 +1101,30 @@ def together(dtype: str, size: Size) -> Row:
 
 @row("team.work")
 def work(dtype: str, size: Size) -> Row:
-    """A member that may leave at once."""
+    """A helper whose door is closed."""
     made = TeamPlan(dtype, size)
-    made.shared[at.JOB] = at.LEAVE
-    came = np.array([1])
-    shared = made.shared
-    return Row(made.addresses, lambda _: (came,), lambda: (shared[:1].copy(),), buffers=(shared,))
+    door = closed_door()
+    arguments = dict(**made.addresses, shared=made.shared.ctypes.data, door=door)
+    return Row(arguments, lambda _: (np.array([at.CLOSED]),), lambda: (door[:1].copy(),), buffers=(door,))
+
+
+@row("team.lead")
+def lead_team(dtype: str, size: Size) -> Row:
+    """A leader of no helpers, with nothing left to train."""
+    made = TeamPlan(dtype, size)
+    made.plan[[at.EPOCH, at.EPOCHS]] = 2, 1
+    made.plan[at.NUMBERS] = made.workspace.keep(np.zeros(at.NUMBERS_COUNT, dtype))
+    arguments = dict(
+        **made.addresses, batches=1, shared=made.shared.ctypes.data, doors=closed_door(), helpers=0
+    )  # fmt: skip
+    shared, members = made.shared, np.array([1])
+    return Row(arguments, lambda _: (members,), lambda: (shared[[at.JOB_MEMBERS]],), buffers=(shared,))
+
+
+def closed_door() -> np.ndarray:
+    door = np.zeros(at.DOOR, np.int64)
+    door[0] = at.CLOSED
+    return door
 
 
 @row("predict.checked")
@@ -1123,6 +1143,28 @@ def checked(dtype: str, size: Size) -> Row:
         lambda _: (reference_train.outputs(spec, parameters, x),),
         lambda: (made.views[ROW_BY_ROW][1],),  # and `made` lives on
     )
+
+
+@row("predict.help_out")
+def help_out(dtype: str, size: Size) -> Row:
+    """A helper whose door is closed."""
+    made, door = Plan(dtype, size), closed_door()
+    arguments = dict(**made.addresses, function=0, door=door)
+    return Row(arguments, lambda _: (np.array([at.CLOSED]),), lambda: (door[:1].copy(),), buffers=(door,))
+
+
+@row("predict.lead")
+def lead_pieces(dtype: str, size: Size) -> Row:
+    """The losses of all rows, by a leader of no helpers."""
+    from fastmlp import pairs
+
+    of = scored(dtype, size)
+    plan, turns = of.arguments["plan"], np.zeros(16, np.int64)
+    plan[at.TURNS], turns[at.TAKEN] = turns.ctypes.data, 1
+    arguments = dict(
+        **of.arguments, function=pairs.address("predict.scored", dtype), doors=closed_door(), helpers=0
+    )  # fmt: skip
+    return Row(arguments, of.reference, of.results, buffers=(*of.buffers, turns))
 
 
 @row("predict.scored")

@@ -11,7 +11,7 @@ import numpy as np
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from fastmlp.arrays import check_memory, masked_place
-from fastmlp.errors import FAULTS
+from fastmlp.errors import only_faults
 from fastmlp.schedules import Schedule
 from fastmlp.words import cut
 
@@ -79,7 +79,8 @@ def in_words(names: str) -> Iterator[None]:
         yield
     except (ValueError, TypeError, MemoryError):
         raise
-    except FAULTS as error:
+    except Exception as error:
+        only_faults(error)
         kind = ValueError if isinstance(error, ArithmeticError) else TypeError
         raise kind(f"{names} cannot be read as an array of numbers: {error}") from error
 

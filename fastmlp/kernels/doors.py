@@ -26,7 +26,7 @@ from fastmlp.kernels.simd import helper
 from fastmlp.target import spin_hint, yield_function
 
 SPINS = 2000  # looks, some 50 us, before the core is offered to whoever else wants it
-PATIENCE = 20_000  # looks, some 10 ms where the core is wanted by nobody, after which a thread is not waited for
+PATIENCE = 6000  # looks, some 2 ms where the core is wanted by nobody, after which a thread is not waited for
 
 
 @intrinsic
