@@ -182,7 +182,8 @@ def _naming(path: Path) -> Iterator[None]:
     try:
         yield
     except (ValueError, TypeError) as error:
-        raise type(error)(f"{path}: {error}") from None
+        kind = TypeError if isinstance(error, TypeError) else ValueError  # others may not take a text
+        raise kind(f"{path}: {error}") from None
 
 
 def _target(values: np.ndarray, name: str, rows: int) -> tuple[np.ndarray, np.ndarray | None, str | None]:
@@ -269,9 +270,9 @@ def _csv_rows(path: Path | Piped) -> Iterator[tuple[int, list[str]]]:
 
 def _loaded(path: Path | Piped, skip: int, columns: int) -> np.ndarray | None:
     """The numbers (N, columns) below the header by NumPy's own fast reader, or None where anything is unusual."""
-    text: Path | TextIO = path if isinstance(path, Path) else opened(path)
     if str(path).lower().endswith(_UNPACKED):
         return None
+    text: Path | TextIO = path if isinstance(path, Path) else opened(path)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about a file without rows
@@ -313,7 +314,12 @@ def _whole_column(path: Path | Piped, column: int) -> tuple[np.ndarray | None, s
     rows = _csv_rows(path)
     next(rows)  # the header
     cells = [(line, cells[column].strip()) for line, cells in rows]
-    numbers = [Decimal(cell) for _, cell in cells]
+    numbers = []
+    for _, cell in cells:
+        try:
+            numbers.append(Decimal(cell))
+        except ArithmeticError:  # an exponent of 20 digits: to be finite, it is 0
+            numbers.append(Decimal(0))
     if all(number == number.to_integral_value() for number in numbers):
         whole = integers([int(number) for number in numbers])
         if whole is not None:

@@ -1,7 +1,6 @@
 """Labels keep all of their digits, or are refused: in arrays, tables, files, and the estimators."""
 
 import json
-from decimal import Decimal
 
 import numpy as np
 import pytest
@@ -176,19 +175,21 @@ def test_classes_that_are_all_large_go_on_beside_small_ones(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("labels", "words"),
     [
-        (["1e300", "2e300", "3"], None),  # these are exactly so many
+        (["1e300", "2e300", "3"], 3),  # these are exactly so many
         (["9007199254740993.5", "1", "2"], "line 2, which float64 rounds to 9007199254740994"),
         (["100000000000000000001", "100000000000000000002", "3"], "which float64 rounds to 1e+20"),
         (["-1", "18446744073709551615", "2"], "line 3, which float64 rounds to 1.8446744073709552e+19"),
-        (["1e16", "1.0000000000000001e16", "2"], None),
-        (["9007199254740992", "9007199254740992.0", "2"], None),
+        (["1e16", "1.0000000000000001e16", "2"], 3),
+        (["9007199254740992", "9007199254740992.0", "2"], 2),
+        (["9007199254740993", "1e-99999999999999999999", "0e99999999999999999999"], 2),
+        (["9007199254740993", "0e999999999", "-0"], 2),
     ],
 )
 def test_cells_that_no_integer_holds(tmp_path, labels, words):
     path, _ = write(tmp_path, "csv", labels)
     table = tables.read(path, "y")
-    if words is None:
-        assert len(np.unique(table.labels().astype(object))) == len({*map(Decimal, labels)})
+    if isinstance(words, int):  # so many classes
+        assert len(np.unique(table.labels().astype(object))) == words
         return
     with pytest.raises(ValueError, match="'y' has") as caught:
         table.labels()
