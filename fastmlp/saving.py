@@ -75,14 +75,15 @@ def read(path: str | os.PathLike, *kinds: str) -> tuple[Network, dict[str, Any],
             "checkpoint": "load it with fastmlp.Model.load, or go on with it by fit(..., resume=path)",
             "table": "it takes rows of a table, standardised as `fastmlp train` did: use `fastmlp predict`, or "
             "fastmlp.table_models.TableModel.load",
-        }.get(str(kind), "this version of fastmlp does not know it")
-        found = shown(kind).strip("'")
+        }.get(kind if isinstance(kind, str) else "", "this version of fastmlp does not know it")
+        found = cut(kind) if isinstance(kind, str) else shown(kind)
         raise ValueError(f"{os.fspath(path)} holds a {found}, not a {kinds[0]}: {hint}")
     if header.get("numerics") != NUMERICS_VERSION:
+        version = header.get("fastmlp")
+        version = cut(version) if isinstance(version, str) else shown(version)
         raise ValueError(
             f"{os.fspath(path)} is of numerics version {shown(header.get('numerics'))}, and this fastmlp computes by "
-            f"version {NUMERICS_VERSION}, which gives other bits: use fastmlp {cut(str(header.get('fastmlp')))}, which "
-            "wrote it"
+            f"version {NUMERICS_VERSION}, which gives other bits: use fastmlp {version}, which wrote it"
         )
     try:
         network = _model(header, tensors)
