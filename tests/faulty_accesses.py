@@ -23,6 +23,7 @@ from fastmlp.kernels.doors import arrive  # noqa: E402
 from fastmlp.kernels.memory import fold, load, pointer, store  # noqa: E402
 from fastmlp.kernels.simd import fill  # noqa: E402
 from fastmlp.pairs import Floats, Int, Ints  # noqa: E402
+from fastmlp.target import target  # noqa: E402
 from tools.bounds import ranges  # noqa: E402
 
 
@@ -73,7 +74,8 @@ def calls():
         (adds_up, copies, copies_units, copies_registers, puts_some, folds, reads_by_address, arrives),
     )
     x, y = numbers(40), numbers(40)
-    width = 64 // 8
+    width = target().register // 8
+    half = width // 2
     apart = (y.ctypes.data - x.ctypes.data) // 8
     held, gone = numbers(9), numbers(9)
     address = gone.ctypes.data
@@ -94,10 +96,10 @@ def calls():
         "before the first": (lambda: copy("float64", x, y, 0, 4), lambda: copy("float64", x, y, -1, 4)),
         "a stride too long": (lambda: units("float64", x, y, 4, 10, 10), lambda: units("float64", x, y, 4, 10, 11)),
         "half a register": (
-            lambda: registers("float64", x, y, 40 - width), lambda: registers("float64", x, y, 44 - width)
+            lambda: registers("float64", x, y, 40 - width), lambda: registers("float64", x, y, 40 - half)
         ),
         "masked lanes": (  # those that are masked may stick out
-            lambda: some("float64", numbers(12), 2, 4), lambda: some("float64", numbers(12), 2, 5)
+            lambda: some("float64", numbers(8 + half), 2, half), lambda: some("float64", numbers(8 + half), 2, half + 1)
         ),
         "a line": (lambda: line("float64", x, y, 32), lambda: line("float64", x, y, 33)),
         "another array": (lambda: copy("float64", x, y, 39, 40), lambda: copy("float64", x, y, apart, apart + 1)),
@@ -124,7 +126,7 @@ def main():
         ranges.state[ranges.WRONG :][: ranges.SITES] = 0
     print(json.dumps(found))
     registers = Unregistered(copies_registers)
-    registers("float64", numbers(8), numbers(8), 1)
+    registers("float64", numbers(8), numbers(8), 7)
     return 0 if report() else 1
 
 

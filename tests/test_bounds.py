@@ -15,8 +15,8 @@ SEEN = {  # what is said of a wrong call: a regular expression for each load or 
     "of float32": ["adds_up float32, .*: reads 4 bytes at byte 20 of an array of 20"],
     "before the first": [f"copies float64, .*: {way} 8 bytes at byte -8 of an array of 320" for way in WAYS],
     "a stride too long": ["copies_units float64, .*: reads 8 bytes at byte 320 of an array of 320.* 3 times"],
-    "half a register": [f"copies_registers .*: {way} .* at byte 288 of an array of 320" for way in WAYS],
-    "masked lanes": ["puts_some float64, .*: writes .* at byte 64 of an array of 96"],
+    "half a register": [f"copies_registers .*: {way} .* at byte (288|304|312) of an array of 320" for way in WAYS],
+    "masked lanes": ["puts_some float64, .*: writes .* at byte 64 of an array of (96|80|72)"],
     "a line": ["folds float64, .*: reads .* at byte 264 of an array of 320"],
     "another array": [f"copies float64, .*: {way} 8 bytes at byte .* of an array of 320" for way in WAYS],
     "an array that is gone": ["reads_by_address float64, .*: reads 8 bytes"],
@@ -61,7 +61,7 @@ def test_what_was_wrong_is_reported(faults):
 @pytest.mark.parametrize(("spare", "status"), [(128, 0), (0, 1)])
 def test_the_command(spare, status):
     """Of one network: kernels read behind a workspace's buffers, but not more than two lines."""
-    done = run("-m", "tools.bounds", "--only", "predictions", "--every", "120", "--spare", str(spare))
+    done = run("-m", "tools.bounds", "--only", "predictions", "--every", "400", "--spare", str(spare))
     assert done.returncode == status, done.stdout + done.stderr
     assert ("violations   0 sites" in done.stdout) == (status == 0), done.stdout
     ran = re.search(r"^accesses +([\d,]+)", done.stdout, re.MULTILINE)

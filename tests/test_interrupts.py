@@ -7,7 +7,7 @@ import threading
 
 import numpy as np
 import pytest
-from models import BACKENDS, bits, in_another_process, labels, rows, trained, whole_numbers
+from models import bits, in_another_process, labels, rows, trained, whole_numbers
 
 from fastmlp import History, Model, engine
 from fastmlp.engine import Workspace
@@ -67,7 +67,7 @@ print(os.waitstatus_to_exitcode(status), train() == expected)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
-@pytest.mark.parametrize("delay", [0.2, 0.6, 1.1])
+@pytest.mark.parametrize("delay", [0.6, *(pytest.param(delay, marks=pytest.mark.slow) for delay in (0.2, 1.1))])
 def test_a_child_trains_that_was_forked_while_another_thread_compiled(delay, tmp_path):
     """No lock stays closed in it, and Numba, the garbage collector and Ctrl-C are as they were."""
     script = """
@@ -249,7 +249,7 @@ assert np.array_equal(run(*(part[:1000] for part in data)), expected)
     assert seconds < 1
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("backend", ["numba", pytest.param("reference", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("watched", [False, True])
 def test_ctrl_c_between_any_two_lines_leaves_a_whole_state(watched, backend):
     """KeyboardInterrupt before each line of Python that a fit executes, one after the other."""

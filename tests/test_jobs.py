@@ -261,8 +261,8 @@ print(first == model.digest(), stops)
 def test_an_exception_into_the_calling_thread_while_it_compiles():
     """As by a watchdog of time limits (PyThreadState_SetAsyncExc)."""
     script = """
-import ctypes, threading, time
-from fastmlp import pairs
+import ctypes, sys, threading, time
+from fastmlp import jobs, pairs
 class Stop(BaseException): pass
 caught = []
 def load():
@@ -272,7 +272,8 @@ def load():
         caught.append(1)
 thread = threading.Thread(target=load)
 thread.start()
-time.sleep(0.4)
+while sys._current_frames()[thread.ident].f_code is not jobs.Job.wait.__code__:
+    time.sleep(0.001)
 ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), ctypes.py_object(Stop))
 address = pairs.address("layout.scatter", "float64")
 thread.join()

@@ -24,10 +24,10 @@ def some_weights(rows, dtype):
 @pytest.mark.parametrize("weighed", [False, True])
 @pytest.mark.parametrize(("output", "loss", "bound"), OUTPUTS)
 def test_every_schedule_is_the_definition(output, loss, bound, weighed, dtype):
-    problem = Problem.make(1, [3, 9, 5, 3], 83, ["relu", "tanh"], output, loss, dtype)
-    weights = some_weights(83, dtype) if weighed else None
+    problem = Problem.make(1, [3, 9, 5, 3], 43, ["relu", "tanh"], output, loss, dtype)
+    weights = some_weights(43, dtype) if weighed else None
     optimizers = None, ClassicalSGD(momentum=0.9), ClassicalSGD(momentum=0.5, nesterov=False), PlainAdam()
-    for batch, optimizer, l2 in zip((83, 30, 1, 20), optimizers, (0.3, 0.0, 1.0, 2.0), strict=True):
+    for batch, optimizer, l2 in zip((43, 30, 1, 20), optimizers, (0.3, 0.0, 1.0, 2.0), strict=True):
         training = Training(
             3, 0.02, batch, record_every=1, order=7, optimizer=optimizer, l2=l2, objective=Objective(0.25, bound)
         )

@@ -44,16 +44,18 @@ def from_few_rows_on(monkeypatch):
 # Bits
 
 
-def assert_same_everywhere(model, x, count):
-    """Outputs, labels and scores by so many threads are those of the definition."""
+def assert_same_everywhere(model, x, *counts):
+    """Of each number of threads and by each pass, the definition's bits."""
     spec, parameters = model.spec, model._network.parameters
-    expected = definition.outputs(spec, parameters, x)
-    assert outputs(model, x, threads=count).tobytes() == expected.tobytes()
+    expected = definition.outputs(spec, parameters, x).tobytes()
     if spec.is_classifier:
-        right = forward.labels(spec, definition.logits(spec, parameters, x))
-        assert model.predict(x, threads=count).tobytes() == right.tobytes()
-    for schedule in SCHEDULES:
-        assert engine.outputs(spec, parameters, x, schedule, count).tobytes() == expected.tobytes(), schedule
+        right = forward.labels(spec, definition.logits(spec, parameters, x)).tobytes()
+    for count in counts:
+        assert outputs(model, x, threads=count).tobytes() == expected
+        if spec.is_classifier:
+            assert model.predict(x, threads=count).tobytes() == right
+        for schedule in SCHEDULES:
+            assert engine.outputs(spec, parameters, x, schedule, count).tobytes() == expected, schedule
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -64,8 +66,7 @@ def test_any_number_of_threads_gives_the_same_bits(name, dtype):
     x = data(model, 1543)
     if name in ("streamed", "layered"):
         assert forward.choose_schedule(model.spec, len(x)) == name
-    for count in (None, *COUNTS):
-        assert_same_everywhere(model, x, count)
+    assert_same_everywhere(model, x, None, *COUNTS)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -387,6 +388,7 @@ def interrupted_within(function, pieces_before, states):
 def test_an_interrupt_at_any_piece(method, asked, goes_on, monkeypatch):
     """The handler raises, and nobody works on; or what was begun goes on to the same bits."""
     monkeypatch.setattr(pieces, "BLOCK_WORK", 10**12)  # all rows in one call
+    before_look = 2 if asked == 1 else 0  # of several threads, each is sure of its first piece alone
     model, x = model_of((5, 40, 3)), rows(5000, 5)
     arguments = (x,) if method == "predict_proba" else (x, labels(x, 3))
     expected = getattr(model, method)(*arguments, threads=1)
@@ -404,7 +406,7 @@ def test_an_interrupt_at_any_piece(method, asked, goes_on, monkeypatch):
         pieces.pairs,
         "function",
         lambda name, *others: (
-            interrupted_within(real(name, *others), 2, states) if name in wrapped else real(name, *others)
+            interrupted_within(real(name, *others), before_look, states) if name in wrapped else real(name, *others)
         ),
     )
     if asked == 1:  # as with several threads, but for these
@@ -413,7 +415,7 @@ def test_an_interrupt_at_any_piece(method, asked, goes_on, monkeypatch):
     try:
         if goes_on:
             assert np.array_equal(getattr(model, method)(*arguments, threads=asked), expected)
-            assert len(presses) == 3
+            assert len(presses) == 3 if asked == 1 else 1 <= len(presses) <= 3
         else:
             with pytest.raises(Pressed):
                 getattr(model, method)(*arguments, threads=asked)

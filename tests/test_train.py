@@ -490,13 +490,15 @@ def digests_elsewhere(cache, settings):
 
 
 SETTINGS = [
-    {"NUMBA_CPU_NAME": "generic"},
-    {"FASTMLP_REGISTER_BYTES": "16"},
-    {"FASTMLP_REGISTER_BYTES": "32"},
-    {"FASTMLP_REGISTER_BYTES": "64"},  # without AVX-512, LLVM makes two registers of one
-    {"NUMBA_OPT": "0"},
-    {"NUMBA_LOOP_VECTORIZE": "0"},
-]
+    {"NUMBA_CPU_NAME": "generic"},  # registers of 16 bytes, no fused multiply-add
+    *(pytest.param(setting, marks=pytest.mark.slow) for setting in (
+        {"FASTMLP_REGISTER_BYTES": "16"},
+        {"FASTMLP_REGISTER_BYTES": "32"},
+        {"FASTMLP_REGISTER_BYTES": "64"},  # without AVX-512, LLVM makes two registers of one
+        {"NUMBA_OPT": "0"},
+        {"NUMBA_LOOP_VECTORIZE": "0"},
+    )),
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("settings", SETTINGS, ids=lambda s: " ".join(f"{k}={v}" for k, v in s.items()))

@@ -1,0 +1,64 @@
+"""Which tests run: `pytest --all` runs all; else those marked `slow`, and a part of large products, are left out.
+
+Where a test is parametrised over a product of sets, its cases meet every pair of values and not every combination; of
+two sets that both have more than 6 values, as activations and losses, they meet each value three times and not every
+pair. What is left out is counted as "deselected".
+"""
+
+from collections import Counter, defaultdict
+from itertools import combinations
+
+MANY = 24  # cases of a test up to which all are run
+WIDE = 6  # values of a parameter
+TIMES = 3
+
+
+def pytest_addoption(parser):
+    parser.addoption("--all", action="store_true", help="run slow tests and every case of products of parameters")
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "slow: runs with --all only")
+
+
+def covering(cases):
+    """Numbers of cases, in their order, that cover what there is to meet.
+
+    cases: a dictionary {parameter: value} each. Greedy: the first of the cases that meet most of what is missing.
+    """
+    values = defaultdict(set)
+    for case in cases:
+        for name, value in case.items():
+            values[name].add(value)
+    wide = {name for name in values if len(values[name]) > WIDE}
+    met = []
+    for case in cases:
+        pairs = combinations(sorted(case.items()), 2)
+        met.append([*(pair for pair in pairs if not {pair[0][0], pair[1][0]} <= wide), *case.items()])
+    there = Counter(thing for things in met for thing in things)
+    missing = {thing: min(times, TIMES if thing[0] in wide else 1) for thing, times in there.items()}
+    kept, left = [], dict(enumerate(met))
+    while any(missing.values()):
+        best = max(left, key=lambda number: sum(missing[thing] > 0 for thing in left[number]))
+        for thing in left.pop(best):
+            missing[thing] = max(missing[thing] - 1, 0)
+        kept.append(best)
+    return sorted(kept)
+
+
+def pytest_collection_modifyitems(config, items):
+    if config.getoption("--all") or any("::" in argument and "[" in argument for argument in config.args):
+        return
+    left_out = {id(item) for item in items if item.get_closest_marker("slow")}
+    products = defaultdict(list)
+    for item in items:
+        if id(item) not in left_out and hasattr(item, "callspec") and len(item.callspec.params) > 1:
+            products[item.nodeid.partition("[")[0]].append(item)
+    for cases in products.values():
+        if len(cases) > MANY:
+            values = [{name: repr(value) for name, value in item.callspec.params.items()} for item in cases]
+            kept = set(covering(values))
+            left_out |= {id(item) for number, item in enumerate(cases) if number not in kept}
+    if left_out:
+        config.hook.pytest_deselected(items=[item for item in items if id(item) in left_out])
+        items[:] = [item for item in items if id(item) not in left_out]

@@ -1,0 +1,30 @@
+"""What is left out of large products of parameters still meets what it should."""
+
+from collections import Counter
+from itertools import combinations, product
+
+from conftest import TIMES, covering
+
+
+def test_every_pair_of_values_is_met():
+    cases = [dict(zip("abc", values, strict=True)) for values in product(range(5), range(4), range(3))]
+    kept = covering(cases)
+    assert kept == sorted(set(kept))
+    assert len(kept) <= 25
+    pairs = [set(combinations(sorted(case.items()), 2)) for case in cases]
+    assert set().union(*(pairs[number] for number in kept)) == set().union(*pairs)
+
+
+def test_each_value_of_long_parameters_is_met_some_times():
+    cases = [dict(zip("abc", values, strict=True)) for values in product(range(11), range(9), range(2))]
+    kept = covering(cases)
+    assert len(kept) < 60
+    counts = Counter(thing for number in kept for thing in cases[number].items())
+    assert set(counts) == {thing for case in cases for thing in case.items()}
+    assert min(counts.values()) >= TIMES
+    with_c = {(name, case[name], case["c"]) for case in map(cases.__getitem__, kept) for name in "ab"}
+    assert len(with_c) == 2 * (11 + 9)
+
+
+def test_values_that_occur_once_are_all_kept():
+    assert covering([{"a": n, "b": -n} for n in range(40)]) == list(range(40))
