@@ -18,6 +18,7 @@ _call: Callable[[Any], Any] = partial.__call__
 _move = ctypes.PYFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t)(
     ctypes.cast(ctypes.memmove, ctypes.c_void_p).value  # type: ignore[arg-type]
 )
+_byte_of: Callable[[Any], ctypes.c_char] = ctypes.c_char.from_buffer
 Change = Callable[[], Any]
 
 
@@ -34,8 +35,15 @@ def copied(to: np.ndarray, source: np.ndarray) -> Change:
     assert to.nbytes == source.nbytes
     assert to.flags.c_contiguous
     assert source.flags.c_contiguous
-    # not `ctypes.data`, which takes a microsecond more
-    return partial(_move, *(array.__array_interface__["data"][0] for array in (to, source)), to.nbytes)
+    return partial(_move, _address(to), _address(source), to.nbytes)
+
+
+def _address(array: np.ndarray) -> int:
+    """`array.ctypes.data`, which takes 1.5 us and this 0.4."""
+    try:
+        return ctypes.addressof(_byte_of(array))
+    except (TypeError, ValueError):  # an array that may not be written, or is empty
+        return int(array.ctypes.data)
 
 
 def held(of: object, name: str, value: object) -> Change:

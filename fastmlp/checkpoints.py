@@ -6,7 +6,6 @@ early stopping has seen and would go back to, the weights that a diverging fit e
 
 from __future__ import annotations
 
-import glob
 import hashlib
 import json
 import os
@@ -49,6 +48,7 @@ class Checkpoints:
     def __init__(self, path: str | os.PathLike, every: int, keep: int) -> None:
         self.path, self.every, self.keep = os.fspath(path), every, keep
         self._written: int | None = None  # the epoch of the file at `path`, if this fit wrote or read it
+        self._looked_at: dict[str, bool] = {}  # files beside it: whether they are checkpoints
 
     def begin(self, moment: Moment) -> None:
         """Writes the first one. Raises OSError where it cannot, and ValueError for a file that is something else."""
@@ -96,24 +96,40 @@ class Checkpoints:
         """Gives the newest file a second name, so that there is one at `path` all the time."""
         name = self._older(epoch)
         if os.path.exists(name):
+            if not self._is_checkpoint(name):
+                return
             os.unlink(name)
         try:
             os.link(self.path, name)
         except OSError:  # a file system without hard links
             shutil.copy2(self.path, name)
+        self._looked_at[name] = True
 
     def _prune(self) -> None:
-        stem, suffix = os.path.splitext(self.path)
+        """Removes the oldest checkpoints, and no other file whose name is like theirs."""
+        folder, name = os.path.split(self.path)
+        stem, suffix = os.path.splitext(name)
         found = {}
-        for name in glob.glob(f"{glob.escape(stem)}-*{glob.escape(suffix)}"):
-            number = name[len(stem) + 1 : len(name) - len(suffix)]
-            if number.isdecimal():
-                found[int(number)] = name
-        for epoch in sorted(found)[: max(0, len(found) - self.keep + 1)]:
+        for entry in os.listdir(folder or "."):
+            number = entry[len(stem) + 1 : len(entry) - len(suffix)]
+            if entry == f"{stem}-{number}{suffix}" and number.isdecimal():
+                found[int(number)] = os.path.join(folder, entry)
+        ours = [epoch for epoch in sorted(found) if self._is_checkpoint(found[epoch])]
+        for epoch in ours[: max(0, len(ours) - self.keep + 1)]:
             try:
                 os.unlink(found[epoch])
             except OSError:
                 pass
+
+    def _is_checkpoint(self, path: str) -> bool:
+        if path not in self._looked_at:
+            try:
+                saving.read(path, KIND)
+            except (OSError, ValueError):
+                self._looked_at[path] = False
+            else:
+                self._looked_at[path] = True
+        return self._looked_at[path]
 
 
 def write(path: str, moment: Moment) -> None:

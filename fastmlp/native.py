@@ -8,7 +8,6 @@ imports Numba: linking takes 0.3 ms a kernel where importing Numba and its regis
 from __future__ import annotations
 
 import ctypes
-import ctypes.util
 import gc
 import sys
 from collections.abc import Callable, Iterator
@@ -181,8 +180,11 @@ def _process_address(name: str) -> int:
         libraries += [ctypes.CDLL("ucrtbase"), ctypes.CDLL("vcruntime140")]
     else:
         libraries += [ctypes.CDLL(None)]
-        path = ctypes.util.find_library("m") if name.startswith("fma") else None
-        libraries += [ctypes.CDLL(path)] if path else []
+        if name.startswith("fma"):  # on processors without the instruction
+            from ctypes.util import find_library  # takes some ms
+
+            path = find_library("m")
+            libraries += [ctypes.CDLL(path)] if path else []
     for library in libraries:
         try:
             return ctypes.cast(getattr(library, name), ctypes.c_void_p).value or 0

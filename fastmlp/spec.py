@@ -5,6 +5,7 @@ Imports NumPy and the losses' settings only. Everything else in fastmlp is writt
 
 from __future__ import annotations
 
+import functools
 import itertools
 import operator
 from collections.abc import Sequence
@@ -39,6 +40,11 @@ _SPELLINGS = {
 }
 BACKENDS = ("numba", "reference")
 MOST_PARAMETERS = 2**40
+
+
+@functools.cache  # a fit of few rows asks nine times
+def _parameters(layers: tuple[int, ...]) -> int:
+    return sum((inputs + 1) * outputs for inputs, outputs in itertools.pairwise(layers))
 
 
 @dataclass(frozen=True)
@@ -105,7 +111,7 @@ class Spec:
     @property
     def parameters(self) -> int:
         """The length of the flat parameter vector."""
-        return sum((inputs + 1) * outputs for inputs, outputs in self.shapes)
+        return _parameters(self.layers)
 
     @property
     def is_classifier(self) -> bool:

@@ -3,6 +3,7 @@
 import ast
 import errno
 import functools
+import importlib.metadata
 import os
 import shutil
 import subprocess
@@ -507,10 +508,8 @@ def test_the_stamp_is_of_versions_settings_and_the_processor(monkeypatch):
             seen.append(cache.stamp.__wrapped__())
     for package in ("numba", "llvmlite"):
         with monkeypatch.context() as changed:
-            real = cache.importlib.metadata.version
-            changed.setattr(
-                cache.importlib.metadata, "version", lambda name, p=package, r=real: "9.9" if name == p else r(name)
-            )
+            real = cache.version
+            changed.setattr(cache, "version", lambda name, p=package, r=real: "9.9" if name == p else r(name))
             seen.append(cache.stamp.__wrapped__())
     here = cache.target()
     for other in (
@@ -528,15 +527,30 @@ def test_the_stamp_is_of_versions_settings_and_the_processor(monkeypatch):
     assert cache.stamp.__wrapped__() == seen[0]
 
 
+@pytest.mark.parametrize("folders", [[], ["numba-1.2.dist-info"], ["numba-1.2.dist-info", "numba-1.3.dist-info"]])
+def test_versions_are_read_as_pythons_metadata_tells(folders, tmp_path, monkeypatch):
+    """By the name of the one folder that there is; in any other case by `importlib.metadata`."""
+    for folder in folders:
+        (tmp_path / folder).mkdir()
+    real = [cache.version(name) for name in ("numba", "llvmlite")]
+    assert real == [importlib.metadata.version(name) for name in ("numba", "llvmlite")]
+    monkeypatch.setattr(cache.sys, "path", [str(tmp_path / "none"), str(tmp_path)])
+    if len(folders) == 1:
+        assert cache.version("numba") == "1.2"
+    elif not folders:
+        with pytest.raises(importlib.metadata.PackageNotFoundError):
+            cache.version("numba")
+
+
 @pytest.mark.parametrize("lacking", ["numba", "sources"])
 def test_without_a_stamp_nothing_is_cached(lacking, folder, tmp_path, monkeypatch):
     """A package in an archive, or of byte code alone, shows no sources: nobody could tell old code from new."""
     if lacking == "numba":
 
         def version(name):
-            raise cache.importlib.metadata.PackageNotFoundError(name)
+            raise importlib.metadata.PackageNotFoundError(name)
 
-        monkeypatch.setattr(cache.importlib.metadata, "version", version)
+        monkeypatch.setattr(cache, "version", version)
     else:
         monkeypatch.setattr(cache, "_PACKAGE", tmp_path / "nothing here")
     stamp = cache.stamp.__wrapped__()

@@ -165,6 +165,16 @@ def test_some_checkpoints_are_kept(tmp_path):
     assert again.digest() == alone.digest()
 
 
+def test_files_of_like_names_that_are_no_checkpoints_stay(tmp_path):
+    for name in ("run-1.ckpt", "run-6.ckpt"):
+        Model([4, 6, 3], seed=9).save(tmp_path / name)
+    (tmp_path / "run-2.ckpt").write_bytes(b"something else")
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    Model([4, 6, 3]).fit(X, Y, epochs=10, checkpoint=tmp_path / "run.ckpt", checkpoint_every=2, keep=3)
+    assert {path.name for path in tmp_path.iterdir()} == {*before, "run-4.ckpt", "run-8.ckpt", "run.ckpt"}
+    assert {name: (tmp_path / name).read_bytes() for name in before} == before
+
+
 def test_a_checkpoint_that_cannot_be_written_later_costs_no_training(tmp_path, monkeypatch):
     real = checkpoints.write
 
