@@ -17,11 +17,12 @@ from typing import Any
 
 import numpy as np
 
-from fastmlp import engine, native, pairs
-from fastmlp import plan as at
+from fastmlp.engine import numba_backend
+from fastmlp.engine.buffers import DENSE, STEPS
+from fastmlp.jit import machine_code, registry
+from fastmlp.kernels import plan as at
 from fastmlp.spec import DTYPES, Spec
 from fastmlp.training import Training
-from fastmlp.workspace import DENSE, STEPS
 
 KERNELS = {
     "dense_forward": at.DENSE_FORWARD,
@@ -59,11 +60,11 @@ class Bench:
         options = {"learning_rate": 1e-12, **options}
         training = Training(epochs=2**40, batch_size=batch, record_every=2**40, **options)
         weights = np.ones(rows, spec.dtype) if weighed else None
-        self.workspace = engine.ready(spec, parameters, x, y, training, weights=weights, schedule=schedule)
+        self.workspace = numba_backend.ready(spec, parameters, x, y, training, weights=weights, schedule=schedule)
         self.workspace.plan[at.EPOCH] = 2  # the first epoch is recorded
         self.workspace.steps[:] = 1  # Adam's corrections; the engine fills them in as it goes
         self.workspace.steps[:, 0] = 1e-12
-        self.run = pairs.function("train.train", spec.dtype, engine._TRAIN)
+        self.run = registry.function("train.train", spec.dtype, numba_backend._TRAIN)
         self.batches = 1
         self.batches = max(1, int(SECONDS / 1e-6 / self.turn()))
         if self.workspace.plan[at.STEP_NUMBERS]:
@@ -99,7 +100,7 @@ def main() -> None:
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     from numba import types
 
-    idle = native.link(native.compile_function(nothing, types.void(types.int64)))
+    idle = machine_code.link(machine_code.compile_function(nothing, types.void(types.int64)))
     for dtype in DTYPES:
         spec = Spec.build([int(size) for size in arguments.layers.split(",")], dtype=dtype)
         batch = min(arguments.batch or arguments.rows, arguments.rows)

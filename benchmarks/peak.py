@@ -16,9 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from fastmlp import native
+from fastmlp.jit import machine_code
 from fastmlp.spec import DTYPES
-from fastmlp.target import target
+from fastmlp.system.cpu import target
 
 from .cores import available, pinned
 
@@ -30,9 +30,9 @@ TURNS = 5
 
 
 @functools.cache
-def _kernel(dtype: str) -> native.Function:
+def _kernel(dtype: str) -> machine_code.Function:
     """f(address of room for a register, count): count times SUMS fused multiply-adds of whole registers."""
-    with native.compiling():
+    with machine_code.compiling():
         from numba import types
 
         from fastmlp.kernels import memory, simd
@@ -50,8 +50,8 @@ def _kernel(dtype: str) -> native.Function:
             store(room, 0, s0 + s1 + s2 + s3 + s4 + s5 + s6 + s7 + s8 + s9 + s10 + s11)
 
         real = getattr(types, dtype)
-        code = native.compile_function(chains, types.void(types.CPointer(real), types.int64))
-    return native.Function(native.link(code), [ctypes.c_void_p, ctypes.c_int64])
+        code = machine_code.compile_function(chains, types.void(types.CPointer(real), types.int64))
+    return machine_code.Function(machine_code.link(code), [ctypes.c_void_p, ctypes.c_int64])
 
 
 def _turn(dtype: str, threads: int, count: int) -> tuple[int, float]:

@@ -15,7 +15,7 @@ import statistics
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from fastmlp.pace import SHARED_WORK
+from fastmlp.engine.thread_tuner import SHARED_WORK
 from fastmlp.spec import DTYPES
 
 from .contestants import fastmlp_

@@ -10,6 +10,9 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from fastmlp._moved import MOVED, install, moved
+from fastmlp._version import __version__
+
 if TYPE_CHECKING:
     from fastmlp import losses, optimizers, schedules
     from fastmlp.callbacks import Info
@@ -21,9 +24,8 @@ if TYPE_CHECKING:
     from fastmlp.optimizers import SGD, Adagrad, Adam, AdamW, RMSprop
     from fastmlp.spec import Spec
     from fastmlp.stopping import EarlyStopping
-    from fastmlp.table_models import TableModel
+    from fastmlp.tables.table_model import TableModel
 
-__version__ = "0.1.0"
 __all__ = [
     "SGD",
     "Adagrad",
@@ -60,7 +62,7 @@ _HOMES = {
     "Info": "callbacks",
     "Model": "model",
     "Spec": "spec",
-    "TableModel": "table_models",
+    "TableModel": "tables.table_model",
 }
 _MODULES = ("losses", "optimizers", "schedules")
 
@@ -68,6 +70,8 @@ _MODULES = ("losses", "optimizers", "schedules")
 def __getattr__(name: str) -> Any:
     if name in _MODULES:
         return importlib.import_module(f"fastmlp.{name}")
+    if name in MOVED:
+        return moved(name)
     if name not in _HOMES:
         raise AttributeError(f"module 'fastmlp' has no attribute {name!r}")
     value = getattr(importlib.import_module(f"fastmlp.{_HOMES[name]}"), name)
@@ -77,3 +81,6 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
+
+
+install()

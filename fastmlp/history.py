@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from fastmlp.atomic import Change, together
+from fastmlp.system.atomic import Change, together
 from fastmlp.training import RECORD
 
 if TYPE_CHECKING:

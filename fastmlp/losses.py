@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from fastmlp.data import finite_float, positive_float
+from fastmlp.checks.scalars import finite_float, positive_float
 
 
 @dataclass(frozen=True)

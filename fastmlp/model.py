@@ -13,22 +13,27 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastmlp import data, losses, options, saving
-from fastmlp.atomic import copied, held
-from fastmlp.busy import Busy
+from fastmlp import losses
 from fastmlp.callbacks import Info
-from fastmlp.fitting import Fit
+from fastmlp.checks import arrays
+from fastmlp.core import data
+from fastmlp.core.network import Network
+from fastmlp.engine.backends import backend_module, known_backend
+from fastmlp.engine.initial_weights import check_init, check_seed, initial_parameters
+from fastmlp.fit import options
+from fastmlp.fit.fit import Fit
 from fastmlp.history import History
 from fastmlp.losses import Loss
-from fastmlp.network import Network, backend_module, known_backend
 from fastmlp.optimizers import Optimizer
 from fastmlp.schedules import Schedule
 from fastmlp.spec import NUMERICS_VERSION, Spec
 from fastmlp.stopping import EarlyStopping
-from fastmlp.weights import check_init, check_seed, initial_parameters
+from fastmlp.storage import model_file
+from fastmlp.system.atomic import copied, held
+from fastmlp.system.busy import Busy
 
 if TYPE_CHECKING:
-    from fastmlp.forward import Forward
+    from fastmlp.engine.forward import Forward
     from fastmlp.predictor import Predictor
 
 
@@ -329,7 +334,7 @@ class Model:
         The file is written beside its place and moved there when it is whole: after a crash it is the old or the new
         one. A callback may call it. Raises OSError where it cannot be written.
         """
-        saving.write(path, self._network.at_once(), "model")
+        model_file.write(path, self._network.at_once(), "model")
 
     @classmethod
     def load(cls, path: str | os.PathLike, *, backend: str = "numba") -> Model:
@@ -338,7 +343,7 @@ class Model:
         Raises ValueError, in words, for a file that is damaged, cut short, or not a model of fastmlp's, and OSError
         where there is none.
         """
-        return cls._of(saving.read(path, "model", "checkpoint")[0], backend)
+        return cls._of(model_file.read(path, "model", "checkpoint")[0], backend)
 
     @classmethod
     def _of(cls, network: Network, backend: str) -> Model:
@@ -367,7 +372,7 @@ class Model:
         return found
 
     def _forward_of(self, parameters: np.ndarray, network: Network | None = None) -> Forward:
-        from fastmlp.forward import Forward
+        from fastmlp.engine.forward import Forward
 
         return Forward(self.spec, parameters, self.backend, network)
 
@@ -379,7 +384,7 @@ class Model:
 
 
 def _weight_array(value: Any, shape: tuple[int, ...], name: str, dtype: str) -> np.ndarray:
-    array = data.numeric_array(value, name)
+    array = arrays.numeric_array(value, name)
     if array.shape != shape:
         raise ValueError(f"{name} has shape {array.shape}: this layer's is {shape}")
     with np.errstate(over="ignore"):

@@ -14,11 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from fastmlp.data import finite_float, nonnegative_float, positive_float
+from fastmlp.checks.messages import either, shown
+from fastmlp.checks.rounding import rounded
+from fastmlp.checks.scalars import finite_float, nonnegative_float, positive_float
 from fastmlp.reference.optimizers import adam_steps, plain_adam_steps
 from fastmlp.schedules import Schedule
-from fastmlp.spec import either
-from fastmlp.words import shown
 
 
 class Optimizer:
@@ -364,3 +364,16 @@ def _below_one(value: Any, name: str) -> float:
     if not 0 <= number < 1:
         raise ValueError(f"{name}={value} is out of range: give a number from 0 to less than 1, like 0.9")
     return number
+
+
+def check_settings(optimizer: Optimizer, dtype: str) -> None:
+    """Raises ValueError where one of an optimizer's numbers rounds to one without its meaning: 0, 1 or infinity."""
+    ends = {"momentum": 1, "beta_1": 1, "beta_2": 1, "decay": 1, "epsilon": np.inf, "initial_accumulator": np.inf}
+    for name, end in ends.items():
+        value = getattr(optimizer, name, None)
+        found = rounded(value or 0.0, dtype)
+        if value and not 0 < found < end:
+            raise ValueError(
+                f"{name}={value!r} of optimizer={type(optimizer).__name__}() rounds to {found} in {dtype}: "
+                'use another, or a Model of dtype="float64"'
+            )

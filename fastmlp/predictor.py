@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from fastmlp import data
-from fastmlp.forward import KEPT_BYTES, Forward, Pass, in_lines
-from fastmlp.plan import DONE
+from fastmlp.checks import arrays
+from fastmlp.engine.forward import KEPT_BYTES, Forward, Pass, in_lines
+from fastmlp.kernels.plan import DONE
 from fastmlp.spec import Spec
 
 
@@ -51,7 +51,7 @@ def _bound(spec: Spec, parameters: np.ndarray, backend: str) -> Callable[[Any], 
 
     def outputs(x: Any) -> np.ndarray:
         """Whatever x is."""
-        array = data.numeric_array(x, "x")
+        array = arrays.numeric_array(x, "x")
         if array.ndim == 1:
             return forward("outputs", array.reshape(1, -1), "x")[0]
         return forward("outputs", x, "x")

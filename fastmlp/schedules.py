@@ -21,11 +21,10 @@ from typing import Any
 
 import numpy as np
 
-from fastmlp.data import finite_float, fraction, nonnegative_float, positive_float, positive_int
+from fastmlp.checks.messages import either, shown
+from fastmlp.checks.scalars import finite_float, fraction, nonnegative_float, positive_float, positive_int
 from fastmlp.reference import schedules as reference
-from fastmlp.spec import either
 from fastmlp.stopping import metric_name
-from fastmlp.words import shown
 
 _set = object.__setattr__  # a frozen dataclass stores what its check made
 

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fastmlp.errors import only_faults
+from fastmlp.checks.faults import only_faults
+from fastmlp.checks.messages import either, shown
 from fastmlp.losses import SETTABLE, Loss
-from fastmlp.words import shown
 
 NUMERICS_VERSION = 1  # of docs/arithmetic.md; a change of any bit anywhere is a new version
 
@@ -257,8 +257,3 @@ def _check_rounded(parameter: float, loss: str, dtype: str) -> None:
 def _known(argument: str, name: object, names: Sequence[str]) -> None:
     if not isinstance(name, str) or name not in names:
         raise ValueError(f"{argument}={shown(name)} is not known: use {either(names)}")
-
-
-def either(names: Sequence[str]) -> str:
-    quoted = [f'"{name}"' for name in names]
-    return quoted[0] if len(quoted) == 1 else ", ".join(quoted[:-1]) + " or " + quoted[-1]

@@ -6,9 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from fastmlp.data import nonnegative_float, positive_int
-from fastmlp.spec import either
-from fastmlp.words import shown
+from fastmlp.checks.messages import either, shown
+from fastmlp.checks.scalars import nonnegative_float, positive_int
 
 METRICS = ("loss", "accuracy", "validation_loss", "validation_accuracy")
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from fastmlp.atomic import Change
+from fastmlp.system.atomic import Change
 
 if TYPE_CHECKING:
     from fastmlp.optimizers import Optimizer

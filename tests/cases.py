@@ -12,8 +12,8 @@ import itertools
 import numpy as np
 from bits import KINDS, Guarded, as_bits, assert_same_bits, canaries, lines, nasty, ordinary, random_bits, wild
 
-from fastmlp import native, pairs, plan
-from fastmlp.kernels import blocks
+from fastmlp.jit import machine_code, registry
+from fastmlp.kernels import blocks, plan
 from fastmlp.reference import (
     activations,
     arithmetic,
@@ -27,7 +27,7 @@ from fastmlp.reference import (
     random,
 )
 from fastmlp.spec import HIDDEN
-from fastmlp.target import target
+from fastmlp.system.cpu import target
 
 # These order other kernels' work: their pair is the whole training (test_train.py).
 TRAINED = {
@@ -82,17 +82,17 @@ class Unregistered:
 
     def code(self, dtype):
         """Its machine code, made in the way of a registered kernel's."""
-        kernel = pairs.Kernel(self.function.__name__, self.function, None, self.arguments, (dtype,))
+        kernel = registry.Kernel(self.function.__name__, self.function, None, self.arguments, (dtype,))
         if self._options:
-            return native.compile_by_numba(self.function, kernel.signature(dtype), **self._options)
-        return native.compile_function(self.function, kernel.signature(dtype))
+            return machine_code.compile_by_numba(self.function, kernel.signature(dtype), **self._options)
+        return machine_code.compile_function(self.function, kernel.signature(dtype))
 
     def __call__(self, dtype, *arguments):
         if dtype not in self._calls:
-            kinds = {pairs.Int: ctypes.c_int64, pairs.Float: np.ctypeslib.as_ctypes_type(dtype)}
+            kinds = {registry.Int: ctypes.c_int64, registry.Float: np.ctypeslib.as_ctypes_type(dtype)}
             kinds = [kinds.get(argument, ctypes.c_void_p) for argument in self.arguments]
-            self._calls[dtype] = native.Function(native.link(self.code(dtype)), kinds)
-        return self._calls[dtype](*(pairs._plain(argument) for argument in arguments))
+            self._calls[dtype] = machine_code.Function(machine_code.link(self.code(dtype)), kinds)
+        return self._calls[dtype](*(registry._plain(argument) for argument in arguments))
 
 
 def run(kernel, dtype, **arguments):

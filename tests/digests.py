@@ -19,8 +19,9 @@ import numpy as np
 from cases import CASES, check
 from trainings import Problem, finish
 
-from fastmlp import definition, engine, pairs, weights
-from fastmlp.forward import Forward
+from fastmlp.engine import initial_weights, numba_backend, reference_backend
+from fastmlp.engine.forward import Forward
+from fastmlp.jit import registry
 from fastmlp.losses import CrossEntropy, Huber, Quantile
 from fastmlp.optimizers import SGD, Adagrad, Adam, AdamW, ClassicalSGD, PlainAdam, RMSprop
 from fastmlp.reference import elementary, gradients, losses, optimizers, random
@@ -106,16 +107,16 @@ def training_digest(backend, name, dtype, asked=None, weighed=False):
     plain = {"learning_rate": 0.5, "batch_size": batch, "record_every": 1, "order": order, "dropout_seed": 3}
     plain["threads"] = 2 if name in TOGETHER else 1
     training = Training(epochs, **{**plain, **(asked or {})})
-    options = {} if backend is definition else {"schedule": schedule}
-    weights = (4 * random.uniform(6, 0, 0, rows)).astype(dtype) if weighed else None
-    result = finish(backend.train, problem, training, weights, **options)
+    options = {} if backend is reference_backend else {"schedule": schedule}
+    initial_weights = (4 * random.uniform(6, 0, 0, rows)).astype(dtype) if weighed else None
+    result = finish(backend.train, problem, training, initial_weights, **options)
     data = problem.spec, result.parameters, problem.x
     evaluated = backend.evaluate(*data, problem.y, **options)
     outputs = backend.outputs(*data, **options), backend.logits(*data, **options)
-    if backend is not definition and name in TOGETHER:  # by two threads the same
+    if backend is not reference_backend and name in TOGETHER:  # by two threads the same
         assert backend.evaluate(*data, problem.y, **options, threads=2) == evaluated
         assert backend.outputs(*data, **options, threads=2).tobytes() == outputs[0].tobytes()
-    if backend is not definition:  # a few rows' outputs come by a call of their own
+    if backend is not reference_backend:  # a few rows' outputs come by a call of their own
         few = Forward(problem.spec, result.parameters, "numba")("outputs", problem.x[:5])
         assert few.tobytes() == outputs[0][:5].tobytes()
     recorded = np.array(result.records)[:, :3]  # epoch, loss, accuracy
@@ -134,7 +135,7 @@ def map_digest(by_kernel, name, dtype):
     if not by_kernel:
         return digest(getattr(elementary, name)(x))
     y = np.empty_like(x)  # a multiple of every register
-    pairs.PAIRS[f"elementary.map_{name}"](dtype, x, y, len(x))
+    registry.PAIRS[f"elementary.map_{name}"](dtype, x, y, len(x))
     return digest(y)
 
 
@@ -151,13 +152,15 @@ def weigh_digest(by_kernel, dtype):
     stride = 96
     tile, unit = np.zeros((J, stride), dtype), np.zeros(stride, dtype)
     tile[:, :rows], unit[:rows], sums = dz, some, np.zeros(line, dtype)
-    pairs.PAIRS["losses.weigh"](dtype, tile, unit, sums, J, rows, stride)
+    registry.PAIRS["losses.weigh"](dtype, tile, unit, sums, J, rows, stride)
     return digest(tile[:, :rows], sums)
 
 
 def weights_digest(by_kernel, init):
     """Of initial weights, of more than `weights.FEW` so that kernels draw them."""
-    return digest(weights.initial_parameters(Spec.build([70, 70, 2]), init, 4, "numba" if by_kernel else "reference"))
+    return digest(
+        initial_weights.initial_parameters(Spec.build([70, 70, 2]), init, 4, "numba" if by_kernel else "reference")
+    )
 
 
 # The optimizers beside gradient descent: this update's numbers, and those of all updates.
@@ -192,7 +195,7 @@ def optimizer_digest(by_kernel, name, dtype):
     for update in range(3):
         total = numbers(3 + update, dtype)
         if by_kernel:
-            pairs.PAIRS[f"optimizers.{name}"](dtype, p, total, scale, state, step, settings, MANY)
+            registry.PAIRS[f"optimizers.{name}"](dtype, p, total, scale, state, step, settings, MANY)
         else:
             made = getattr(optimizers, name)(p[:MANY], total[:MANY], scale, *state[:, :MANY], *step, *settings)
             p[:MANY], state[:, :MANY] = made[0], made[1:]
@@ -204,17 +207,17 @@ def preparation_digest(by_kernel, name, dtype):
     settings = [np.dtype(dtype).type(value) for value in PREPARATIONS[name]]
     g, w, scratch = numbers(2, dtype), numbers(3, dtype), np.zeros(32, dtype)
     if not by_kernel:
-        weights = [w[:MANY]] if name == "penalized" else []
-        return digest(getattr(gradients, name)(g[:MANY], *weights, *settings))
+        initial_weights = [w[:MANY]] if name == "penalized" else []
+        return digest(getattr(gradients, name)(g[:MANY], *initial_weights, *settings))
     others = {"penalized": [w], "clipped_by_norm": [scratch]}.get(name, [])
-    pairs.PAIRS[f"gradients.{name}"](dtype, g, *others, *settings, MANY)
+    registry.PAIRS[f"gradients.{name}"](dtype, g, *others, *settings, MANY)
     return digest(g[:MANY])
 
 
 def permutation_digest(by_kernel, count):
     order = np.empty(count, np.int64)
     if by_kernel:
-        pairs.PAIRS["random.permutation"]("float64", 2**64 - 1 - 2**64, 7, count, order)
+        registry.PAIRS["random.permutation"]("float64", 2**64 - 1 - 2**64, 7, count, order)
     else:
         order[:] = random.permutation(2**64 - 1, 7, count)
     return digest(order)
@@ -234,7 +237,7 @@ def jobs():
     """{name: a function of whether kernels do it -> the digest}."""
 
     def backend(by_kernel):
-        return engine if by_kernel else definition
+        return numba_backend if by_kernel else reference_backend
 
     every = {}
     for dtype in DTYPES:
@@ -273,7 +276,7 @@ def main(arguments):
     if arguments == ["--write"]:
         write()
         return
-    registered = pairs.load_all()
+    registered = registry.load_all()
     if arguments == ["--pairs"]:
         for name in CASES:
             for dtype in registered[name].dtypes:
@@ -287,7 +290,7 @@ def main(arguments):
         differ = [name for name in golden if found.get(name) != golden[name]]
         print(f"{len(golden) - len(differ)} of {len(golden)} digests are those of golden.json", *differ, sep="\n  ")
         sys.exit(1 if differ else 0)
-    ran = sorted(f"{name} {dtype}" for name, dtype in pairs._addresses)
+    ran = sorted(f"{name} {dtype}" for name, dtype in registry._addresses)
     print(json.dumps({"digests": found, "kernels": ran}, indent=1))
 
 

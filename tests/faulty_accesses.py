@@ -17,13 +17,14 @@ prepare()
 import numpy as np  # noqa: E402
 from cases import Unregistered  # noqa: E402
 
-from fastmlp import pairs, workspace  # noqa: E402
+from fastmlp.engine import buffers  # noqa: E402
+from fastmlp.jit import registry  # noqa: E402
+from fastmlp.jit.registry import Floats, Int, Ints  # noqa: E402
 from fastmlp.kernels.blocks import put_part, zeros  # noqa: E402
 from fastmlp.kernels.doors import arrive  # noqa: E402
 from fastmlp.kernels.memory import fold, load, pointer, store  # noqa: E402
 from fastmlp.kernels.simd import fill  # noqa: E402
-from fastmlp.pairs import Floats, Int, Ints  # noqa: E402
-from fastmlp.target import target  # noqa: E402
+from fastmlp.system.cpu import target  # noqa: E402
 from tools.bounds import ranges  # noqa: E402
 
 
@@ -80,9 +81,9 @@ def calls():
     held, gone = numbers(9), numbers(9)
     address = gone.ctypes.data
     del gone
-    buffer = workspace.aligned(24, "float64")
+    buffer = buffers.aligned(24, "float64")
     order, rows = np.array([0, 3, 1]), numbers(8).reshape(4, 2)
-    gather = pairs.PAIRS["layout.gather"]
+    gather = registry.PAIRS["layout.gather"]
 
     def gathered(order):
         gather("float64", rows, order, 1, 0, 3, 2, numbers(64), 32)

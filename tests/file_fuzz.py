@@ -14,7 +14,7 @@ import numpy as np
 
 from fastmlp import SGD, Model, cli
 from fastmlp.schedules import Cosine, ReduceOnPlateau, WarmUp
-from fastmlp.table_models import TableModel
+from fastmlp.tables.table_model import TableModel
 
 SECONDS = 20  # that a mutant may take: a good file takes some hundredths of one
 MEMORY = 2**28  # bytes that a mutant may add to the most that this process has held: the files are of some kB

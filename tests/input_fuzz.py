@@ -8,8 +8,8 @@ import input_zoo
 import numpy as np
 
 from fastmlp import Model
-from fastmlp.table_models import TableModel
-from fastmlp.tables import Scale
+from fastmlp.tables.reader import Scale
+from fastmlp.tables.table_model import TableModel
 
 ROWS, COLUMNS = 12, 3
 OUTPUTS = ("softmax", "sigmoid", "identity", "exponential")

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 import fastmlp
-from fastmlp import SGD, Adagrad, Adam, AdamW, Model, RMSprop, generators
+from fastmlp import SGD, Adagrad, Adam, AdamW, Model, RMSprop
 from fastmlp.schedules import Cosine, Exponential, InverseScaling, OneCycle, ReduceOnPlateau, Step, WarmUp
+from fastmlp.storage import rng_state
 
 BACKENDS = ("numba", "reference")
 HERE = {**os.environ, "PYTHONPATH": str(Path(fastmlp.__file__).parents[1])}  # scripts find the package under test
@@ -128,7 +129,7 @@ def inside(model):
         plateau = run.plateau and run.plateau.state()
         state = run.state.vectors.tobytes().hex(), run.state.powers.tolist()
         told = [repr(run.optimizer), run.epochs, run.spoilt, plateau, *state]
-    return [model.digest(), generators.state_of(network.seed), network.drawn_seed, network.epochs, told]
+    return [model.digest(), rng_state.state_of(network.seed), network.drawn_seed, network.epochs, told]
 
 
 def figures(*histories):

@@ -8,7 +8,7 @@ import zipfile
 
 import numpy as np
 
-from fastmlp import files
+from fastmlp.storage import container
 
 NUMBERS = [
     0,
@@ -99,15 +99,15 @@ def model_changed(random, content):
     tensors = {}
     for name, entry in description.items():
         start, end = entry["data_offsets"]
-        tensors[name] = np.frombuffer(data[start:end], files._DTYPES[entry["dtype"]]).reshape(entry["shape"]).copy()
+        tensors[name] = np.frombuffer(data[start:end], container._DTYPES[entry["dtype"]]).reshape(entry["shape"]).copy()
     header = metadata["header"]
     if way == 1:
         tensor_changed(random, tensors)
     else:
         header = with_changed_json(random, json.loads(header)).decode("ascii")
-    parts = files._packed(tensors, {})
+    parts = container._packed(tensors, {})
     description = json.loads(parts[1])
-    description["__metadata__"] = {**metadata, "header": header, "sha256": files._digest(header, tensors)}
+    description["__metadata__"] = {**metadata, "header": header, "sha256": container._digest(header, tensors)}
     text = json.dumps(description).encode()
     return len(text).to_bytes(8, "little") + text + b"".join(bytes(part) for part in parts[2:])
 

@@ -13,8 +13,9 @@ from pathlib import Path
 import numpy as np
 
 import fastmlp
-from fastmlp import Adam, EarlyStopping, Model, threads
+from fastmlp import Adam, EarlyStopping, Model
 from fastmlp.schedules import ReduceOnPlateau
+from fastmlp.system import thread_pool
 
 PACKAGE = str(Path(fastmlp.__file__).parent) + os.sep
 # Written by hand, to be sure that they are none that the package catches.
@@ -249,7 +250,7 @@ def events(scenario):
 
 def strike(scenario, n, exception=KeyboardInterrupt):
     """Cuts the scenario's call short at the n-th bytecode, and checks. -> where, or None if it ended before."""
-    helpers = len(threads.crew()._idle)
+    helpers = len(thread_pool.crew()._idle)
     of = scenario.ready()
     files = files_open()
     bolt = Bolt(n, exception)
@@ -262,7 +263,7 @@ def strike(scenario, n, exception=KeyboardInterrupt):
     try:
         assert files_open() <= files, f"{files_open() - files} files are left open"
         scenario.check(of)
-        assert settled(lambda: len(threads.crew()._idle) >= min(helpers, 1)), "a thread is left at work"
+        assert settled(lambda: len(thread_pool.crew()._idle) >= min(helpers, 1)), "a thread is left at work"
     except BaseException as error:
         raise AssertionError(f"after an exception at bytecode {n}, {bolt.place}: {error!r}") from error
     return bolt.place

@@ -5,26 +5,27 @@ import sys
 import pytest
 from models import in_another_process
 
-from fastmlp import address_space
+from fastmlp.system import memory_limits
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="address space is limited, and seen, in Linux's way")
 # Children of one process, each with another limit over what the process has; prints how many ended how.
 LIMITED = r"""
 import collections, os, resource, sys
 import numpy
-from fastmlp import Model, pairs
+from fastmlp import Model
+from fastmlp.jit import registry
 case, kind, *limits = sys.argv[1:]
 def load():
     for kernel in (("layout.scatter", "float32"), ("layout.gather", "float64")):
-        pairs.begin(*kernel)
-        assert pairs.address(*kernel)
+        registry.begin(*kernel)
+        assert registry.address(*kernel)
 if case == "cached" and os.fork() == 0:  # in a child, which fills the cache: none of it is linked in this process
     load()
     os._exit(0)
 elif case == "cached":
     os.wait()
 if case != "cold":
-    pairs.address("layout.scatter", "float64")
+    registry.address("layout.scatter", "float64")
 assert case == "cached" or ("numba" in sys.modules) is (case == "numba")
 count = collections.Counter()
 for limit in limits:
@@ -74,10 +75,10 @@ def test_what_is_asked_for_is_given_back():
 
     before = mapped()
     for _ in range(50):
-        address_space.need(64 << 20, "nothing", code=64 << 20)
+        memory_limits.need(64 << 20, "nothing", code=64 << 20)
     assert mapped() < before + (64 << 10)
 
 
 def test_what_there_cannot_be():
     with pytest.raises(MemoryError, match=r"a kernel takes up to 1099511627776 MB of memory, .*ulimit -v"):
-        address_space.need(1 << 60, "a kernel")
+        memory_limits.need(1 << 60, "a kernel")

@@ -9,10 +9,11 @@ from numba import njit
 from numba.core.runtime import _nrt_python, rtsys
 from trainings import Problem, finish
 
-from fastmlp import cache, engine, native, pairs
+from fastmlp.engine import numba_backend
+from fastmlp.jit import cache, machine_code, registry
 from fastmlp.training import Training
 
-PAIRS = pairs.load_all()
+PAIRS = registry.load_all()
 
 
 def numba_allocations(function):
@@ -37,7 +38,7 @@ def python_growth(function):
 def train(epochs, batch=8, order=None, schedule=None):
     problem = Problem.make(21, [2, 4, 2], 8)
     training = Training(epochs, 0.01, batch, record_every=10**9, order=order)
-    return lambda: finish(engine.train, problem, training, schedule=schedule)
+    return lambda: finish(numba_backend.train, problem, training, schedule=schedule)
 
 
 WAYS = [dict(), dict(batch=3, order=5), dict(batch=1, schedule="rowwise")]
@@ -81,18 +82,18 @@ def test_python_growth_is_seen():
 @pytest.mark.parametrize(("name", "dtype"), [(name, dtype) for name in PAIRS for dtype in PAIRS[name].dtypes])
 def test_kernels_call_nothing_that_allocates(name, dtype):
     kernel = PAIRS[name]
-    code = cache.read(name, dtype) or native.compile_function(kernel.function, kernel.signature(dtype))
-    assert set(code.externals) <= native.EXTERNALS
+    code = cache.read(name, dtype) or machine_code.compile_function(kernel.function, kernel.signature(dtype))
+    assert set(code.externals) <= machine_code.EXTERNALS
 
 
 def test_the_list_of_externals_has_no_allocator():
-    assert not [name for name in native.EXTERNALS if "alloc" in name.lower() or name.startswith("NRT")]
+    assert not [name for name in machine_code.EXTERNALS if "alloc" in name.lower() or name.startswith("NRT")]
 
 
-def allocates(x: pairs.Floats, count: pairs.Int):
+def allocates(x: registry.Floats, count: registry.Int):
     x[0] = np.zeros(count)[0]
 
 
 def test_a_kernel_that_allocates_is_seen():
     code = Unregistered(allocates, _nrt=True).code("float64")
-    assert not set(code.externals) <= native.EXTERNALS
+    assert not set(code.externals) <= machine_code.EXTERNALS

@@ -12,7 +12,8 @@ import pytest
 from results import result, row
 
 import fastmlp
-from fastmlp import bench_command, cli
+from fastmlp import cli
+from fastmlp.cli import bench as bench_command
 
 ROOT = Path(__file__).parents[1]
 COMPARE = """

@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 
 import fastmlp
-from fastmlp import cache, native, pairs
-from fastmlp.native import Code
+from fastmlp.jit import cache, machine_code, registry
+from fastmlp.jit.machine_code import Code
 
 PACKAGE = Path(fastmlp.__file__).parent
 PLACES = ("FASTMLP_CACHE_DIR", "NUMBA_CACHE_DIR", "XDG_CACHE_HOME", "LOCALAPPDATA")
@@ -44,8 +44,8 @@ def compiled():
     import importlib
 
     importlib.import_module("fastmlp.kernels.layout")
-    kernel = pairs.PAIRS[SMALL]
-    return native.compile_function(kernel.function, kernel.signature("float64"))
+    kernel = registry.PAIRS[SMALL]
+    return machine_code.compile_function(kernel.function, kernel.signature("float64"))
 
 
 def scatters(address):
@@ -54,7 +54,7 @@ def scatters(address):
 
     tile, x = np.arange(32.0), np.zeros((3, 2))
     kinds = [ctypes.c_void_p, *[ctypes.c_int64] * 3, ctypes.c_void_p, ctypes.c_int64]
-    native.Function(address, kinds)(tile.ctypes.data, 16, 3, 2, x.ctypes.data, 0)
+    machine_code.Function(address, kinds)(tile.ctypes.data, 16, 3, 2, x.ctypes.data, 0)
     return x.tolist() == [[0, 16], [1, 17], [2, 18]]
 
 
@@ -86,10 +86,10 @@ def all_code(folder, monkeypatch):
 ONE_KERNEL = """
 import sys
 import numpy as np
-from fastmlp import pairs
-from fastmlp.pairs import Floats, Int
+from fastmlp.jit import registry
+from fastmlp.jit.registry import Floats, Int
 tile, x = np.arange(32.0), np.zeros((3, 2))
-run = pairs.function("layout.scatter", "float64", (Floats, Int, Int, Int, Floats, Int))
+run = registry.function("layout.scatter", "float64", (Floats, Int, Int, Int, Floats, Int))
 run(tile.ctypes.data, 16, 3, 2, x.ctypes.data, 0)
 print(x.ravel().tolist(), "numba" in sys.modules)
 """
@@ -141,7 +141,7 @@ def test_cold_then_warm_through_the_command_line(tmp_path, monkeypatch):
     assert warm.stderr.split()[-2:] == ["False", "0"]
     files = list(place.iterdir())
     assert len(files) > 3
-    assert all(set(found.externals) <= native.EXTERNALS for found in all_code(place, monkeypatch))
+    assert all(set(found.externals) <= machine_code.EXTERNALS for found in all_code(place, monkeypatch))
     # a folder that is whole but for one file: that one is made anew, and nothing else
     times = {path: path.stat().st_mtime_ns for path in files}
     lost = next(path for path in files if path.name.startswith("layout.gather"))
@@ -221,18 +221,18 @@ def test_damage_means_compiling_again(damage, folder, monkeypatch):
     if "link" in damage and sys.platform == "win32":
         pytest.skip("links need rights on Windows that a test does not have")
     made, fresh = [], compiled()
-    monkeypatch.setattr(native, "compile_function", lambda *_: made.append(1) or fresh)
-    assert scatters(pairs._load(SMALL, "float64"))
-    assert scatters(pairs._load(SMALL, "float64"))
+    monkeypatch.setattr(machine_code, "compile_function", lambda *_: made.append(1) or fresh)
+    assert scatters(registry._load(SMALL, "float64"))
+    assert scatters(registry._load(SMALL, "float64"))
     assert len(made) == 1  # the second from the cache
     path = only_file(folder)
     whole = path.read_bytes()
     DAMAGE[damage](path, whole)
-    assert scatters(pairs._load(SMALL, "float64"))
+    assert scatters(registry._load(SMALL, "float64"))
     assert len(made) == 2
     if damage != "a directory":  # where a directory lies, no file can be put
         assert path.read_bytes() == whole
-        assert scatters(pairs._load(SMALL, "float64"))
+        assert scatters(registry._load(SMALL, "float64"))
         assert len(made) == 2
 
 
@@ -347,10 +347,12 @@ def test_a_folder_without_rights(mode):
     script = """
     import os, shutil, sys, tempfile
     from pathlib import Path
-    from fastmlp import cache, native, pairs
-    from fastmlp.native import Code
-    gather = pairs.load_all()["layout.gather"]
-    native.compile_function(gather.function, gather.signature("float64"))  # imports all that compiling imports
+    from fastmlp.jit import cache
+    from fastmlp.jit import machine_code
+    from fastmlp.jit import registry
+    from fastmlp.jit.machine_code import Code
+    gather = registry.load_all()["layout.gather"]
+    machine_code.compile_function(gather.function, gather.signature("float64"))  # imports all that compiling imports
     above = Path(tempfile.mkdtemp(dir="/tmp"))  # TMPDIR may be closed to the user that root becomes
     folder = above / "cache"
     os.environ["FASTMLP_CACHE_DIR"] = str(folder)
@@ -366,7 +368,7 @@ def test_a_folder_without_rights(mode):
     found = cache.read("a.b", "float64")
     cache.write("a.c", "float64", kept)
     again = cache.read("a.c", "float64")
-    address = pairs.address("layout.scatter", "float64")
+    address = registry.address("layout.scatter", "float64")
     os.chmod(folder, 0o700)
     files = list(folder.iterdir())
     os.seteuid(os.getuid())
@@ -566,7 +568,8 @@ import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 import numpy as np
-from fastmlp import cache, pairs
+from fastmlp.jit import cache
+from fastmlp.jit import registry
 cache.stamp()
 if sys.argv[2] == "edit":
     source = Path(sys.argv[1], "fastmlp", "kernels", "layout.py")
@@ -574,9 +577,9 @@ if sys.argv[2] == "edit":
     assert "x[(first + n) * K + k] = tile[k * stride + n]" in text
     source.write_text(text.replace("= tile[k * stride + n]", "= tile[k * stride + n] + 1000"))
 tile, x = np.arange(32.0), np.zeros((3, 2))
-address = pairs.address("layout.scatter", "float64")
-pairs.PAIRS or __import__("fastmlp.kernels.layout")
-run = pairs.function("layout.scatter", "float64", ("Floats", "Int", "Int", "Int", "Floats", "Int"))
+address = registry.address("layout.scatter", "float64")
+registry.PAIRS or __import__("fastmlp.kernels.layout")
+run = registry.function("layout.scatter", "float64", ("Floats", "Int", "Int", "Int", "Floats", "Int"))
 run(tile.ctypes.data, 16, 3, 2, x.ctypes.data, 0)
 if sys.argv[2] == "edit":
     source.write_text(text)
@@ -605,7 +608,7 @@ def test_processes_that_fill_a_folder_at_once(tmp_path, monkeypatch):
     script = """
     import sys
     from fastmlp import Model
-    from fastmlp.pairs import address
+    from fastmlp.jit.registry import address
     for name in ("layout.scatter", "layout.gather", "optimizers.gradient_descent"):
         address(name, "float64")
     """ + ONE_KERNEL.replace("\n", "\n    ")
@@ -698,32 +701,34 @@ def test_an_old_file_that_vanishes_meanwhile_is_no_matter(folder, tmp_path, monk
 
 def test_linking_needs_what_the_code_says():
     with pytest.raises(RuntimeError, match="no_such_function"):
-        native.link(Code("f", ("no_such_function",), b""))
+        machine_code.link(Code("f", ("no_such_function",), b""))
 
 
-@pytest.mark.parametrize("name", sorted(native.EXTERNALS))
+@pytest.mark.parametrize("name", sorted(machine_code.EXTERNALS))
 def test_the_process_has_what_kernels_may_need(name):
-    assert native._process_address(name) > 0
+    assert machine_code._process_address(name) > 0
 
 
 def test_a_kernel_linked_twice_is_two_functions():
-    one, other = native.link(compiled()), native.link(compiled())
+    one, other = machine_code.link(compiled()), machine_code.link(compiled())
     assert one != other
     assert scatters(one)
     assert scatters(other)
 
 
 def test_functions_are_kept_for_the_process(folder):
-    address = pairs.address(SMALL, "float64")
-    assert pairs.address(SMALL, "float64") == address
-    assert pairs.function(SMALL, "float64", pairs.load_all()[SMALL].arguments) is pairs.function(SMALL, "float64", ())
+    address = registry.address(SMALL, "float64")
+    assert registry.address(SMALL, "float64") == address
+    assert registry.function(SMALL, "float64", registry.load_all()[SMALL].arguments) is registry.function(
+        SMALL, "float64", ()
+    )
 
 
 def test_unknown_kernels():
     with pytest.raises((KeyError, ModuleNotFoundError)):
-        pairs.address("layout.nothing", "float64")
+        registry.address("layout.nothing", "float64")
     with pytest.raises((KeyError, ModuleNotFoundError)):
-        pairs.address("nothing.at_all", "float64")
+        registry.address("nothing.at_all", "float64")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="os.kill cannot send SIGINT to a process on Windows")
@@ -733,7 +738,7 @@ def test_ctrl_c_while_numba_loads_leaves_a_usable_process(module, tmp_path):
     script = """
     import os, signal, sys
     import numpy as np
-    from fastmlp import pairs
+    from fastmlp.jit import registry
 
     class Press:
         def find_spec(self, name, path=None, target=None):
@@ -743,7 +748,7 @@ def test_ctrl_c_while_numba_loads_leaves_a_usable_process(module, tmp_path):
 
     sys.meta_path.insert(0, Press())
     try:
-        pairs.address("layout.scatter", "float64")
+        registry.address("layout.scatter", "float64")
         print("not interrupted")
     except KeyboardInterrupt:
         print("interrupted")

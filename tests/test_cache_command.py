@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from fastmlp import cache, cli
-from fastmlp.native import Code
+from fastmlp import cli
+from fastmlp.jit import cache
+from fastmlp.jit.machine_code import Code
 
 NAMES = ("FASTMLP_CACHE_DIR", "NUMBA_CACHE_DIR", "XDG_CACHE_HOME", "LOCALAPPDATA")
 NO_MODES = pytest.mark.skipif(not hasattr(os, "geteuid"), reason="Windows has no owners and modes of this kind")

@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 from models import HERE
 
-from fastmlp import cache, trusted
-from fastmlp.native import Code
+from fastmlp.jit import cache
+from fastmlp.jit.machine_code import Code
+from fastmlp.system import trusted_files
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "geteuid"), reason="Windows has no owners and modes of this kind")
 AS_ROOT = pytest.mark.skipif(hasattr(os, "geteuid") and os.geteuid() != 0, reason="only root can give files away")
@@ -88,7 +89,7 @@ def test_what_is_made_is_for_its_user_alone(place):
 )
 def test_modes(entry, mode, good, place):
     path = {"file": only_file(place), "folder": place, "above": place.parent}[entry]
-    if mode & stat.S_IWGRP and os.geteuid() != 0 and trusted._private(path.stat().st_gid, os.geteuid()):
+    if mode & stat.S_IWGRP and os.geteuid() != 0 and trusted_files._private(path.stat().st_gid, os.geteuid()):
         pytest.skip("the group is this user's alone")
     path.chmod(mode)
     assert (
@@ -142,8 +143,8 @@ def test_a_cache_that_root_filled_serves_other_users(mode, tmp_path):
     script = """
 import os, shutil, sys, tempfile
 from pathlib import Path
-from fastmlp import cache
-from fastmlp.native import Code
+from fastmlp.jit import cache
+from fastmlp.jit.machine_code import Code
 above = Path(tempfile.mkdtemp(dir="/tmp"))
 above.chmod(0o755)
 os.environ["FASTMLP_CACHE_DIR"] = str(above / "cache")
@@ -175,28 +176,28 @@ def test_a_group_that_is_the_users_alone(members, monkeypatch, place):
     monkeypatch.setattr(pwd, "getpwuid", lambda number: pwd.struct_passwd(["ann", "x", 1234, 4321, "", "", ""]))
     names = [] if members == "alone" else ["bob"]
     monkeypatch.setattr(grp, "getgrgid", lambda number: grp.struct_group(["ann", "x", 4321, names]))
-    trusted._private.cache_clear()
+    trusted_files._private.cache_clear()
     try:
-        assert trusted._private(4321, 1234) is (members == "alone")
-        assert not trusted._private(4322, 1234)  # another group than the user's own
-        assert not trusted._private(4321, 0)
-        assert not trusted._private(0, 1234)  # root's, in which containers run programs of many users
+        assert trusted_files._private(4321, 1234) is (members == "alone")
+        assert not trusted_files._private(4322, 1234)  # another group than the user's own
+        assert not trusted_files._private(4321, 0)
+        assert not trusted_files._private(0, 1234)  # root's, in which containers run programs of many users
         monkeypatch.setattr(grp, "getgrgid", lambda number: grp.struct_group(["staff", "x", 4321, []]))
-        trusted._private.cache_clear()
-        assert not trusted._private(4321, 1234)
-        monkeypatch.setattr(trusted, "_private", lambda group, user: (group, user) == (4321, 0))
+        trusted_files._private.cache_clear()
+        assert not trusted_files._private(4321, 1234)
+        monkeypatch.setattr(trusted_files, "_private", lambda group, user: (group, user) == (4321, 0))
         os.chown(place, 0, 4321)
         place.chmod(0o770)
         assert (cache.read("a.b", "float64") == CODE) is (sys.platform == "linux")
     finally:
         monkeypatch.undo()
-        trusted._private.cache_clear()
+        trusted_files._private.cache_clear()
 
 
 @pytest.mark.skipif(not hasattr(os, "setxattr"), reason="access control lists are set in Linux's way")
 def test_the_users_group_and_a_list_of_other_users(place, monkeypatch):
     """The group's bits then say what the list gives at most."""
-    monkeypatch.setattr(trusted, "_private", lambda group, user: True)
+    monkeypatch.setattr(trusted_files, "_private", lambda group, user: True)
     place.chmod(0o770)
     assert cache.read("a.b", "float64") == CODE
     nobody = 0xFFFFFFFF
@@ -377,9 +378,9 @@ def python(script, *arguments, options=(), check=True, **changes):
 
 
 LOADS = """
-from fastmlp import pairs
+from fastmlp.jit import registry
 for dtype in ("float64", "float32"):
-    pairs.address("layout.scatter", dtype)
+    registry.address("layout.scatter", dtype)
 print("loaded")
 """
 
@@ -415,9 +416,10 @@ def test_a_plain_miss_is_not_said(what, place):
         folder.chmod(0o500 if what == "unwritable" else 0)
     drop = """
 import os
-from fastmlp import native, pairs
-pairs.load_all()
-native.compile_function(*pairs._find("layout.gather", "float64"))  # imports all that compiling imports
+from fastmlp.jit import machine_code
+from fastmlp.jit import registry
+registry.load_all()
+machine_code.compile_function(*registry._find("layout.gather", "float64"))  # imports all that compiling imports
 if os.geteuid() == 0:
     os.seteuid(65534)
 """
@@ -437,8 +439,9 @@ if os.geteuid() == 0:
 PLANT = """
 import sys
 import llvmlite.binding as llvm
-from fastmlp import cache, native
-native._initialise()
+from fastmlp.jit import cache
+from fastmlp.jit import machine_code
+machine_code._initialise()
 command = (sys.argv[1] + chr(0)).encode()
 text = "".join(f"\\\\{byte:02X}" for byte in command)
 ir = f'''target triple = "{llvm.get_default_triple()}"
@@ -450,13 +453,13 @@ define i32 @planted(i64* %r, i8** %e, i64 %a, i64 %b, i64 %c) {{
   ret i32 0
 }}'''
 code = llvm.Target.from_default_triple().create_target_machine(reloc="pic").emit_object(llvm.parse_assembly(ir))
-cache.write("layout.scatter", "float64", native.Code("planted", (), code))
+cache.write("layout.scatter", "float64", machine_code.Code("planted", (), code))
 """
 RUNS = """
 import numpy as np
-from fastmlp import pairs
+from fastmlp.jit import registry
 tile, x = np.arange(32.0), np.zeros((3, 2))
-run = pairs.function("layout.scatter", "float64", ("Floats", "Int", "Int", "Int", "Floats", "Int"))
+run = registry.function("layout.scatter", "float64", ("Floats", "Int", "Int", "Int", "Floats", "Int"))
 run(tile.ctypes.data, 16, 3, 2, x.ctypes.data, 0)
 print(x.ravel().tolist())
 """
@@ -509,16 +512,18 @@ def test_an_object_that_cannot_be_linked_is_compiled_again(content, tmp_path):
     """In a process of its own, lest LLVM ends it."""
     script = """
 import sys
-from fastmlp import cache, native, pairs
+from fastmlp.jit import cache
+from fastmlp.jit import machine_code
+from fastmlp.jit import registry
 content = sys.argv[1] if len(sys.argv) < 3 else bytes.fromhex(sys.argv[2])
-fresh = native.compile_function(*pairs._find("layout.scatter", "float64"))
+fresh = machine_code.compile_function(*registry._find("layout.scatter", "float64"))
 if content == "half":
     content = fresh.object[: len(fresh.object) // 2]
 if content == "zeros":
     content = fresh.object[:64] + bytes(len(fresh.object) - 64)
-cache.write("layout.scatter", "float64", native.Code(fresh.symbol, (), content))
+cache.write("layout.scatter", "float64", machine_code.Code(fresh.symbol, (), content))
 assert cache.read("layout.scatter", "float64").object == content
-address = pairs.address("layout.scatter", "float64")
+address = registry.address("layout.scatter", "float64")
 print(address > 0, len(cache.read("layout.scatter", "float64").object) == len(fresh.object) and
       cache.read("layout.scatter", "float64").object != content)
 """

@@ -11,8 +11,12 @@ import numpy as np
 import pytest
 from models import HERE
 
-from fastmlp import cli, command_line, files, tables, train_command
+from fastmlp import cli
+from fastmlp.cli import arguments
+from fastmlp.cli import train as train_command
 from fastmlp.model import Model
+from fastmlp.storage import container
+from fastmlp.tables import reader
 
 TEXT = "a,b,y\n" + "".join(f"{k},{k * 7 % 5},{k % 2}\n" for k in range(40))
 TRAIN = ["--target", "y", "--epochs", 2, "--hidden", 3, "--threads", 1]
@@ -62,7 +66,7 @@ def test_a_warning_is_one_line(run, table, warning_fit):
 
 def test_other_kinds_of_warnings(capsys):
     before = warnings.showwarning
-    with command_line.warnings_as_lines(), warnings.catch_warnings():
+    with arguments.warnings_as_lines(), warnings.catch_warnings():
         warnings.simplefilter("always")
         for kind in (RuntimeWarning, DeprecationWarning, UserWarning):
             warnings.warn("a\x1b[2Jb", kind, stacklevel=1)
@@ -73,7 +77,7 @@ def test_other_kinds_of_warnings(capsys):
 
 def test_a_warning_is_shown_as_ever_afterwards():
     before = warnings.showwarning
-    with pytest.raises(KeyError), command_line.warnings_as_lines():
+    with pytest.raises(KeyError), arguments.warnings_as_lines():
         raise KeyError
     assert warnings.showwarning is before
     with pytest.warns(UserWarning, match="again"):
@@ -100,7 +104,7 @@ def test_an_error_is_one_line(run, table, monkeypatch, kind, message, line):
     def read(*_):
         raise kind(message)
 
-    monkeypatch.setattr(tables, "read", read)
+    monkeypatch.setattr(reader, "read", read)
     assert run("train", table, *TRAIN) == (2, "", f"fastmlp: {line or 'there is not enough memory'}\n")
 
 
@@ -108,7 +112,7 @@ def test_memory_that_ends_has_words(run, table, monkeypatch):
     def read(*_):
         raise MemoryError
 
-    monkeypatch.setattr(tables, "read", read)
+    monkeypatch.setattr(reader, "read", read)
     assert run("train", table, *TRAIN)[2] == "fastmlp: there is not enough memory\n"
 
 
@@ -194,9 +198,9 @@ def test_very_many_columns(run, tmp_path):
     names = [f"c{k}" for k in range(60_000)]
     path = tmp_path / "t.csv"
     path.write_text(",".join([*names, "y"]) + "\n" + ",".join(["1"] * 60_001) + "\n")
-    assert tables.read(path, "y").names == names
-    assert tables.read_rows(path, names[::-1], "y")[0].shape == (1, 60_000)
-    assert tables.places_of(names, names[::-1], "t")[0] == 59_999
+    assert reader.read(path, "y").names == names
+    assert reader.read_rows(path, names[::-1], "y")[0].shape == (1, 60_000)
+    assert reader.places_of(names, names[::-1], "t")[0] == 59_999
     (tmp_path / "twice.csv").write_text(",".join([*names, "c7"]) + "\n")
     assert "two columns 'c7': rename one" in run("train", tmp_path / "twice.csv", "--target", "y")[2]
 
@@ -271,9 +275,9 @@ def test_the_divergence_is_told_whatever_is_advised(run, table, monkeypatch):
 )
 def test_options_in_a_file_that_no_training_wrote(run, table, tmp_path, name, value):
     assert run("train", table, *TRAIN, "-o", tmp_path / "m")[0] == 0
-    tensors, header = files.read(tmp_path / "m")
+    tensors, header = container.read(tmp_path / "m")
     header["table"]["settings"][name] = value
-    files.write(tmp_path / "m", tensors, header)
+    container.write(tmp_path / "m", tensors, header)
     status, out, err = run("train", table, "--resume", tmp_path / "m", "--epochs", 1)
     assert (status, out) == (2, "")
     assert err.startswith(f"fastmlp: --resume {tmp_path / 'm'}: its --{name.replace('_', '-')} is ")

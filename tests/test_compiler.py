@@ -6,23 +6,23 @@ import numpy as np
 import pytest
 from cases import Unregistered
 
-from fastmlp import cache, native, pairs
+from fastmlp.jit import cache, machine_code, registry
+from fastmlp.jit.loader import Loader
+from fastmlp.jit.registry import Floats, Int, Ints
 from fastmlp.kernels.simd import helper
-from fastmlp.loader import Loader
-from fastmlp.pairs import Floats, Int, Ints
 
-PAIRS = pairs.load_all()
-with native.compiling():
-    from fastmlp import compiler
+PAIRS = registry.load_all()
+with machine_code.compiling():
+    from fastmlp.jit import numba_pipeline
 
 
 @pytest.mark.parametrize("name", sorted(PAIRS))
 def test_no_kernel_needs_the_whole_compiler(name):
     kernel = PAIRS[name]
-    with native.compiling():
-        _symbol, externals, code = compiler.compile_function(kernel.function, kernel.signature(kernel.dtypes[-1]))
+    with machine_code.compiling():
+        _symbol, externals, code = numba_pipeline.compile_function(kernel.function, kernel.signature(kernel.dtypes[-1]))
     assert code
-    assert set(externals) <= native.EXTERNALS
+    assert set(externals) <= machine_code.EXTERNALS
 
 
 @helper
@@ -46,17 +46,19 @@ def wholes(x: Floats, counts: Ints, count: Int) -> int:
 def run(code, count=12):
     x, counts = np.linspace(-4.0, 9.0, count), np.zeros(count, np.int64)
     kinds = Unregistered(wholes)
-    with native.compiling():
-        address = native.link(
-            code(wholes, pairs.Kernel("wholes", wholes, None, kinds.arguments, ()).signature("float64"))
+    with machine_code.compiling():
+        address = machine_code.link(
+            code(wholes, registry.Kernel("wholes", wholes, None, kinds.arguments, ()).signature("float64"))
         )
-    call = native.Function(address, [native.ctypes.c_void_p, native.ctypes.c_void_p, native.ctypes.c_int64])
+    call = machine_code.Function(
+        address, [machine_code.ctypes.c_void_p, machine_code.ctypes.c_void_p, machine_code.ctypes.c_int64]
+    )
     return call(x.ctypes.data, counts.ctypes.data, count), x.tobytes(), counts.tobytes()
 
 
 def test_both_compilers_make_the_same_of_a_function():
-    short = run(lambda *asked: native.Code(*compiler.compile_function(*asked)))
-    assert short == run(native.compile_by_numba)
+    short = run(lambda *asked: machine_code.Code(*numba_pipeline.compile_function(*asked)))
+    assert short == run(machine_code.compile_by_numba)
     assert short[0] != 0
 
 
@@ -76,7 +78,7 @@ def test_a_numba_whose_parts_have_changed_only_takes_longer(monkeypatch):
     def changed(*_):
         raise AttributeError("PassManager")
 
-    monkeypatch.setattr(compiler, "begin", changed)
+    monkeypatch.setattr(numba_pipeline, "begin", changed)
     x = np.arange(5.0)
     Unregistered(greatest)("float64", x, 5)
     np.testing.assert_array_equal(x, [2, 2, 2, 3, 4])
@@ -96,11 +98,11 @@ def test_numba_itself_stays_as_it_was():
 @pytest.mark.parametrize("fails", ["", "numba", "llvm"])
 def test_llvm_works_beside_numba(fails, monkeypatch):
     """Each part in a thread of its own. Whatever fails there is done again, by Numba's whole compiler."""
-    found = Loader(pairs._find)
+    found = Loader(registry._find)
     monkeypatch.setattr(cache, "read", lambda *_: None)
     monkeypatch.setattr(cache, "write", lambda *_: None)
     threads, whole = [], []
-    begin, compile_by_numba = native.begin, native.compile_by_numba
+    begin, compile_by_numba = machine_code.begin, machine_code.compile_by_numba
 
     def part(name):
         threads.append(threading.get_ident())
@@ -112,8 +114,8 @@ def test_llvm_works_beside_numba(fails, monkeypatch):
         finish = begin(*asked)
         return lambda: part("llvm") or finish()
 
-    monkeypatch.setattr(native, "begin", begun)
-    monkeypatch.setattr(native, "compile_by_numba", lambda *asked: whole.append(1) or compile_by_numba(*asked))
+    monkeypatch.setattr(machine_code, "begin", begun)
+    monkeypatch.setattr(machine_code, "compile_by_numba", lambda *asked: whole.append(1) or compile_by_numba(*asked))
     found.begin("layout.scatter", "float64")
     found.begin("layout.scatter", "float64")
     address = found.address("layout.scatter", "float64")

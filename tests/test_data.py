@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from fastmlp import data
+from fastmlp.checks import scalars
+from fastmlp.core import data
 from fastmlp.spec import DTYPES, Spec
 
 SOFTMAX = Spec.build([2, 3])
@@ -304,38 +305,38 @@ def test_labels_one_hot_rows_and_columns_agree(draw):
 
 
 def test_numbers_that_pass():
-    assert data.positive_int(np.int16(3), "n") == 3
-    assert type(data.positive_int(np.int16(3), "n")) is int
-    assert data.positive_float(np.float32(0.5), "x") == 0.5
-    assert data.positive_float(2, "x") == 2.0
-    assert data.finite_float(-1, "x") == -1.0
-    assert [data.fraction(value, "x") for value in (0, 0.5, 1)] == [0.0, 0.5, 1.0]
+    assert scalars.positive_int(np.int16(3), "n") == 3
+    assert type(scalars.positive_int(np.int16(3), "n")) is int
+    assert scalars.positive_float(np.float32(0.5), "x") == 0.5
+    assert scalars.positive_float(2, "x") == 2.0
+    assert scalars.finite_float(-1, "x") == -1.0
+    assert [scalars.fraction(value, "x") for value in (0, 0.5, 1)] == [0.0, 0.5, 1.0]
 
 
 @pytest.mark.parametrize(
     ("check", "value", "error"),
     [
-        (data.positive_int, 0, ValueError),
-        (data.positive_int, -1, ValueError),
-        (data.positive_int, 2**32, ValueError),
-        (data.positive_int, True, TypeError),
-        (data.positive_int, np.True_, TypeError),
-        (data.positive_int, 2.0, TypeError),
-        (data.positive_int, "2", TypeError),
-        (data.positive_int, None, TypeError),
-        (data.positive_float, 0, ValueError),
-        (data.positive_float, -0.1, ValueError),
-        (data.positive_float, np.nan, ValueError),
-        (data.positive_float, np.inf, ValueError),
-        (data.positive_float, 10**400, ValueError),
-        (data.positive_float, True, TypeError),
-        (data.positive_float, "0.1", TypeError),
-        (data.positive_float, 1j, TypeError),
-        (data.positive_float, None, TypeError),
-        (data.finite_float, np.nan, ValueError),
-        (data.fraction, -0.1, ValueError),
-        (data.fraction, 1.1, ValueError),
-        (data.fraction, False, TypeError),
+        (scalars.positive_int, 0, ValueError),
+        (scalars.positive_int, -1, ValueError),
+        (scalars.positive_int, 2**32, ValueError),
+        (scalars.positive_int, True, TypeError),
+        (scalars.positive_int, np.True_, TypeError),
+        (scalars.positive_int, 2.0, TypeError),
+        (scalars.positive_int, "2", TypeError),
+        (scalars.positive_int, None, TypeError),
+        (scalars.positive_float, 0, ValueError),
+        (scalars.positive_float, -0.1, ValueError),
+        (scalars.positive_float, np.nan, ValueError),
+        (scalars.positive_float, np.inf, ValueError),
+        (scalars.positive_float, 10**400, ValueError),
+        (scalars.positive_float, True, TypeError),
+        (scalars.positive_float, "0.1", TypeError),
+        (scalars.positive_float, 1j, TypeError),
+        (scalars.positive_float, None, TypeError),
+        (scalars.finite_float, np.nan, ValueError),
+        (scalars.fraction, -0.1, ValueError),
+        (scalars.fraction, 1.1, ValueError),
+        (scalars.fraction, False, TypeError),
     ],
 )
 def test_numbers_refused(check, value, error):

@@ -7,13 +7,16 @@ import time
 import numpy as np
 import pytest
 
-from fastmlp import Model, pairs, pieces, threads
-from fastmlp import plan as at
-from fastmlp.forward import Pass, empty
-from fastmlp.pairs import Floats, Int, Ints
+from fastmlp import Model
+from fastmlp.engine import doors, row_pieces
+from fastmlp.engine.forward import Pass, empty
+from fastmlp.jit import registry
+from fastmlp.jit.registry import Floats, Int, Ints
+from fastmlp.kernels import plan as at
+from fastmlp.system import thread_pool
 
-LEAD = pieces._LEAD
-HELP = pieces._HELP
+LEAD = row_pieces._LEAD
+HELP = row_pieces._HELP
 
 
 class Call:
@@ -27,14 +30,14 @@ class Call:
         self.parameters = parameters.ctypes.data
         self.result = empty(spec, "outputs", rows)
         self.passes = [Pass(spec, parameters, "streamed", 512, 0) for _ in range(helpers + 1)]
-        self.turns, self.doors = threads.lines(2), threads.Doors(helpers)
+        self.turns, self.doors = doors.lines(2), doors.Doors(helpers)
         self.turns[at.TAKEN] = 1
         for ready in self.passes:
             ready.take("outputs", rows, self.x.ctypes.data, self.result.ctypes.data)
             ready.plan[at.TURNS] = self.turns.ctypes.data
-        self.function = pairs.address("predict.checked", "float64")
-        self.leads = pairs.function("predict.lead", "float64", LEAD)
-        self.helps = pairs.function("predict.help_out", "float64", HELP)
+        self.function = registry.address("predict.checked", "float64")
+        self.leads = registry.function("predict.lead", "float64", LEAD)
+        self.helps = registry.function("predict.help_out", "float64", HELP)
 
     def lead(self):
         state = self.leads(
@@ -80,11 +83,11 @@ def test_the_leader_ends_when_all_who_came_have_left(helpers):
     """Hundreds of races: whoever comes in has left when the leader's kernel returns."""
     came, until = 0, time.monotonic() + 100
     for round_of in itertools.count():  # on a busy machine it may take long until one comes in
-        if round_of >= 300 and (came or threads.available() == 1 or time.monotonic() > until):
+        if round_of >= 300 and (came or thread_pool.available() == 1 or time.monotonic() > until):
             break
         if round_of % 100 == 0:
             call = Call(helpers)
-        call.doors, call.turns[at.TAKEN] = threads.Doors(helpers), 1
+        call.doors, call.turns[at.TAKEN] = doors.Doors(helpers), 1
         call.result[:] = 0
         others = [threading.Thread(target=call.help, args=(number,)) for number in range(helpers)]
         for other in others:
@@ -100,7 +103,7 @@ def test_the_leader_ends_when_all_who_came_have_left(helpers):
             other.join()
         assert (call.result == 7).all()  # nobody wrote after the leader's kernel
         assert call.states() == states
-    assert came or threads.available() == 1
+    assert came or thread_pool.available() == 1
 
 
 def test_a_helper_that_met_what_is_not_finite_tells_it():
@@ -108,7 +111,7 @@ def test_a_helper_that_met_what_is_not_finite_tells_it():
     call.x[1999] = np.nan
     found = set()
     for _ in range(50):
-        call.doors, call.turns[:] = threads.Doors(1), 0
+        call.doors, call.turns[:] = doors.Doors(1), 0
         call.turns[at.TAKEN] = 1
         other = threading.Thread(target=call.help)
         other.start()
@@ -118,6 +121,6 @@ def test_a_helper_that_met_what_is_not_finite_tells_it():
 
 
 def test_the_signatures_are_those_of_the_kernels():
-    pairs.load_all()
-    assert pairs.PAIRS["predict.lead"].arguments == LEAD == (Ints, Floats, Int, Ints, Int)
-    assert pairs.PAIRS["predict.help_out"].arguments == HELP == (Ints, Floats, Int, Ints)
+    registry.load_all()
+    assert registry.PAIRS["predict.lead"].arguments == LEAD == (Ints, Floats, Int, Ints, Int)
+    assert registry.PAIRS["predict.help_out"].arguments == HELP == (Ints, Floats, Int, Ints)

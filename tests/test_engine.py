@@ -12,14 +12,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fastmlp import definition, engine, forward, workspace
-from fastmlp import plan as at
+from fastmlp.engine import buffers, forward, numba_backend, reference_backend
+from fastmlp.engine.buffers import TILE_BYTES, Workspace, aligned, choose_schedule, tile_rows
+from fastmlp.kernels import plan as at
 from fastmlp.optimizers import SGD, Adam
 from fastmlp.reference.arithmetic import LINE
 from fastmlp.schedules import Cosine
 from fastmlp.spec import DTYPES, Spec
 from fastmlp.training import Training
-from fastmlp.workspace import TILE_BYTES, Workspace, aligned, choose_schedule, tile_rows
 
 SCHEDULES = ("streamed", "layered", "rowwise")
 
@@ -80,9 +80,9 @@ def test_aligned_buffers(count, dtype):
 def test_tiles_are_whole_groups_that_cover_a_chunk(layers, rows, group, dtype):
     spec = Spec.build(layers, output="identity", dtype=dtype)
     tile = tile_rows(spec, rows, group)
-    chunk = min(rows, engine.CHUNK)
+    chunk = min(rows, numba_backend.CHUNK)
     assert tile % group == 0
-    assert group <= tile <= engine.CHUNK
+    assert group <= tile <= numba_backend.CHUNK
     # as few rows too many as groups allow, and no tile without a row
     tiles = math.ceil(chunk / tile)
     assert (tiles - 1) * tile < chunk <= tiles * tile
@@ -101,12 +101,12 @@ def test_tiles_fit_the_cache_while_sums_do():
 def test_a_workspace_keeps_its_arrays_alive(rows, schedule):
     spec = Spec.build([3, 4, 2], hidden="tanh")
     x, y = random_data(spec, rows)
-    workspace = Workspace(spec, schedule, rows)
-    workspace.for_loss(rows)
-    workspace.for_gradient()
-    workspace.data(x, y)
+    buffers = Workspace(spec, schedule, rows)
+    buffers.for_loss(rows)
+    buffers.for_gradient()
+    buffers.data(x, y)
     alive = [weakref.ref(x), weakref.ref(y)]
-    extents = [(array.ctypes.data, array.nbytes) for array in (*workspace._arrays, x, y)]
+    extents = [(array.ctypes.data, array.nbytes) for array in (*buffers._arrays, x, y)]
     del x, y
     gc.collect()
     assert all(reference() is not None for reference in alive)
@@ -118,19 +118,19 @@ def test_a_workspace_keeps_its_arrays_alive(rows, schedule):
     }[schedule]
     fields += [at.X, at.Y, at.Y_TILE, at.ONES, at.STATISTICS, at.GRADIENT, at.LEVELS]
     for field in fields:
-        address = int(workspace.plan[field])
+        address = int(buffers.plan[field])
         assert any(start <= address < start + max(size, 1) for start, size in extents), f"field {field}"
         if field not in (at.X, at.Y):
             assert address % LINE == 0
-    del workspace
+    del buffers
     gc.collect()
     assert all(reference() is None for reference in alive)
 
 
 def test_the_plan_holds_the_layers():
     spec = Spec.build([3, 4, 5, 2], hidden=["relu", "tanh"])
-    workspace = Workspace(spec, "streamed", 100)
-    plan = workspace.plan
+    buffers = Workspace(spec, "streamed", 100)
+    plan = buffers.plan
     assert (plan[at.LAYERS], plan[at.PARAMETERS], plan[at.OUTPUTS], plan[at.COLUMNS]) == (3, spec.parameters, 2, 1)
     table = plan[at.FIELDS :].reshape(3, at.LAYER_FIELDS)
     assert table[:, at.LAYER_INPUTS].tolist() == [3, 4, 5]
@@ -163,7 +163,7 @@ class Guarded:
         self.made = []
 
     def replace(self, monkeypatch):
-        for module in (engine, forward, workspace):
+        for module in (numba_backend, forward, buffers):
             monkeypatch.setattr(module, "aligned", self)
 
     def __call__(self, count, dtype):
@@ -210,16 +210,18 @@ def test_kernels_stay_within_their_buffers(layers, output, hidden, dtype, monkey
             for batch in batches:
                 guarded = Guarded()
                 guarded.replace(monkeypatch)
-                end_of(engine.train(spec, parameters.copy(), x, y, training(2, batch, order=1), schedule=schedule))
+                end_of(
+                    numba_backend.train(spec, parameters.copy(), x, y, training(2, batch, order=1), schedule=schedule)
+                )
                 guarded.check()
-            for calculate in (engine.outputs, engine.logits):
+            for calculate in (numba_backend.outputs, numba_backend.logits):
                 guarded = Guarded()
                 guarded.replace(monkeypatch)
                 calculate(spec, parameters, x, schedule)
                 guarded.check()
             guarded = Guarded()
             guarded.replace(monkeypatch)
-            engine.evaluate(spec, parameters, x, y, schedule)
+            numba_backend.evaluate(spec, parameters, x, y, schedule)
             guarded.check()
 
 
@@ -245,7 +247,7 @@ def test_kernels_stay_within_their_buffers_with_all_options(layers, output, more
                 guarded.replace(monkeypatch)
                 asked = training(2, batch, order=1, dropout=dropout, **more)
                 parameters = random_parameters(spec)
-                end_of(engine.train(spec, parameters, x, y, asked, weights=weights, schedule=schedule))
+                end_of(numba_backend.train(spec, parameters, x, y, asked, weights=weights, schedule=schedule))
                 guarded.check()
 
 
@@ -275,19 +277,19 @@ def test_the_guards_see_a_write():
 def test_rows_lie_in_tiles(rows, layers, dtype):
     spec = Spec.build(layers, dtype=dtype)
     x, y = random_data(spec, rows)
-    workspace = Workspace(spec, "streamed", rows)
-    workspace.tiled_data(x, y)
-    tile, stride = int(workspace.plan[at.TILE]), int(workspace.plan[at.STRIDE])
-    per_chunk = math.ceil(engine.CHUNK / tile)  # as `kernels/train.py` finds a tile
+    buffers = Workspace(spec, "streamed", rows)
+    buffers.tiled_data(x, y)
+    tile, stride = int(buffers.plan[at.TILE]), int(buffers.plan[at.STRIDE])
+    per_chunk = math.ceil(numba_backend.CHUNK / tile)  # as `kernels/train.py` finds a tile
     kind = ctypes.c_double if dtype == "float64" else ctypes.c_float
     for field, source in ((at.X_TILES, x), (at.Y_TILES, y[:, None])):
         columns = source.shape[1]
-        for chunk in range(0, rows, engine.CHUNK):
-            for first in range(chunk, min(chunk + engine.CHUNK, rows), tile):
-                number = chunk // engine.CHUNK * per_chunk + (first - chunk) // tile
-                address = int(workspace.plan[field]) + number * columns * stride * x.itemsize
+        for chunk in range(0, rows, numba_backend.CHUNK):
+            for first in range(chunk, min(chunk + numba_backend.CHUNK, rows), tile):
+                number = chunk // numba_backend.CHUNK * per_chunk + (first - chunk) // tile
+                address = int(buffers.plan[field]) + number * columns * stride * x.itemsize
                 held = np.ctypeslib.as_array((kind * (columns * stride)).from_address(address)).reshape(columns, stride)
-                last = min(first + tile, chunk + engine.CHUNK, rows)
+                last = min(first + tile, chunk + numba_backend.CHUNK, rows)
                 assert held[:, : last - first].tobytes() == source[first:last].T.tobytes()
                 assert not held[:, last - first : tile].any()
 
@@ -299,24 +301,28 @@ def test_many_chunks_are_the_references_bits(rows, dtype):
     spec = Spec.build([2, 3, 2], dtype=dtype)
     x, y = random_data(spec, rows)
     parameters = random_parameters(spec)
-    assert engine.evaluate(spec, parameters, x, y) == definition.evaluate(spec, parameters, x, y)
-    assert engine.outputs(spec, parameters, x).tobytes() == definition.outputs(spec, parameters, x).tobytes()
+    assert numba_backend.evaluate(spec, parameters, x, y) == reference_backend.evaluate(spec, parameters, x, y)
+    assert (
+        numba_backend.outputs(spec, parameters, x).tobytes() == reference_backend.outputs(spec, parameters, x).tobytes()
+    )
     one, other = parameters.copy(), parameters.copy()
-    assert end_of(engine.train(spec, one, x, y, training())) == end_of(definition.train(spec, other, x, y, training()))
+    assert end_of(numba_backend.train(spec, one, x, y, training())) == end_of(
+        reference_backend.train(spec, other, x, y, training())
+    )
     assert one.tobytes() == other.tobytes()
 
 
 def test_outputs_of_more_rows_than_one_call_takes():
     """A look for Ctrl-C comes every 64 chunks."""
     spec = Spec.build([2, 3, 2])
-    rows = engine.CHUNK * 64 + 700
+    rows = numba_backend.CHUNK * 64 + 700
     x, y = random_data(spec, rows)
     parameters = random_parameters(spec)
-    whole = engine.logits(spec, parameters, x)
-    for first in (0, engine.CHUNK * 64 - 3, engine.CHUNK * 64, rows - 5):
+    whole = numba_backend.logits(spec, parameters, x)
+    for first in (0, numba_backend.CHUNK * 64 - 3, numba_backend.CHUNK * 64, rows - 5):
         part = slice(first, first + 5)
-        assert engine.logits(spec, parameters, x[part]).tobytes() == whole[part].tobytes()
-    assert engine.evaluate(spec, parameters, x, y)[1] == np.mean(whole.argmax(axis=1) == y)
+        assert numba_backend.logits(spec, parameters, x[part]).tobytes() == whole[part].tobytes()
+    assert numba_backend.evaluate(spec, parameters, x, y)[1] == np.mean(whole.argmax(axis=1) == y)
 
 
 # ---------------------------------------------------------------------------------------------------------
@@ -330,13 +336,13 @@ def test_needed_rows_against_all_of_them(rows):
     shares |= {0.5, 0.9, 0.95, 0.99, 1 / 3, 5e-324, 1 - 2**-53}
     for share in shares:
         fewest = next(right for right in range(rows + 1) if right / rows >= share)
-        assert engine._needed(share, rows) == fewest
-    assert engine._needed(None, rows) == rows + 1
+        assert numba_backend._needed(share, rows) == fewest
+    assert numba_backend._needed(None, rows) == rows + 1
 
 
 @given(rows=st.integers(1, 2**32 - 1), share=st.floats(0, 1))
 def test_needed_rows_of_any_number(rows, share):
-    needed = engine._needed(share, rows)
+    needed = numba_backend._needed(share, rows)
     assert 0 <= needed <= rows
     assert needed / rows >= share
     assert needed == 0 or (needed - 1) / rows < share
@@ -348,7 +354,7 @@ def test_the_scale_of_a_batch(output, factor, terms, dtype):
     spec = Spec.build([2, 3], output=output, dtype=dtype)
     kind = np.dtype(dtype).type
     for rows in (1, 7, 512, 10**6 + 1):
-        scale = engine._scale(spec, rows)
+        scale = numba_backend._scale(spec, rows)
         assert scale.dtype == dtype
         exact = Fraction(factor) / Fraction(float(kind(rows * terms)))
         assert scale == kind(factor) / kind(rows * terms)
@@ -364,7 +370,7 @@ def test_a_long_training_returns_now_and_then():
     spec = Spec.build([2, 8, 8, 2])
     x, y = random_data(spec, 2000)
     steps, ends = [], [time.perf_counter()]
-    for step in engine.train(spec, random_parameters(spec), x, y, training(10**9, record_every=10**9)):
+    for step in numba_backend.train(spec, random_parameters(spec), x, y, training(10**9, record_every=10**9)):
         steps.append(step)
         ends.append(time.perf_counter())
         if ends[-1] - ends[0] > 0.8:
@@ -390,7 +396,7 @@ def test_calls_ask_for_a_number_of_batches_that_kernels_can_count(clock, drawn, 
         return now[0]
 
     asked = []
-    function = engine.pairs.function
+    function = numba_backend.pairs.function
 
     def spying(name, dtype, arguments):
         run = function(name, dtype, arguments)
@@ -403,15 +409,15 @@ def test_calls_ask_for_a_number_of_batches_that_kernels_can_count(clock, drawn, 
 
         return spied
 
-    monkeypatch.setattr(engine.time, "perf_counter", perf_counter)
-    monkeypatch.setattr(engine.pairs, "function", spying)
-    monkeypatch.setattr(engine, "RECORDS", 4)  # a call ends after so many
+    monkeypatch.setattr(numba_backend.time, "perf_counter", perf_counter)
+    monkeypatch.setattr(numba_backend.pairs, "function", spying)
+    monkeypatch.setattr(numba_backend, "RECORDS", 4)  # a call ends after so many
     spec = Spec.build([2, 2])
     x, y = random_data(spec, 4)
     order = np.random.RandomState(0).permutation
     arguments = {"batch_size": 2, "order": lambda epoch: order(4)} if drawn else {}
     records, state, epochs = end_of(
-        engine.train(spec, random_parameters(spec), x, y, training(1200, **arguments)),
+        numba_backend.train(spec, random_parameters(spec), x, y, training(1200, **arguments)),
     )
     assert (state, epochs, len(records)) == ("done", 1200, 1200)
     assert all(type(count) is int and 1 <= count < 2**62 for count in asked)
@@ -428,10 +434,10 @@ def test_calls_of_one_batch_give_the_same_bits(batch, drawn, monkeypatch):
         parameters = random_parameters(spec)
         order = np.random.RandomState(0).permutation
         asked = training(6, batch, order=(lambda epoch: order(50)) if drawn else 3)
-        return end_of(engine.train(spec, parameters, x, y, asked)), parameters.tobytes()
+        return end_of(numba_backend.train(spec, parameters, x, y, asked)), parameters.tobytes()
 
     expected = train()
-    function = engine.pairs.function
+    function = numba_backend.pairs.function
     calls = []
 
     def by_ones(name, dtype, arguments):
@@ -439,10 +445,10 @@ def test_calls_of_one_batch_give_the_same_bits(batch, drawn, monkeypatch):
         trains = name in ("train.train", "online.train")
         return (lambda *given: calls.append(1) or run(*given[:2], 1)) if trains else run
 
-    monkeypatch.setattr(engine.pairs, "function", by_ones)
+    monkeypatch.setattr(numba_backend.pairs, "function", by_ones)
     assert train() == expected
     assert len(calls) >= 6 * math.ceil(50 / batch)
-    monkeypatch.setattr(engine, "RECORDS", 1)
+    monkeypatch.setattr(numba_backend, "RECORDS", 1)
     assert train() == expected
 
 
@@ -453,9 +459,9 @@ def test_parameters_are_the_callers_at_each_step():
     parameters = random_parameters(spec)
     order = np.random.RandomState(0).permutation
     asked = training(5, 16, order=lambda epoch: order(40))
-    seen = [(step.epochs, parameters.tobytes()) for step in engine.train(spec, parameters, x, y, asked)]
+    seen = [(step.epochs, parameters.tobytes()) for step in numba_backend.train(spec, parameters, x, y, asked)]
     reference = random_parameters(spec)
     order = np.random.RandomState(0).permutation
-    expected = [(s.epochs, reference.tobytes()) for s in definition.train(spec, reference, x, y, asked)]
+    expected = [(s.epochs, reference.tobytes()) for s in reference_backend.train(spec, reference, x, y, asked)]
     assert set(seen) <= {*expected, (5, reference.tobytes())}
     assert seen[-1] == (5, reference.tobytes())

@@ -29,7 +29,8 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from test_docs import run_page
 
 import fastmlp
-from fastmlp import CrossEntropy, Huber, MLPClassifier, MLPRegressor, Quantile, Spec, engine, estimators
+from fastmlp import CrossEntropy, Huber, MLPClassifier, MLPRegressor, Quantile, Spec, estimators
+from fastmlp.engine import numba_backend
 from fastmlp.schedules import Cosine, ReduceOnPlateau
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -254,7 +255,7 @@ def test_activations_of_each_layer():
     made = quick(hidden_layer_sizes=(5, 4, 3), activation=["gelu", "logistic", "leaky_relu"]).fit(X, y)
     spec = Spec.build([5, 5, 4, 3, 3], ["gelu", "sigmoid", "leaky_relu"], "softmax")
     flat = np.concatenate([np.append(w.ravel(), b) for w, b in zip(made.coefs_, made.intercepts_, strict=True)])
-    assert_same_bits(made.predict_proba(X), engine.outputs(spec, flat, X))
+    assert_same_bits(made.predict_proba(X), numba_backend.outputs(spec, flat, X))
     for wrong in (["gelu"], ["gelu", "tanh", "swish"]):
         with pytest.raises(ValueError, match="activation has"):
             quick(hidden_layer_sizes=(5, 4, 3), activation=wrong).fit(X, y)

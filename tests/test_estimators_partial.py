@@ -8,7 +8,8 @@ from bits import assert_same_bits
 
 pytest.importorskip("sklearn", "1.6", reason="scikit-learn is not installed, or older than 1.6")
 
-from fastmlp import MLPClassifier, MLPRegressor, Spec, engine
+from fastmlp import MLPClassifier, MLPRegressor, Spec
+from fastmlp.engine import numba_backend
 from fastmlp.schedules import Cosine
 from fastmlp.training import Training
 
@@ -74,8 +75,8 @@ def test_what_is_kept_changes_no_bit(parameters, weighed, dtype):
 
 def test_workspaces_are_kept_while_rows_are_as_many(monkeypatch):
     X, y = rows()
-    made, ready = [], engine.ready
-    monkeypatch.setattr(engine, "ready", lambda *a, **k: made.append(1) or ready(*a, **k))
+    made, ready = [], numba_backend.ready
+    monkeypatch.setattr(numba_backend, "ready", lambda *a, **k: made.append(1) or ready(*a, **k))
     estimator = MLPClassifier(9, random_state=1)
     for count, expected in ((40, 1), (40, 1), (40, 1), (39, 2), (39, 2), (40, 3)):
         estimator.partial_fit(X[:count], y[:count], classes=[0, 1, 2])
@@ -165,13 +166,13 @@ def test_a_kept_workspace_goes_back_to_where_a_diverging_training_began():
     training = Training(1, 0.5, 80, record_every=1)
     parameters = np.random.RandomState(0).normal(size=spec.parameters)
     x, targets = np.ascontiguousarray(X), y.astype(float)
-    workspace = engine.ready(spec, parameters, x, targets, training, once=True)
-    assert engine.can_be_kept(workspace, training)
-    (step,) = engine.train(spec, parameters, x, targets, training, workspace=workspace)
+    workspace = numba_backend.ready(spec, parameters, x, targets, training, once=True)
+    assert numba_backend.can_be_kept(workspace, training)
+    (step,) = numba_backend.train(spec, parameters, x, targets, training, workspace=workspace)
     assert step.state == "done"
     before, bad = parameters.copy(), x.copy()
     bad[3, 2] = np.nan
-    (step,) = engine.train(spec, parameters, bad, targets, training, workspace=workspace)
+    (step,) = numba_backend.train(spec, parameters, bad, targets, training, workspace=workspace)
     assert step.state == "diverged"
     assert_same_bits(parameters, before)
 

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fastmlp import files
+from fastmlp.storage import container
 
 TENSORS = {
     "weights": np.array([[1.5, -0.0, 5e-324], [np.pi, -1e308, 0.1]]),
@@ -43,14 +43,14 @@ def same(found, expected=TENSORS):
 
 
 def content(path, tensors=TENSORS, header=HEADER):
-    files.write(path, tensors, header)
+    container.write(path, tensors, header)
     return path.read_bytes()
 
 
 def refused(path, content):
     path.write_bytes(content)
     with pytest.raises(ValueError, match=re.escape(str(path))) as caught:
-        files.read(path)
+        container.read(path)
     return str(caught.value).replace(str(path), "PATH")
 
 
@@ -58,8 +58,8 @@ def refused(path, content):
 
 
 def test_what_was_written_is_read(path):
-    files.write(path, TENSORS, HEADER)
-    tensors, header = files.read(path)
+    container.write(path, TENSORS, HEADER)
+    tensors, header = container.read(path)
     assert same(tensors)
     assert header == HEADER
     assert list(tensors) == sorted(TENSORS)
@@ -69,8 +69,8 @@ def test_what_was_written_is_read(path):
 @pytest.mark.parametrize("order", "<>")
 def test_every_dtype_in_both_byte_orders(path, dtype, order):
     array = np.array([[0, 1, 1], [1, 0, 1]], np.dtype(dtype).newbyteorder(order))
-    files.write(path, {"a": array}, {})
-    found = files.read(path)[0]["a"]
+    container.write(path, {"a": array}, {})
+    found = container.read(path)[0]["a"]
     assert found.dtype.isnative
     assert bits(found) == bits(array.astype(dtype))
 
@@ -93,36 +93,36 @@ def test_every_dtype_in_both_byte_orders(path, dtype, order):
 def test_every_layout_and_shape(path, array):
     import safetensors.numpy
 
-    files.write(path, {"a": array, "z": np.ones(1, np.int8)}, {})
-    found = files.read(path)[0]["a"]
+    container.write(path, {"a": array, "z": np.ones(1, np.int8)}, {})
+    found = container.read(path)[0]["a"]
     assert bits(found) == bits(np.array(array, order="C"))
     assert bits(safetensors.numpy.load_file(path)["a"]) == bits(found)
 
 
 def test_nan_keeps_its_payload(path):
     array = np.array([0x7FF8000000000123, 0xFFF0000000000001], np.uint64).view(np.float64)
-    files.write(path, {"a": array}, {})
-    assert bits(files.read(path)[0]["a"]) == bits(array)
+    container.write(path, {"a": array}, {})
+    assert bits(container.read(path)[0]["a"]) == bits(array)
 
 
 def test_arrays_are_ones_own(path):
     odd = {"a": np.ones(3, np.int8), "b": np.ones(3, np.float32), "c": np.ones((2, 3)), "d": np.ones(())}
-    files.write(path, odd, {})
-    for array in files.read(path)[0].values():
+    container.write(path, odd, {})
+    for array in container.read(path)[0].values():
         assert array.flags.owndata
         assert array.flags.writeable
         assert array.flags.aligned
         assert array.flags.c_contiguous
         array[...] = 2
-    assert same(files.read(path)[0], odd)
+    assert same(container.read(path)[0], odd)
 
 
 def test_floats_of_the_header_come_back_exactly(path):
     random = np.random.default_rng(0).integers(0, 2**64, 2000, np.uint64).view(np.float64)
     values = [*random[np.isfinite(random)].tolist(), 5e-324, -0.0, 0.1, 1 / 3, 1.7976931348623157e308, np.float64(0.1)]
     header = {"floats": values, "large": 2**128 - 1, "true": True, "none": None}
-    files.write(path, {}, header)
-    found = files.read(path)[1]
+    container.write(path, {}, header)
+    found = container.read(path)[1]
     assert np.array(found["floats"]).tobytes() == np.array(values).tobytes()
     assert found == header
     assert found["true"] is True
@@ -140,7 +140,7 @@ def test_others_read_it(path):
     """By the library's own functions, and by the code of docs/files.md."""
     from safetensors import safe_open
 
-    files.write(path, TENSORS, HEADER)
+    container.write(path, TENSORS, HEADER)
     with safe_open(path, framework="np") as file:
         metadata = file.metadata()
         assert same({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
@@ -156,7 +156,7 @@ def test_others_read_it(path):
 
 
 def test_writing_needs_no_library_and_nothing_is_imported_early(path):
-    code = f"import sys, fastmlp.files as files\nfiles.write({str(path)!r}, {{}}, {{}})\n"
+    code = f"import sys, fastmlp.storage.container as files\nfiles.write({str(path)!r}, {{}}, {{}})\n"
     code += "assert 'safetensors' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
 
@@ -167,7 +167,7 @@ def test_writing_needs_no_library_and_nothing_is_imported_early(path):
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, [[{"a": np.nan}]]])
 def test_a_header_of_numbers_that_json_lacks(path, value):
     with pytest.raises(ValueError, match="header cannot be stored as JSON"):
-        files.write(path, {}, {"a": value})
+        container.write(path, {}, {"a": value})
     assert not list(path.parent.iterdir())
 
 
@@ -182,13 +182,13 @@ def test_a_header_of_numbers_that_json_lacks(path, value):
 )
 def test_headers_of_other_types(path, header, message):
     with pytest.raises(TypeError, match=re.escape(message)):
-        files.write(path, {}, header)
+        container.write(path, {}, header)
 
 
 @pytest.mark.parametrize("name", ["", "__metadata__", 'a"', "a\\", "\n", "\u00e9", 3])
 def test_names_that_are_refused(path, name):
     with pytest.raises(ValueError, match="tensor name"):
-        files.write(path, {name: np.ones(1)}, {})
+        container.write(path, {name: np.ones(1)}, {})
 
 
 @pytest.mark.parametrize(
@@ -196,13 +196,13 @@ def test_names_that_are_refused(path, name):
 )
 def test_tensors_that_are_refused(path, array):
     with pytest.raises(TypeError, match="tensor a is"):
-        files.write(path, {"a": array}, {})
+        container.write(path, {"a": array}, {})
 
 
 def test_a_header_that_safetensors_would_not_read(path, monkeypatch):
-    monkeypatch.setattr(files, "_LARGEST", 1000)
+    monkeypatch.setattr(container, "_LARGEST", 1000)
     with pytest.raises(ValueError, match="1000 can be stored"):
-        files.write(path, {}, {"a": "a" * 1000})
+        container.write(path, {}, {"a": "a" * 1000})
 
 
 # Damage
@@ -218,7 +218,7 @@ def test_a_file_cut_short_anywhere_is_refused(path):
 
 def is_refused(path):
     try:
-        files.read(path)
+        container.read(path)
     except ValueError as error:
         return str(path) in str(error)
     return False
@@ -245,7 +245,7 @@ def test_every_flipped_bit_is_noticed(path):
 
 def test_without_the_checksum_flips_go_unnoticed(path, monkeypatch):
     whole = content(path)
-    monkeypatch.setattr(files, "_check_sum", lambda name, metadata, tensors: None)
+    monkeypatch.setattr(container, "_check_sum", lambda name, metadata, tensors: None)
     data = 8 * (8 + int.from_bytes(whole[:8], "little"))
     assert set(range(data, 8 * len(whole))) <= set(unnoticed_flips(path, whole))
 
@@ -304,7 +304,7 @@ def sealed(path, tensors, text):
     whole = content(path, tensors, {})
 
     def change(description):
-        description["__metadata__"].update(header=text, sha256=files._digest(text, tensors))
+        description["__metadata__"].update(header=text, sha256=container._digest(text, tensors))
 
     return rebuilt(whole, change)
 
@@ -389,14 +389,14 @@ def test_files_of_other_kinds_are_not_read_whole(path):
     path.write_bytes(b"PK\x03\x04" + bytes(10_000))
     os.truncate(path, 2**36)  # a hole
     with pytest.raises(ValueError, match="a zip archive"):
-        files.read(path)
+        container.read(path)
 
 
 def test_a_description_larger_than_any_is_not_read(path):
     path.write_bytes((200_000_000).to_bytes(8, "little") + b"{")
     os.truncate(path, 2**36)
     with pytest.raises(ValueError, match="no safetensors file, or one whose beginning is damaged"):
-        files.read(path)
+        container.read(path)
 
 
 def test_safetensors_of_others(path):
@@ -408,33 +408,33 @@ def test_safetensors_of_others(path):
 
 def test_the_system_s_errors_stay_its_own(path, tmp_path):
     with pytest.raises(FileNotFoundError) as caught:
-        files.read(path)
+        container.read(path)
     assert caught.value.filename == str(path)
     with pytest.raises(IsADirectoryError) as caught:
-        files.read(tmp_path)
+        container.read(tmp_path)
     assert caught.value.filename == str(tmp_path)
     with pytest.raises(TypeError):
-        files.read(0)
+        container.read(0)
 
 
 @posix
 def test_a_pipe_is_refused_and_not_waited_for(path):
     os.mkfifo(path)
-    for work in (lambda: files.read(path), lambda: files.write(path, {}, {})):
+    for work in (lambda: container.read(path), lambda: container.write(path, {}, {})):
         with pytest.raises(ValueError, match="a device or a pipe"):
             work()
     with pytest.raises(ValueError, match="a device or a pipe"):
-        files.write("/dev/null", {}, {})
+        container.write("/dev/null", {}, {})
 
 
 @posix
 def test_a_file_that_may_not_be_read(path, monkeypatch):
-    files.write(path, {}, {})
+    container.write(path, {}, {})
     path.chmod(0)
     if os.access(path, os.R_OK):
         pytest.skip("the superuser reads it")
     with pytest.raises(PermissionError) as caught:
-        files.read(path)
+        container.read(path)
     assert caught.value.filename == str(path)
 
 
@@ -446,7 +446,7 @@ def test_a_file_that_may_not_be_read(path, monkeypatch):
 def test_permissions_are_those_of_open(path, mask):
     before = os.umask(mask)
     try:
-        files.write(path, {}, {})
+        container.write(path, {}, {})
         with open(path.with_name("other"), "wb"):
             pass
     finally:
@@ -457,7 +457,7 @@ def test_permissions_are_those_of_open(path, mask):
 @posix
 @pytest.mark.parametrize("mode", [0o600, 0o666, 0o640, 0o755])
 def test_a_file_keeps_its_permissions(path, mode, monkeypatch):
-    files.write(path, {}, {})
+    container.write(path, {}, {})
     path.chmod(mode)
     synchronise, modes = os.fsync, []
 
@@ -466,10 +466,10 @@ def test_a_file_keeps_its_permissions(path, mode, monkeypatch):
         synchronise(descriptor)
 
     monkeypatch.setattr(os, "fsync", look)
-    files.write(path, TENSORS, {})
+    container.write(path, TENSORS, {})
     assert stat.S_IMODE(path.stat().st_mode) == mode
     assert modes[0] & ~mode == 0, "nobody may read the new file before it is in its place who might not read the old"
-    assert same(files.read(path)[0])
+    assert same(container.read(path)[0])
 
 
 @posix
@@ -478,7 +478,7 @@ def test_a_read_only_file_is_not_replaced(path, monkeypatch):
     path.chmod(0o400)
     monkeypatch.setattr(os, "access", lambda place, what: False)  # as for who is not the superuser
     with pytest.raises(PermissionError, match="read-only"):
-        files.write(path, {}, {})
+        container.write(path, {}, {})
     assert path.read_bytes() == old
 
 
@@ -488,15 +488,15 @@ def test_the_target_of_a_link_is_replaced(path, tmp_path):
     target = tmp_path / "deep" / "target"
     path.symlink_to(Path("deep", "target"))
     for tensors in ({}, TENSORS):  # once where nothing is yet
-        files.write(path, tensors, {})
+        container.write(path, tensors, {})
         assert path.is_symlink()
         assert not target.is_symlink()
-        assert same(files.read(target)[0], tensors)
+        assert same(container.read(target)[0], tensors)
         assert os.listdir(tmp_path / "deep") == ["target"]
     loop = tmp_path / "loop"
     loop.symlink_to("loop")
     with pytest.raises(OSError, match="leads to itself"):
-        files.write(loop, {}, {})
+        container.write(loop, {}, {})
     assert loop.is_symlink()
 
 
@@ -504,22 +504,22 @@ def test_every_way_to_name_a_path(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     long = "m" * 255
     for name in ("model", b"bytes", Path("path"), "a b \u00e9.x", "../" + tmp_path.name + "/up", long):
-        files.write(name, TENSORS, {})
-        assert same(files.read(name)[0])
+        container.write(name, TENSORS, {})
+        assert same(container.read(name)[0])
     assert len(os.listdir()) == 6
     with pytest.raises(TypeError):
-        files.write(3, {}, {})
+        container.write(3, {}, {})
 
 
 def test_places_that_are_refused(tmp_path):
     with pytest.raises(FileNotFoundError, match="there is no such folder, make it first") as caught:
-        files.write(tmp_path / "none" / "model", {}, {})
+        container.write(tmp_path / "none" / "model", {}, {})
     assert caught.value.filename == str(tmp_path / "none")
     with pytest.raises(IsADirectoryError, match="this is a folder, give the name of a file"):
-        files.write(tmp_path, {}, {})
+        container.write(tmp_path, {}, {})
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(OSError, match="there is no such folder"):
-        files.write(tmp_path / "file" / "model", {}, {})
+        container.write(tmp_path / "file" / "model", {}, {})
 
 
 # Crashes
@@ -558,7 +558,7 @@ def test_a_fault_leaves_what_was_there(path, fault, there):
     with pytest.MonkeyPatch.context() as patch:
         FAULTS[fault](patch)
         with pytest.raises((OSError, KeyboardInterrupt, MemoryError)) as caught:
-            files.write(path, {"a": np.ones(100_000)}, {})
+            container.write(path, {"a": np.ones(100_000)}, {})
     if isinstance(caught.value, OSError):
         assert "not saved: " in str(caught.value)
         assert "what was there is as it was" in str(caught.value)
@@ -573,11 +573,11 @@ def test_a_disk_without_space(path):
     code = f"""if True:
         import resource, signal
         import numpy as np
-        from fastmlp import files
+        from fastmlp.storage import container
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
         try:
-            files.write({str(path)!r}, {{"a": np.ones(100_000)}}, {{}})
+            container.write({str(path)!r}, {{"a": np.ones(100_000)}}, {{}})
         except OSError as error:
             print(error)
     """
@@ -612,8 +612,8 @@ def test_a_folder_that_cannot_be_synchronised_is_no_error(path, monkeypatch):
         synchronise(descriptor)
 
     monkeypatch.setattr(os, "fsync", fsync)
-    files.write(path, TENSORS, HEADER)
-    assert same(files.read(path)[0])
+    container.write(path, TENSORS, HEADER)
+    assert same(container.read(path)[0])
 
 
 def numbered(number):
@@ -622,7 +622,7 @@ def numbered(number):
 
 def number_of(path):
     """Which of the numbered files this is, whole."""
-    tensors, header = files.read(path)
+    tensors, header = container.read(path)
     assert same(tensors, numbered(header["number"])[0])
     return header["number"]
 
@@ -630,10 +630,10 @@ def number_of(path):
 SAVES = """if True:
     import itertools, sys
     import numpy as np
-    from fastmlp import files
+    from fastmlp.storage import container
     for number in itertools.count(1):
         tensors = {"a": np.full(20_000, number), "b": np.full((100, 100), number, np.float32)}
-        files.write(sys.argv[1], tensors, {"number": number})
+        container.write(sys.argv[1], tensors, {"number": number})
         if number == 1:
             print(flush=True)
 """
@@ -657,11 +657,11 @@ def test_a_killed_writer_leaves_a_whole_file(path):
 
 
 def test_writers_at_the_same_time_leave_one_whole_file(path):
-    files.write(path, *numbered(0))
+    container.write(path, *numbered(0))
 
     def work(number):
         for _ in range(20):
-            files.write(path, *numbered(number))
+            container.write(path, *numbered(number))
             assert 0 <= number_of(path) <= 4
 
     with ThreadPoolExecutor(4) as pool:
@@ -672,14 +672,14 @@ def test_writers_at_the_same_time_leave_one_whole_file(path):
 
 def test_tensors_are_copied_before_they_are_hashed(path, monkeypatch):
     array = np.ones(1000)
-    digest = files._digest
+    digest = container._digest
 
     def meanwhile(text, tensors):
         result = digest(text, tensors)
         array[:] = 2  # another thread's training
         return result
 
-    monkeypatch.setattr(files, "_digest", meanwhile)
-    files.write(path, {"a": array}, {})
+    monkeypatch.setattr(container, "_digest", meanwhile)
+    container.write(path, {"a": array}, {})
     monkeypatch.undo()
-    assert same(files.read(path)[0], {"a": np.ones(1000)})
+    assert same(container.read(path)[0], {"a": np.ones(1000)})

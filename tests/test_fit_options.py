@@ -10,7 +10,8 @@ import pytest
 from models import OUTPUTS, SEEDS, TRAININGS, XOR_X, XOR_Y, figures, inside, learner, problem, rows, said, targets
 
 import fastmlp
-from fastmlp import SGD, Adagrad, Adam, AdamW, EarlyStopping, Model, RMSprop, pairs, schedules
+from fastmlp import SGD, Adagrad, Adam, AdamW, EarlyStopping, Model, RMSprop, schedules
+from fastmlp.jit import registry
 from fastmlp.schedules import Cosine, OneCycle, ReduceOnPlateau, Step, WarmUp
 
 NAN, INF = float("nan"), float("inf")
@@ -317,7 +318,7 @@ def test_a_fit_asks_for_the_kernels_that_it_needs(options, more, monkeypatch, ca
         return found
 
     for name in ("address", "function"):
-        monkeypatch.setattr(pairs, name, noted(getattr(pairs, name)))
+        monkeypatch.setattr(registry, name, noted(getattr(registry, name)))
     learner().fit(*problem(), epochs=2, **options)
     plain = {"streamed.span"} if "streamed.span_with_options" in more else set()
     assert asked == (KERNELS - plain) | more

@@ -12,8 +12,8 @@ import pytest
 from models import said, trained, whole_numbers
 
 from fastmlp import Model
-from fastmlp.table_models import TableModel
-from fastmlp.tables import Scale
+from fastmlp.tables.reader import Scale
+from fastmlp.tables.table_model import TableModel
 
 X, Y = whole_numbers()
 X = (X > 1).astype(float) + 2 * (X > 2)  # 0, 1 and 3

@@ -6,8 +6,9 @@ import file_fuzz
 import numpy as np
 import pytest
 
-from fastmlp import cli, npz, table_models, tables
-from fastmlp.arrays import numeric_array
+from fastmlp import cli
+from fastmlp.checks.arrays import numeric_array
+from fastmlp.tables import npz, reader, table_model
 
 COUNT = 400
 
@@ -72,7 +73,7 @@ def test_it_catches_a_hang(corpus, monkeypatch):
     if not hasattr(file_fuzz.signal, "setitimer"):
         pytest.skip("this system has no timers that interrupt")
     monkeypatch.setattr(file_fuzz, "SECONDS", 0.2)
-    monkeypatch.setattr(tables, "read", lambda *_: [time.sleep(0.01) for _ in range(10_000)])
+    monkeypatch.setattr(reader, "read", lambda *_: [time.sleep(0.01) for _ in range(10_000)])
     assert wrong(corpus) == "Hang()"
 
 
@@ -86,8 +87,8 @@ def test_it_catches_memory(corpus, monkeypatch):
         np.ones(taken // 8)
         raise ValueError("no")
 
-    monkeypatch.setattr(tables, "read", read)
-    monkeypatch.setattr(tables, "read_rows", read)
+    monkeypatch.setattr(reader, "read", read)
+    monkeypatch.setattr(reader, "read_rows", read)
     number = next(n for n in range(COUNT) if corpus.mutant(n)[0].endswith("csv"))
     ((_, failure),) = file_fuzz.fuzz(corpus, [number])[1]
     assert "MB" in failure
@@ -95,7 +96,7 @@ def test_it_catches_memory(corpus, monkeypatch):
 
 def test_it_catches_what_is_not_finite(corpus, monkeypatch):
     model = corpus.path("values.safetensors")
-    monkeypatch.setattr(table_models.TableModel, "predict", lambda self, X: np.full(len(X), np.nan))
+    monkeypatch.setattr(table_model.TableModel, "predict", lambda self, X: np.full(len(X), np.nan))
     assert "printed" in file_fuzz.command("predict", ["predict", model, corpus.table])[1]
 
 
@@ -110,7 +111,7 @@ def test_numbers_of_a_pickle_are_never_made(tmp_path):
     objects = np.array([[Code()]], object)
     np.savez(tmp_path / "t.npz", X=objects, y=[1.0])
     with pytest.raises(ValueError, match="Python objects, which would run code to be read"):
-        tables.read(tmp_path / "t.npz")
+        reader.read(tmp_path / "t.npz")
     assert not ran.exists()
     with pytest.raises(TypeError, match="X holds a Code in row 0"):
         numeric_array(objects, "X")

@@ -8,8 +8,10 @@ import input_zoo
 import numpy as np
 import pytest
 
-from fastmlp import arrays, data, weighing
+from fastmlp.checks import arrays
+from fastmlp.core import data
 from fastmlp.estimators import arguments
+from fastmlp.fit import sample_weights
 
 pytestmark = pytest.mark.filterwarnings("ignore:the matrix subclass:PendingDeprecationWarning")
 PART = 8  # of the zoo's cases, one is tried
@@ -78,7 +80,7 @@ def test_it_catches_errors_without_a_name_and_of_another_kind(monkeypatch):
 
         return check
 
-    monkeypatch.setattr(weighing, "_sample_weights", raising(ValueError("bad")))
+    monkeypatch.setattr(sample_weights, "_sample_weights", raising(ValueError("bad")))
     assert "is not named" in failures_of("sample_weight", ["nan"])[0]
-    monkeypatch.setattr(weighing, "_sample_weights", raising(RuntimeError("bad")))
+    monkeypatch.setattr(sample_weights, "_sample_weights", raising(RuntimeError("bad")))
     assert "RuntimeError" in failures_of("sample_weight", ["nan"])[0]

@@ -6,8 +6,8 @@ import json
 import numpy as np
 import pytest
 
-from fastmlp import files
-from fastmlp.generators import from_state, state_of
+from fastmlp.storage import container
+from fastmlp.storage.rng_state import from_state, state_of
 
 BIT_GENERATORS = ("PCG64", "PCG64DXSM", "MT19937", "Philox", "SFC64")
 KINDS = (*BIT_GENERATORS, "RandomState")
@@ -39,8 +39,8 @@ def draw(generator, name):
 
 def again(state, tmp_path):
     """Through a file."""
-    files.write(tmp_path / "state", {}, {"seed": state})
-    return from_state(files.read(tmp_path / "state")[1]["seed"])
+    container.write(tmp_path / "state", {}, {"seed": state})
+    return from_state(container.read(tmp_path / "state")[1]["seed"])
 
 
 def same_from_here(a, b):

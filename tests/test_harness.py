@@ -17,7 +17,9 @@ from cases import CASES, TRAINED, Unregistered, check
 from trainings import FIGURES, Problem, Result, assert_same_result, check_training
 
 import fastmlp
-from fastmlp import cache, definition, native, pairs
+from fastmlp.engine import reference_backend
+from fastmlp.jit import cache, machine_code, registry
+from fastmlp.jit.registry import Float, Floats, Int, Ints
 from fastmlp.kernels.elementary import exp_nonpositive, log
 from fastmlp.kernels.memory import advance, load, store
 from fastmlp.kernels.simd import (
@@ -33,7 +35,6 @@ from fastmlp.kernels.simd import (
     select,
     spread_number,
 )
-from fastmlp.pairs import Float, Floats, Int, Ints
 from fastmlp.reference import activations, arithmetic, losses
 from fastmlp.spec import DTYPES
 from fastmlp.training import State, Training
@@ -358,7 +359,7 @@ def test_a_float64_literal_in_a_float32_kernel_is_caught():
 @pytest.mark.parametrize("name", ["row.fold", "elementary.map_log", "losses.sigmoid_squared_error"])
 def test_fastmath_is_caught(name, dtype):
     """The real kernel, compiled as it is, passes; with fastmath it does not."""
-    function = pairs.load_all()[name].function
+    function = registry.load_all()[name].function
     check(name, Unregistered(function), dtype)
     with pytest.raises(AssertionError, match="differ"):
         check(name, Unregistered(function, fastmath=True), dtype)
@@ -368,24 +369,24 @@ def test_fastmath_is_caught(name, dtype):
 def test_contraction_is_caught(dtype):
     """What the compiler fuses by itself: a product and a sum that the reference rounds apart."""
     name = "losses.identity_quantile"
-    function = pairs.load_all()[name].function
+    function = registry.load_all()[name].function
     with pytest.raises(AssertionError, match="differ"):
         check(name, Unregistered(function, fastmath={"contract"}), dtype)
 
 
 def test_planted_kernels_stay_out_of_the_registry():
-    registered = set(pairs.load_all())
+    registered = set(registry.load_all())
     assert registered == set(CASES) | TRAINED
     assert not {fault.__name__ for fault, _, _ in FAULTS} & {name.partition(".")[2] for name in registered}
 
 
 def test_a_kernel_without_a_case_is_seen():
-    registered = dict(pairs.load_all())
+    registered = dict(registry.load_all())
     assert not test_pairs.unchecked(registered, CASES, TRAINED)
     some = registered["layout.gather"]
-    planted = pairs.Kernel("layout.forgotten", some.function, some.reference, some.arguments, some.dtypes)
+    planted = registry.Kernel("layout.forgotten", some.function, some.reference, some.arguments, some.dtypes)
     assert test_pairs.unchecked({**registered, planted.name: planted}, CASES, TRAINED) == {"layout.forgotten"}
-    no_reference = pairs.Kernel("layout.gather", some.function, None, some.arguments, some.dtypes)
+    no_reference = registry.Kernel("layout.gather", some.function, None, some.arguments, some.dtypes)
     assert test_pairs.unchecked({**registered, "layout.gather": no_reference}, CASES, TRAINED) == {"layout.gather"}
 
 
@@ -426,8 +427,8 @@ def test_a_figure_of_validation_that_differs_is_seen():
 
 def planted_update(name, function, dtype, monkeypatch):
     """Puts a faulty kernel in a real one's place."""
-    pairs.address(name, dtype)
-    monkeypatch.setitem(pairs._addresses, (name, dtype), native.link(Unregistered(function).code(dtype)))
+    registry.address(name, dtype)
+    monkeypatch.setitem(registry._addresses, (name, dtype), machine_code.link(Unregistered(function).code(dtype)))
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -484,7 +485,7 @@ def test_a_wrong_loss_is_seen(monkeypatch):
     with pytest.raises(AssertionError):
         test_truth.test_softmax_cross_entropy_is_minus_log_p(0, "float64")
     with pytest.raises(AssertionError):
-        test_truth.check_trajectory(definition.train, "relu", ("softmax", "cross_entropy"), 57, "float64")
+        test_truth.check_trajectory(reference_backend.train, "relu", ("softmax", "cross_entropy"), 57, "float64")
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -522,16 +523,17 @@ def test_another_order_of_chunks_is_seen(dtype, monkeypatch):
 SCRIPT = """
 import sys
 import numpy as np
-from fastmlp import cache, pairs
+from fastmlp.jit import cache
+from fastmlp.jit import registry
 if sys.argv[1] == "unstamped":
     cache.stamp = cache._stamp = lambda: "the same for ever"
 x = np.zeros(8)
-pairs.function("planted.planted", "float64", (pairs.Floats,))(x.ctypes.data)
+registry.function("planted.planted", "float64", (registry.Floats,))(x.ctypes.data)
 print(x[0], "numba" in sys.modules)
 """
 KERNEL = """
 from fastmlp.kernels.planted_helper import value
-from fastmlp.pairs import Floats, kernel
+from fastmlp.jit.registry import Floats, kernel
 
 @kernel(None, dtypes=("float64",))
 def planted(x: Floats):
@@ -610,14 +612,14 @@ def test_a_new_file_of_kernels_is_found(tmp_path, monkeypatch):
     import fastmlp.kernels
 
     (tmp_path / "brand_new.py").write_text(
-        "from fastmlp.pairs import Floats, kernel\n"
+        "from fastmlp.jit.registry import Floats, kernel\n"
         "from fastmlp.reference import optimizers\n"
         "@kernel(optimizers.gradient_descent)\n"
         "def wrong(p: Floats):\n"
         "    pass\n"
     )
-    monkeypatch.setattr(pairs, "PAIRS", dict(pairs.load_all()))
+    monkeypatch.setattr(registry, "PAIRS", dict(registry.load_all()))
     monkeypatch.setattr(fastmlp.kernels, "__path__", [*fastmlp.kernels.__path__, str(tmp_path)])
     monkeypatch.setitem(sys.modules, "fastmlp.kernels.brand_new", None)  # so that it is forgotten afterwards
     del sys.modules["fastmlp.kernels.brand_new"]
-    assert test_pairs.unchecked(pairs.load_all(), CASES, TRAINED) == {"brand_new.wrong"}
+    assert test_pairs.unchecked(registry.load_all(), CASES, TRAINED) == {"brand_new.wrong"}

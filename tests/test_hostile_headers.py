@@ -10,12 +10,13 @@ import pytest
 from models import learner, problem
 from mutants import deep
 
-from fastmlp import Model, files, generators, optimizers, schedules
+from fastmlp import Model, optimizers, schedules
+from fastmlp.checks.messages import cut, in_digits, plain, shown
 from fastmlp.schedules import Cosine, ReduceOnPlateau, WarmUp
 from fastmlp.spec import Spec, dtype_name
-from fastmlp.table_models import TableModel
-from fastmlp.tables import Scale
-from fastmlp.words import cut, in_digits, plain, shown
+from fastmlp.storage import container, rng_state
+from fastmlp.tables.reader import Scale
+from fastmlp.tables.table_model import TableModel
 
 TEXTS = [
     "f4,",
@@ -95,7 +96,7 @@ def saved(tmp_path_factory):
     settings = {"l2": 0.5, "batch_size": 3, "held_out": 0.2, "table": "0" * 16}
     TableModel(model, ("a", "b"), "y", np.array([1.0, 2.0, 3.0]), scale, settings=settings).save(folder / "table")
     loads = {"model": Model.load, "other": Model.load, "table": TableModel.load}
-    return folder, {name: (load, *files.read(folder / name)) for name, load in loads.items()}
+    return folder, {name: (load, *container.read(folder / name)) for name, load in loads.items()}
 
 
 def places(value, path=()):
@@ -119,7 +120,7 @@ def test_any_value_in_any_place(saved, name, monkeypatch):
             for key in place[:-1]:
                 inner = inner[key]
             inner[place[-1]] = value
-            monkeypatch.setattr(files, "read", lambda path, changed=changed: ({**tensors}, changed))
+            monkeypatch.setattr(container, "read", lambda path, changed=changed: ({**tensors}, changed))
             wrong = None
             try:
                 made = load(folder / "changed")
@@ -138,11 +139,11 @@ def test_any_value_in_any_place(saved, name, monkeypatch):
 def sealed(folder, tensors, text):
     """A file whose header is this text, with the checksum that fits."""
     path = folder / "sealed"
-    files.write(path, tensors, {})
+    container.write(path, tensors, {})
     whole = path.read_bytes()
     length = int.from_bytes(whole[:8], "little")
     description = json.loads(whole[8 : 8 + length])
-    description["__metadata__"].update(header=text, sha256=files._digest(text, tensors))
+    description["__metadata__"].update(header=text, sha256=container._digest(text, tensors))
     packed = json.dumps(description).encode()
     path.write_bytes(len(packed).to_bytes(8, "little") + packed + whole[8 + length :])
     return path
@@ -179,7 +180,7 @@ def test_a_dtype_in_a_file(saved, dtype):
     """As `save` spells it: another program's file is none of ours."""
     folder, kinds = saved
     _, tensors, header = kinds["model"]
-    files.write(folder / "changed", tensors, {**header, "spec": {**header["spec"], "dtype": dtype}})
+    container.write(folder / "changed", tensors, {**header, "spec": {**header["spec"], "dtype": dtype}})
     with pytest.raises(ValueError, match=r"its dtype is .*, none of float64, float32$"):
         Model.load(folder / "changed")
 
@@ -190,7 +191,7 @@ def test_layers_that_would_take_all_memory(saved):
     _, tensors, header = kinds["model"]
     for layers in ([2, 10**12, 3], [2, 2**20, 2**19, 3], [2, 5, 10**10], [10**400, 5, 3], [2, *[1] * 300_000, 3]):
         changed = {**header, "spec": {**header["spec"], "layers": layers, "hidden": "tanh"}}
-        files.write(folder / "changed", tensors, changed)
+        container.write(folder / "changed", tensors, changed)
         tracemalloc.start()
         with pytest.raises(ValueError, match="parts that do not fit together"):
             Model.load(folder / "changed")
@@ -233,7 +234,7 @@ def test_schedules_that_are_none():
 @pytest.mark.parametrize("value", HOSTILE, ids=lambda value: shown(value, 20))
 def test_states_of_generators(value):
     for seed in (np.random.RandomState(1), *map(np.random.Generator, (np.random.PCG64(1), np.random.MT19937(1)))):
-        state = generators.state_of(seed)
+        state = rng_state.state_of(seed)
         for place in places(state):
             if place[-1] == "gauss" or (place[-1] in ("has_uint32", "has_gauss", "uinteger", "pos") and value == 0):
                 continue
@@ -245,7 +246,7 @@ def test_states_of_generators(value):
                 continue  # it may be one
             inner[place[-1]] = value
             with pytest.raises(ValueError, match=r"^seed's state ") as caught:
-                generators.from_state(changed)
+                rng_state.from_state(changed)
             assert len(str(caught.value)) < 300
 
 
@@ -253,13 +254,13 @@ def test_states_of_generators(value):
 def test_a_generator_of_zeros_alone(kind):
     """It gives zeros for ever, and a normal number is drawn until it fits: NumPy would never come back."""
     seed = np.random.RandomState(1) if kind == "RandomState" else np.random.Generator(np.random.MT19937(1))
-    state = generators.state_of(seed)
+    state = rng_state.state_of(seed)
     state["state"]["key"] = [2**31 - 1, *[0] * 623]  # of the first word one bit counts
     with pytest.raises(ValueError, match=r"state\.key of zeros, which MT19937 cannot leave"):
-        generators.from_state(state)
+        rng_state.from_state(state)
     for place, word in ((0, 2**31), (1, 1), (623, 1)):
         state["state"]["key"] = [word if k == place else 0 for k in range(624)]
-        generators.from_state(state).standard_normal(3)
+        rng_state.from_state(state).standard_normal(3)
 
 
 # ---------------------------------------------------------------------------------------------------------

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from models import bits, in_another_process, labels, rows, trained, whole_numbers
 
-from fastmlp import History, Model, engine
-from fastmlp.engine import Workspace
-from fastmlp.fitting import Fit
+from fastmlp import History, Model
+from fastmlp.engine import numba_backend
+from fastmlp.engine.numba_backend import Workspace
+from fastmlp.fit.fit import Fit
 
 # ---------------------------------------------------------------------------------------------------------
 # Threads and processes
@@ -253,7 +254,7 @@ assert np.array_equal(run(*(part[:1000] for part in data)), expected)
 @pytest.mark.parametrize("watched", [False, True])
 def test_ctrl_c_between_any_two_lines_leaves_a_whole_state(watched, backend):
     """KeyboardInterrupt before each line of Python that a fit executes, one after the other."""
-    from fastmlp import definition
+    from fastmlp.engine import reference_backend
 
     x, y = whole_numbers(8)
     epochs = 4
@@ -276,7 +277,15 @@ def test_ctrl_c_between_any_two_lines_leaves_a_whole_state(watched, backend):
     assert len(set(states)) == epochs + 1
     traced = {
         function.__code__
-        for function in (engine.train, definition.train, Model.fit, Fit.go, Fit._take, History.extend, Workspace.data)
+        for function in (
+            numba_backend.train,
+            reference_backend.train,
+            Model.fit,
+            Fit.go,
+            Fit._take,
+            History.extend,
+            Workspace.data,
+        )
     }
 
     def interrupted_at(wanted, model):

@@ -12,8 +12,9 @@ import pytest
 from models import in_another_process
 
 import fastmlp
-from fastmlp import address_space, cache, jobs, native, pairs, target
-from fastmlp.loader import Loader
+from fastmlp.jit import cache, machine_code, registry
+from fastmlp.jit.loader import Loader
+from fastmlp.system import background, cpu, memory_limits
 
 PACKAGE = str(Path(fastmlp.__file__).parent)
 KERNEL = ("layout.scatter", "float64")
@@ -32,7 +33,7 @@ def in_time(function, *arguments, seconds=60):
 def idle(seconds=60):
     """Waits until all workers are."""
     end = time.monotonic() + seconds
-    while any(worker.busy or worker._taken or worker._queue for worker in jobs._workers):
+    while any(worker.busy or worker._taken or worker._queue for worker in background._workers):
         assert time.monotonic() < end, "a worker hangs"
         time.sleep(0.001)
 
@@ -42,7 +43,7 @@ def idle(seconds=60):
 
 
 def test_work_is_done_in_order_in_one_thread_that_ends():
-    worker, done, gate = jobs.Worker(), [], threading.Event()
+    worker, done, gate = background.Worker(), [], threading.Event()
     worker.put(gate.wait)
     for number in range(100):
         worker.put(lambda number=number: done.append((number, _thread.get_ident())))
@@ -55,7 +56,7 @@ def test_work_is_done_in_order_in_one_thread_that_ends():
 
 
 def test_many_threads_put_work_and_none_is_lost():
-    worker, done = jobs.Worker(), []
+    worker, done = background.Worker(), []
 
     def put():
         for _ in range(300):
@@ -72,7 +73,7 @@ def test_many_threads_put_work_and_none_is_lost():
 
 
 def test_what_work_raises_reaches_each_who_waits():
-    gate, job, worker, caught = threading.Event(), jobs.Job(), jobs.Worker(), []
+    gate, job, worker, caught = threading.Event(), background.Job(), background.Worker(), []
 
     def work():
         gate.wait()
@@ -99,9 +100,9 @@ def test_what_work_raises_reaches_each_who_waits():
 
 def test_a_worker_may_call_workers():
     """Itself too: whoever is asked inside of a thread that works does it there."""
-    one, other = jobs.Worker(), jobs.Worker()
-    assert one.call(lambda: one.call(lambda: other.call(jobs.inside)))
-    assert not jobs.inside()
+    one, other = background.Worker(), background.Worker()
+    assert one.call(lambda: one.call(lambda: other.call(background.inside)))
+    assert not background.inside()
 
 
 @pytest.mark.parametrize("lacking", ["thread", "memory"])
@@ -112,13 +113,13 @@ def test_without_threads_the_caller_works(lacking, monkeypatch):
     if lacking == "thread":
         monkeypatch.setattr(_thread, "start_new_thread", none)
     else:
-        monkeypatch.setattr(address_space, "need", none)
-    assert jobs.Worker().call(_thread.get_ident) == _thread.get_ident()
-    assert not jobs.inside()
+        monkeypatch.setattr(memory_limits, "need", none)
+    assert background.Worker().call(_thread.get_ident) == _thread.get_ident()
+    assert not background.inside()
     monkeypatch.undo()
     with monkeypatch.context() as patched:
         patched.setattr(_thread, "start_new_thread", none if lacking == "thread" else _thread.start_new_thread)
-        assert Loader(pairs._find).address(*KERNEL)
+        assert Loader(registry._find).address(*KERNEL)
     idle()
 
 
@@ -132,7 +133,7 @@ def test_a_thread_that_dies_at_its_birth_is_replaced(monkeypatch):
         return started(function if len(born) > 1 else int, arguments)
 
     monkeypatch.setattr(_thread, "start_new_thread", dead_at_first)
-    assert in_time(jobs.Worker().call, len, "four") == 4
+    assert in_time(background.Worker().call, len, "four") == 4
     assert len(born) == 2
 
 
@@ -172,14 +173,17 @@ def stopped_at(place, run, *arguments):
 @pytest.mark.parametrize("cached", [True, False])
 def test_an_interrupt_between_any_two_instructions_of_loading_harms_nothing(cached, monkeypatch):
     """The next caller, in this thread and in others, gets the kernel; and no worker is left at work."""
-    codes = {dtype: native.compile_function(*pairs._find("layout.scatter", dtype)) for dtype in ("float64", "float32")}
+    codes = {
+        dtype: machine_code.compile_function(*registry._find("layout.scatter", dtype))
+        for dtype in ("float64", "float32")
+    }
     compiled = []
     monkeypatch.setattr(cache, "read", lambda name, dtype: codes[dtype] if cached else None)
     monkeypatch.setattr(cache, "write", lambda *_: None)
-    monkeypatch.setattr(native, "begin", lambda function, _: lambda: compiled.append(1) or codes["float64"])
+    monkeypatch.setattr(machine_code, "begin", lambda function, _: lambda: compiled.append(1) or codes["float64"])
     place, stopped = 1, True
     while stopped:
-        found = Loader(pairs._find)
+        found = Loader(registry._find)
 
         def run(found=found):
             found.begin(*KERNEL)
@@ -190,7 +194,7 @@ def test_an_interrupt_between_any_two_instructions_of_loading_harms_nothing(cach
         assert run() == other
         idle()
         assert not found.loading
-        assert not jobs.inside()
+        assert not background.inside()
         place += 1
     assert place > 100
     assert len(compiled) == (0 if cached else place - 1)
@@ -199,14 +203,14 @@ def test_an_interrupt_between_any_two_instructions_of_loading_harms_nothing(cach
 def test_an_interrupt_between_any_two_instructions_of_a_call_harms_nothing(monkeypatch):
     place, stopped = 1, True
     while stopped:
-        monkeypatch.setattr(pairs, "_functions", {})
+        monkeypatch.setattr(registry, "_functions", {})
 
         def run():
-            target.target.cache_clear()
+            cpu.target.cache_clear()
             return (
-                target.target(),
-                pairs.function(*KERNEL, ("Floats", "Int", "Int", "Int", "Floats", "Int")),
-                len(pairs.load_all()),
+                cpu.target(),
+                registry.function(*KERNEL, ("Floats", "Int", "Int", "Int", "Floats", "Int")),
+                len(registry.load_all()),
             )
 
         stopped = stopped_at(place, run)
@@ -243,11 +247,11 @@ for delay in range(1, 100):
             signal.setitimer(signal.ITIMER_REAL, 0)
     except Stop:
         stops += 1
-from fastmlp import jobs
+from fastmlp.system import background
 import numba
 assert stops > 2, stops
 first = train()
-while any(worker.busy for worker in jobs._workers): time.sleep(0.01)
+while any(worker.busy for worker in background._workers): time.sleep(0.01)
 assert (gc.get_threshold(), sys.getswitchinterval(), numba.config.DISABLE_JIT) == (*before, 0)
 assert numba.njit(lambda a: a + 1)(2) == 3
 model = Model([4, 3, 2], seed=1, backend="reference")
@@ -262,22 +266,23 @@ def test_an_exception_into_the_calling_thread_while_it_compiles():
     """As by a watchdog of time limits (PyThreadState_SetAsyncExc)."""
     script = """
 import ctypes, sys, threading, time
-from fastmlp import jobs, pairs
+from fastmlp.system import background
+from fastmlp.jit import registry
 class Stop(BaseException): pass
 caught = []
 def load():
     try:
-        pairs.address("layout.scatter", "float64")
+        registry.address("layout.scatter", "float64")
     except Stop:
         caught.append(1)
 thread = threading.Thread(target=load)
 thread.start()
-while sys._current_frames()[thread.ident].f_code is not jobs.Job.wait.__code__:
+while sys._current_frames()[thread.ident].f_code is not background.Job.wait.__code__:
     time.sleep(0.001)
 ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), ctypes.py_object(Stop))
-address = pairs.address("layout.scatter", "float64")
+address = registry.address("layout.scatter", "float64")
 thread.join()
-print(address == pairs.address("layout.scatter", "float64"), len(pairs._addresses), caught)
+print(address == registry.address("layout.scatter", "float64"), len(registry._addresses), caught)
 """
     with tempfile.TemporaryDirectory() as place:
         assert in_another_process(script, FASTMLP_CACHE_DIR=place).split() == ["True", "1", "[1]"]

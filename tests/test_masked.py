@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from models import trained
 
-from fastmlp import Model, arrays
-from fastmlp.table_models import TableModel
-from fastmlp.tables import Scale
+from fastmlp import Model
+from fastmlp.checks import arrays
+from fastmlp.tables.reader import Scale
+from fastmlp.tables.table_model import TableModel
 
 X = np.random.default_rng(0).normal(size=(12, 3))
 Y = np.arange(12) % 2

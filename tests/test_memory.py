@@ -8,7 +8,8 @@ import pytest
 
 from benchmarks import memory
 from benchmarks.workloads import WORKLOADS
-from fastmlp import Model, data
+from fastmlp import Model
+from fastmlp.core import data
 
 ROWS, INPUTS = 200_000, 16
 DTYPES = pytest.mark.parametrize("dtype", ["float64", "float32"])

@@ -10,7 +10,8 @@ import mutants
 import numpy as np
 import pytest
 
-from fastmlp import arrays, npz
+from fastmlp.checks import arrays
+from fastmlp.tables import npz
 
 ARRAYS = {"X": np.arange(60.0).reshape(20, 3), "y": np.arange(20) % 2, "text": np.array(["a", "b"])}
 METHODS = {"stored": zipfile.ZIP_STORED, "deflated": 8, "bzip2": zipfile.ZIP_BZIP2, "lzma": zipfile.ZIP_LZMA}

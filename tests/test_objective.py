@@ -7,7 +7,7 @@ import pytest
 from bits import assert_same_bits
 from trainings import SCHEDULES, Problem, check_training, finish
 
-from fastmlp import definition, engine
+from fastmlp.engine import numba_backend, reference_backend
 from fastmlp.optimizers import ClassicalSGD, PlainAdam
 from fastmlp.reference import losses, optimizers
 from fastmlp.spec import DTYPES
@@ -52,8 +52,8 @@ def test_records_are_means_over_rows_of_batches_losses(weighed):
     problem = Problem.make(3, [4, 6, 3], 50, "tanh", "identity")
     weights = some_weights(50, "float64") if weighed else None
     training = Training(1, 1e-300, 20, record_every=1, l2=0.7, objective=Objective(0.5 / 3))
-    found = finish(engine.train, problem, training, weights).records[0][1]
-    z = engine.outputs(problem.spec, problem.parameters, problem.x)
+    found = finish(numba_backend.train, problem, training, weights).records[0][1]
+    z = numba_backend.outputs(problem.spec, problem.parameters, problem.x)
     squares = sum((w * w).sum() for w, _ in problem.spec.views(problem.parameters))
     expected = 0.0
     for rows in (slice(0, 20), slice(20, 40), slice(40, 50)):
@@ -71,9 +71,11 @@ def test_objective_and_its_gradient(output, loss, bound, weighed, dtype):
     weights = some_weights(600, dtype) if weighed else None
     for l2, l1 in ((0.0, 0.0), (2.0, 0.0), (2.0, 0.5)):
         training = Training(1, 1.0, 600, record_every=1, l2=l2, l1=l1, objective=Objective(0.5, bound))
-        expected = definition.objective(problem.spec, problem.x, problem.y, training, weights)(problem.parameters)
+        expected = reference_backend.objective(problem.spec, problem.x, problem.y, training, weights)(
+            problem.parameters
+        )
         for schedule in SCHEDULES:
-            function = engine.objective(problem.spec, problem.x, problem.y, training, weights, schedule)
+            function = numba_backend.objective(problem.spec, problem.x, problem.y, training, weights, schedule)
             for _ in range(2):  # a call leaves nothing behind
                 loss_, gradient = function(problem.parameters)
                 assert_same_bits(np.array([loss_]), np.array([expected[0]]), "loss")
@@ -84,7 +86,7 @@ def test_the_gradient_is_that_of_the_objective():
     """By differences, where no bound and no share keeps the one from being the other's."""
     problem = Problem.make(5, [3, 6, 3], 40, "tanh", "softmax")
     training = Training(1, 1.0, 40, record_every=1, l2=0.8, objective=Objective())
-    function = engine.objective(problem.spec, problem.x, problem.y, training, some_weights(40, "float64"))
+    function = numba_backend.objective(problem.spec, problem.x, problem.y, training, some_weights(40, "float64"))
     _, gradient = function(problem.parameters)
     for place in range(0, len(gradient), 5):
         moved = np.zeros_like(gradient)
@@ -99,8 +101,8 @@ def test_a_batch_without_weight_changes_nothing():
     weights = np.array([0, 0, 0, 0, 1, 2, 1, 1.0])
     check_training(problem, training, weights)
     alone = dataclasses.replace(problem, x=problem.x[4:], y=problem.y[4:])
-    found = finish(engine.train, problem, training, weights)
-    assert_same_bits(found.parameters, finish(engine.train, alone, training, weights[4:]).parameters)
+    found = finish(numba_backend.train, problem, training, weights)
+    assert_same_bits(found.parameters, finish(numba_backend.train, alone, training, weights[4:]).parameters)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

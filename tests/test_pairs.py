@@ -3,9 +3,9 @@
 import pytest
 from cases import CASES, TRAINED, check
 
-from fastmlp import pairs
+from fastmlp.jit import registry
 
-PAIRS = pairs.load_all()
+PAIRS = registry.load_all()
 
 
 def unchecked(registered, cases, trained):

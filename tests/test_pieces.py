@@ -13,11 +13,13 @@ import pytest
 from models import bits, in_another_process, labels, rows, said, targets
 from test_predictor import data, model_of, outputs
 
-from fastmlp import Model, definition, engine, forward, pace, pieces, threads
-from fastmlp import data as checks
-from fastmlp import plan as at
+from fastmlp import Model
+from fastmlp.core import data as checks
+from fastmlp.engine import forward, numba_backend, reference_backend, row_pieces, thread_tuner
+from fastmlp.kernels import plan as at
 from fastmlp.kernels.passes import INTERRUPT_WORK
 from fastmlp.spec import DTYPES
+from fastmlp.system import thread_pool
 
 COUNTS = (1, 2, 3, 7)
 SCHEDULES = ("streamed", "layered", "rowwise")
@@ -34,10 +36,10 @@ NETWORKS = {  # layers, hidden, output
 @pytest.fixture(autouse=True)
 def from_few_rows_on(monkeypatch):
     """Threads by default, too, and a new trial of whether they pay."""
-    monkeypatch.setattr(pieces, "SHARED_WORK", 1)
-    monkeypatch.setattr(pieces, "BLOCK_WORK", 1)
-    monkeypatch.setattr(pieces, "SHORTEST", 0)
-    monkeypatch.setattr(pace, "_paces", {})
+    monkeypatch.setattr(row_pieces, "SHARED_WORK", 1)
+    monkeypatch.setattr(row_pieces, "BLOCK_WORK", 1)
+    monkeypatch.setattr(row_pieces, "SHORTEST", 0)
+    monkeypatch.setattr(thread_tuner, "_paces", {})
 
 
 # ---------------------------------------------------------------------------------------------------------
@@ -47,15 +49,15 @@ def from_few_rows_on(monkeypatch):
 def assert_same_everywhere(model, x, *counts):
     """Of each number of threads and by each pass, the definition's bits."""
     spec, parameters = model.spec, model._network.parameters
-    expected = definition.outputs(spec, parameters, x).tobytes()
+    expected = reference_backend.outputs(spec, parameters, x).tobytes()
     if spec.is_classifier:
-        right = forward.labels(spec, definition.logits(spec, parameters, x)).tobytes()
+        right = forward.labels(spec, reference_backend.logits(spec, parameters, x)).tobytes()
     for count in counts:
         assert outputs(model, x, threads=count).tobytes() == expected
         if spec.is_classifier:
             assert model.predict(x, threads=count).tobytes() == right
         for schedule in SCHEDULES:
-            assert engine.outputs(spec, parameters, x, schedule, count).tobytes() == expected, schedule
+            assert numba_backend.outputs(spec, parameters, x, schedule, count).tobytes() == expected, schedule
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -94,11 +96,11 @@ def test_scores(output, dtype):
         x, y = data(model, count), np.abs(targets(output, 3, count))
         spec, parameters = model.spec, model._network.parameters
         told = checks.targets(y, count, spec)
-        expected = definition.evaluate(spec, parameters, x, told)
+        expected = reference_backend.evaluate(spec, parameters, x, told)
         for asked in (None, *COUNTS):
             assert model.loss(x, y, threads=asked) == expected[0]
             for schedule in SCHEDULES:
-                assert engine.evaluate(spec, parameters, x, told, schedule, asked) == expected
+                assert numba_backend.evaluate(spec, parameters, x, told, schedule, asked) == expected
             assert model.evaluate(x, y, threads=asked) == model.evaluate(x, y, threads=1)
 
 
@@ -139,7 +141,7 @@ def test_a_member_that_does_nothing_is_seen(name, monkeypatch):
     layers, hidden, output = NETWORKS[name]
     model = model_of(layers, output, "float64", hidden)
     x = data(model, 1543)
-    real = pieces.run
+    real = row_pieces.run
 
     def lazy(kernel, dtype, plans, *others):
         done = real(kernel, dtype, plans, *others)
@@ -148,7 +150,7 @@ def test_a_member_that_does_nothing_is_seen(name, monkeypatch):
             reached[:] = 0  # as where nobody had taken the first piece
         return done
 
-    monkeypatch.setattr(pieces, "run", lazy)
+    monkeypatch.setattr(row_pieces, "run", lazy)
     with pytest.raises(AssertionError):
         assert_same_everywhere(model, x, 2)
 
@@ -179,7 +181,7 @@ def test_members_that_share_a_buffer_are_seen(name, monkeypatch):
             found.append(True)
         if found[-1]:
             break
-    assert found[-1] or threads.available() == 1
+    assert found[-1] or thread_pool.available() == 1
 
 
 @pytest.mark.parametrize("name", ["streamed", "layered"])
@@ -233,7 +235,9 @@ def test_each_number_must_be_finite(name, dtype):
                 for asked in (1, 2):
                     message = said(ValueError, model.predict, bad, threads=asked)
                     assert message.startswith(f"X has {value} in row {row}, column {column}:")
-        assert outputs(model, x).tobytes() == definition.outputs(model.spec, model._network.parameters, x).tobytes()
+        assert (
+            outputs(model, x).tobytes() == reference_backend.outputs(model.spec, model._network.parameters, x).tobytes()
+        )
 
 
 @pytest.mark.parametrize("output", ["softmax", "sigmoid", "identity"])
@@ -274,32 +278,32 @@ def test_the_environments_number(value, monkeypatch):
 
 def test_how_many_threads(monkeypatch):
     spec = model_of().spec
-    monkeypatch.setattr(threads, "available", lambda: 4)
-    monkeypatch.setattr(pieces, "SHARED_WORK", 1000 * spec.parameters)
-    assert [pieces.pace_of(spec, count, 256, None).members for count in (1, 256, 257, 999, 1000, 10**6)] == (
+    monkeypatch.setattr(thread_pool, "available", lambda: 4)
+    monkeypatch.setattr(row_pieces, "SHARED_WORK", 1000 * spec.parameters)
+    assert [row_pieces.pace_of(spec, count, 256, None).members for count in (1, 256, 257, 999, 1000, 10**6)] == (
         [1, 1, 1, 1, 4, 4]
     )
-    assert [pieces.pace_of(spec, count, 256, 3).members for count in (1, 256, 257, 600, 10**6)] == [1, 1, 2, 3, 3]
+    assert [row_pieces.pace_of(spec, count, 256, 3).members for count in (1, 256, 257, 600, 10**6)] == [1, 1, 2, 3, 3]
     monkeypatch.setenv("FASTMLP_NUM_THREADS", "2")
-    assert [pieces.pace_of(spec, count, 256, None).members for count in (256, 257, 10**6)] == [1, 2, 2]
-    assert pieces.pace_of(spec, 10**6, 256, 3).members == 3
+    assert [row_pieces.pace_of(spec, count, 256, None).members for count in (256, 257, 10**6)] == [1, 2, 2]
+    assert row_pieces.pace_of(spec, 10**6, 256, 3).members == 3
 
 
 def test_a_call_that_is_not_told_tries_both_ways(monkeypatch):
     """The first block alone, the next with all, and then as is faster: also in the next call."""
-    monkeypatch.setattr(threads, "available", lambda: 2)
+    monkeypatch.setattr(thread_pool, "available", lambda: 2)
     model, x = model_of(), rows(512 * 12, 5)
     seen, clock = [], [0.0]
-    real = pieces.run
+    real = row_pieces.run
 
     def run(kernel, dtype, plans, *others):
         seen.append(len(plans))
         clock[0] += 2 / len(plans)
         return real(kernel, dtype, plans, *others)[0], len(plans)  # whether or not the helper had a core
 
-    monkeypatch.setattr(pieces, "run", run)
+    monkeypatch.setattr(row_pieces, "run", run)
     monkeypatch.setattr(forward, "time", types.SimpleNamespace(perf_counter=lambda: clock[0]))
-    expected = definition.outputs(model.spec, model._network.parameters, x)
+    expected = reference_backend.outputs(model.spec, model._network.parameters, x)
     assert model.predict_proba(x).tobytes() == expected.tobytes()
     assert seen == [1] + 5 * [2]
     del seen[:]
@@ -387,7 +391,7 @@ def interrupted_within(function, pieces_before, states):
 @pytest.mark.parametrize("method", ["predict_proba", "loss"])
 def test_an_interrupt_at_any_piece(method, asked, goes_on, monkeypatch):
     """The handler raises, and nobody works on; or what was begun goes on to the same bits."""
-    monkeypatch.setattr(pieces, "BLOCK_WORK", 10**12)  # all rows in one call
+    monkeypatch.setattr(row_pieces, "BLOCK_WORK", 10**12)  # all rows in one call
     before_look = 2 if asked == 1 else 0  # of several threads, each is sure of its first piece alone
     model, x = model_of((5, 40, 3)), rows(5000, 5)
     arguments = (x,) if method == "predict_proba" else (x, labels(x, 3))
@@ -400,17 +404,17 @@ def test_an_interrupt_at_any_piece(method, asked, goes_on, monkeypatch):
             raise Pressed
 
     before = signal.signal(signal.SIGINT, press)
-    real = pieces.pairs.function
+    real = row_pieces.pairs.function
     wrapped = ("predict.lead", "predict.checked", "predict.scored")
     monkeypatch.setattr(
-        pieces.pairs,
+        row_pieces.pairs,
         "function",
         lambda name, *others: (
             interrupted_within(real(name, *others), before_look, states) if name in wrapped else real(name, *others)
         ),
     )
     if asked == 1:  # as with several threads, but for these
-        monkeypatch.setattr(forward.Pass, "run", lambda self, count: pieces.run(
+        monkeypatch.setattr(forward.Pass, "run", lambda self, count: row_pieces.run(
             "predict.checked", "float64", [self.plan], self.parameters.ctypes.data)[0])  # fmt: skip
     try:
         if goes_on:
@@ -465,7 +469,7 @@ assert np.array_equal(again, expected) or again == expected
 def test_nothing_as_large_as_the_data_is_made(monkeypatch):
     import tracemalloc
 
-    monkeypatch.setattr(pieces, "SHARED_WORK", 10**12)
+    monkeypatch.setattr(row_pieces, "SHARED_WORK", 10**12)
     monkeypatch.setattr(forward, "CONVERTED_BYTES", 2**18)
     model = model_of((40, 32, 3))
     x = rows(40_000, 40)

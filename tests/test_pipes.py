@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from models import HERE
 
-from fastmlp import pipes, tables
-from fastmlp.pipes import Piped
+from fastmlp.tables import pipes, reader
+from fastmlp.tables.pipes import Piped
 
 TEXT = "a,b,y\n1,2,0\n3,4,1\n5,6,0\n"
 fifos = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
@@ -32,7 +32,7 @@ def test_a_csv_through_a_pipe(pipe, rows, monkeypatch):
     monkeypatch.setattr(pipes, "PATIENCE", 60)  # the thread may be slow to begin
     thread = threading.Thread(target=pipe.write_bytes, args=(content.encode(),), daemon=True)
     thread.start()
-    table = tables.read(pipe, "y")
+    table = reader.read(pipe, "y")
     assert np.column_stack([table.x, table.y]).tolist() == values.tolist()
     thread.join(10)
 
@@ -40,7 +40,7 @@ def test_a_csv_through_a_pipe(pipe, rows, monkeypatch):
 def described(source):
     """What is read, or the error's words."""
     try:
-        table = tables.read(source, "y")
+        table = reader.read(source, "y")
     except ValueError as error:
         return str(error)
     return repr((table.x.tolist(), table.y.tolist(), table.names))
@@ -86,7 +86,7 @@ def test_a_pipe_without_an_end(monkeypatch):
 @pytest.mark.skipif(not os.path.exists("/dev/zero"), reason="this system has no /dev/zero")
 @pytest.mark.parametrize("device", ["/dev/zero", "/dev/null", "/dev/urandom"])
 def test_devices_are_refused_before_they_are_opened(device):
-    for read in (lambda: tables.read(device, "y"), lambda: tables.read_rows(device, ["a"], "y")):
+    for read in (lambda: reader.read(device, "y"), lambda: reader.read_rows(device, ["a"], "y")):
         with pytest.raises(ValueError, match=f"^{device} is a device or a pipe, not a file: copy"):
             read()
 
@@ -109,7 +109,7 @@ def test_links_to_a_device_are_devices(tmp_path):
     for name in ("t.npz", "t.csv"):
         (tmp_path / name).symlink_to("/dev/zero")
         with pytest.raises(ValueError, match=r"is a device or a pipe, not a file: copy"):
-            tables.read(tmp_path / name, "y")
+            reader.read(tmp_path / name, "y")
 
 
 def test_a_folder_and_what_is_not_there(tmp_path):
@@ -117,7 +117,7 @@ def test_a_folder_and_what_is_not_there(tmp_path):
     assert pipes.received(tmp_path / "none") == tmp_path / "none"
     for path in (tmp_path, tmp_path / "none"):
         with pytest.raises(OSError, match=re.escape(str(path))):
-            tables.read(path, "y")
+            reader.read(path, "y")
 
 
 def test_what_came_is_read_again_and_again():

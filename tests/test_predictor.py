@@ -15,9 +15,10 @@ import pytest
 from models import BACKENDS, labels, rows, said, targets
 from test_engine import Guarded
 
-from fastmlp import Model, definition, engine, forward
-from fastmlp import plan as at
-from fastmlp.forward import FEW, ROW_BY_ROW, Forward
+from fastmlp import Model
+from fastmlp.engine import forward, numba_backend, reference_backend
+from fastmlp.engine.forward import FEW, ROW_BY_ROW, Forward
+from fastmlp.kernels import plan as at
 from fastmlp.predictor import Predictor
 from fastmlp.spec import DTYPES, HIDDEN, LOSSES
 
@@ -46,10 +47,10 @@ def outputs(model, x, **options):
 def assert_new(model, x, what=""):
     """Every way to predict x has the bits of a new pass of each schedule, and of any number of threads."""
     spec, parameters = model.spec, model._network.parameters
-    bits = engine.outputs(spec, parameters, x).tobytes()
-    z = engine.logits(spec, parameters, x)
+    bits = numba_backend.outputs(spec, parameters, x).tobytes()
+    z = numba_backend.logits(spec, parameters, x)
     for schedule in ("streamed", "layered", "rowwise"):
-        assert engine.outputs(spec, parameters, x, schedule).tobytes() == bits, (what, schedule)
+        assert numba_backend.outputs(spec, parameters, x, schedule).tobytes() == bits, (what, schedule)
     for threads in (1, 2, 3, 7):
         assert outputs(model, x, threads=threads).tobytes() == bits, (what, threads)
     assert outputs(model, x).tobytes() == outputs(model, np.asfortranarray(x)).tobytes() == bits, what
@@ -72,7 +73,7 @@ def test_few_rows_have_the_bits_of_a_new_pass(output, count, dtype):
     model = model_of((5, 9, 70, count), output, dtype, ("tanh", "relu"))
     predictor = model.predictor()
     every = data(model, max(COUNTS))
-    reference = definition.outputs(model.spec, model._network.parameters, every)
+    reference = reference_backend.outputs(model.spec, model._network.parameters, every)
     for number in COUNTS:
         assert_new(model, every[:number], number)
         assert outputs(model, every[:number]).tobytes() == reference[:number].tobytes(), number
@@ -266,8 +267,8 @@ def test_a_pass_goes_from_rows_in_its_buffers_to_rows_elsewhere_and_back():
     """Many columns are read where they lie, also of a few rows; a few rows of another kind are converted elsewhere."""
     model = model_of((700, 9, 3))
     x = rows(40, 700)
-    expected = engine.outputs(model.spec, model._network.parameters, x)
-    z = engine.logits(model.spec, model._network.parameters, x)
+    expected = numba_backend.outputs(model.spec, model._network.parameters, x)
+    z = numba_backend.logits(model.spec, model._network.parameters, x)
     for count, what in itertools.product((4, 5, 6, 32, 3, 33, 40, 4), ("outputs", "labels", "logits", "outputs")):
         for some in (x[:count], np.asfortranarray(x[:count]), x[:count].tolist()):
             found = model._forward()(what, some)
@@ -299,7 +300,7 @@ def test_threads_predict_with_one_model_at_once(held, monkeypatch):
     model = model_of((5, 40, 3))
     predictor = model.predictor()
     every = rows(70, 5)
-    expected = engine.outputs(model.spec, model._network.parameters, every)
+    expected = numba_backend.outputs(model.spec, model._network.parameters, every)
     wrong, begin = [], threading.Barrier(6)
 
     def work(first):
@@ -362,7 +363,7 @@ def message(function, *arguments):
 
 @pytest.mark.parametrize("what", BAD)
 def test_what_is_refused_is_refused_in_the_same_words(what):
-    from fastmlp.data import features
+    from fastmlp.core.data import features
 
     for dtype in DTYPES:
         model, bad = model_of((3, 4, 2), dtype=dtype), BAD[what]
@@ -472,8 +473,10 @@ def test_a_long_pass_sees_an_interrupt(way, goes_on, monkeypatch):
             raise Pressed
 
     model, x = model_of(), rows(1, 5)
-    expected = engine.outputs(model.spec, model._network.parameters, x).tobytes()
-    monkeypatch.setattr(sys.modules["fastmlp.forward" if way == "model" else "fastmlp.predictor"], "Pass", Interrupted)
+    expected = numba_backend.outputs(model.spec, model._network.parameters, x).tobytes()
+    monkeypatch.setattr(
+        sys.modules["fastmlp.engine.forward" if way == "model" else "fastmlp.predictor"], "Pass", Interrupted
+    )
     monkeypatch.setattr(
         Interrupted, "at_run", 1 if way == "model" else 2
     )  # a predictor's first run is that of its making
@@ -510,7 +513,7 @@ def test_forward_reads_the_parameters_where_they_are():
     first = ahead("outputs", x)
     parameters += 0.25
     assert (ahead("outputs", x) != first).any()
-    assert ahead("outputs", x).tobytes() == engine.outputs(model.spec, parameters, x).tobytes()
+    assert ahead("outputs", x).tobytes() == numba_backend.outputs(model.spec, parameters, x).tobytes()
 
 
 @pytest.mark.parametrize("offset", [0, 1, 2])

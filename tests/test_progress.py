@@ -9,7 +9,8 @@ import time
 import numpy as np
 import pytest
 
-from fastmlp import Model, progress
+from fastmlp import Model
+from fastmlp.fit import progress
 from fastmlp.history import History
 from fastmlp.training import records
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from fastmlp import CrossEntropy, DivergenceError, EarlyStopping, Huber, Model, Quantile
-from fastmlp.fitting import Fit
+from fastmlp.fit.fit import Fit
 from fastmlp.optimizers import SGD, Adagrad, Adam, AdamW, RMSprop
 from fastmlp.schedules import Cosine, OneCycle, ReduceOnPlateau, WarmUp
 from fastmlp.splits import split

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from models import BACKENDS, SEEDS, TRAININGS, bits, figures, in_another_process, inside, learner, problem, rows, said
 
-from fastmlp import SGD, Adagrad, Adam, AdamW, CrossEntropy, Huber, Model, Quantile, RMSprop, files, schedules
+from fastmlp import SGD, Adagrad, Adam, AdamW, CrossEntropy, Huber, Model, Quantile, RMSprop, schedules
 from fastmlp.schedules import Cosine, ReduceOnPlateau, WarmUp
 from fastmlp.spec import HIDDEN
+from fastmlp.storage import container
 
 TESTS = str(Path(__file__).parent)
 NETWORKS = [
@@ -204,11 +205,11 @@ def test_damaged_files(saved):
 
 
 def test_tensors_of_others(tmp_path):
-    files.write(tmp_path / "file", {"w": np.zeros(3)}, {"name": "something else"})
+    container.write(tmp_path / "file", {"w": np.zeros(3)}, {"name": "something else"})
     assert "not a model" in said(ValueError, Model.load, tmp_path / "file")
-    files.write(tmp_path / "file", {}, {"kind": "table"})
+    container.write(tmp_path / "file", {}, {"kind": "table"})
     assert "holds a table, not a model" in said(ValueError, Model.load, tmp_path / "file")
-    files.write(tmp_path / "file", {}, {"kind": "model", "numerics": 99, "fastmlp": "7.0"})
+    container.write(tmp_path / "file", {}, {"kind": "model", "numerics": 99, "fastmlp": "7.0"})
     message = said(ValueError, Model.load, tmp_path / "file")
     for word in ("numerics version 99", "version 1", "fastmlp 7.0"):
         assert word in message
@@ -269,7 +270,7 @@ HEADERS = [
 @pytest.mark.parametrize(("place", "value", "word"), HEADERS)
 def test_headers_that_do_not_fit(place, value, word, saved):
     path, _ = saved
-    tensors, header = files.read(path)
+    tensors, header = container.read(path)
     inner = header
     for key in place[:-1]:
         inner = inner[key]
@@ -277,7 +278,7 @@ def test_headers_that_do_not_fit(place, value, word, saved):
         del inner[place[-1]]
     else:
         inner[place[-1]] = value
-    files.write(path, tensors, header)
+    container.write(path, tensors, header)
     message = said(ValueError, Model.load, path)
     assert f"{path} has parts that do not fit together: " in message
     assert word in message
@@ -291,7 +292,7 @@ def test_headers_that_do_not_fit(place, value, word, saved):
 @pytest.mark.parametrize("change", ["gone", "shape", "dtype", "turned", "nan"])
 def test_tensors_that_do_not_fit(name, change, saved):
     path, _ = saved
-    tensors, header = files.read(path)
+    tensors, header = container.read(path)
     tensor = tensors.pop(name)
     if change == "shape":
         tensors[name] = np.concatenate([tensor, tensor])
@@ -301,7 +302,7 @@ def test_tensors_that_do_not_fit(name, change, saved):
         tensors[name] = tensor.reshape(tensor.shape[::-1] if tensor.ndim == 2 else (1, -1))
     elif change == "nan":
         tensors[name] = np.full_like(tensor, np.nan)
-    files.write(path, tensors, header)
+    container.write(path, tensors, header)
     if change == "nan" and name.startswith("optimizer"):  # it diverges in words, when it comes to that
         assert len(Model.load(path).fit(*problem(), epochs=2)) == 2
         return
@@ -313,15 +314,15 @@ def test_tensors_that_do_not_fit(name, change, saved):
 @pytest.mark.parametrize("name", ["layers.2.w", "optimizer.2", "mean"])
 def test_tensors_that_are_too_many(name, saved):
     path, _ = saved
-    tensors, header = files.read(path)
-    files.write(path, {**tensors, name: np.zeros(3)}, header)
+    tensors, header = container.read(path)
+    container.write(path, {**tensors, name: np.zeros(3)}, header)
     assert name in said(ValueError, Model.load, path)
 
 
 def test_an_untouched_copy_of_the_parts_is_a_model(saved):
     """Or else the tests above would pass for another reason."""
     path, model = saved
-    files.write(path, *files.read(path))
+    container.write(path, *container.read(path))
     assert inside(Model.load(path)) == inside(model)
 
 

@@ -16,8 +16,10 @@ from long.signals import storm as signals
 from models import in_another_process
 from storms import Bolt, Fitting, Reading, events, scenarios, strike
 
-from fastmlp import Model, atomic, fitting, threads
-from fastmlp import team as teams
+from fastmlp import Model
+from fastmlp.engine import team as teams
+from fastmlp.fit import fit as fitting
+from fastmlp.system import atomic, thread_pool
 
 EVERY = 97  # bytecodes: each is struck in the long run
 
@@ -70,7 +72,7 @@ def test_changes_one_after_the_other_are_seen(monkeypatch):
 
 
 def test_a_model_that_stays_busy_is_seen(monkeypatch):
-    monkeypatch.setattr("fastmlp.busy.Use.is_going_on", lambda self: not self._over)
+    monkeypatch.setattr("fastmlp.system.busy.Use.is_going_on", lambda self: not self._over)
     assert failures(Fitting([3, 4, 2], 40, 2), "fit")
 
 
@@ -80,7 +82,7 @@ def test_a_file_left_open_is_seen(tmp_path, monkeypatch):
         os.close(descriptor)
 
     leaky.__code__ = leaky.__code__.replace(co_filename=fitting.__file__)
-    monkeypatch.setattr("fastmlp.files._sync_folder", leaky)
+    monkeypatch.setattr("fastmlp.storage.container._sync_folder", leaky)
     if os.path.isdir("/proc/self/fd"):
         assert any("left open" in text for text in failures(scenarios(tmp_path)["save"](), "leaky"))
 
@@ -104,7 +106,10 @@ Y = np.arange(1536) % 2
 def test_ctrl_c_around_a_kernel_of_several_threads(what, moment):
     script = f"""
 import os, signal, numpy as np
-from fastmlp import Model, threads, team, pieces
+from fastmlp import Model
+from fastmlp.system import thread_pool
+from fastmlp.engine import team
+from fastmlp.engine import row_pieces
 x = np.random.default_rng(0).standard_normal((60000, 8)); y = np.arange(1536) % 2
 what, moment = {what!r}, {moment!r}
 model = Model([8, 64, 64, 2], seed=1)
@@ -119,7 +124,7 @@ sent = []
 def send():
     sent.append(1)
     os.kill(os.getpid(), signal.SIGINT)
-real_help, real_left = threads.Crew.help, threads.Doors.left
+real_help, real_left = thread_pool.Crew.help, doors.Doors.left
 def help(self, tasks):
     real_help(self, tasks)
     if moment == "before the kernel" and not sent:
@@ -128,7 +133,7 @@ def left(self):
     if moment == "after the kernel" and not sent:
         send()
     return real_left(self)
-threads.Crew.help, threads.Doors.left = help, left
+thread_pool.Crew.help, doors.Doors.left = help, left
 try:
     call()
 except KeyboardInterrupt:
@@ -149,7 +154,7 @@ def test_an_exception_in_a_helper_is_no_concern_of_the_caller():
     try:
         for _ in range(20):
             helpers = [
-                thread for thread, frame in sys._current_frames().items() if frame.f_code is threads._serve.__code__
+                thread for thread, frame in sys._current_frames().items() if frame.f_code is thread_pool._serve.__code__
             ]
             for thread in helpers:
                 ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(RuntimeError))
@@ -163,7 +168,7 @@ def test_an_exception_in_a_helper_is_no_concern_of_the_caller():
 def test_a_late_helper_finds_its_door_closed(monkeypatch):
     """A helper that comes when the call is over touches nothing, though the next call uses the same plan."""
     held = []
-    monkeypatch.setattr(threads.Crew, "help", lambda self, tasks: held.extend(tasks))
+    monkeypatch.setattr(thread_pool.Crew, "help", lambda self, tasks: held.extend(tasks))
     made = Model([8, 16, 2], seed=1)
     alone = Model([8, 16, 2], seed=1)
     alone.fit(X[:1536], Y, epochs=4, threads=1)

@@ -14,10 +14,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fastmlp import pairs
+from fastmlp.jit import registry
 
 ROOT = Path(__file__).parents[1]
-PAIRS = pairs.load_all()
+PAIRS = registry.load_all()
 
 
 @pytest.fixture

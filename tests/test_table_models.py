@@ -5,9 +5,10 @@ import dataclasses
 import numpy as np
 import pytest
 
-from fastmlp import Model, files, saving
-from fastmlp.table_models import TableModel
-from fastmlp.tables import Scale
+from fastmlp import Model
+from fastmlp.storage import container, model_file
+from fastmlp.tables.reader import Scale
+from fastmlp.tables.table_model import TableModel
 
 ROWS = np.random.default_rng(0).normal(5, 2, size=(30, 2))
 
@@ -172,17 +173,17 @@ def test_files_of_the_other_kind_say_what_to_use(tmp_path):
 @pytest.mark.parametrize("part", ["names", "classes", "scale", "settings"])
 def test_a_file_without_a_part_is_refused(tmp_path, part):
     made().save(tmp_path / "m")
-    tensors, header = files.read(tmp_path / "m")
+    tensors, header = container.read(tmp_path / "m")
     del header["table"][part]
-    files.write(tmp_path / "m", tensors, header)
+    container.write(tmp_path / "m", tensors, header)
     with pytest.raises(ValueError, match=f"m has parts that do not fit together: it has no '{part}'"):
         TableModel.load(tmp_path / "m")
 
 
 def test_a_file_with_a_tensor_too_many_is_refused(tmp_path):
     made().save(tmp_path / "m")
-    tensors, header = files.read(tmp_path / "m")
-    files.write(tmp_path / "m", {**tensors, "more": np.ones(1)}, header)
+    tensors, header = container.read(tmp_path / "m")
+    container.write(tmp_path / "m", {**tensors, "more": np.ones(1)}, header)
     with pytest.raises(
         ValueError, match="m has parts that do not fit together: nothing of a table's model is called more"
     ):
@@ -190,6 +191,6 @@ def test_a_file_with_a_tensor_too_many_is_refused(tmp_path):
 
 
 def test_a_file_without_a_table_is_refused(tmp_path):
-    saving.write(tmp_path / "m", made().model._network, "table")
+    model_file.write(tmp_path / "m", made().model._network, "table")
     with pytest.raises(ValueError, match="m has parts that do not fit together"):
         TableModel.load(tmp_path / "m")

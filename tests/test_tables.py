@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fastmlp import splits, tables
+from fastmlp import splits
+from fastmlp.tables import reader
 
 
 @pytest.fixture
@@ -39,7 +40,7 @@ def write(tmp_path):
     ids=["plain", "crlf", "no end", "byte-order mark", "quotes", "spaces", "blank lines", "blank start"],
 )
 def test_a_csv_is_read(write, text):
-    table = tables.read(write(text), "label")
+    table = reader.read(write(text), "label")
     assert table.x.tolist() == [[1.0, 2.5], [-300.0, 0.5]]
     assert table.y.tolist() == [0.0, 1.0]
     assert (table.names, table.target) == (["a", "b"], "label")
@@ -49,14 +50,14 @@ def test_a_csv_is_read(write, text):
 def test_the_fast_and_the_slow_reader_agree(write):
     values = np.random.default_rng(0).normal(size=(50, 4)) * 10.0 ** np.arange(-200, 200, 2)[:, None].repeat(2, 0)[:50]
     path = write("a,b,c,d\n" + "\n".join(",".join(map(repr, row)) for row in values.tolist()))
-    assert tables._loaded(path, 1, 4).tobytes() == values.tobytes()
-    assert tables._parsed(path, list("abcd")).tobytes() == values.tobytes()
+    assert reader._loaded(path, 1, 4).tobytes() == values.tobytes()
+    assert reader._parsed(path, list("abcd")).tobytes() == values.tobytes()
 
 
 def test_a_header_of_numbers_is_a_header(write):
-    table = tables.read(write("0,1\n0,1\n2,3\n"), "1")
+    table = reader.read(write("0,1\n0,1\n2,3\n"), "1")
     assert (table.x.tolist(), table.y.tolist()) == ([[0.0], [2.0]], [1.0, 3.0])
-    table = tables.read(write('0,1\n0,1\n2,"3 "\n'), "1")
+    table = reader.read(write('0,1\n0,1\n2,"3 "\n'), "1")
     assert (table.x.tolist(), table.y.tolist()) == ([[0.0], [2.0]], [1.0, 3.0])
 
 
@@ -87,19 +88,19 @@ def test_a_header_of_numbers_is_a_header(write):
 def test_a_csv_is_refused(write, text, words):
     path = write(text)
     with pytest.raises(ValueError, match=r"table\.csv") as caught:
-        tables.read(path, "y")
+        reader.read(path, "y")
     for word in words:
         assert word in str(caught.value)
 
 
 def test_a_csv_without_a_target_names_its_columns(write):
     with pytest.raises(ValueError, match="--target NAME: its columns are a, b"):
-        tables.read(write("a,b\n1,2\n"))
+        reader.read(write("a,b\n1,2\n"))
 
 
 def test_a_csv_of_another_encoding_is_refused(write):
     with pytest.raises(ValueError, match="not a CSV in UTF-8"):
-        tables.read(write("a,b\n1,é\n", encoding="latin-1"), "b")
+        reader.read(write("a,b\n1,é\n", encoding="latin-1"), "b")
 
 
 # ---------------------------------------------------------------------------------------------------------
@@ -109,10 +110,10 @@ def test_a_csv_of_another_encoding_is_refused(write):
 def test_an_npz_is_read(tmp_path):
     path = tmp_path / "table.npz"
     np.savez(path, X=np.array([[1, 2], [3, 4]], np.float32), y=np.array([0, 1]), z=np.eye(2), column=np.ones((2, 1)))
-    table = tables.read(path)
+    table = reader.read(path)
     assert (table.x.tolist(), table.y.tolist(), table.names) == ([[1.0, 2.0], [3.0, 4.0]], [0.0, 1.0], ["0", "1"])
-    assert tables.read(path, "z").y.tolist() == [[1.0, 0.0], [0.0, 1.0]]
-    assert tables.read(path, "column").y.tolist() == [1.0, 1.0]
+    assert reader.read(path, "z").y.tolist() == [[1.0, 0.0], [0.0, 1.0]]
+    assert reader.read(path, "column").y.tolist() == [1.0, 1.0]
 
 
 @pytest.mark.parametrize(
@@ -133,7 +134,7 @@ def test_an_npz_is_read(tmp_path):
 def test_an_npz_is_refused(tmp_path, arrays, words):
     np.savez(tmp_path / "table.npz", **arrays)
     with pytest.raises((ValueError, TypeError)) as caught:
-        tables.read(tmp_path / "table.npz")
+        reader.read(tmp_path / "table.npz")
     for word in words:
         assert word in str(caught.value)
 
@@ -142,14 +143,14 @@ def test_an_npz_is_refused(tmp_path, arrays, words):
 def test_a_damaged_npz_is_refused(tmp_path, content):
     (tmp_path / "table.npz").write_bytes(content)
     with pytest.raises(ValueError, match=r"table\.npz is not an \.npz file"):
-        tables.read(tmp_path / "table.npz")
+        reader.read(tmp_path / "table.npz")
 
 
 def test_a_nameless_array_is_refused(tmp_path):
     with open(tmp_path / "table.npz", "wb") as file:
         np.save(file, np.eye(2))
     with pytest.raises(ValueError, match="one array without a name"):
-        tables.read(tmp_path / "table.npz")
+        reader.read(tmp_path / "table.npz")
 
 
 # ---------------------------------------------------------------------------------------------------------
@@ -170,7 +171,7 @@ def test_a_nameless_array_is_refused(tmp_path):
     ],
 )
 def test_what_counts_as_classes(y, expected):
-    found = tables.as_classes(np.array(y, np.float64))
+    found = reader.as_classes(np.array(y, np.float64))
     assert (None if found is None else found.tolist()) == expected
 
 
@@ -211,7 +212,7 @@ def test_a_split_depends_on_the_seed():
 def test_a_scale_standardises():
     x = np.random.default_rng(0).normal(5, 3, (700, 4))
     x[:, 2] = 0.1
-    scale = tables.Scale.of(x, list("abcd"))
+    scale = reader.Scale.of(x, list("abcd"))
     z = scale.forward(x)
     assert np.allclose(z.mean(axis=0), 0)
     assert np.allclose(z.std(axis=0), [1, 1, 0, 1])
@@ -221,13 +222,13 @@ def test_a_scale_standardises():
 
 def test_a_scale_refuses_what_overflows():
     with pytest.raises(ValueError, match="column 'b' is too large"):
-        tables.Scale.of(np.array([[1, 1e300], [2, -1e300]]), ["a", "b"])
+        reader.Scale.of(np.array([[1, 1e300], [2, -1e300]]), ["a", "b"])
 
 
 def test_a_scale_goes_back():
     x = np.random.default_rng(0).normal(5, 3, (70, 3))
     x[:, 1] = 7
-    scale = tables.Scale.of(x, list("abc"))
+    scale = reader.Scale.of(x, list("abc"))
     assert np.allclose(scale.backward(scale.forward(x)), x, rtol=1e-14)
     assert (scale.backward(np.ones((1, 3)))[:, 1] == 7).all(), "a constant column stays what it was"
     assert scale.backward(np.ones((1, 3), np.float32)).dtype == np.float64
@@ -238,43 +239,43 @@ def test_a_scale_goes_back():
 
 
 def test_a_column_of_weights_is_no_feature(write):
-    table = tables.read(write("a,w,y,b\n1,2,3,4\n5,6,7,8\n"), "y", "w")
+    table = reader.read(write("a,w,y,b\n1,2,3,4\n5,6,7,8\n"), "y", "w")
     assert (table.x.tolist(), table.y.tolist(), table.names) == ([[1, 4], [5, 8]], [3, 7], ["a", "b"])
     assert table.weights.tolist() == [2, 6]
-    assert tables.read(write("a,w,y,b\n1,2,3,4\n"), "y").weights is None
+    assert reader.read(write("a,w,y,b\n1,2,3,4\n"), "y").weights is None
 
 
 def test_an_array_of_weights_is_read(tmp_path):
     path = tmp_path / "table.npz"
     np.savez(path, X=np.eye(2), y=np.zeros(2), w=np.array([[1], [2]]), wide=np.eye(2), short=np.ones(1))
-    assert tables.read(path, weights="w").weights.tolist() == [1, 2]
+    assert reader.read(path, weights="w").weights.tolist() == [1, 2]
     for name, words in (("wide", "give one weight for each row"), ("short", "short has 1 rows"), ("v", "no array 'v'")):
         with pytest.raises(ValueError, match=words):
-            tables.read(path, weights=name)
+            reader.read(path, weights=name)
 
 
 def test_weights_that_are_missing_are_refused(write):
     with pytest.raises(ValueError, match="no column 'w': it has a, y"):
-        tables.read(write("a,y\n1,2\n"), "y", "w")
+        reader.read(write("a,y\n1,2\n"), "y", "w")
     with pytest.raises(ValueError, match="the one column 'y' and 'w', and no features"):
-        tables.read(write("w,y\n1,2\n"), "y", "w")
+        reader.read(write("w,y\n1,2\n"), "y", "w")
 
 
 @pytest.mark.parametrize("text", ["y,b,w,a\n3,4,2,1\n7,8,6,5\n", 'y,b,w,a\n3,4,2,1\n7,"8",,5\n'], ids=["fast", "slow"])
 def test_rows_to_predict_are_found_by_name(write, text):
-    x, y, wrong = tables.read_rows(write(text), ["a", "b"], "y", ["w"])
+    x, y, wrong = reader.read_rows(write(text), ["a", "b"], "y", ["w"])
     assert (x.tolist(), y.tolist(), wrong) == ([[1, 4], [5, 8]], [3, 7], None)
     assert x.flags.c_contiguous
 
 
 def test_rows_to_predict_need_no_target(write):
-    x, y, wrong = tables.read_rows(write("b,a\n4,1\n"), ["a", "b"], "y")
+    x, y, wrong = reader.read_rows(write("b,a\n4,1\n"), ["a", "b"], "y")
     assert (x.tolist(), y, wrong) == ([[1, 4]], None, None)
 
 
 @pytest.mark.parametrize("cell", ["", "?", "nan", "1e999"])
 def test_a_target_that_cannot_be_read_is_told(write, cell):
-    x, y, wrong = tables.read_rows(write(f"a,y\n1,2\n3,{cell}\n"), ["a"], "y")
+    x, y, wrong = reader.read_rows(write(f"a,y\n1,2\n3,{cell}\n"), ["a"], "y")
     assert (x.tolist(), y, wrong) == ([[1], [3]], None, "column 'y' is not a number in every row")
 
 
@@ -291,7 +292,7 @@ def test_a_target_that_cannot_be_read_is_told(write, cell):
 )
 def test_rows_to_predict_are_refused(write, text, words):
     with pytest.raises(ValueError, match=r"table\.csv") as caught:
-        tables.read_rows(write(text), ["a", "b"], "y")
+        reader.read_rows(write(text), ["a", "b"], "y")
     for word in words:
         assert word in str(caught.value)
 
@@ -299,22 +300,22 @@ def test_rows_to_predict_are_refused(write, text, words):
 def test_rows_of_an_npz_go_by_place(tmp_path):
     path = tmp_path / "table.npz"
     np.savez(path, X=np.eye(2), y=np.arange(2), short=np.ones(1), other=np.ones(7))
-    x, y, wrong = tables.read_rows(path, ["a", "b"], "y")
+    x, y, wrong = reader.read_rows(path, ["a", "b"], "y")
     assert (x.tolist(), y.tolist(), wrong) == ([[1, 0], [0, 1]], [0, 1], None)
-    assert tables.read_rows(path, ["a", "b"], "z")[1:] == (None, None)
-    _, y, wrong = tables.read_rows(path, ["a", "b"], "short")
+    assert reader.read_rows(path, ["a", "b"], "z")[1:] == (None, None)
+    _, y, wrong = reader.read_rows(path, ["a", "b"], "short")
     assert y is None
     assert "short has 1 rows" in wrong
     with pytest.raises(ValueError, match="X has 2 columns, and the model takes 3"):
-        tables.read_rows(path, ["a", "b", "c"], "y")
+        reader.read_rows(path, ["a", "b", "c"], "y")
 
 
 def test_a_table_is_arranged(write):
-    table = tables.read(write("b,a,y\n2,1,3\n"), "y")
+    table = reader.read(write("b,a,y\n2,1,3\n"), "y")
     arranged = table.arranged(("a", "b"), "table.csv")
     assert (arranged.x.tolist(), arranged.names, arranged.y.tolist()) == ([[1, 2]], ["a", "b"], [3])
     with pytest.raises(ValueError, match="a missing; b too many"):
-        tables.read(write("b,y\n2,3\n"), "y").arranged(("a",), "table.csv")
+        reader.read(write("b,y\n2,3\n"), "y").arranged(("a",), "table.csv")
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
@@ -322,6 +323,6 @@ def test_pipes_are_refused(tmp_path):
     """Where nobody writes: to wait would be to hang. See test_pipes.py for others."""
     pipe = tmp_path / "pipe.csv"
     os.mkfifo(pipe)
-    for read in (lambda: tables.read(pipe, "y"), lambda: tables.read_rows(pipe, ["a"], "y")):
+    for read in (lambda: reader.read(pipe, "y"), lambda: reader.read_rows(pipe, ["a"], "y")):
         with pytest.raises(ValueError, match=r"pipe\.csv is a device or a pipe, not a file: copy"):
             read()

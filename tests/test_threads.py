@@ -12,17 +12,21 @@ import pytest
 from models import figures, inside, learner, problem, said
 from trainings import Problem, assert_same_result, finish
 
-from fastmlp import Adam, Model, engine, pace, threads
-from fastmlp.pace import Pace, pace_of
+from fastmlp import Adam, Model
+from fastmlp.engine import numba_backend, thread_tuner
+from fastmlp.engine.buffers import Workspace
+from fastmlp.engine.thread_tuner import Pace, pace_of
+from fastmlp.system import thread_pool
 from fastmlp.training import Training
-from fastmlp.workspace import Workspace
 
 COUNTS = (2, 3, 7)
 
 
 def train(problem, schedule, count, weights=None, **asked):
     training = Training(3, **{"learning_rate": 0.1, "batch_size": len(problem.x), "record_every": 1, **asked})
-    return finish(engine.train, problem, Training(**{**vars(training), "threads": count}), weights, schedule=schedule)
+    return finish(
+        numba_backend.train, problem, Training(**{**vars(training), "threads": count}), weights, schedule=schedule
+    )
 
 
 CASES = {  # (layers, hidden, rows, fields of the Training)
@@ -52,7 +56,7 @@ def test_any_number_of_threads_gives_the_same_bits(name, schedule, dtype, weighe
 
 def test_a_member_that_does_nothing_is_seen(monkeypatch):
     """The check of the bits fails where a member's part is left out."""
-    from fastmlp import plan as at
+    from fastmlp.kernels import plan as at
 
     problem = Problem.make(1, [3, 5, 2], 3000, "tanh", "softmax", None, "float64")
     alone = train(problem, "streamed", 1)
@@ -116,7 +120,9 @@ def test_the_environments_number(value, monkeypatch):
 def test_the_environment_gives_way_to_the_argument(monkeypatch):
     monkeypatch.setenv("FASTMLP_NUM_THREADS", "3")
     asked = []
-    monkeypatch.setattr(engine, "members", lambda workspace, training: asked.append(training.threads) or (1, True))
+    monkeypatch.setattr(
+        numba_backend, "members", lambda workspace, training: asked.append(training.threads) or (1, True)
+    )
     learner().fit(*problem(), epochs=1)
     learner().fit(*problem(), epochs=1, threads=2)
     monkeypatch.delenv("FASTMLP_NUM_THREADS")
@@ -154,7 +160,7 @@ def test_who_has_to_use_threads_does():
 
 def test_the_next_training_knows(monkeypatch):
     """But for its first call, which is too short for a team."""
-    monkeypatch.setattr(pace, "_paces", {})
+    monkeypatch.setattr(thread_tuner, "_paces", {})
     problem = Problem.make(1, [3, 40, 3], 3000, "relu", "softmax", None, "float64")
     made = Workspace(problem.spec, "streamed", 3000)
     first = pace_of(made, (2, False))
@@ -212,8 +218,8 @@ INTERRUPTED = """
 import os, signal, threading, time
 import numpy as np
 from fastmlp import Model
-from fastmlp.pace import Pace, pace_of
-from fastmlp.workspace import Workspace
+from fastmlp.engine.thread_tuner import Pace, pace_of
+from fastmlp.engine.buffers import Workspace
 draws = np.random.default_rng(0)
 x, y = draws.normal(size=(6000, 6)), draws.integers(0, 3, 6000)
 model = Model([6, 40, 3], seed=2)
@@ -260,7 +266,7 @@ def native_threads():
 
 
 def test_a_crew_does_what_it_is_given():
-    crew, done = threads.Crew(), []
+    crew, done = thread_pool.Crew(), []
     crew.help([lambda: done.append(1), lambda: done.append(2)])
     assert until(lambda: len(done) == 2 and len(crew._idle) == 2)
     first = set(crew._idle)
@@ -270,7 +276,7 @@ def test_a_crew_does_what_it_is_given():
 
 
 def test_a_crew_that_is_busy_helps_nobody_else():
-    crew, done, over = threads.Crew(), [], threading.Event()
+    crew, done, over = thread_pool.Crew(), [], threading.Event()
     crew.help([over.wait])
     crew.help([lambda: done.append(1)])
     over.set()
@@ -281,7 +287,7 @@ def test_a_crew_that_is_busy_helps_nobody_else():
 def test_a_thread_whose_task_fails_is_never_used_again(monkeypatch):
     told = []
     monkeypatch.setattr(sys, "unraisablehook", lambda what: told.append(what.exc_type))
-    crew, done = threads.Crew(), []
+    crew, done = thread_pool.Crew(), []
     crew.help([lambda: 1 / 0])
     assert until(lambda: told == [ZeroDivisionError])
     crew.help([lambda: done.append(1)])
@@ -292,7 +298,7 @@ def test_a_thread_whose_task_fails_is_never_used_again(monkeypatch):
 def test_a_thread_ends_with_its_handle():
     """As where an exception comes between its being taken and its being given a task."""
     before = native_threads()
-    crew = threads.Crew()
+    crew = thread_pool.Crew()
     crew.help([lambda: None] * 3)
     assert until(lambda: len(crew._idle) == 3)
     assert native_threads() == before + 3
@@ -314,8 +320,8 @@ def test_no_thread_to_be_had_means_one(monkeypatch):
         raise RuntimeError("can't start new thread")
 
     asked = []
-    monkeypatch.setattr(threads, "_crew", threads.Crew())
-    monkeypatch.setattr(threads._thread, "start_new_thread", none)
+    monkeypatch.setattr(thread_pool, "_crew", thread_pool.Crew())
+    monkeypatch.setattr(thread_pool._thread, "start_new_thread", none)
     model = Model([6, 40, 3], seed=2)
     model.fit(x, y, epochs=3, threads=2)
     assert asked

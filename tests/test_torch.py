@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 import fastmlp
-from fastmlp import Model, schedules, weighing
-from fastmlp.network import Network
+from fastmlp import Model, schedules
+from fastmlp.core.network import Network
+from fastmlp.fit import sample_weights
 from fastmlp.optimizers import Adagrad, Adam, RMSprop
 from fastmlp.training import RateTable
 
@@ -151,7 +152,7 @@ def another_order(monkeypatch):
 
 
 def weights_of_one(monkeypatch):
-    monkeypatch.setattr(weighing, "_class_weights", lambda weights, targets, spec: np.ones(10))
+    monkeypatch.setattr(sample_weights, "_class_weights", lambda weights, targets, spec: np.ones(10))
 
 
 def no_accumulator(monkeypatch):

@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from trainings import OUTPUTS, SCHEDULES, Problem, assert_same_result, check_training, draw, finish, name_of
 
 import fastmlp
-from fastmlp import definition, engine, pairs, workspace
+from fastmlp.engine import buffers, numba_backend, reference_backend
+from fastmlp.jit import registry
 from fastmlp.losses import Huber
 from fastmlp.optimizers import SGD
 from fastmlp.schedules import Cosine
@@ -171,15 +172,15 @@ def test_online_nasty_numbers(seed, dtype):
 def test_what_is_trained_online(monkeypatch):
     """Batches of one row of several, plain updates, and not so wide that a step takes long; the bits are the same."""
     asked_for = set()
-    real = pairs.address
-    monkeypatch.setattr(pairs, "address", lambda name, dtype: asked_for.add(name) or real(name, dtype))
-    monkeypatch.setattr(pairs, "_functions", {})
+    real = registry.address
+    monkeypatch.setattr(registry, "address", lambda name, dtype: asked_for.add(name) or real(name, dtype))
+    monkeypatch.setattr(registry, "_functions", {})
 
     def kernels(rows=6, batch=1, output=("softmax", None), weights=None, **more):
         asked_for.clear()
         problem = Problem.make(28, [3, 4, 2], rows, "tanh", *output)
         training = Training(2, **{"learning_rate": 0.1, "batch_size": batch, "record_every": 1, **more})
-        return finish(engine.train, problem, training, weights), set(asked_for)
+        return finish(numba_backend.train, problem, training, weights), set(asked_for)
 
     plain, found = kernels()
     assert found == {"online.train", "online.pack", "online.unpack", "losses.softmax_cross_entropy"}
@@ -188,7 +189,7 @@ def test_what_is_trained_online(monkeypatch):
         dict(dropout=(0.5,)), dict(learning_rate=Cosine(0.1, epochs=2)), dict(output=("identity", Huber(1.0))),
     ):  # fmt: skip
         assert "online.train" not in kernels(**other)[1], other
-    monkeypatch.setattr(workspace, "ONLINE_PARAMETERS", 25)
+    monkeypatch.setattr(buffers, "ONLINE_PARAMETERS", 25)
     same, found = kernels()
     assert "rowwise.span" in found
     assert_same_result(same, plain)
@@ -265,14 +266,14 @@ def test_what_overflows_behind_few_rows_stays_there(dtype):
 def test_what_few_rows_are(monkeypatch):
     """Small networks, more than one row of a batch and at most a line, no options of the pass."""
     asked_for = set()
-    real = pairs.address
-    monkeypatch.setattr(pairs, "address", lambda name, dtype: asked_for.add(name) or real(name, dtype))
+    real = registry.address
+    monkeypatch.setattr(registry, "address", lambda name, dtype: asked_for.add(name) or real(name, dtype))
 
     def kernels(layers=(3, 4, 2), rows=8, batch=8, weights=None, dtype="float64", **more):
         asked_for.clear()
         problem = Problem.make(28, list(layers), rows, "tanh", dtype=dtype)
         finish(
-            engine.train,
+            numba_backend.train,
             problem,
             Training(2, **{"learning_rate": 0.1, "record_every": 1, "batch_size": batch, **more}),
             weights,
@@ -303,15 +304,15 @@ def some_training(dtype="float64", epochs=6):
 @pytest.fixture(scope="module", params=DTYPES)
 def long_training(request):
     problem, training = some_training(request.param)
-    return problem, training, finish(definition.train, problem, training)
+    return problem, training, finish(reference_backend.train, problem, training)
 
 
 @pytest.mark.parametrize("schedule", SCHEDULES)
 @pytest.mark.parametrize("tile_bytes", [1, 1500, 3000, 8000, 24 * 1024, 2**30])
 def test_tile_sizes(long_training, monkeypatch, tile_bytes, schedule):
     problem, training, expected = long_training
-    monkeypatch.setattr(workspace, "TILE_BYTES", tile_bytes)
-    assert_same_result(finish(engine.train, problem, training, schedule=schedule), expected)
+    monkeypatch.setattr(buffers, "TILE_BYTES", tile_bytes)
+    assert_same_result(finish(numba_backend.train, problem, training, schedule=schedule), expected)
 
 
 @pytest.mark.parametrize("sums_bytes", [0, 2**30])
@@ -320,10 +321,10 @@ def test_sums_in_one_tile_or_several(long_training, monkeypatch, sums_bytes, who
     problem, training, expected = long_training
     if whole:
         training = Training(2, 0.3, len(problem.x), record_every=1)
-        expected = finish(definition.train, problem, training)
-    monkeypatch.setattr(workspace, "TILE_BYTES", 4000)
-    monkeypatch.setattr(workspace, "SUMS_BYTES", sums_bytes)
-    assert_same_result(finish(engine.train, problem, training, schedule="streamed"), expected)
+        expected = finish(reference_backend.train, problem, training)
+    monkeypatch.setattr(buffers, "TILE_BYTES", 4000)
+    monkeypatch.setattr(buffers, "SUMS_BYTES", sums_bytes)
+    assert_same_result(finish(numba_backend.train, problem, training, schedule="streamed"), expected)
 
 
 @pytest.mark.parametrize("rows", [37, 512, 700, 1100])
@@ -331,10 +332,10 @@ def test_whole_batches_in_tiles(monkeypatch, rows):
     """The tiled copy of the data, whose last chunk and tile are short."""
     problem = Problem.make(10, [3, 5, 2], rows, output="sigmoid")
     training = Training(2, 0.3, rows, record_every=1)
-    expected = finish(definition.train, problem, training)
+    expected = finish(reference_backend.train, problem, training)
     for tile_bytes in (1, 2000, 3000, 5000, 2**30):
-        monkeypatch.setattr(workspace, "TILE_BYTES", tile_bytes)
-        assert_same_result(finish(engine.train, problem, training, schedule="streamed"), expected)
+        monkeypatch.setattr(buffers, "TILE_BYTES", tile_bytes)
+        assert_same_result(finish(numba_backend.train, problem, training, schedule="streamed"), expected)
 
 
 @pytest.mark.parametrize("schedule", SCHEDULES)
@@ -342,11 +343,11 @@ def test_whole_batches_in_tiles(monkeypatch, rows):
 def test_returning_to_python_changes_no_bits(monkeypatch, schedule, order):
     problem = Problem.make(11, [6, 20, 20, 3], 97, "sigmoid")
     training = Training(12, 0.3, 10, record_every=3, order=order)
-    expected = finish(definition.train, problem, training)
-    straight = finish(engine.train, problem, training, schedule=schedule)
-    monkeypatch.setattr(engine, "CALL_SECONDS", 1e-9)
-    monkeypatch.setattr(engine, "RECORDS", 3)
-    stopped = finish(engine.train, problem, training, schedule=schedule)
+    expected = finish(reference_backend.train, problem, training)
+    straight = finish(numba_backend.train, problem, training, schedule=schedule)
+    monkeypatch.setattr(numba_backend, "CALL_SECONDS", 1e-9)
+    monkeypatch.setattr(numba_backend, "RECORDS", 3)
+    stopped = finish(numba_backend.train, problem, training, schedule=schedule)
     assert straight.steps < 12 + (order is not None) * 12 < 50 < stopped.steps
     assert_same_result(straight, expected)
     assert_same_result(stopped, expected)
@@ -354,21 +355,24 @@ def test_returning_to_python_changes_no_bits(monkeypatch, schedule, order):
 
 @pytest.mark.parametrize("schedule", SCHEDULES)
 def test_more_records_than_a_call_holds(monkeypatch, schedule):
-    monkeypatch.setattr(engine, "RECORDS", 3)
+    monkeypatch.setattr(numba_backend, "RECORDS", 3)
     for batch in (20, 7):
         problem, training = Problem.make(12, [2, 3, 2], 20), Training(20, 0.3, batch, record_every=1, order=1)
         assert_same_result(
-            finish(engine.train, problem, training, schedule=schedule), finish(definition.train, problem, training)
+            finish(numba_backend.train, problem, training, schedule=schedule),
+            finish(reference_backend.train, problem, training),
         )
 
 
 def test_training_goes_on_where_another_ended():
     """Without shuffles, 3 epochs and then 4 are 7 epochs."""
     problem, _ = some_training()
-    whole = finish(engine.train, problem, Training(7, 0.3, 600, record_every=1))
-    first = finish(engine.train, problem, Training(3, 0.3, 600, record_every=1))
+    whole = finish(numba_backend.train, problem, Training(7, 0.3, 600, record_every=1))
+    first = finish(numba_backend.train, problem, Training(3, 0.3, 600, record_every=1))
     rest = finish(
-        engine.train, dataclasses.replace(problem, parameters=first.parameters), Training(4, 0.3, 600, record_every=1)
+        numba_backend.train,
+        dataclasses.replace(problem, parameters=first.parameters),
+        Training(4, 0.3, 600, record_every=1),
     )
     assert_same_bits(rest.parameters, whole.parameters)
 
@@ -412,14 +416,14 @@ def test_divergence_between_records(every, batch):
     """The definition sees it at once, the engine when it returns: both go back to the same parameters."""
     problem = Problem.make(14, [3, 6, 2], 30, "relu", "identity")
     training = Training(2000, 1e18, batch, record_every=every)
-    expected = finish(definition.train, problem, training)
+    expected = finish(reference_backend.train, problem, training)
     for schedule in SCHEDULES:
-        got = finish(engine.train, problem, training, schedule=schedule)
+        got = finish(numba_backend.train, problem, training, schedule=schedule)
         assert got.state == expected.state == "diverged"
         assert_same_bits(got.parameters, expected.parameters)
 
 
-@pytest.mark.parametrize("train", [definition.train, engine.train], ids=["definition", "engine"])
+@pytest.mark.parametrize("train", [reference_backend.train, numba_backend.train], ids=["definition", "engine"])
 @pytest.mark.parametrize("every", [1, 10])
 def test_divergence_of_parameters_alone_leaves_finite_ones(train, every):
     """An infinite weight under a saturated sigmoid: each loss is finite, and so must be what is kept."""
@@ -442,9 +446,11 @@ def test_predictions(rows, output, dtype):
     data = problem.spec, problem.parameters, problem.x
     for schedule in (*SCHEDULES, None):
         for name in ("outputs", "logits"):
-            expected = getattr(definition, name)(*data)
-            assert_same_bits(getattr(engine, name)(*data, schedule), expected, name)
-        got, expected = (b.evaluate(*data, problem.y, *s) for b, s in ((engine, [schedule]), (definition, [])))
+            expected = getattr(reference_backend, name)(*data)
+            assert_same_bits(getattr(numba_backend, name)(*data, schedule), expected, name)
+        got, expected = (
+            b.evaluate(*data, problem.y, *s) for b, s in ((numba_backend, [schedule]), (reference_backend, []))
+        )
         assert_same_bits(np.array(got), np.array(expected), "loss and accuracy")
 
 
@@ -452,7 +458,7 @@ def test_predictions(rows, output, dtype):
 @pytest.mark.parametrize("output", OUTPUTS, ids=name_of)
 def test_a_rows_prediction_is_the_same_in_any_batch(output, dtype):
     problem = Problem.make(17, [4, 11, 5, 3], 1000, ["relu", "sigmoid"], *output, dtype)
-    for predict, schedule in itertools.product((engine.outputs, engine.logits), SCHEDULES):
+    for predict, schedule in itertools.product((numba_backend.outputs, numba_backend.logits), SCHEDULES):
         every = predict(problem.spec, problem.parameters, problem.x, schedule)
         for first, count in ((0, 1), (999, 1), (511, 1), (512, 3), (1, 17), (37, 600), (480, 520)):
             some = np.ascontiguousarray(problem.x[first : first + count])
@@ -505,7 +511,7 @@ SETTINGS = [
 def test_same_bits_elsewhere(settings, tmp_path):
     found = digests_elsewhere(tmp_path, settings)
     assert_same_digests(found["digests"], golden())
-    every = {f"{name} {dtype}" for name, kernel in pairs.load_all().items() for dtype in kernel.dtypes}
+    every = {f"{name} {dtype}" for name, kernel in registry.load_all().items() for dtype in kernel.dtypes}
     assert set(found["kernels"]) == every, "digests.py must run every kernel"
 
 
@@ -514,5 +520,5 @@ def test_golden_digests_of_the_reference():
 
 
 def test_golden_digests_of_the_kernels():
-    pairs.load_all()
+    registry.load_all()
     assert_same_digests(digests.digests(by_kernel=True), golden())

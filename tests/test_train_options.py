@@ -8,7 +8,9 @@ import pytest
 from bits import assert_same_bits
 from trainings import OUTPUTS, SCHEDULES, Problem, check_training, finish, name_of
 
-from fastmlp import definition, engine, optimizers, pairs, schedules, workspace
+from fastmlp import optimizers, schedules
+from fastmlp.engine import buffers, numba_backend, reference_backend
+from fastmlp.jit import registry
 from fastmlp.optimizers import SGD, Adagrad, Adam, AdamW, RMSprop
 from fastmlp.reference import random
 from fastmlp.spec import DTYPES, HIDDEN
@@ -158,8 +160,8 @@ def test_more_than_a_chunk(dtype):
 def test_weights_of_one_change_no_bit():
     problem = problem_of(700)
     for batch in (700, 64):
-        plain = finish(engine.train, problem, training(700, batch))
-        weighed = finish(engine.train, problem, training(700, batch), weights_of("ones", 700, "float64"))
+        plain = finish(numba_backend.train, problem, training(700, batch))
+        weighed = finish(numba_backend.train, problem, training(700, batch), weights_of("ones", 700, "float64"))
         assert_same_bits(weighed.parameters, plain.parameters)
         assert_same_bits(np.array(weighed.records), np.array(plain.records))
 
@@ -170,8 +172,8 @@ def test_rows_of_weight_zero_teach_nothing():
     kept = np.arange(60) % 3 > 0
     other = dataclasses.replace(problem, x=problem.x[kept], y=problem.y[kept])
     problem.x[~kept] = 1e300
-    with_zeros = finish(engine.train, problem, training(60, 60), kept.astype(float))
-    without = finish(engine.train, other, training(40, 40))
+    with_zeros = finish(numba_backend.train, problem, training(60, 60), kept.astype(float))
+    without = finish(numba_backend.train, other, training(40, 40))
     np.testing.assert_allclose(with_zeros.parameters, without.parameters, rtol=1e-12, atol=1e-15)
     np.testing.assert_allclose([r[1] for r in with_zeros.records], [r[1] for r in without.records], rtol=1e-12)
 
@@ -181,8 +183,8 @@ def test_a_whole_weight_is_that_many_rows():
     counts = np.arange(30) % 4
     repeated = dataclasses.replace(problem, x=np.repeat(problem.x, counts, 0), y=np.repeat(problem.y, counts, 0))
     rows = int(counts.sum())
-    weighed = finish(engine.train, problem, training(30, 30), counts.astype(float))
-    many = finish(engine.train, repeated, training(rows, rows))
+    weighed = finish(numba_backend.train, problem, training(30, 30), counts.astype(float))
+    many = finish(numba_backend.train, repeated, training(rows, rows))
     np.testing.assert_allclose(weighed.parameters, many.parameters, rtol=1e-12)
 
 
@@ -190,7 +192,7 @@ def test_a_whole_weight_is_that_many_rows():
 # Going on
 
 
-@pytest.mark.parametrize("backend", [definition, engine], ids=["definition", "engine"])
+@pytest.mark.parametrize("backend", [reference_backend, numba_backend], ids=["definition", "engine"])
 @pytest.mark.parametrize("batch", [30, 8])
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_ten_epochs_and_twenty_are_thirty(optimizer, batch, backend):
@@ -208,7 +210,7 @@ def test_ten_epochs_and_twenty_are_thirty(optimizer, batch, backend):
     assert_same_bits(np.array(first.records + rest.records), np.array(whole.records))
 
 
-@pytest.mark.parametrize("backend", [definition, engine], ids=["definition", "engine"])
+@pytest.mark.parametrize("backend", [reference_backend, numba_backend], ids=["definition", "engine"])
 def test_drawn_orders_go_on(backend):
     """Orders that a caller draws for each epoch's number, over all trainings."""
     problem = problem_of(30)
@@ -234,7 +236,7 @@ def test_calls_that_end_before_their_last_update(monkeypatch, batch):
     free = check_training(problem, asked)
     middle = free.records[4]
     check_training(problem, dataclasses.replace(asked, target_loss=middle[1]))
-    monkeypatch.setattr(engine, "RECORDS", 2)
+    monkeypatch.setattr(numba_backend, "RECORDS", 2)
     check_training(problem, asked)
     check_training(problem, dataclasses.replace(asked, watched=True))
 
@@ -244,11 +246,11 @@ def test_calls_that_end_before_their_last_update(monkeypatch, batch):
 def test_returning_to_python_changes_no_bits(monkeypatch, optimizer, schedule):
     problem, asked = problem_of(50), training(50, 8, optimizer, "cosine", "dropout", epochs=6)
     weights = weights_of("some", 50, "float64")
-    straight = finish(engine.train, problem, asked, weights, schedule=schedule)
-    monkeypatch.setattr(engine, "CALL_SECONDS", 1e-9)
-    monkeypatch.setattr(engine, "RECORDS", 3)
-    monkeypatch.setattr(workspace, "STEPS", 2)
-    stopped = finish(engine.train, problem, asked, weights, schedule=schedule)
+    straight = finish(numba_backend.train, problem, asked, weights, schedule=schedule)
+    monkeypatch.setattr(numba_backend, "CALL_SECONDS", 1e-9)
+    monkeypatch.setattr(numba_backend, "RECORDS", 3)
+    monkeypatch.setattr(buffers, "STEPS", 2)
+    stopped = finish(numba_backend.train, problem, asked, weights, schedule=schedule)
     assert straight.steps < 10 < stopped.steps
     assert_same_bits(np.array(stopped.records), np.array(straight.records))
     assert_same_bits(stopped.parameters, straight.parameters)
@@ -261,21 +263,21 @@ def test_a_watched_training_shows_each_epoch_as_it_stands_after_it(batch):
     problem = problem_of(30)
     asked = dataclasses.replace(training(30, batch, "adam", "cosine", epochs=4), watched=True)
     seen = {}
-    for backend in (definition, engine):
+    for backend in (reference_backend, numba_backend):
         parameters, state = problem.parameters.copy(), State.new(asked.optimizer, problem.spec.parameters, "float64")
         seen[backend] = [
             (step.records["epoch"][0], step.epochs, parameters.copy(), state.vectors.copy(), state.powers.copy())
             for step in backend.train(problem.spec, parameters, problem.x, problem.y, asked, state)
             if len(step.records)
         ]
-    assert [entry[:2] for entry in seen[engine]] == [entry[:2] for entry in seen[definition]] == [
+    assert [entry[:2] for entry in seen[numba_backend]] == [entry[:2] for entry in seen[reference_backend]] == [
         (epoch, epoch) for epoch in (1, 2, 3, 4)
     ]  # fmt: skip
-    for entry, expected in zip(seen[engine], seen[definition], strict=True):
+    for entry, expected in zip(seen[numba_backend], seen[reference_backend], strict=True):
         for got, wanted in zip(entry[2:], expected[2:], strict=True):
             assert_same_bits(got, wanted)
-    alone = finish(engine.train, problem, dataclasses.replace(asked, epochs=2))
-    assert_same_bits(seen[engine][1][2], alone.parameters)
+    alone = finish(numba_backend.train, problem, dataclasses.replace(asked, epochs=2))
+    assert_same_bits(seen[numba_backend][1][2], alone.parameters)
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "momentum"])
@@ -285,11 +287,11 @@ def test_nothing_that_is_not_finite_is_handed_out(monkeypatch, optimizer):
     problem.x[:] = 1  # at a rate of 3 the error grows by a factor of 5 or more: infinite after some 440 updates
     rate = schedules.Constant(3.0)
     asked = dataclasses.replace(training(5, 1, optimizer, epochs=400), learning_rate=rate, record_every=400)
-    monkeypatch.setattr(workspace, "STEPS", 50)  # to a call
+    monkeypatch.setattr(buffers, "STEPS", 50)  # to a call
     parameters, steps = problem.parameters.copy(), []
     state = State.new(asked.optimizer, len(parameters), "float64")
     with np.errstate(all="ignore"):
-        for step in engine.train(problem.spec, parameters, problem.x, problem.y, asked, state):
+        for step in numba_backend.train(problem.spec, parameters, problem.x, problem.y, asked, state):
             assert np.isfinite(parameters).all(), step
             assert np.isfinite(state.vectors).all(), step
             steps.append(step)
@@ -303,9 +305,9 @@ def test_padding_that_overflows_is_not_seen(dropout):
     problem = Problem.make(23, [1, 1, 1, 2], 5, "identity", "identity")
     problem.x[:] = 1
     problem.parameters[:4] = -1e200, 1e200, 1e200, 1  # z = 0 at x = 1; at x = 0 it is 1e200, and then infinite
-    assert np.isfinite(definition.logits(problem.spec, problem.parameters, problem.x)).all()
+    assert np.isfinite(reference_backend.logits(problem.spec, problem.parameters, problem.x)).all()
     asked = dataclasses.replace(training(5, 5), learning_rate=1e-300, dropout=dropout)
-    expected = finish(definition.train, problem, asked)
+    expected = finish(reference_backend.train, problem, asked)
     assert np.isfinite(expected.parameters).all()
     check_training(problem, asked)
 
@@ -342,10 +344,10 @@ def test_dropout_depends_on_seed_layer_epoch_and_place_alone():
 
 def test_the_plain_path_asks_for_no_other_kernel(monkeypatch):
     asked_for = []
-    real = pairs.address
-    monkeypatch.setattr(pairs, "address", lambda name, dtype: asked_for.append(name) or real(name, dtype))
+    real = registry.address
+    monkeypatch.setattr(registry, "address", lambda name, dtype: asked_for.append(name) or real(name, dtype))
     problem = Problem.make(1, [2, 8, 8, 2], 20)
-    finish(engine.train, problem, Training(3, 0.1, 20, record_every=1))
+    finish(numba_backend.train, problem, Training(3, 0.1, 20, record_every=1))
     assert set(asked_for) - {"train.train"} == {
         "train.sum_batch", "streamed.span", "layout.gather", "dense.dense_forward",
         "dense.dense_backward_input", "dense.dense_backward_weights", "losses.softmax_cross_entropy",

@@ -16,7 +16,8 @@ from cases import Unregistered
 from sklearn.metrics import mean_pinball_loss
 from trainings import OUTPUTS, SCHEDULES, Problem, finish, name_of
 
-from fastmlp import definition, engine, pairs
+from fastmlp.engine import numba_backend, reference_backend
+from fastmlp.jit import registry
 from fastmlp.kernels.simd import fma
 from fastmlp.reference import arithmetic, dense, losses, random
 from fastmlp.reference import train as reference
@@ -104,7 +105,7 @@ def test_fma_is_exact(kind, dtype):
     assert_same_bits(got, expected, kind)
 
 
-def hardware_fma(a: pairs.Floats, b: pairs.Floats, c: pairs.Floats, out: pairs.Floats, count: pairs.Int):
+def hardware_fma(a: registry.Floats, b: registry.Floats, c: registry.Floats, out: registry.Floats, count: registry.Int):
     for i in range(count):
         out[i] = fma(a[i], b[i], c[i])
 
@@ -228,7 +229,7 @@ def test_training_on_whole_numbers_is_exact(schedule, dtype):
     scale = np.dtype(dtype).type(2 / (rows * J))
     gradients = [g * scale for g in (x.T @ dz, dz.sum(axis=0), a.T @ error, error.sum(axis=0))]
     expected = [p - np.dtype(dtype).type(0.25) * g for p, g in zip((w1, b1, w2, b2), gradients, strict=True)]
-    result = finish(engine.train, problem, Training(1, 0.25, rows, record_every=1), schedule=schedule)
+    result = finish(numba_backend.train, problem, Training(1, 0.25, rows, record_every=1), schedule=schedule)
     assert_same_bits(result.parameters + 0, np.concatenate([p.ravel() for p in expected]) + 0)
     assert result.records[0][1] == (error.astype(np.float64) ** 2).sum() / (rows * J)
 
@@ -510,7 +511,7 @@ def check_trajectory(train, hidden, output, batch, dtype):
 @pytest.mark.parametrize("output", OUTPUTS, ids=name_of)
 @pytest.mark.parametrize("hidden", HIDDEN)
 def test_trajectories_are_the_textbooks_within_rounding(hidden, output, batch, dtype):
-    check_trajectory(engine.train, hidden, output, batch, dtype)
+    check_trajectory(numba_backend.train, hidden, output, batch, dtype)
 
 
 # ---------------------------------------------------------------------------------------------------------
@@ -541,7 +542,7 @@ def test_words_come_from_the_published_answers():
     unit = [((word >> 12) + 0.5) / 2.0**52 for word in expected]
     assert random.uniform(0, 0, 0, 2).tolist() == unit
     x = np.zeros(2)
-    pairs.load_all()["random.uniform"]("float64", 0, 0, 0, 2, x)
+    registry.load_all()["random.uniform"]("float64", 0, 0, 0, 2, x)
     assert x.tolist() == unit
 
 
@@ -643,8 +644,8 @@ def test_xor_is_learned():
     x = np.array([[0.0, 0], [0, 1], [1, 0], [1, 1]])
     spec = Spec.build([2, 8, 2])
     problem = Problem(spec, Problem.make(20, [2, 8, 2], 1).parameters, x, np.array([0.0, 1, 1, 0]))
-    result = finish(engine.train, problem, Training(2000, 0.5, 4, record_every=2000))
-    p = definition.outputs(spec, result.parameters, x)
+    result = finish(numba_backend.train, problem, Training(2000, 0.5, 4, record_every=2000))
+    p = reference_backend.outputs(spec, result.parameters, x)
     assert (p.argmax(axis=1) == problem.y).all()
     assert as_bits(p).shape == (4, 2)
     np.testing.assert_allclose(p.sum(axis=1), 1, rtol=1e-15)

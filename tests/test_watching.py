@@ -27,8 +27,8 @@ from models import (
 )
 
 from fastmlp import DivergenceError, EarlyStopping, Info, Model
-from fastmlp.options import held_out
-from fastmlp.progress import bar
+from fastmlp.fit.options import held_out
+from fastmlp.fit.progress import bar
 from fastmlp.schedules import ReduceOnPlateau
 from fastmlp.spec import Spec
 from fastmlp.splits import split
@@ -599,7 +599,7 @@ def test_a_bar_beside_a_callback(progress, shown, capfd, monkeypatch):
     """What a callback prints would break it, so that it is there only where it is asked for."""
     monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
     asked = []
-    monkeypatch.setattr("fastmlp.fitting.bar", lambda epochs, wanted: asked.append(wanted) or bar(epochs, wanted))
+    monkeypatch.setattr("fastmlp.fit.fit.bar", lambda epochs, wanted: asked.append(wanted) or bar(epochs, wanted))
     learner().fit(*problem(), epochs=20, progress=progress, callback=lambda info: None, validation=apart())
     assert asked == [progress is True]
     err = capfd.readouterr()[1]
@@ -608,7 +608,7 @@ def test_a_bar_beside_a_callback(progress, shown, capfd, monkeypatch):
 
 def test_without_a_callback_the_terminal_decides(monkeypatch):
     asked = []
-    monkeypatch.setattr("fastmlp.fitting.bar", lambda epochs, wanted: asked.append(wanted) or bar(epochs, wanted))
+    monkeypatch.setattr("fastmlp.fit.fit.bar", lambda epochs, wanted: asked.append(wanted) or bar(epochs, wanted))
     learner().fit(*problem(), epochs=2, validation=apart())
     assert asked == [None]
 

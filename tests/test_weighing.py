@@ -8,9 +8,9 @@ import pytest
 from models import BACKENDS, OUTPUTS, figures, inside, learner, problem, rows, said, targets
 
 from fastmlp import Huber, Model, Quantile
+from fastmlp.fit.sample_weights import row_weights
 from fastmlp.spec import Spec
 from fastmlp.splits import split
-from fastmlp.weighing import row_weights
 
 NAN, INF = float("nan"), float("inf")
 NETWORKS = [*OUTPUTS, ("identity", Huber(0.5), 2), ("identity", Quantile(0.9), 1), ("exponential", "poisson", 2)]

@@ -5,9 +5,13 @@ import json
 import numpy as np
 import pytest
 
-from fastmlp import Model, cli, data, files, tables, whole
+from fastmlp import Model, cli
+from fastmlp.checks import integers
+from fastmlp.core import data
 from fastmlp.spec import Spec
-from fastmlp.table_models import TableModel
+from fastmlp.storage import container
+from fastmlp.tables import reader
+from fastmlp.tables.table_model import TableModel
 
 IDS = [1234567890123450000, 1234567890123456788, 1234567890123456789]  # the last two are one float64
 BEYOND = [2**63 + 1, 2**63 + 2, 2**64 - 1]  # no int64
@@ -19,15 +23,15 @@ BEYOND = [2**63 + 1, 2**63 + 2, 2**64 - 1]  # no int64
 
 @pytest.mark.parametrize(("dtype", "most"), [("float16", 2**11), ("float32", 2**24), ("float64", 2**53)])
 def test_floats_up_to_where_each_is_one_number(dtype, most):
-    assert whole.most_exact(np.dtype(dtype)) == most
+    assert integers.most_exact(np.dtype(dtype)) == most
     labels = np.array([most - 1, -most, most], dtype)
-    whole.check_exact(labels, "y")
+    integers.check_exact(labels, "y")
     assert labels.astype(object).astype(int).tolist() == [most - 1, -most, most]
     beyond = np.array([1, -most - 2], dtype)
     with pytest.raises(
         ValueError, match=f"^y has -{most + 2} in row 1, and {dtype} rounds whole numbers above {most}, so"
     ):
-        whole.check_exact(beyond, "y")
+        integers.check_exact(beyond, "y")
 
 
 def test_float16_labels_of_many_classes():
@@ -68,10 +72,10 @@ def test_a_label_out_of_range_is_said_to_be_that():
 
 def test_equal_numbers_of_different_kinds():
     ints, floats = np.array([2**53, 2**53 + 1, 3]), np.array([2.0**53, 2.0**53, 3.0])
-    assert whole.same(ints, floats).tolist() == [True, False, True]
-    assert whole.same(floats, ints).tolist() == [True, False, True]
-    assert whole.same(np.array([2**63 + 1, 1], "u8"), np.array([-5, 1])).tolist() == [False, True]
-    assert whole.same(ints, ints.copy()).tolist() == [True] * 3
+    assert integers.same(ints, floats).tolist() == [True, False, True]
+    assert integers.same(floats, ints).tolist() == [True, False, True]
+    assert integers.same(np.array([2**63 + 1, 1], "u8"), np.array([-5, 1])).tolist() == [False, True]
+    assert integers.same(ints, ints.copy()).tolist() == [True] * 3
 
 
 @pytest.mark.parametrize("classes", [[0.0, 5.0, 9.0], [0, 5, 9], IDS, BEYOND], ids=str)
@@ -79,18 +83,18 @@ def test_equal_numbers_of_different_kinds():
 def test_places_of_labels(classes, as_floats):
     kinds = np.array(classes)
     labels = [classes[2], classes[0], classes[1]]
-    assert whole.places_in(kinds, np.array(labels, kinds.dtype))[0].tolist() == [2, 0, 1]
+    assert integers.places_in(kinds, np.array(labels, kinds.dtype))[0].tolist() == [2, 0, 1]
     unknown = kinds[1] + kinds.dtype.type(2)
     given = np.array([*labels, unknown, unknown], kinds.dtype)
     if as_floats:
         given = given.astype(object)
-    assert whole.places_in(kinds, given)[1] == unknown
+    assert integers.places_in(kinds, given)[1] == unknown
 
 
 def test_integers_in_the_least_of_two_dtypes():
-    assert whole.integers([5, -(2**63)]).dtype == np.int64
-    assert whole.integers([0, 2**64 - 1]).dtype == np.uint64
-    assert whole.integers([-1, 2**63]) is whole.integers([0, 2**64]) is None
+    assert integers.integers([5, -(2**63)]).dtype == np.int64
+    assert integers.integers([0, 2**64 - 1]).dtype == np.uint64
+    assert integers.integers([-1, 2**63]) is integers.integers([0, 2**64]) is None
 
 
 # ---------------------------------------------------------------------------------------------------------
@@ -187,7 +191,7 @@ def test_classes_that_are_all_large_go_on_beside_small_ones(tmp_path, capsys):
 )
 def test_cells_that_no_integer_holds(tmp_path, labels, words):
     path, _ = write(tmp_path, "csv", labels)
-    table = tables.read(path, "y")
+    table = reader.read(path, "y")
     if isinstance(words, int):  # so many classes
         assert len(np.unique(table.labels().astype(object))) == words
         return
@@ -211,17 +215,17 @@ def test_floats_of_an_npz_that_may_have_been_rounded(tmp_path, capsys, dtype, va
 def test_large_quantities_are_no_labels(tmp_path):
     path = tmp_path / "t.csv"
     path.write_text("a,y\n" + "".join(f"{k},{10**17 + k * 10**13 + 0.5}\n" for k in range(300)))
-    table = tables.read(path, "y")
-    assert tables.as_classes(table.y if table.whole is None else table.whole) is None
+    table = reader.read(path, "y")
+    assert reader.as_classes(table.y if table.whole is None else table.whole) is None
 
 
 def test_a_file_says_its_classes_in_integers_only_where_it_has_to(tmp_path):
     network = Model([2, 3, 3], backend="reference")
-    scale = tables.Scale(np.zeros(2), np.ones(2))
+    scale = reader.Scale(np.zeros(2), np.ones(2))
     for classes, kind in (([0.0, 1.0, 2.0], float), (IDS, int), (BEYOND, int)):
         made = TableModel(network, ("a", "b"), "y", np.array(classes), scale)
         made.save(tmp_path / "m")
-        header = files.read(tmp_path / "m")[1]
+        header = container.read(tmp_path / "m")[1]
         assert [type(value) for value in header["table"]["classes"]] == [kind] * 3
         assert header["table"]["classes"] == classes
         assert json.dumps(header)
@@ -234,7 +238,7 @@ def test_a_file_says_its_classes_in_integers_only_where_it_has_to(tmp_path):
 
 def test_scores_do_not_merge_labels():
     network = Model([2, 3, 2], backend="reference")
-    made = TableModel(network, ("a", "b"), "y", np.array(IDS[1:]), tables.Scale(np.zeros(2), np.ones(2)))
+    made = TableModel(network, ("a", "b"), "y", np.array(IDS[1:]), reader.Scale(np.zeros(2), np.ones(2)))
     x = np.ones((4, 2))
     (right,) = set(made.predict(x).tolist())
     assert made.score(x, np.full(4, right)) == {"accuracy": 1.0}

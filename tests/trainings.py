@@ -5,12 +5,12 @@ from dataclasses import dataclass
 import numpy as np
 from bits import assert_same_bits, lines
 
-from fastmlp import definition, engine
+from fastmlp.engine import numba_backend, reference_backend
+from fastmlp.engine.buffers import fits_few
 from fastmlp.losses import CrossEntropy, Huber, Quantile
 from fastmlp.reference import random
 from fastmlp.spec import HIDDEN, LOSSES, Spec
 from fastmlp.training import RECORD, State, Training
-from fastmlp.workspace import fits_few
 
 # every loss by its name, so as it is by default; and those that have a setting with another
 OUTPUTS = [
@@ -132,7 +132,7 @@ def check_training(problem, training, weights=None, state=None, schedules=SCHEDU
         problem.spec, training, min(training.batch_size, len(problem.x)), weights is not None
     ):
         schedules += ("few",)
-    expected = finish(definition.train, problem, training, weights, state)
+    expected = finish(reference_backend.train, problem, training, weights, state)
     for schedule in schedules:
-        assert_same_result(finish(engine.train, problem, training, weights, state, schedule=schedule), expected)
+        assert_same_result(finish(numba_backend.train, problem, training, weights, state, schedule=schedule), expected)
     return expected

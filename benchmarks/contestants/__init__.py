@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from fastmlp import pairs
-from fastmlp.pairs import Int, Ints
+from fastmlp.jit import registry
+from fastmlp.jit.registry import Int, Ints
 
 from ..workloads import Workload
 
@@ -133,7 +133,7 @@ def initial(workload: Workload, dtype: str) -> list[tuple[np.ndarray, np.ndarray
 def order(rows: int, epoch: int) -> np.ndarray:
     """The order of the rows in an epoch, as fastmlp shuffles them."""
     made = np.arange(rows)
-    pairs.function("random.permutation", "float64", (Int, Int, Int, Ints))(SEED, epoch, rows, made.ctypes.data)
+    registry.function("random.permutation", "float64", (Int, Int, Int, Ints))(SEED, epoch, rows, made.ctypes.data)
     return made
 
 

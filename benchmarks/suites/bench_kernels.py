@@ -12,12 +12,12 @@ import time
 
 import pytest
 
-from fastmlp import cache, native, pairs
+from fastmlp.jit import cache, machine_code, registry
 
 from ..parts import nothing
 from .kernels import ROWS, SMALL, TYPICAL, Bench, unmeasured
 
-PAIRS = pairs.load_all()
+PAIRS = registry.load_all()
 MADE = [(name, dtype) for name in PAIRS for dtype in PAIRS[name].dtypes]
 SLOWEST = 0.3  # seconds that one row's rounds may take, about
 
@@ -74,7 +74,9 @@ def test_a_call(benchmark):
     """What a kernel that does nothing takes, called as the kernels are."""
     from numba import types
 
-    run = native.Function(native.link(native.compile_function(nothing, types.void(types.int64))), [ctypes.c_int64])
+    run = machine_code.Function(
+        machine_code.link(machine_code.compile_function(nothing, types.void(types.int64))), [ctypes.c_int64]
+    )
     benchmark.group = "a call"
     benchmark(run, 0)
 
@@ -90,19 +92,19 @@ def test_compile(benchmark, name, dtype):
     """Seconds from a Python function to object code, with Numba imported and warm."""
     from numba import types
 
-    native.compile_function(nothing, types.void(types.int64))
+    machine_code.compile_function(nothing, types.void(types.int64))
     kernel = PAIRS[name]
     benchmark.group = f"compile {name.split('.')[0]}"
     benchmark.name = f"{name} {dtype}"
-    code = benchmark.pedantic(native.compile_function, (kernel.function, kernel.signature(dtype)), rounds=1)
+    code = benchmark.pedantic(machine_code.compile_function, (kernel.function, kernel.signature(dtype)), rounds=1)
     benchmark.extra_info["bytes"] = len(code.object)
 
 
 def test_link(benchmark, name, dtype):
     """Seconds from a file of the cache to an address."""
-    pairs.address(name, dtype)
+    registry.address(name, dtype)
     if cache.read(name, dtype) is None:
         pytest.skip("no folder can be written to cache it in")
     benchmark.group = f"link {name.split('.')[0]}"
     benchmark.name = f"{name} {dtype}"
-    benchmark.pedantic(lambda: native.link(cache.read(name, dtype)), rounds=5)
+    benchmark.pedantic(lambda: machine_code.link(cache.read(name, dtype)), rounds=5)

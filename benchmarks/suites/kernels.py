@@ -15,16 +15,17 @@ from typing import Any
 
 import numpy as np
 
-from fastmlp import definition, engine, pairs
-from fastmlp import plan as at
+from fastmlp.engine import numba_backend, reference_backend
+from fastmlp.engine.buffers import aligned, panel_width, row_stride
+from fastmlp.engine.team import Team
+from fastmlp.jit import registry
+from fastmlp.kernels import plan as at
 from fastmlp.reference import activations, optimizers, random
 from fastmlp.reference import train as reference_train
 from fastmlp.reference.arithmetic import CHUNK, LINE, fma
 from fastmlp.spec import Spec
-from fastmlp.target import target
-from fastmlp.team import Team
+from fastmlp.system.cpu import target
 from fastmlp.training import Training
-from fastmlp.workspace import aligned, panel_width, row_stride
 
 from .. import exercise
 
@@ -85,7 +86,7 @@ class Bench:
 
     def __init__(self, name: str, dtype: str, size: Size = TYPICAL):
         """Raises Unfit where there is no such kernel, or where it has other parameters than its row knows."""
-        pair = pairs.load_all().get(name)
+        pair = registry.load_all().get(name)
         if pair is None or dtype not in pair.dtypes:
             raise Unfit(f"{name} is no kernel for {dtype}")
         self.name, self.dtype, self.row = name, dtype, ROWS[name](dtype, size)
@@ -93,8 +94,8 @@ class Bench:
         if set(names) != set(self.row.arguments):
             given = list(self.row.arguments)
             raise Unfit(f"{name} takes {names}, and its row in benchmarks/suites/kernels.py gives {given}")
-        self._values = [pairs._plain(self.row.arguments[n]) for n in names]
-        self._function = pairs.function(name, dtype, pair.arguments)
+        self._values = [registry._plain(self.row.arguments[n]) for n in names]
+        self._function = registry.function(name, dtype, pair.arguments)
         self._definition = pair.reference
         arrays = [value for value in self.row.arguments.values() if isinstance(value, np.ndarray)]
         self._before = [(array, array.copy()) for array in (*arrays, *self.row.buffers)]
@@ -912,7 +913,7 @@ class Plan:
         self.weights = np.abs(normal(size.rows, dtype, 3)) if weighed else None
         rate = options.pop("learning_rate", 0.1)
         self.training = Training(epochs=1, learning_rate=rate, batch_size=size.rows, record_every=1, **options)
-        self.workspace = engine.ready(
+        self.workspace = numba_backend.ready(
             self.spec, self.parameters, self.x, self.y, self.training, weights=self.weights, schedule=schedule
         )
         self.plan = self.workspace.plan
@@ -1129,7 +1130,7 @@ def closed_door() -> np.ndarray:
 
 @row("predict.checked")
 def checked(dtype: str, size: Size) -> Row:
-    from fastmlp.forward import ROW_BY_ROW, Pass  # asv looks at commits that had none
+    from fastmlp.engine.forward import ROW_BY_ROW, Pass  # asv looks at commits that had none
 
     spec = Spec.build([size.K, size.J, size.classes], dtype=dtype)
     parameters = normal(spec.parameters, dtype, 2) / np.dtype(dtype).type(8)
@@ -1156,13 +1157,13 @@ def help_out(dtype: str, size: Size) -> Row:
 @row("predict.lead")
 def lead_pieces(dtype: str, size: Size) -> Row:
     """The losses of all rows, by a leader of no helpers."""
-    from fastmlp import pairs
+    from fastmlp.jit import registry
 
     of = scored(dtype, size)
     plan, turns = of.arguments["plan"], np.zeros(16, np.int64)
     plan[at.TURNS], turns[at.TAKEN] = turns.ctypes.data, 1
     arguments = dict(
-        **of.arguments, function=pairs.address("predict.scored", dtype), doors=closed_door(), helpers=0
+        **of.arguments, function=registry.address("predict.scored", dtype), doors=closed_door(), helpers=0
     )  # fmt: skip
     return Row(arguments, of.reference, of.results, buffers=(*of.buffers, turns))
 
@@ -1242,7 +1243,7 @@ def train(dtype: str, size: Size) -> Row:
 
     def expected(_: Any) -> tuple[np.ndarray]:
         parameters = made.parameters.copy()
-        for _step in definition.train(made.spec, parameters, made.x, made.y, made.training):
+        for _step in reference_backend.train(made.spec, parameters, made.x, made.y, made.training):
             pass
         return (parameters,)
 
@@ -1269,10 +1270,10 @@ class OnlinePlan:
         self.x, self.parameters = normal((rows, size.K), dtype), normal(self.spec.parameters, dtype, 2) / 8
         self.y = np.random.default_rng(1).integers(0, size.classes, rows).astype(dtype)
         self.training = Training(epochs=1, learning_rate=0.1, batch_size=1, record_every=1)
-        self.workspace = engine.ready(self.spec, self.parameters, self.x, self.y, self.training)
+        self.workspace = numba_backend.ready(self.spec, self.parameters, self.x, self.y, self.training)
         self.addresses = dict(plan=self.workspace.plan, parameters=self.workspace.parameters)
         if batches:
-            pairs.function("online.train", dtype, engine._TRAIN)(
+            registry.function("online.train", dtype, numba_backend._TRAIN)(
                 self.workspace.plan.ctypes.data, self.workspace.parameters.ctypes.data, batches
             )
 
@@ -1288,7 +1289,7 @@ def train_online(dtype: str, size: Size) -> Row:
 
     def expected(_: Any) -> tuple[np.ndarray]:
         parameters = made.parameters.copy()
-        for _step in definition.train(made.spec, parameters, made.x, made.y, made.training):
+        for _step in reference_backend.train(made.spec, parameters, made.x, made.y, made.training):
             pass
         return (parameters,)
 

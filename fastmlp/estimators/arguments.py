@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
-from fastmlp.arrays import check_memory, masked_place
-from fastmlp.errors import only_faults
+from fastmlp.checks.arrays import check_memory, masked_place
+from fastmlp.checks.faults import only_faults
+from fastmlp.checks.messages import cut
 from fastmlp.schedules import Schedule
-from fastmlp.words import cut
 
 
 def layer_sizes(hidden: Any) -> list[int]:

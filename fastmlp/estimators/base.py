@@ -14,16 +14,16 @@ from sklearn.utils import assert_all_finite, check_random_state
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, validate_data
 
-from fastmlp import engine
-from fastmlp.busy import Busy
+from fastmlp.engine import numba_backend
+from fastmlp.engine.forward import Forward
 from fastmlp.estimators import arguments, problem
 from fastmlp.estimators.descent import Descent
 from fastmlp.estimators.lbfgs import minimize
 from fastmlp.estimators.problem import Rows
 from fastmlp.estimators.stochastic import Score, Stochastic, loss_and_score
-from fastmlp.forward import Forward
 from fastmlp.schedules import Schedule
 from fastmlp.spec import Spec
+from fastmlp.system.busy import Busy
 
 OUT_ACTIVATIONS = {"softmax": "softmax", "sigmoid": "logistic", "identity": "identity", "exponential": "exp"}
 CURVES = ("loss_curve_", "validation_scores_", "validation_loss_curve_")
@@ -316,7 +316,7 @@ class BaseMLP(BaseEstimator):
             x = problem.dense(X, self._network.dtype)
             if X.dtype.kind == "O":  # of which the checks see nothing: None is NaN now
                 assert_all_finite(x, input_name="X")
-            return engine.outputs(self._network, self._flat(self._network), x)
+            return numba_backend.outputs(self._network, self._flat(self._network), x)
 
     def _takes(self, X: Any) -> bool:
         """Whether X is an array of good rows (N, K), of which scikit-learn's checks would say nothing, in 0.3 ms."""

@@ -13,12 +13,12 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_target, unique_labels
 
+from fastmlp.checks.integers import check_exact
 from fastmlp.estimators import arguments
 from fastmlp.estimators.arguments import ARRAY
 from fastmlp.estimators.base import BaseMLP
 from fastmlp.losses import CrossEntropy
 from fastmlp.spec import Spec
-from fastmlp.whole import check_exact
 
 EXACT = {"e": 2.0**11, "f": 2.0**24, "d": 2.0**53}  # below, labels of these dtypes stay apart
 

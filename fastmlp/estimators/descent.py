@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from fastmlp.atomic import Change, held
 from fastmlp.optimizers import ClassicalSGD, Optimizer, PlainAdam
 from fastmlp.schedules import PlateauRun, ReduceOnPlateau, Schedule
 from fastmlp.spec import Spec
 from fastmlp.stopping import higher_is_better
+from fastmlp.system.atomic import Change, held
 from fastmlp.training import Rates, State
 
 SMALLEST_RATE = 1e-6  # at which "adaptive" ends a training

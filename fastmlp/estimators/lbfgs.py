@@ -9,7 +9,7 @@ import numpy as np
 import scipy.optimize
 from sklearn.utils.optimize import _check_optimize_result
 
-from fastmlp import engine
+from fastmlp.engine import numba_backend
 from fastmlp.estimators import problem
 from fastmlp.estimators.problem import Rows
 from fastmlp.spec import Spec
@@ -24,7 +24,7 @@ def minimize(estimator: Any, spec: Spec, parameters: np.ndarray, rows: Rows) -> 
     training = Training(
         1, 1.0, len(rows.x), record_every=1, l2=float(estimator.alpha), objective=problem.objective(spec)
     )
-    function = engine.objective(spec, rows.x, rows.y, training, rows.weights)
+    function = numba_backend.objective(spec, rows.x, rows.y, training, rows.weights)
     constants = rows.constants(spec)
     constant = 0.0 if constants is None else float(np.average(constants, weights=rows.weights))
     count = 0

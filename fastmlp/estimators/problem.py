@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from fastmlp.arrays import compact
+from fastmlp.checks.arrays import compact
+from fastmlp.checks.integers import most_exact
 from fastmlp.losses import CrossEntropy
 from fastmlp.spec import HIDDEN, Spec
 from fastmlp.training import Objective
-from fastmlp.whole import most_exact
 
 ACTIVATIONS = {"logistic": "sigmoid"}  # scikit-learn's names of ours; the others are the same
 KNOWN = (*HIDDEN, *ACTIVATIONS)

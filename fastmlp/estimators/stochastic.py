@@ -13,18 +13,19 @@ from typing import Any
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
-from fastmlp import engine, options
-from fastmlp.advice import ended_far_above
-from fastmlp.atomic import Change, together
 from fastmlp.callbacks import Info, verdict
+from fastmlp.engine import numba_backend
+from fastmlp.engine.buffers import Workspace
 from fastmlp.estimators import problem
 from fastmlp.estimators.descent import Descent
 from fastmlp.estimators.problem import Rows
+from fastmlp.fit import options
+from fastmlp.fit.advice import ended_far_above
 from fastmlp.history import History
 from fastmlp.spec import Spec
 from fastmlp.stopping import resolve_metric
+from fastmlp.system.atomic import Change, together
 from fastmlp.training import Step, Training, records
-from fastmlp.workspace import Workspace
 
 KEPT = 2**23  # bytes of a workspace, or as many as the parameters have: beyond, a batch takes long enough without
 Score = Callable[[np.ndarray], tuple[float, float]]  # of parameters: the validation rows' loss, and their score
@@ -101,7 +102,7 @@ class Stochastic:
         started = time.perf_counter()
         estimator.n_iter_ = 0
         rows, state, workspace = self.rows, self.descent.state, self.kept() if self.incremental else None
-        steps = engine.train(
+        steps = numba_backend.train(
             self.spec, self.parameters, rows.x, rows.y, self.training, state, rows.weights, workspace=workspace,
             staged=True,
         )  # fmt: skip
@@ -155,8 +156,8 @@ class Stochastic:
         if last is not None and last[0] == key:
             return last[1]
         state = self.descent.state
-        made = engine.ready(self.spec, self.parameters, rows.x, rows.y, training, state, rows.weights, once=True)
-        keeps = engine.can_be_kept(made, training) and made.bytes <= max(KEPT, self.parameters.nbytes)
+        made = numba_backend.ready(self.spec, self.parameters, rows.x, rows.y, training, state, rows.weights, once=True)
+        keeps = numba_backend.can_be_kept(made, training) and made.bytes <= max(KEPT, self.parameters.nbytes)
         self.estimator._kept = (key, made) if keeps else None
         return made
 
@@ -271,14 +272,14 @@ def loss_and_score(spec: Spec, held: Rows, score: Callable[[np.ndarray], float] 
     The loss is loss_curve_'s without the penalty; the score that of `score` of the outputs (N, J), or else the share of
     right rows.
     """
-    evaluate = engine.evaluator(spec, held.x, held.y)
+    evaluate = numba_backend.evaluator(spec, held.x, held.y)
     factor = problem.objective(spec).share * spec.loss_terms
     constants = held.constants(spec)
     constant = 0.0 if constants is None else float(constants.mean())
 
     def of(parameters: np.ndarray) -> tuple[float, float]:
         loss, accuracy = evaluate(parameters)
-        found = accuracy if score is None else score(engine.outputs(spec, parameters, held.x))
+        found = accuracy if score is None else score(numba_backend.outputs(spec, parameters, held.x))
         return factor * loss + constant, found
 
     return of

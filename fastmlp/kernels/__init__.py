@@ -1,5 +1,9 @@
 """The fast side: Numba kernels with the names, files and bits of `fastmlp/reference/`.
 
-Importing a module of this package imports Numba, so nothing outside of `fastmlp/pairs.py` does, and that only to
-compile a kernel which the cache does not hold.
+`plan.py` is plain Python. Every other module imports Numba, so nothing outside imports them but `fastmlp.jit.registry`,
+and that only to compile a kernel which the cache does not hold.
 """
+
+from fastmlp.jit import registry
+
+registry.kernels_are_in(__name__)

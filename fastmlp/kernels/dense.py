@@ -5,6 +5,7 @@ width. Loops run over whole groups of two registers; the rows from `rows` up to 
 `train.set_tail` keeps from counting.
 """
 
+from fastmlp.jit.registry import Floats, Int, kernel
 from fastmlp.kernels.blocks import (
     added,
     floored,
@@ -23,7 +24,6 @@ from fastmlp.kernels.blocks import (
 )
 from fastmlp.kernels.memory import advance
 from fastmlp.kernels.simd import MINUS_INFINITY, NAN, REGISTER, fill, helper, lanes, line_lanes
-from fastmlp.pairs import Floats, Int, kernel
 from fastmlp.reference import dense as reference
 from fastmlp.reference.arithmetic import LINE
 

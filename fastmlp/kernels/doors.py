@@ -20,10 +20,10 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from fastmlp import plan as at
+from fastmlp.kernels import plan as at
 from fastmlp.kernels.memory import advance
 from fastmlp.kernels.simd import helper
-from fastmlp.target import spin_hint, yield_function
+from fastmlp.system.cpu import spin_hint, yield_function
 
 SPINS = 2000  # looks, some 50 us, before the core is offered to whoever else wants it
 PATIENCE = 6000  # looks, some 2 ms where the core is wanted by nobody, after which a thread is not waited for

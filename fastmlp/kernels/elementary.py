@@ -4,6 +4,7 @@ The functions are copied into the kernels that use them. The kernels here run th
 benchmarks can get at each.
 """
 
+from fastmlp.jit.registry import Floats, Int, kernel
 from fastmlp.kernels.memory import load, store
 from fastmlp.kernels.simd import (
     HALF,
@@ -24,7 +25,6 @@ from fastmlp.kernels.simd import (
     negative,
     select,
 )
-from fastmlp.pairs import Floats, Int, kernel
 from fastmlp.reference import elementary as reference
 from fastmlp.reference.constants import (
     EXP_HIGHEST,

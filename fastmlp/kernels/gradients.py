@@ -1,5 +1,6 @@
 """What is done to a gradient before an update takes it, in place: the twin of `fastmlp/reference/gradients.py`."""
 
+from fastmlp.jit.registry import Float, Floats, Int, kernel
 from fastmlp.kernels.memory import advance, fold, load, store
 from fastmlp.kernels.simd import (
     fill,
@@ -16,7 +17,6 @@ from fastmlp.kernels.simd import (
     spread_number,
     sqrt,
 )
-from fastmlp.pairs import Float, Floats, Int, kernel
 from fastmlp.reference import gradients as reference
 from fastmlp.reference.arithmetic import CHUNK
 

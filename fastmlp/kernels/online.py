@@ -7,7 +7,8 @@ so that no register is read that was written in two parts; and a second copy of 
 way back. `unpack` makes the waiting updates and writes the parameters.
 """
 
-from fastmlp import plan as at
+from fastmlp.jit.registry import Float, Floats, Int, Ints, kernel
+from fastmlp.kernels import plan as at
 from fastmlp.kernels.elementary import sigmoid, tanh
 from fastmlp.kernels.memory import advance, call, load, pointer, spread, store
 from fastmlp.kernels.simd import (
@@ -28,7 +29,6 @@ from fastmlp.kernels.simd import (
     spread_number,
 )
 from fastmlp.kernels.train import copy, keep
-from fastmlp.pairs import Float, Floats, Int, Ints, kernel
 from fastmlp.reference import train as reference
 
 

@@ -1,13 +1,13 @@
 """What the passes over rows have in common: padding, the loss, its statistics, dropout, and a look for Ctrl-C.
 
 A pass does a span of rows, forward and back: `streamed.py`, `rowwise.py` and `layered.py` have one each. It orders the
-others' work, which it reaches by addresses in a plan (`fastmlp/plan.py`), so that a network compiles only what it uses.
+others' work, which it reaches by addresses in a plan (`plan.py`), so that a network compiles only what it uses.
 """
 
-from fastmlp import plan as at
+from fastmlp.jit.registry import Floats, Int, Ints, kernel
+from fastmlp.kernels import plan as at
 from fastmlp.kernels.memory import advance, call, fold, interrupted, pointer
 from fastmlp.kernels.simd import helper, lanes, line_lanes
-from fastmlp.pairs import Floats, Int, Ints, kernel
 from fastmlp.reference.random import DROPOUT
 
 INTERRUPT_WORK = 300_000_000  # multiplications between two looks for Ctrl-C: some 10 ms, where a look takes 0.1 us

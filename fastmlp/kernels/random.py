@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from fastmlp.jit.registry import Float, Floats, Int, Ints, kernel
 from fastmlp.kernels.elementary import log
 from fastmlp.kernels.memory import load, store
 from fastmlp.kernels.simd import (
@@ -18,7 +19,6 @@ from fastmlp.kernels.simd import (
     select,
     sqrt,
 )
-from fastmlp.pairs import Float, Floats, Int, Ints, kernel
 from fastmlp.reference import random as reference
 from fastmlp.reference.random import FAR_CENTRE, FAR_TAIL, MIDDLE, MIDDLE_CENTRE, MIDDLE_LIMIT, NEAR_CENTRE, NEAR_TAIL
 

@@ -5,9 +5,9 @@ The last ones of a layer begin earlier and do some units again, to the same bits
 registers at most and the rest unit by unit took 0.7 (float32: 0.4 and 0.8).
 """
 
+from fastmlp.jit.registry import Floats, Int, kernel
 from fastmlp.kernels.memory import advance, load, spread, store
 from fastmlp.kernels.simd import MINUS_INFINITY, fill, fma, greater, helper, lanes, line_lanes, number, select
-from fastmlp.pairs import Floats, Int, kernel
 from fastmlp.reference import arithmetic
 from fastmlp.reference import dense as reference
 

@@ -20,7 +20,7 @@ from numba.extending import intrinsic, lower_builtin, models, register_model, ty
 
 from fastmlp.reference.arithmetic import LINE
 from fastmlp.reference.constants import Constant, Polynomial
-from fastmlp.target import target
+from fastmlp.system.cpu import target
 
 REGISTER = target().register  # bytes
 MINUS_INFINITY = Constant(np.float32(-np.inf), np.float64(-np.inf))

@@ -1,6 +1,7 @@
 """The streamed pass: a tile of rows through all layers, the loss and back, then the next tile. Lanes are rows."""
 
-from fastmlp import plan as at
+from fastmlp.jit.registry import Floats, Int, Ints
+from fastmlp.kernels import plan as at
 from fastmlp.kernels.memory import advance, call, pointer
 from fastmlp.kernels.passes import (
     begin_statistics,
@@ -11,7 +12,6 @@ from fastmlp.kernels.passes import (
     twice,
 )
 from fastmlp.kernels.simd import lanes, line_lanes
-from fastmlp.pairs import Floats, Int, Ints
 from fastmlp.reference.arithmetic import CHUNK
 
 

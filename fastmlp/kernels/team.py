@@ -4,7 +4,8 @@ The thread that trains leads: it orders a job and does its own part; the others 
 where one needs what another has written. Whoever does what, each number is computed in the same way.
 """
 
-from fastmlp import plan as at
+from fastmlp.jit.registry import Floats, Int, Ints, kernel
+from fastmlp.kernels import plan as at
 from fastmlp.kernels.doors import (
     SPINS,
     arrive,
@@ -20,7 +21,6 @@ from fastmlp.kernels.doors import (
 )
 from fastmlp.kernels.memory import advance, call, load, pointer, store
 from fastmlp.kernels.simd import helper, lanes, line_lanes
-from fastmlp.pairs import Floats, Int, Ints, kernel
 from fastmlp.reference.arithmetic import CHUNK
 
 NO_LOOK = -(2**62)

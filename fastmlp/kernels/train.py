@@ -1,15 +1,15 @@
 """The training loop: the twin of `fastmlp/reference/train.py`.
 
-These kernels order the others' work, which they reach by addresses in a plan (`fastmlp/plan.py`), so that a network
+These kernels order the others' work, which they reach by addresses in a plan (`plan.py`), so that a network
 compiles only what it uses. Nothing is allocated. The numbers that are made here are sums of chunks (`combine`) and an
 epoch's mean loss.
 """
 
-from fastmlp import plan as at
+from fastmlp.jit.registry import Float, Floats, Int, Ints, kernel
+from fastmlp.kernels import plan as at
 from fastmlp.kernels.memory import advance, call, load, pointer, store
 from fastmlp.kernels.passes import look_for_interrupt
 from fastmlp.kernels.simd import helper, lanes, line_lanes, number
-from fastmlp.pairs import Float, Floats, Int, Ints, kernel
 from fastmlp.reference import train as reference
 
 SHARED_UPDATE = 100_000  # parameters, from which a team updates them together

@@ -26,14 +26,14 @@ RIGHT = "[0.0, 16.0, 1.0, 17.0, 2.0, 18.0]"
 LOAD = f"""
 import sys
 import numpy as np
-from fastmlp import pairs
+from fastmlp.jit import registry
 def load():
     for name in {NAMES!r}:
-        pairs.begin(name, "float64")
+        registry.begin(name, "float64")
     for name in {NAMES!r}:
-        assert pairs.address(name, "float64")
+        assert registry.address(name, "float64")
     tile, x = np.arange(32.0), np.zeros((3, 2))
-    run = pairs.function("layout.scatter", "float64", ("Floats", "Int", "Int", "Int", "Floats", "Int"))
+    run = registry.function("layout.scatter", "float64", ("Floats", "Int", "Int", "Int", "Floats", "Int"))
     run(tile.ctypes.data, 16, 3, 2, x.ctypes.data, 0)
     return x.ravel().tolist()
 """
@@ -41,8 +41,8 @@ RUN = LOAD + "print(load(), 'numba' in sys.modules)\n"
 # Writes files of 0.1 to 2 MB one over the other until it is killed, each with one byte throughout.
 WRITE = """
 import itertools
-from fastmlp import cache
-from fastmlp.native import Code
+from fastmlp.jit import cache
+from fastmlp.jit.machine_code import Code
 cache.stamp()
 cache._stamp = cache.stamp
 print("ready", flush=True)
@@ -52,7 +52,7 @@ for number in itertools.count():
 # Reads that file until it is told to stop: how often it was there, and whether it was ever anything but whole.
 READ = """
 import sys, threading
-from fastmlp import cache
+from fastmlp.jit import cache
 stop = []
 threading.Thread(target=lambda: stop.append(sys.stdin.read()), daemon=True).start()
 found = missed = 0

@@ -17,10 +17,10 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 import numpy as np
 from trainings import SCHEDULES, assert_same_result, draw, finish
 
-from fastmlp import definition, engine
+from fastmlp.engine import numba_backend, reference_backend
+from fastmlp.engine.buffers import fits_few
 from fastmlp.optimizers import SGD, Adagrad, Adam, AdamW, RMSprop
 from fastmlp.schedules import Cosine, Exponential, InverseScaling, OneCycle, Step, WarmUp
-from fastmlp.workspace import fits_few
 
 OPTIMIZERS = (None, SGD(momentum=0.9), SGD(momentum=0.5, nesterov=True), Adam(), AdamW(), RMSprop(), Adagrad())
 
@@ -63,10 +63,10 @@ def fuzz(count, seed, seconds=0.25):
         passes = [None, *SCHEDULES]
         if fits_few(problem.spec, training, batch, weights is not None):
             passes.append("few")
-        expected = finish(definition.train, problem, training, weights)
+        expected = finish(reference_backend.train, problem, training, weights)
         for name in passes:
             try:
-                assert_same_result(finish(engine.train, problem, training, weights, schedule=name), expected)
+                assert_same_result(finish(numba_backend.train, problem, training, weights, schedule=name), expected)
             except AssertionError as error:
                 raise AssertionError(f"training {number} of seed {seed}, pass {name}: {problem} {training}") from error
             counts[f"by the pass {name or 'that is chosen'}"] += 1

@@ -29,9 +29,9 @@ def stop(*_):
     raise Stop
 settings = gc.isenabled(), gc.get_threshold(), sys.getswitchinterval()
 def settled():
-    from fastmlp import jobs
+    from fastmlp.system import background
     end = time.monotonic() + 60
-    while any(worker.busy or worker._queue or worker._taken for worker in jobs._workers):
+    while any(worker.busy or worker._queue or worker._taken for worker in background._workers):
         assert time.monotonic() < end, "a worker hangs"
         time.sleep(0.001)
     assert (gc.isenabled(), gc.get_threshold(), sys.getswitchinterval()) == settings

@@ -64,7 +64,7 @@ def child(kind, signals, seed):
 
     from storms import Fitting, Reading, files_open, native_threads, settled
 
-    from fastmlp import threads
+    from fastmlp.system import thread_pool
 
     scenario = {
         "fit": lambda: Fitting([8, 16, 2], 1536, 3, threads=2),
@@ -141,7 +141,7 @@ def child(kind, signals, seed):
             import traceback
 
             wrong.append(f"after {counts['sent']} ({way}, cut {cut}): {error!r} {traceback.format_exc()[-700:]}")
-    assert threads.crew() is not None
+    assert thread_pool.crew() is not None
     print(json.dumps({"counts": counts, "wrong": wrong}))
 
 

@@ -30,12 +30,13 @@ def prepare(spare=SPARE):
     from tools.bounds import ranges
 
     ranges.install()
-    from fastmlp import pairs, workspace
+    from fastmlp.engine import buffers
+    from fastmlp.jit import registry
     from tools.bounds import instrument
 
     instrument.install()
-    pairs.load_all()
-    real = workspace.aligned
+    registry.load_all()
+    real = buffers.aligned
 
     def narrow(count, dtype):
         array = real(count, dtype)
@@ -57,7 +58,7 @@ def violations():
 
 def report(unrun=False):
     """Prints what was checked and what was wrong. -> whether anything was."""
-    from fastmlp.pairs import PAIRS
+    from fastmlp.jit.registry import PAIRS
     from tools.bounds import instrument, ranges
 
     hits = ranges.state[ranges.HITS :][: len(instrument.sites)]

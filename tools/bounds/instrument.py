@@ -12,7 +12,7 @@ import numpy as np
 from llvmlite import ir
 from numba.core.lowering import Lower
 
-from fastmlp import cache, compiler, native, pairs
+from fastmlp.jit import cache, machine_code, numba_pipeline, registry
 from tools.bounds import ranges
 
 WHOLE, LESS = ir.IntType(64), ir.IntType(32)
@@ -40,7 +40,11 @@ _compiled = threading.local()  # the name of the kernel that a thread compiles
 
 def install():
     """Has all kernels of this process compiled with checks, and none of them read from a cache or written to it."""
-    signature, begin, add_module = pairs.Kernel.signature, compiler.begin, compiler._Library.add_ir_module
+    signature, begin, add_module = (
+        registry.Kernel.signature,
+        numba_pipeline.begin,
+        numba_pipeline._Library.add_ir_module,
+    )
     lower, insert = Lower.lower_inst, ir.IRBuilder._insert
 
     def named_signature(self, dtype):
@@ -68,8 +72,12 @@ def install():
         return insert(self, instruction)
 
     cache.stamp = lambda: None
-    pairs.Kernel.signature, compiler.begin, native.compile_by_numba = named_signature, named_begin, refused
-    compiler._Library.add_ir_module = checked_module
+    registry.Kernel.signature, numba_pipeline.begin, machine_code.compile_by_numba = (
+        named_signature,
+        named_begin,
+        refused,
+    )
+    numba_pipeline._Library.add_ir_module = checked_module
     Lower.lower_inst, ir.IRBuilder._insert = noted_lower, noted_insert
 
 

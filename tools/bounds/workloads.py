@@ -12,7 +12,9 @@ from cases import CASES, check
 from digests import GOLDEN, jobs
 from trainings import OUTPUTS, Problem, assert_same_result, finish
 
-from fastmlp import SGD, Adagrad, Adam, AdamW, Model, RMSprop, definition, engine, pairs, workspace
+from fastmlp import SGD, Adagrad, Adam, AdamW, Model, RMSprop
+from fastmlp.engine import buffers, numba_backend, reference_backend
+from fastmlp.jit import registry
 from fastmlp.optimizers import ClassicalSGD, PlainAdam
 from fastmlp.schedules import Cosine
 from fastmlp.spec import DTYPES, HIDDEN, LOSSES
@@ -37,8 +39,8 @@ class Alone:
 def run_pairs(every=1):
     """Each pair that has cases, at all sizes."""
     for name in CASES:
-        for dtype in pairs.PAIRS[name].dtypes:
-            check(name, Alone(pairs.PAIRS[name]), dtype, every)
+        for dtype in registry.PAIRS[name].dtypes:
+            check(name, Alone(registry.PAIRS[name]), dtype, every)
 
 
 def run_digests(every=1):
@@ -78,8 +80,8 @@ SIZES = [
     (33, 33), (70, 64), (100, 13), (255, 255), (511, 511), (512, 512), (513, 513), (700, 512), (1023, 1023),
     (1025, 1025), (1100, 600), (1537, 1537), (2049, 2049), (2561, 1030),
 ]  # fmt: skip
-TILE_BYTES = (workspace.TILE_BYTES, 1500, 4000)  # chunks come in one tile, or in several
-CALL_SECONDS = engine.CALL_SECONDS  # a call ends after so long; with none, it ends within an epoch
+TILE_BYTES = (buffers.TILE_BYTES, 1500, 4000)  # chunks come in one tile, or in several
+CALL_SECONDS = numba_backend.CALL_SECONDS  # a call ends after so long; with none, it ends within an epoch
 
 
 def run_trainings(every=1):
@@ -106,15 +108,17 @@ def _train(seed, size, dtype, layers, options, output, hidden, tile_bytes):
     if "dropout" in training:
         training["dropout"] = (training["dropout"],) * (len(layers) - 1)
     weights = (np.arange(rows) % 3).astype(dtype) if weighed else None
-    assert hasattr(workspace, "TILE_BYTES")
-    assert hasattr(engine, "CALL_SECONDS")
-    workspace.TILE_BYTES, engine.CALL_SECONDS = tile_bytes, (CALL_SECONDS, 1e-9)[seed % 2]
+    assert hasattr(buffers, "TILE_BYTES")
+    assert hasattr(numba_backend, "CALL_SECONDS")
+    buffers.TILE_BYTES, numba_backend.CALL_SECONDS = tile_bytes, (CALL_SECONDS, 1e-9)[seed % 2]
     first = None
     for schedule, threads in _ways(problem.spec, Training(3, **training), rows, batch, weighed):
-        found = finish(engine.train, problem, Training(3, **training, threads=threads), weights, schedule=schedule)
+        found = finish(
+            numba_backend.train, problem, Training(3, **training, threads=threads), weights, schedule=schedule
+        )
         first = first or found
         assert_same_result(found, first)
-    workspace.TILE_BYTES, engine.CALL_SECONDS = TILE_BYTES[0], CALL_SECONDS
+    buffers.TILE_BYTES, numba_backend.CALL_SECONDS = TILE_BYTES[0], CALL_SECONDS
 
 
 def _ways(spec, training, rows, batch, weighed):
@@ -122,7 +126,7 @@ def _ways(spec, training, rows, batch, weighed):
     yield from (("streamed", 1), ("streamed", 2), ("layered", 1), ("layered", 2), (None, None))
     if rows <= 300:
         yield "rowwise", 1
-    if workspace.fits_few(spec, training, min(batch, rows), weighed):
+    if buffers.fits_few(spec, training, min(batch, rows), weighed):
         yield "few", 1
 
 
@@ -148,18 +152,18 @@ def _predict(problem):
     model = Model(spec.layers, hidden=spec.hidden, output=spec.output, dtype=spec.dtype)
     model.set_weights(spec.views(problem.parameters))
     predictor = model.predictor()
-    expected = definition.outputs(spec, problem.parameters, problem.x)
+    expected = reference_backend.outputs(spec, problem.parameters, problem.x)
     scores = {}
     for count, threads in itertools.product(COUNTS, (1, 2)):
         x, y = problem.x[:count].copy(), problem.y[:count].copy()
-        found = [engine.outputs(spec, problem.parameters, x, schedule, threads) for schedule in SCHEDULES]
+        found = [numba_backend.outputs(spec, problem.parameters, x, schedule, threads) for schedule in SCHEDULES]
         found += [_outputs(model, rows, threads) for rows in (x, np.asfortranarray(x))]
         found += [predictor(x), np.array([predictor(row) for row in x[:5]])] if threads == 1 else []
         for outputs in found:
             assert outputs.tobytes() == expected[: len(outputs)].tobytes(), (spec, count, threads)
         model.predict(x, threads=threads)
         for schedule in SCHEDULES:
-            score = engine.evaluate(spec, problem.parameters, x, y, schedule, threads)
+            score = numba_backend.evaluate(spec, problem.parameters, x, y, schedule, threads)
             assert scores.setdefault(count, score) == score, (spec, count, threads)
 
 

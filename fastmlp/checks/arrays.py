@@ -1,0 +1,227 @@
+"""Whatever holds numbers, as an array of numbers: what is taken, and what is refused in which words.
+
+Imports NumPy only. Rows and columns in its messages are counted from 0, as in X[row, column].
+"""
+
+from __future__ import annotations
+
+import numbers
+import operator
+import os
+from collections import UserList, deque
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from fastmlp.checks.faults import only_faults
+from fastmlp.checks.messages import cut
+
+TEXT_FEATURES = "turn it into numbers first"
+LIES_READY = 0x101  # NumPy's flags of an array that is C-contiguous and aligned
+BLOCK = 2**16  # numbers looked at at a time: a mask of all data would be an eighth of them, and out of the cache
+
+_KINDS_OF_NUMBER = "biuf"  # bool, int, unsigned, float: NumPy's letters
+_LISTS = (list, tuple, deque, UserList)  # whose rows NumPy takes one by one, without their masks
+_MANY = 2**26  # numbers, and
+_LARGE = 2**30  # bytes: less is not compared with the machine's memory
+
+
+def numeric_array(value: Any, name: str, instead_of_text: str = TEXT_FEATURES) -> np.ndarray:
+    """value as an array of bools, ints or floats of at least one dimension. Raises TypeError or ValueError in words."""
+    if type(value) is np.ndarray and value.ndim and value.dtype.kind in _KINDS_OF_NUMBER:
+        return value
+    if hasattr(value, "toarray") and hasattr(value, "nnz"):
+        raise TypeError(f"{name} is a sparse {type(value).__name__}: give the dense array, {name}.toarray()")
+    if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
+        raise ValueError(f"{name} has masked values: fill them in, or leave out their rows")
+    try:
+        array = np.asarray(value)
+    except Exception as error:  # a list, or an __array__ of someone else's, may raise anything
+        only_faults(error)
+        if isinstance(error, np.ma.MaskError):
+            raise ValueError(f"{name} has masked values: fill them in, or leave out their rows") from None
+        ragged = _ragged(value)
+        if ragged:
+            raise ValueError(f"{name} is ragged: {ragged}: give every row as many values") from None
+        raise TypeError(f"{name} cannot be read as an array of numbers: {cut(str(error), 200)}") from error
+    if array.ndim == 0:
+        _refuse_scalar(value, name)
+    kind = array.dtype.kind
+    if array.ndim > 1 or kind == "b":
+        masked = masked_place(value, kind == "b")
+        if masked is not None:
+            raise ValueError(f"{name} has masked values{masked}: fill them in, or leave out their rows")
+    if kind in _KINDS_OF_NUMBER:
+        return array
+    if kind == "O":
+        return _from_objects(array, value, name, instead_of_text)
+    if kind in "UST":
+        texts = enumerate(array.flat[:BLOCK])
+        place = next((i for i, text in texts if not reads_as_number(text)), 0)
+        found = f" ({cut(str(array.flat[place]), 40)} in {place_of(place, array, value)})" if array.size else ""
+        raise TypeError(f"{name} holds text{found}: {instead_of_text}")
+    what = {"c": "complex numbers", "m": "time spans", "M": "dates"}.get(kind, f"dtype {cut(str(array.dtype))}")
+    raise TypeError(f"{name} holds {what}: turn it into ordinary numbers first")
+
+
+def masked_place(value: Any, deep: bool = False) -> str | None:
+    """'' where value is an array with masked values, ' in row 3' where it is a list that has such a row, else None.
+
+    NumPy's own conversion of a list takes what lies below its rows' masks. Of single numbers that are masked it makes
+    NaN, or a MaskError where the others are ints; of bools, True, which takes a look at each (deep).
+    """
+    if type(value) is list and not deep and operator.countOf(map(type, value), list) == len(value):
+        return None  # lists in a list, as mostly: this way they take 20 ns each
+    if isinstance(value, np.ma.MaskedArray):
+        return "" if np.ma.is_masked(value) else None
+    if isinstance(value, _LISTS):
+        for place, row in enumerate(value):
+            if type(row) in (list, tuple) and not deep:
+                continue
+            if isinstance(row, (np.ma.MaskedArray, *_LISTS)) and masked_place(row) is not None:
+                return f" in row {place}"
+    return None
+
+
+def reads_as_number(text: Any) -> bool:
+    """Whether float() takes it."""
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def converted(found: np.ndarray, kind: np.dtype, source: Any, name: str) -> np.ndarray:
+    """found, C-contiguous, aligned and as `kind`, with every number finite."""
+    x = compact(found, kind, name)
+    place = first(np.isfinite, x)
+    if place is None:
+        return x
+    value, where = found.flat[place], place_of(place, found, source)
+    if np.isfinite(value):
+        wider = ', or use dtype="float64"' if kind == np.float32 else ""
+        raise ValueError(f"{name} has {value} in {where}, which is too large for {kind.name}: scale the data{wider}")
+    raise ValueError(f"{name} has {value} in {where}: every value must be a finite number")
+
+
+def compact(found: np.ndarray, kind: np.dtype, name: str) -> np.ndarray:
+    """found as `kind`, C-contiguous and aligned, as kernels read it by its address; found itself where it is that."""
+    if found.dtype == kind and found.flags.num & LIES_READY == LIES_READY:
+        return found
+    if found.size > _MANY:
+        check_memory(found.size, kind, name)
+    try:
+        with np.errstate(over="ignore"):
+            x = np.ascontiguousarray(found, kind)
+            return x if x.flags.aligned else x.copy()
+    except MemoryError:
+        raise ValueError(f"{name} has shape {found.shape}, for which there is no memory: give fewer rows") from None
+
+
+def first(good: Callable[[np.ndarray], np.ndarray], array: np.ndarray) -> int | None:
+    """The flat place of the first number that is not good, or None; good makes a mask of a block of them."""
+    if array.size <= BLOCK:
+        mask = good(array)
+        return None if mask.all() else int(np.argmin(mask))
+    flat = array.reshape(-1)
+    for start in range(0, flat.size, BLOCK):
+        mask = good(flat[start : start + BLOCK])
+        if not mask.all():
+            return start + int(np.argmin(mask))
+    return None
+
+
+def place_of(place: int, array: np.ndarray, source: Any) -> str:
+    """'row 3, column 2 (age)' for a place in the flat array; the name is that of a pandas column."""
+    row, *column = np.unravel_index(place, array.shape)
+    if len(column) != 1 or array.shape[1] == 1:
+        return f"row {row}"
+    try:
+        named = f" ({cut(str(source.columns[column[0]]), 40)})"
+    except Exception as error:  # no frame, or one whose `columns` are something else
+        only_faults(error)
+        named = ""
+    return f"row {row}, column {column[0]}{named}"
+
+
+def check_memory(count: int, kind: np.dtype, name: str) -> None:
+    """Raises ValueError where so many numbers do not fit into the machine: a broadcast view may be of any shape."""
+    size = count * kind.itemsize
+    if size > _LARGE and size > _memory():
+        taken, there = (f"{number / 1e9:.3g} GB" for number in (size, _memory()))
+        raise ValueError(f"{name} takes {taken} as {kind.name}, and this machine has {there}: give fewer rows")
+
+
+# ---------------------------------------------------------------------------------------------------------
+
+
+def _memory() -> float:
+    """The machine's bytes of memory; infinite where the system does not tell (Windows)."""
+    try:
+        return float(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+    except (AttributeError, ValueError, OSError):
+        return np.inf
+
+
+def _refuse_scalar(value: Any, name: str) -> None:
+    if value is None:
+        raise TypeError(f"{name}=None is no array: give a list or an array with one entry for each row")
+    kind = type(value).__name__
+    how = f"{name}.collect()" if hasattr(value, "collect") else "a list or an array with one entry for each row"
+    one = f"an array of shape () ({kind})" if isinstance(value, np.ndarray) else f"one {kind}, not an array"
+    raise TypeError(f"{name} is {one}: give {how}")
+
+
+def _ragged(rows: Any) -> str | None:
+    """Which two rows differ in length, in words; None where that is not what is wrong."""
+    try:
+        lengths = [len(row) if hasattr(row, "__len__") else None for row in rows]
+    except Exception as error:
+        only_faults(error)
+        return None
+    for row, length in enumerate(lengths):
+        if length != lengths[0]:
+            one, other = ("one value" if n is None else counted(n, "value") for n in (lengths[0], length))
+            return f"row 0 has {one} and row {row} has {other}"
+    return None
+
+
+def _from_objects(array: np.ndarray, source: Any, name: str, instead_of_text: str) -> np.ndarray:
+    """An array of Python objects (as pandas makes of columns of several types) as float64, if each is a number."""
+    check_memory(array.size, np.dtype(np.float64), name)
+    values = np.empty(array.size)
+    for place, item in enumerate(array.flat):
+        if type(item) is np.ndarray and not item.ndim:
+            item = item[()]
+        if isinstance(item, (numbers.Real, np.bool_)) or _is_decimal(item):
+            try:
+                values[place] = float(item)
+                continue
+            except OverflowError:
+                where = place_of(place, array, source)
+                raise ValueError(f"{name} has a number in {where} that is too large for a float: scale it") from None
+            except Exception as error:  # Decimal("sNaN"), and whatever calls itself a number
+                only_faults(error)
+                where = place_of(place, array, source)
+                raise ValueError(f"{name} holds a {type(item).__name__} in {where} that is no float: {error}") from None
+        where = place_of(place, array, source)
+        if isinstance(item, (str, bytes)):
+            raise TypeError(f"{name} holds text ({cut(str(item), 40)} in {where}): {instead_of_text}")
+        kind = type(item).__name__
+        if np.ma.is_masked(item):
+            raise ValueError(f"{name} has masked values in {where}: fill them in, or leave out their rows")
+        if item is None or kind in ("NAType", "NaTType"):  # of pandas
+            raise ValueError(f"{name} has nothing ({item}) in {where}: fill it in, or leave out its row")
+        raise TypeError(f"{name} holds a {kind} in {where}: every value must be a number")
+    return values.reshape(array.shape)
+
+
+def _is_decimal(item: Any) -> bool:
+    """Whether it is a number, and neither real nor complex to Python: to import `decimal` takes a millisecond."""
+    return isinstance(item, numbers.Number) and not isinstance(item, numbers.Complex)
+
+
+def counted(number: int, thing: str) -> str:
+    return f"{number} {thing}{'' if number == 1 else 's'}"

@@ -1,0 +1,62 @@
+"""Whole numbers, such as labels, that are told apart whatever dtype they come in: a float rounds the large ones.
+
+Imports NumPy only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from fastmlp.checks.messages import in_digits
+
+EXACT = 2**53  # from here on a float64 may be another whole number, rounded
+
+
+def most_exact(dtype: np.dtype) -> int:
+    """Up to which a dtype of floats holds every whole number: 2**24 for float32, 2**53 for float64."""
+    return 2 ** (np.finfo(dtype).nmant + 1)
+
+
+def check_exact(labels: np.ndarray, name: str) -> None:
+    """Raises ValueError for labels (N,), finite floats, of which one is so large that its dtype may have rounded it."""
+    most = most_exact(labels.dtype)
+    good = abs(labels) <= most
+    if not good.all():
+        row = int(np.argmin(good))
+        kind = labels.dtype.name
+        raise ValueError(
+            f"{name} has {in_digits(labels[row])} in row {row}, and {kind} rounds whole numbers above {most}, so "
+            f"that two labels may have become one: give integers, as they were before they became {kind}"
+        )
+
+
+def is_large(numbers: np.ndarray) -> bool:
+    """Whether one of the numbers (N,) is one that float64 may have rounded."""
+    return bool(len(numbers) and (numbers.max() >= EXACT or numbers.min() <= -EXACT))
+
+
+def integers(values: Sequence[int]) -> np.ndarray | None:
+    """(N,) int64, or else uint64, or None where neither holds them all."""
+    least, most = min(values), max(values)
+    if least >= -(2**63) and most < 2**63:
+        return np.array(values, np.int64)
+    return np.array(values, np.uint64) if least >= 0 and most < 2**64 else None
+
+
+def same(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Where two arrays (N,) of numbers are equal, (N,): exactly, where NumPy would compare int64 as float64."""
+    if a.dtype != b.dtype and (is_large(a) or is_large(b)):
+        a, b = a.astype(object), b.astype(object)
+    return np.asarray(a == b, bool)
+
+
+def places_in(classes: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, Any]:
+    """(the place in classes (C,), ascending, of each label (N,); the least label that is none of them, or None)."""
+    if classes.dtype != labels.dtype:
+        classes, labels = classes.astype(object), labels.astype(object)
+    places = np.minimum(np.searchsorted(classes, labels), len(classes) - 1)
+    unknown = labels[classes[places] != labels]
+    return places, min(unknown) if len(unknown) else None

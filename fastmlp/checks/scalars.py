@@ -1,0 +1,80 @@
+"""Checks of single values that a caller hands in, as `epochs` or a learning rate.
+
+They run once, at the public face; what comes out is trusted.
+"""
+
+from __future__ import annotations
+
+import math
+import numbers
+import operator
+from typing import Any
+
+import numpy as np
+
+from fastmlp.checks.messages import shown
+
+LIMIT = 2**32 - 1  # of every count: the random numbers' counter holds rows and epochs in 32 bits each
+
+
+def positive_int(value: Any, name: str, most: int = LIMIT) -> int:
+    """value as an int from 1 to `most`. Raises TypeError for what is no int (as a bool or 2.0), else ValueError."""
+    number = _int(value, name)
+    if number < 1:
+        raise ValueError(f"{name}={shown(value)} is not positive: give 1 or more")
+    if number > most:
+        raise ValueError(f"{name}={shown(value)} is too large: give {most} or less")
+    return number
+
+
+def finite_float(value: Any, name: str) -> float:
+    """value as a float. Raises TypeError for what is no real number (as a bool), ValueError for NaN or infinity."""
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Real):
+        raise TypeError(f"{name}={shown(value)} is not a number: give one like 0.1")
+    try:
+        number = float(value)
+    except OverflowError:
+        number = math.inf
+    if not math.isfinite(number):
+        raise ValueError(f"{name}={shown(value)} is not a finite number: give one like 0.1")
+    return number
+
+
+def positive_float(value: Any, name: str) -> float:
+    """value as a float above 0; errors as in `finite_float`, and ValueError for 0 or less."""
+    number = finite_float(value, name)
+    if number <= 0:
+        raise ValueError(f"{name}={value} is not positive: give a number above 0")
+    return number
+
+
+def nonnegative_float(value: Any, name: str) -> float:
+    """value as a float of 0 or more; errors as in `finite_float`, and ValueError below 0."""
+    number = finite_float(value, name)
+    if number < 0:
+        raise ValueError(f"{name}={value} is negative: give 0 or more")
+    return number
+
+
+def fraction(value: Any, name: str) -> float:
+    """value as a float from 0 to 1; errors as in `finite_float`, and ValueError outside."""
+    number = finite_float(value, name)
+    if not 0 <= number <= 1:
+        raise ValueError(f"{name}={value} is not a share: give a number from 0 to 1")
+    return number
+
+
+def flag(value: Any, name: str) -> bool:
+    """value as a bool. Raises TypeError for anything else, 0 and 1 too."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{name}={shown(value)} is not True or False")
+    return bool(value)
+
+
+def _int(value: Any, name: str) -> int:
+    if not isinstance(value, (bool, np.bool_)):
+        try:
+            return operator.index(value)
+        except TypeError:
+            pass
+    raise TypeError(f"{name}={shown(value)} is not a whole number: give an int like 100")

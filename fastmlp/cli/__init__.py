@@ -1,0 +1,139 @@
+"""The command `fastmlp`: exercises, training on a table, predicting, measuring, the cache; also `python -m fastmlp`.
+
+Exit status: 0; 2 for what the user can put right, with one line on standard error; 130 for Ctrl-C. Numba and
+matplotlib are imported by what uses them, so that `fastmlp --help` is quick.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import sys
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+from fastmlp._version import __version__
+from fastmlp.checks import scalars
+from fastmlp.checks.messages import cut, plain
+from fastmlp.cli import bench as bench_command
+from fastmlp.cli import cache as cache_command
+from fastmlp.cli import demo
+from fastmlp.cli import predict as predict_command
+from fastmlp.cli import train as train_command
+from fastmlp.cli.arguments import add_backend, add_plot, check_plot, default, help_shape, warnings_as_lines
+from fastmlp.errors import DivergenceError
+from fastmlp.spec import DTYPES
+
+LONGEST = 1000  # characters of an error: a name in a file may be of any length
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command with these arguments, by default the process's own. Returns the exit status."""
+    for name in ("stdout", "stderr"):  # closed, as by `>&-`: a file opened later would take its place
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115
+    parser = _parser()
+    try:
+        args = parser.parse_args(arguments)
+        with warnings_as_lines():
+            args.run(args)
+        sys.stdout.flush()
+    except SystemExit as stop:  # argparse's, after --help and errors
+        return int(stop.code or 0)
+    except KeyboardInterrupt:
+        return _fail("stopped by Ctrl-C", 130)
+    except BrokenPipeError:  # `fastmlp demo xor | head -3`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as error:
+        named = f"{error.filename}: " if error.filename else ""
+        return _fail(f"{named}{error.strerror or error}")
+    except DivergenceError as error:  # the model that it speaks of is gone
+        return _fail(str(error).partition(" The model")[0].replace("learning_rate", "--learning-rate"))
+    except (ValueError, TypeError, ImportError, MemoryError) as error:
+        return _fail(str(error) or "there is not enough memory")
+    return 0
+
+
+def _fail(message: str, status: int = 2) -> int:
+    print(f"fastmlp: {cut(plain(message), LONGEST)}", file=sys.stderr)
+    return status
+
+
+# ---------------------------------------------------------------------------------------------------------
+# Arguments
+
+
+class _Parser(argparse.ArgumentParser):
+    """argparse with an error of one line, and `--class-weight -1:2` read as an option's value."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._negative_number_matcher = re.compile(r"^-\.?\d")  # argparse's own knows plain numbers only
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"fastmlp: {cut(plain(message), LONGEST)} (see {self.prog} --help)\n")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="fastmlp",
+        description="Trains small multi-layer perceptrons on a CPU; every bit of the result is specified.",
+    )
+    parser.add_argument("--version", action="version", version=f"fastmlp {__version__}")
+    commands = parser.add_subparsers(title="commands", dest="command", metavar="COMMAND", required=True)
+    _add_demo(commands)
+    train_command.add(commands)
+    predict_command.add(commands)
+    bench_command.add(commands)
+    cache_command.add(commands)
+    return parser
+
+
+def _add_demo(commands: Any) -> None:
+    demo = commands.add_parser(
+        "demo",
+        help="train one of the two XOR exercises",
+        description="Trains one of the two XOR exercises and prints what it prints.",
+        formatter_class=help_shape,
+    )
+    demo.set_defaults(run=_demo)
+    rates, epochs, logs = (
+        " or ".join(f"{getattr(settings, field):g}" for settings in demo.DEFAULTS.values())
+        for field in ("learning_rate", "epochs", "log_every")
+    )
+    demo.add_argument(
+        "name",
+        choices=tuple(demo.DEMOS),
+        help="xor: 2-8-8-2, relu, softmax, 2000 rows; xor-sigmoid: 2-2-1, sigmoids, squared error, 4 rows",
+    )
+    demo.add_argument("--epochs", type=int, metavar="N", help=f"passes over the rows (default: {epochs})")
+    demo.add_argument("--learning-rate", type=float, metavar="RATE", help=f"step size (default: {rates})")
+    demo.add_argument("--log-every", type=int, metavar="N", help=f"print every N epochs (default: {logs})")
+    demo.add_argument("--dtype", choices=DTYPES, default=DTYPES[0], help=default("precision", DTYPES[0]))
+    add_backend(demo)
+    add_plot(demo)
+
+
+# ---------------------------------------------------------------------------------------------------------
+# Commands
+
+
+def _demo(args: argparse.Namespace) -> None:
+    usual = demo.DEFAULTS[args.name]
+    settings = demo.Settings(
+        epochs=usual.epochs if args.epochs is None else scalars.positive_int(args.epochs, "--epochs"),
+        learning_rate=(
+            usual.learning_rate
+            if args.learning_rate is None
+            else scalars.positive_float(args.learning_rate, "--learning-rate")
+        ),
+        log_every=usual.log_every if args.log_every is None else scalars.positive_int(args.log_every, "--log-every"),
+        dtype=args.dtype,
+        backend=args.backend,
+    )
+    check_plot(args.plot)
+    history = demo.DEMOS[args.name](settings)
+    if args.plot:
+        history.plot(args.plot)

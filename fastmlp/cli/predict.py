@@ -1,0 +1,103 @@
+"""`fastmlp predict`: a trained model's answers for the rows of a table, as CSV."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from fastmlp.checks.messages import in_digits
+from fastmlp.cli.arguments import add_backend, check_place, help_shape
+from fastmlp.tables import reader
+
+BLOCK = 4096  # rows that are written at once
+
+
+def add(commands: Any) -> None:
+    """Adds the command to the parser's subcommands."""
+    predict = commands.add_parser(
+        "predict",
+        help="predict with a trained model",
+        description=(
+            "Writes what a model of `fastmlp train -o` predicts, as CSV: a header, and a line for each row of the "
+            "table. A CSV's columns are found by their names. The target's column may be there, too: how well it is "
+            "met goes to standard error."
+        ),
+        formatter_class=help_shape,
+    )
+    predict.set_defaults(run=run)
+    predict.add_argument("model", type=Path, metavar="MODEL", help="what `fastmlp train -o` wrote")
+    predict.add_argument("data", type=Path, metavar="DATA", help="a CSV with the model's columns, or .npz with X")
+    predict.add_argument(
+        "--probabilities", action="store_true", help="a column for each class, p_0, p_1, ..., not the class itself"
+    )
+    predict.add_argument("-o", "--output", type=Path, metavar="FILE", help="write to FILE, not to standard output")
+    add_backend(predict)
+
+
+def run(args: argparse.Namespace) -> None:
+    from fastmlp.tables.table_model import TableModel
+
+    check_place("--output", args.output, "predictions.csv", {"the table": args.data, "the model": args.model})
+    model = TableModel.load(args.model, backend=args.backend)
+    if args.probabilities and model.classes is None:
+        raise ValueError(f"--probabilities needs classes, and {model.target!r} is a quantity: leave it out")
+    weights = model.settings.get("sample_weight")
+    x, y, wrong = reader.read_rows(args.data, model.names, model.target, [] if weights is None else [weights])
+    header, columns = _columns(model, x, args.probabilities)
+    if args.output is None:
+        _check_encoding(header)
+        _write(sys.stdout, header, columns)
+        sys.stdout.flush()
+    else:
+        with open(args.output, "w", encoding="utf-8", newline="") as file:
+            _write(file, header, columns)
+    if y is not None:
+        try:
+            ((name, value),) = model.score(x, y).items()
+            print(f"{name.replace('r2', 'R2')}: {value:.4f} on {len(x)} rows of {args.data.name}", file=sys.stderr)
+        except ValueError as error:
+            wrong = str(error)
+    if wrong:
+        print(f"not scored: {wrong}", file=sys.stderr)
+
+
+def _check_encoding(header: list[str]) -> None:
+    """Raises ValueError where standard output cannot spell a column's name, as cp1252 on Windows."""
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    for name in header:
+        try:
+            name.encode(encoding)
+        except UnicodeEncodeError:
+            raise ValueError(
+                f"standard output is in {encoding}, which cannot spell the column {name!a}: write to a file with "
+                "-o FILE, which is in UTF-8, or set PYTHONIOENCODING=utf-8"
+            ) from None
+
+
+def _columns(model: Any, x: np.ndarray, probabilities: bool) -> tuple[list[str], np.ndarray]:
+    """(names, values (N, C))"""
+    if probabilities:
+        return [f"p_{in_digits(label)}" for label in model.classes], model.predict_proba(x)
+    values = model.predict(x)
+    if values.ndim == 1:
+        return [model.target], values[:, None]
+    return [f"{model.target}_{output}" for output in range(values.shape[1])], values
+
+
+def _write(file: IO[str], header: list[str], values: np.ndarray) -> None:
+    """Numbers that read back as what they are: Python's shortest digits of a float64."""
+    csv.writer(file, lineterminator="\n").writerow(header)
+    for lines in _blocks(values):
+        file.write(lines)
+
+
+def _blocks(values: np.ndarray) -> Iterator[str]:
+    for start in range(0, len(values), BLOCK):
+        rows = values[start : start + BLOCK].tolist()
+        yield "".join(f"{','.join(map(repr, row))}\n" for row in rows)

@@ -1,0 +1,126 @@
+"""What a model is and what outlives its process: a spec, parameters, a seed, and where its training is."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from fastmlp.spec import Spec
+from fastmlp.system.atomic import Change, copied, held, together
+from fastmlp.training import Run, State
+
+
+@dataclass
+class Network:
+    """All of a model but its history. What changes as it trains is changed in place, all of it at once by `change`."""
+
+    spec: Spec
+    parameters: np.ndarray  # (P,)
+    seed: Any  # an int, or a NumPy Generator or RandomState, in whatever state it is
+    drawn_seed: int | None = None  # a number that was drawn from the latter
+    epochs: int = 0  # of all fits: shuffles and dropout count on
+    run: Run | None = None  # the last fit's, to resume
+
+    version = 0  # how often `change` was called
+
+    def change(self, changes: Iterable[Change]) -> None:
+        """Makes changes (of `atomic`) to the network, or to what else belongs to the same moment, as one."""
+        together([*changes, held(self, "version", self.version + 1)])
+
+    def parameters_now(self) -> np.ndarray:
+        """A copy of the parameters as they stand at one moment, also while another thread trains."""
+        parameters = np.empty_like(self.parameters)
+        together([copied(parameters, self.parameters)])
+        return parameters
+
+    def at_once(self) -> Network:
+        """A copy of all of it as it stands at one moment, also while another thread trains."""
+        while True:
+            run = self.run
+            parameters = np.empty_like(self.parameters)
+            reads = [copied(parameters, self.parameters), self.__dict__.copy]
+            if run is None:
+                _, fields = together(map(partial, reads))
+                state = None
+            else:
+                vectors, powers = np.empty_like(run.state.vectors), np.empty_like(run.state.powers)
+                reads += [run.__dict__.copy, copied(vectors, run.state.vectors), copied(powers, run.state.powers)]
+                reads += [run.plateau.__dict__.copy] if run.plateau else []
+                _, fields, of_run, _, _, *of_plateau = together(map(partial, reads))
+                state = State(vectors, powers)
+            if fields["run"] is not run or (run is not None and of_run["state"] is not run.state):
+                continue  # another fit has begun meanwhile
+            made = object.__new__(Network)
+            made.__dict__.update(fields, parameters=parameters)
+            if run is not None:
+                made.run = object.__new__(Run)
+                made.run.__dict__.update(of_run, state=state)
+                if run.plateau:
+                    made.run.plateau = object.__new__(type(run.plateau))
+                    made.run.plateau.__dict__.update(of_plateau[0])
+            return made
+
+    def __getstate__(self) -> dict[str, Any]:
+        fields = self.at_once().__dict__
+        fields.pop("version", None)
+        return fields
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """From a pickle, whose buffers may lie anywhere and be read-only: kernels want whole addresses, and write."""
+        self.__dict__.update(state)
+        self.parameters = _own(self.parameters)
+        if self.run is not None:
+            state_of = self.run.state
+            self.run.state = State(_own(state_of.vectors), _own(state_of.powers))
+
+    def number_seed(self) -> int:
+        """The seed as a number: of a NumPy generator, the one that was drawn, or that `draw_seed` will draw."""
+        if isinstance(self.seed, int):
+            return self.seed
+        return _drawn(copy.deepcopy(self.seed)) if self.drawn_seed is None else self.drawn_seed
+
+    def seed_to_resume(self) -> Any:
+        """The seed, as the next epoch needs it: of a generator that an interrupted fit has drawn from, a copy."""
+        if self.run is None or self.run.drawn_from is None:
+            return self.seed
+        seed = copy.deepcopy(self.seed)
+        together([seed_set(seed, self.run.drawn_from)])
+        return seed
+
+    def seed_drawn(self) -> list[Change]:
+        """The changes that draw the number, once, where the seed is a NumPy generator."""
+        if isinstance(self.seed, int) or self.drawn_seed is not None:
+            return []
+        after = copy.deepcopy(self.seed)
+        number = _drawn(after)
+        return [seed_set(self.seed, raw_state(after)), held(self, "drawn_seed", number)]
+
+    def order(self, rows: int) -> int | Callable[[int], np.ndarray]:
+        """How the rows of an epoch are shuffled: `Training.order`."""
+        return self.seed if isinstance(self.seed, int) else lambda epoch: self.seed.permutation(rows)
+
+
+def raw_state(seed: np.random.Generator | np.random.RandomState) -> Any:
+    """The state of a NumPy generator, of whatever kind, as it gives it."""
+    return seed.get_state(legacy=False) if isinstance(seed, np.random.RandomState) else seed.bit_generator.state
+
+
+def seed_set(seed: np.random.Generator | np.random.RandomState, state: Any) -> Change:
+    """The change that puts a generator to a state of its own."""
+    if isinstance(seed, np.random.RandomState):
+        return partial(seed.set_state, state)
+    return held(seed.bit_generator, "state", state)
+
+
+def _own(array: np.ndarray) -> np.ndarray:
+    return np.require(array, requirements=["C", "A", "W"])
+
+
+def _drawn(generator: np.random.Generator | np.random.RandomState) -> int:
+    draw = generator.integers if isinstance(generator, np.random.Generator) else generator.randint
+    return int(draw(2**31))

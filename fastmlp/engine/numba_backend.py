@@ -1,0 +1,411 @@
+"""Runs kernels: outputs, losses, and training, which returns to Python every 50 ms or so.
+
+The engine trusts its arguments (`data.py` and `spec.py` have checked them). Nothing is allocated in kernels, and
+nothing here while training goes on.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import signal
+import time
+from collections.abc import Callable, Generator
+
+import numpy as np
+
+from fastmlp.engine import forward, row_pieces
+from fastmlp.engine.buffers import FEW_PARAMETERS, TILED, Workspace, aligned, choose_schedule, fits_few, goes_online
+from fastmlp.engine.team import Team
+from fastmlp.engine.team import team as team_of
+from fastmlp.engine.thread_tuner import CALL_SECONDS, members, pace_of
+from fastmlp.jit import registry
+from fastmlp.jit.registry import Float, Floats, Int, Ints
+from fastmlp.kernels import plan as at
+from fastmlp.reference.arithmetic import CHUNK, tree
+from fastmlp.spec import Spec
+from fastmlp.system.atomic import copied, together
+from fastmlp.training import RateTable, State, Step, Training, joined, records
+
+MOST_BATCHES = 2**40  # in a call, whatever the clock says
+RECORDS = 65536  # a call's records: some 50 ms of the shortest epochs
+
+_ENDS = {at.DONE: "done", at.REACHED: "target", at.DIVERGED: "diverged"}
+_TRAIN = (Ints, Floats, Int)
+_SUM_BATCH = (Ints, Floats, Int, Int, Int)
+
+
+def outputs(
+    spec: Spec, parameters: np.ndarray, x: np.ndarray, schedule: str | None = None, threads: int | None = None
+) -> np.ndarray:
+    """Probabilities (softmax, sigmoid) or values (identity, exponential), (N, J)."""
+    return _forward("outputs", spec, parameters, x, schedule, threads)
+
+
+def logits(
+    spec: Spec, parameters: np.ndarray, x: np.ndarray, schedule: str | None = None, threads: int | None = None
+) -> np.ndarray:
+    """The last layer's sums, (N, J), before softmax or sigmoid."""
+    return _forward("logits", spec, parameters, x, schedule, threads)
+
+
+def _forward(
+    what: str, spec: Spec, parameters: np.ndarray, x: np.ndarray, schedule: str | None, threads: int | None
+) -> np.ndarray:
+    schedule = schedule or forward.choose_schedule(spec, len(x))
+    piece = forward.piece_rows(spec, schedule)
+    pace = row_pieces.pace_of(spec, len(x), piece, threads)
+    passes = [forward.Pass(spec, parameters, schedule, piece, 0) for _ in range(pace.members)]
+    result = forward.empty(spec, what, len(x))
+    forward.run(passes, what, x, result, pace)
+    return result
+
+
+def evaluate(
+    spec: Spec,
+    parameters: np.ndarray,
+    x: np.ndarray,
+    y: np.ndarray,
+    schedule: str | None = None,
+    threads: int | None = None,
+) -> tuple[float, float]:
+    """The mean loss and the share of right rows."""
+    return evaluator(spec, x, y, schedule, threads)(parameters)
+
+
+def evaluator(
+    spec: Spec, x: np.ndarray, y: np.ndarray, schedule: str | None = None, threads: int | None = None
+) -> Callable[[np.ndarray], tuple[float, float]]:
+    """A function of the parameters that gives the mean loss and the share of right rows, made ready for many calls."""
+    rows = len(x)
+    schedule = schedule or forward.choose_schedule(spec, rows)
+    pace = row_pieces.pace_of(spec, rows, CHUNK, threads)
+    losses = np.zeros(math.ceil(rows / CHUNK), spec.dtype)
+    block = row_pieces.block_rows(spec, CHUNK, pace.members)
+
+    def made() -> list[Workspace]:
+        return [_for_scores(Workspace(spec, schedule, min(rows, CHUNK)), x, y, losses) for _ in range(pace.members)]
+
+    terms = np.dtype(spec.dtype).type(rows * spec.loss_terms)
+    kept = [made()]  # empty while a call uses them: what a call leaves that is cut short, no other one takes
+
+    def evaluated(parameters: np.ndarray) -> tuple[float, float]:
+        workspaces = kept.pop() if kept else made()
+        held, plans = workspaces[0].parameters, [workspace.plan for workspace in workspaces]
+        held[: len(parameters)] = parameters
+        for plan in plans:
+            plan[at.BATCH_RIGHT] = 0
+        used = plans if pace.helps(False) else plans[:1]
+        before, most = time.perf_counter(), 1
+        for first in range(0, rows, block):
+            for plan in used:
+                plan[at.START], plan[at.ROWS] = first, min(rows, first + block)
+            came = row_pieces.run("predict.scored", spec.dtype, used, held.ctypes.data, workspaces, x, y)[1]
+            most = max(most, came)
+        pace.saw(most > 1, rows, time.perf_counter() - before)
+        total = tree(list(losses))
+        right = sum(int(plan[at.BATCH_RIGHT]) for plan in plans)
+        kept.append(workspaces)
+        return float(total / terms), right / rows
+
+    return evaluated
+
+
+def objective(
+    spec: Spec,
+    x: np.ndarray,
+    y: np.ndarray,
+    training: Training,
+    weights: np.ndarray | None = None,
+    schedule: str | None = None,
+) -> Callable[[np.ndarray], tuple[float, np.ndarray]]:
+    """A function of the parameters that gives the training's Objective over all rows, and its gradient (P,).
+
+    Made ready for many calls, as optimizers of their own make them. One thread does it all.
+    """
+    parameters = np.zeros(spec.parameters, spec.dtype)
+    training = dataclasses.replace(training, batch_size=len(x), optimizer=None)
+    workspace = ready(spec, parameters, x, y, training, None, weights, schedule)
+    plan, total = workspace.plan, workspace.gradient[: spec.parameters]
+    numbers = workspace.numbers
+    run = registry.function("train.sum_batch", spec.dtype, _SUM_BATCH)
+    record = registry.function("train.record_objective", spec.dtype, (Ints, Floats, Float))
+    prepare = registry.function("train.step", spec.dtype, (Ints, Floats, Float))
+    addresses = plan.ctypes.data, workspace.parameters.ctypes.data
+    arguments = *addresses, 0, len(x), at.BACKWARD | at.RECORD | int(plan[at.EXTRAS])
+    plan[at.SCALED] = workspace.address("gradients.scaled")  # in its place; the update behind it is of no use to anyone
+
+    def at_point(parameters: np.ndarray) -> tuple[float, np.ndarray]:
+        workspace.parameters[: spec.parameters] = parameters
+        while run(*arguments) == at.INTERRUPTED:
+            signal.raise_signal(signal.SIGINT)
+        numbers[at.TOTAL] = plan[at.STEP] = 0
+        record(*addresses, float(numbers[at.BATCH_ROWS]))
+        prepare(*addresses, float(numbers[at.SCALE]))
+        return float(numbers[at.TOTAL] / numbers[at.TERMS]), total.copy()
+
+    return at_point
+
+
+def _for_scores(workspace: Workspace, x: np.ndarray, y: np.ndarray, losses: np.ndarray) -> Workspace:
+    workspace.data(x, y)
+    workspace.for_loss(min(len(x), CHUNK))
+    workspace.for_pass()
+    workspace.plan[at.ROWS], workspace.plan[at.PIECE] = len(x), CHUNK
+    workspace.plan[at.RESULT] = workspace.keep(losses)
+    return workspace
+
+
+def ready(
+    spec: Spec,
+    parameters: np.ndarray,
+    x: np.ndarray,
+    y: np.ndarray,
+    training: Training,
+    state: State | None = None,
+    weights: np.ndarray | None = None,
+    schedule: str | None = None,
+    once: bool = False,
+) -> Workspace:
+    """A workspace whose plan is that of a training, at its beginning.
+
+    once: whether it goes through the rows but once, so that no copy of them pays.
+    """
+    rows = len(x)
+    kind = np.dtype(spec.dtype).type
+    batch = min(training.batch_size, rows)
+    if schedule is None:
+        few = batch > 1 and spec.parameters <= FEW_PARAMETERS and fits_few(spec, training, batch, weights is not None)
+        schedule = "few" if few else choose_schedule(spec, batch)
+    if schedule == "rowwise" and batch == 1 and goes_online(spec, training, rows, weights is not None):
+        schedule = "online"
+    workspace = Workspace(spec, schedule, batch, weights is not None, together=True)
+    plan = workspace.plan
+    workspace.parameters[: spec.parameters] = parameters
+    objective = training.objective
+    workspace.for_loss(batch, objective.bound if objective else None)
+    state = state or State.new(training.optimizer, spec.parameters, spec.dtype)
+    workspace.for_update(training, state, batch, several=batch < rows)
+    workspace.for_gradient()
+    if training.drops:
+        workspace.for_dropout(training)
+    workspace.for_pass()
+    registry.begin(workspace.loop, spec.dtype)
+    if weights is not None:
+        y = np.ascontiguousarray(np.column_stack([y, weights]), spec.dtype)
+    again = batch == rows and not once  # the same rows in the same order
+    if again and workspace.schedule in TILED:
+        workspace.tiled_data(x, y)
+    elif again and workspace.schedule == "layered":
+        workspace.copied_data(x, y)
+    else:
+        workspace.data(x, y)
+    if training.order is not None and batch < rows:
+        workspace.order = np.arange(rows)
+        plan[at.ORDER] = workspace.keep(workspace.order)
+        if not callable(training.order):
+            plan[at.SHUFFLE], plan[at.SEED] = 1, np.array(training.order, np.uint64).view(np.int64)
+            plan[at.PERMUTATION] = registry.address("random.permutation", "float64")
+    workspace.link()
+
+    numbers = aligned(at.NUMBERS_COUNT, spec.dtype)
+    numbers[at.LEARNING_RATE] = workspace.steps[0, 0]
+    if objective is None:
+        numbers[at.SCALE] = _scale(spec, batch)
+        numbers[at.SHORT_SCALE] = _scale(spec, rows % batch or batch)
+        numbers[at.FACTOR], numbers[at.ROW_TERMS] = spec.gradient_factor, spec.loss_terms
+        numbers[at.TERMS] = kind(rows * spec.loss_terms)
+    else:
+        numbers[at.BATCH_ROWS], numbers[at.SHORT_ROWS] = batch, rows % batch or batch
+        numbers[at.SCALE], numbers[at.SHORT_SCALE] = (kind(1) / numbers[n] for n in (at.BATCH_ROWS, at.SHORT_ROWS))
+        numbers[at.FACTOR] = numbers[at.ROW_TERMS] = 1
+        numbers[at.TERMS] = rows
+        numbers[at.SHARE], numbers[at.HALF_L2] = objective.share, 0.5 * training.l2
+    numbers[at.TARGET_LOSS] = -np.inf if training.target_loss is None else training.target_loss
+    numbers[at.L2], numbers[at.L1] = training.l2, training.l1
+    numbers[at.CLIP_VALUE], numbers[at.CLIP_NORM] = training.clip_value or 0, training.clip_norm or 0
+    workspace.numbers = numbers
+    plan[at.NUMBERS] = workspace.keep(numbers)
+    plan[at.ROWS], plan[at.BATCH] = rows, batch
+    plan[at.RECORD_EVERY] = training.record_every
+    plan[at.NEEDED] = _needed(training.target_accuracy, rows)
+    workspace.snapshots = aligned(2 * workspace.size, spec.dtype)
+    workspace.snapshots[: spec.parameters] = parameters  # to go back to if the first epoch already diverges
+    plan[at.SNAPSHOTS], plan[at.SNAPSHOT_SIZE] = workspace.keep(workspace.snapshots), workspace.size
+    workspace.epochs, workspace.rights = np.zeros(RECORDS, np.int64), np.zeros(RECORDS, np.int64)
+    workspace.losses = np.zeros(RECORDS, kind)
+    plan[at.RECORD_EPOCHS], plan[at.RECORD_LOSSES] = workspace.keep(workspace.epochs), workspace.keep(workspace.losses)
+    plan[at.RECORD_RIGHTS] = workspace.keep(workspace.rights)
+    plan[at.RECORD_CAPACITY] = 1 if training.watched else RECORDS
+    _count_epochs(plan, training)
+    workspace.begun = plan.copy(), numbers.copy()
+    return workspace
+
+
+def _count_epochs(plan: np.ndarray, training: Training) -> None:
+    """Writes the numbers of the first epoch and of the last."""
+    plan[at.FIRST_EPOCH], plan[at.EPOCHS] = training.first_recorded, training.last
+    plan[at.EPOCH], plan[at.EPOCHS_BEFORE] = training.first, training.epochs_before - training.done
+
+
+def can_be_kept(workspace: Workspace, training: Training) -> bool:
+    """Whether `train` may have a workspace of `ready(once=True)` again: of one thread, one rate, and no dropout."""
+    return training.constant and not training.drops and members(workspace, training)[0] == 1
+
+
+def _begin_again(
+    workspace: Workspace,
+    parameters: np.ndarray,
+    x: np.ndarray,
+    y: np.ndarray,
+    training: Training,
+    state: State,
+    weights: np.ndarray | None,
+) -> None:
+    """Puts a kept workspace back to where `ready` left it, with other rows, as many, and other numbers."""
+    spec = workspace.spec
+    workspace.plan[:], workspace.numbers[:] = workspace.begun
+    _count_epochs(workspace.plan, training)  # not those of the call it was made for
+    workspace.parameters[: spec.parameters] = workspace.snapshots[: spec.parameters] = parameters
+    if workspace.plan[at.STATE]:
+        workspace.state[:, : spec.parameters] = state.vectors
+    workspace.point_to(x, y if weights is None else np.ascontiguousarray(np.column_stack([y, weights]), spec.dtype))
+
+
+def train(
+    spec: Spec,
+    parameters: np.ndarray,
+    x: np.ndarray,
+    y: np.ndarray,
+    training: Training,
+    state: State | None = None,
+    weights: np.ndarray | None = None,
+    schedule: str | None = None,
+    workspace: Workspace | None = None,
+    staged: bool = False,
+    kept: np.ndarray | None = None,
+) -> Generator[Step, None, None]:
+    """Trains `parameters` and `state` in place, yielding a Step about every 50 ms, with both as after its last epoch.
+
+    weights (N,): what each row counts for, or None. A step "diverged" comes with the parameters that the last record of
+    a finite loss began with; the state is then that of an earlier step. workspace: of `ready(once=True)`, new, or one
+    that `can_be_kept` of the same training, with other rows, as many: to make it takes ten times a batch's 20 us.
+    staged: whether the caller makes each step's changes itself, together with its own. kept (P,): the last Step's, of
+    the training that this one goes on with.
+    """
+    state = State.new(training.optimizer, spec.parameters, spec.dtype) if state is None else state
+    if workspace is None:
+        workspace = ready(spec, parameters, x, y, training, state, weights, schedule)
+    else:
+        _begin_again(workspace, parameters, x, y, training, state, weights)
+    if kept is not None:
+        workspace.snapshots[: spec.parameters] = kept
+    plan = workspace.plan
+    pace = pace_of(workspace, members(workspace, training))
+    short = True  # the first call, which a team would not be worth its coming together
+    team: Team | None = None
+    rows, batch = int(plan[at.ROWS]), int(plan[at.BATCH])
+    drawn = training.order if callable(training.order) and plan[at.ORDER] else None
+    drawn_for = 0  # the epoch whose order was drawn last
+    run = registry.function(workspace.loop, spec.dtype, _TRAIN)
+    addresses = plan.ctypes.data, workspace.parameters.ctypes.data
+    trained, powers_now = workspace.parameters[: spec.parameters], state.powers.copy()
+    writes = [copied(parameters, trained), copied(state.powers, powers_now)]
+    if plan[at.STATE]:
+        writes += [copied(*pair) for pair in zip(state.vectors, workspace.state[:, : spec.parameters], strict=True)]
+    changes = tuple(writes)
+    an_epoch = math.ceil(rows / batch)
+    of_epochs, of_batches = RateTable(training, 1), RateTable(training, an_epoch)
+    batches = max(1, 1_000_000 // (3 * spec.parameters * batch))  # some tenths of a millisecond; then as measured
+    ended, reached = at.MORE, training.done
+    waiting: list[np.ndarray] = []  # records of epochs after the last step
+    own_numbers, most = bool(plan[at.STEP_NUMBERS]), len(workspace.steps)
+    epoch, start = training.first, int(plan[at.START])
+    while ended in (at.MORE, at.INTERRUPTED):
+        if drawn is not None and drawn_for != epoch:
+            drawn_for = epoch
+            workspace.order[:] = drawn(training.epochs_before - training.done + epoch)
+        done, left = (epoch - 1) * an_epoch + start // batch, an_epoch - start // batch
+        asked = min(batches, training.last * an_epoch - done)
+        if own_numbers:
+            asked = min(asked, most)
+        if training.step_every:
+            asked = min(asked, (training.step_every - 1 - (epoch - 1) % training.step_every) * an_epoch + left)
+        if drawn is not None:
+            asked = min(asked, left)
+        elif asked > left:  # a call that goes beyond this epoch ends with one: only there the weights are handed out
+            asked = left + (asked - left) // an_epoch * an_epoch
+        powers = _steps(workspace, training, powers_now, of_batches.rates(done, asked)) if own_numbers else None
+        before = time.perf_counter()
+        helped = pace.helps(short)
+        if helped and team is None:
+            team = team_of(workspace, pace.members, training)
+        if team and helped:
+            ended = team.train(asked)
+            helped = team.members > 1
+        else:
+            ended = run(*addresses, asked)
+        seconds, short = max(time.perf_counter() - before, 1e-9), False
+        epoch, start, steps, _, _, written, _, kept_at = plan[at.EPOCH : at.WORK].tolist()  # a field by itself: 0.1 us
+        pace.saw(helped, ((epoch - 1) * an_epoch + start // batch - done) * batch, seconds)
+        if ended != at.INTERRUPTED:
+            batches = max(1, min(int(asked * CALL_SECONDS / seconds), asked * 16, MOST_BATCHES))
+        if powers is not None and steps:
+            powers_now[:] = powers[steps - 1]
+        if written:
+            epochs = workspace.epochs[:written]
+            made = records(epochs, workspace.losses[:written], workspace.rights[:written] / rows)
+            made["learning_rate"] = of_epochs.at(epochs - 1)
+            waiting.append(made)
+        if ended == at.INTERRUPTED:
+            signal.raise_signal(signal.SIGINT)
+            continue
+        name = _ENDS.get(ended, "more")
+        if name == "more" and start:
+            yield Step("more", reached)  # within an epoch nothing is handed out, or resuming would not be exact
+            continue
+        # Records look at the parameters; the last update comes after the last record. In between nothing is decided,
+        # so that what is told does not depend on when a call returns; but what is not finite is not handed out.
+        finite = bool(np.isfinite(trained).all())
+        seen = name != "more" or (training.watched and written > 0)  # whoever watches is shown finite parameters only
+        if not finite and not seen:
+            continue
+        reached, place = epoch - 1, kept_at * workspace.size
+        before_it = workspace.snapshots[place : place + len(trained)]
+        step = Step(name, reached, joined(waiting), trained, changes, before_it)
+        if name == "diverged" or not finite:
+            step = Step("diverged", reached, step.records, before_it, (copied(parameters, before_it),))
+        waiting = []
+        if not staged:
+            together(step.changes)
+        yield step
+        if step.state == "diverged":
+            return
+
+
+def _steps(workspace: Workspace, training: Training, powers: np.ndarray, rates: np.ndarray) -> np.ndarray:
+    """Writes the numbers of the next updates, T in all. -> the optimizer's powers after each, (T, 2)."""
+    if training.optimizer is None:
+        steps, powers = rates[:, None], np.broadcast_to(powers, (len(rates), 2))
+    else:
+        steps, powers = training.optimizer.steps(rates, powers)
+    workspace.steps[: len(rates)] = steps
+    return powers
+
+
+def _scale(spec: Spec, rows: int) -> np.floating:
+    """What turns a batch's sum into the gradient of its mean loss."""
+    kind = np.dtype(spec.dtype).type
+    return kind(spec.gradient_factor) / kind(rows * spec.loss_terms)
+
+
+def _needed(accuracy: float | None, rows: int) -> int:
+    """The fewest right rows whose share is at least `accuracy`."""
+    if accuracy is None:
+        return rows + 1
+    needed = max(0, min(rows, math.ceil(accuracy * rows)))
+    while needed > 0 and (needed - 1) / rows >= accuracy:
+        needed -= 1
+    while needed / rows < accuracy:
+        needed += 1
+    return needed

@@ -1,0 +1,1 @@
+"""`Model.fit`: its options, its loop, and what watches it."""

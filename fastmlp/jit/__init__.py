@@ -1,0 +1,1 @@
+"""Kernels' code: the registry, compiling, linking and the cache."""

@@ -1,0 +1,295 @@
+"""The cache of kernels' object code: files that are whole, current and for this processor, or are not used.
+
+Numba's own cache does not notice an edit in another file, can mix up two kernels, and raises on damaged files
+(Numba issues 1833, 10486, 4908). Here a file's name holds a hash of everything that its content depends on, its
+first bytes a hash of its content, and anything wrong with it or with the folder is a miss.
+
+The content is run. So only what this user or root alone can have written is read (`trusted`).
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import os
+import re
+import sys
+import threading
+import time
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+from fastmlp.checks.faults import only_faults
+from fastmlp.jit import machine_code, numba_settings
+from fastmlp.jit.machine_code import Code
+from fastmlp.system import trusted_files
+from fastmlp.system.cpu import target
+
+_MAGIC = b"fastmlp kernel 1\n"
+_PACKAGE = Path(__file__).parents[1]
+# What a kernel's code is made from, besides Numba: the kernels, the reference (for its constants), and how they are
+# compiled.
+_SOURCES = ("kernels/**/*.py", "reference/**/*.py", "jit/**/*.py", "system/cpu.py")
+_MOST = 16 << 20  # bytes of a file; the largest has 0.02 MB
+_KEEP_DAYS = 60
+_KEEP_UNFINISHED_DAYS = 1
+_NAME = re.compile(r"(\w+\.\w+)-(float64|float32)-[0-9a-f]+\.kernel")
+_UNFINISHED = ".new-"
+_METADATA = ".dist-info"  # the end of the name of a package's folder of metadata, which begins with its version
+
+
+# ---------------------------------------------------------------------------------------------------------
+# Where
+
+
+def folders() -> list[Path]:
+    """Where cached code may be, best first.
+
+    `FASTMLP_CACHE_DIR`; or `NUMBA_CACHE_DIR`/fastmlp, and `XDG_CACHE_HOME`/fastmlp or the platform's usual place. One
+    that cannot be written is still read, so a container image may hold a filled cache. Relative paths are ignored: code
+    would be run from whatever folder the process works in.
+    """
+    chosen = os.environ.get("FASTMLP_CACHE_DIR")
+    if chosen:
+        own = _full(chosen)
+        if own is not None:
+            return [own]
+        _refuse(
+            f"FASTMLP_CACHE_DIR={chosen!r} is ignored, as it is not a full path: set it to one, or unset it. "
+            "The cache of compiled kernels is where it is by default"
+        )
+    places = [_full(os.environ.get("NUMBA_CACHE_DIR", ""))]
+    usual = os.environ.get("LOCALAPPDATA" if sys.platform == "win32" else "XDG_CACHE_HOME", "")
+    try:
+        places.append(_full(usual) or _full(str(Path.home() / ".cache")))
+    except (RuntimeError, ValueError):  # no home directory
+        pass
+    return [place / "fastmlp" for place in places if place is not None]
+
+
+def _full(path: str) -> Path | None:
+    """The path if it is a full one, which begins at the root or a user's home."""
+    try:
+        full = Path(path).expanduser()
+    except (RuntimeError, ValueError):  # ~nobody-of-this-name
+        return None
+    return full if full.is_absolute() else None
+
+
+_refusals: list[str] = []
+_told: list[str] = []
+
+
+def _refuse(why: str) -> None:
+    if why not in _refusals:
+        _refusals.append(why)
+
+
+def refusals() -> list[str]:
+    """What was refused so far in this process, in words."""
+    return list(_refusals)
+
+
+def tell() -> None:
+    """Warns of the first cache that was refused, once in a process, at the line that called this package.
+
+    It raises nothing: nobody needs a cache.
+    """
+    if _refusals and not _told:
+        _told.append(_refusals[0])
+        level, frame = 1, sys._getframe()
+        while frame.f_back is not None and frame.f_code.co_filename.startswith(str(_PACKAGE)):
+            level, frame = level + 1, frame.f_back
+        try:
+            warnings.warn(f"fastmlp: {_told[0]}.", stacklevel=level)
+        except Warning:  # as by python -W error
+            print(f"fastmlp: {_told[0]}.", file=sys.stderr)
+
+
+def _refused(folder: Path, refused: trusted_files.Refused) -> None:
+    _refuse(
+        f"the cache of compiled kernels in {folder} is not used, as {refused.why}, and its files are run as code. "
+        f"{refused.cure}et FASTMLP_CACHE_DIR to a folder of your own. Until then kernels are compiled, for seconds"
+    )
+
+
+# ---------------------------------------------------------------------------------------------------------
+# What code depends on
+
+
+@functools.cache
+def stamp() -> str | None:
+    """A hash of all that kernels' code depends on; None, and so no caching, where that cannot be read."""
+    return _stamp()
+
+
+def _stamp() -> str | None:
+    digest = hashlib.sha256()
+    try:
+        for pattern in _SOURCES:
+            paths = sorted(_PACKAGE.glob(pattern))
+            if not paths:  # a package in an archive, or of byte code alone
+                return None
+            for path in paths:
+                content = trusted_files.plain(str(path), _MOST)
+                name = path.relative_to(_PACKAGE).as_posix()
+                digest.update(f"{name} {len(content)}\n".encode() + content)
+        versions = [version(name) for name in ("numba", "llvmlite")]
+    except Exception as error:  # of reading files; and of whatever damaged metadata of packages makes of itself
+        only_faults(error)
+        return None
+    if not all(versions):
+        return None
+    settings = [os.environ.get(name, "") for name in numba_settings.VARIABLES]
+    digest.update(repr((versions, settings, target(), sys.platform, sys.version_info[:2])).encode())
+    return digest.hexdigest()
+
+
+def version(package: str) -> str:
+    """An installed package's version. Raises whatever damaged metadata makes of itself."""
+    for folder in sys.path:
+        try:
+            found = [entry for entry in os.listdir(folder or ".") if entry.startswith(f"{package}-")]
+        except OSError:
+            continue
+        names = [entry[len(package) + 1 : -len(_METADATA)] for entry in found if entry.endswith(_METADATA)]
+        if len(names) == 1:
+            return names[0]
+        if found:
+            break
+    import importlib.metadata  # takes 20 ms, of a first fit's 400
+
+    return importlib.metadata.version(package)
+
+
+# ---------------------------------------------------------------------------------------------------------
+# Reading and writing
+
+
+def read(name: str, dtype: str) -> Code | None:
+    """The code of kernel `name` for `dtype`, or None."""
+    if stamp() is None:
+        return None
+    for folder in folders():
+        code = read_from(folder, name, dtype)
+        if code is not None:
+            return code
+    return None
+
+
+def read_from(folder: Path, name: str, dtype: str) -> Code | None:
+    """The code in one folder, or None."""
+    try:
+        content = trusted_files.content(trusted_files.folder(str(folder)), file_name(name, dtype), _MOST)
+    except trusted_files.Refused as refused:
+        _refused(folder, refused)
+        return None
+    except (OSError, ValueError):  # ValueError: a path with a null character, or one that has no bytes
+        return None
+    return _unpack(content, _key(name, dtype))
+
+
+def holds(name: str, dtype: str) -> bool:
+    """Whether `read` finds a kernel."""
+    return read(name, dtype) is not None
+
+
+def write(name: str, dtype: str, code: Code) -> None:
+    """Keeps the code in the first folder that can be written; in none where there is none.
+
+    In none, either, if a source was edited since this process took its stamp: nobody knows from which text the code is.
+    Nor if it asks the process for anything but `native.EXTERNALS`.
+    """
+    if stamp() is None or stamp() != _stamp() or not set(code.externals) <= machine_code.EXTERNALS:
+        return
+    for folder in folders():
+        try:
+            place = trusted_files.folder(str(folder), create=True)
+            # A file of another name first, then a rename: readers see the old file, or the new one, whole.
+            temporary = f"{_UNFINISHED}{os.getpid()}-{threading.get_ident()}-{time.monotonic_ns()}"
+            try:
+                trusted_files.create(place, temporary, _pack(code, _key(name, dtype)))
+                os.replace(os.path.join(place, temporary), os.path.join(place, file_name(name, dtype)))
+            except OSError:
+                os.unlink(os.path.join(place, temporary))
+                continue
+            _remove_old(place, name)
+            return
+        except trusted_files.Refused as refused:
+            _refused(folder, refused)
+        except (OSError, ValueError):
+            continue
+
+
+def _key(name: str, dtype: str) -> str:
+    return hashlib.sha256(f"{name} {dtype} {stamp()}".encode()).hexdigest()
+
+
+def file_name(name: str, dtype: str) -> str:
+    return f"{name}-{dtype}-{_key(name, dtype)[:32]}.kernel"
+
+
+def _pack(code: Code, key: str) -> bytes:
+    body = "\n".join([code.symbol, " ".join(code.externals), ""]).encode() + code.object
+    return _MAGIC + hashlib.sha256(key.encode() + body).digest() + body
+
+
+def _unpack(content: bytes, key: str) -> Code | None:
+    """The code in a file; None if the file is damaged, of another kind or kernel, or asks for what no kernel needs."""
+    start = len(_MAGIC) + 32
+    body = content[start:]
+    if not content.startswith(_MAGIC) or hashlib.sha256(key.encode() + body).digest() != content[len(_MAGIC) : start]:
+        return None
+    try:
+        symbol, externals, code = body.split(b"\n", 2)
+        made = Code(symbol.decode("ascii"), tuple(externals.decode("ascii").split()), code)
+    except ValueError:
+        return None
+    return made if made.symbol and set(made.externals) <= machine_code.EXTERNALS else None
+
+
+# ---------------------------------------------------------------------------------------------------------
+# Files that are there
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What a file is by its name."""
+
+    file: str
+    name: str
+    dtype: str
+
+    @property
+    def current(self) -> bool:
+        """Whether this process would read it."""
+        return stamp() is not None and self.file == file_name(self.name, self.dtype)
+
+
+def kernel_of(file: str) -> Kept | None:
+    """What a file is by its name; None for one that is not of the cache."""
+    found = _NAME.fullmatch(file)
+    return found and Kept(file, *found.groups())
+
+
+def unfinished(name: str) -> bool:
+    """Whether a file, by its name, is one that a process was writing, or was killed in writing."""
+    return name.startswith(_UNFINISHED)
+
+
+def _remove_old(folder: str, name: str) -> None:
+    """Removes this kernel's files that nobody wrote or read for 60 days, and unfinished files after a day."""
+    now = time.time()
+    for file in os.listdir(folder):
+        kernel = kernel_of(file)
+        if not unfinished(file) and (kernel is None or kernel.name != name):
+            continue
+        path = os.path.join(folder, file)
+        try:
+            status = os.lstat(path)
+            days = (now - max(status.st_atime, status.st_mtime)) / 86400
+            if days > (_KEEP_UNFINISHED_DAYS if unfinished(file) else _KEEP_DAYS):
+                os.unlink(path)
+        except OSError:  # gone meanwhile, or a folder
+            pass

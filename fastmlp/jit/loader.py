@@ -1,0 +1,136 @@
+"""Kernels' code comes into this process: linked from the cache; or compiled, cached and linked.
+
+Each step has a thread: one links, one runs Numba's part of compiling, one LLVM's. So linking waits for no compiling,
+and LLVM works on one kernel beside Numba on the next. What a thread has begun it ends, whether or not anybody waits.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from fastmlp.jit import cache, machine_code
+from fastmlp.system import background
+
+Key = tuple[str, str]  # a kernel's name and dtype
+
+_linker, _llvm = background.Worker(), background.Worker()
+
+
+class Loader:
+    """The kernels of this process.
+
+    find: gives a kernel's Python function and Numba's signature of it; it may import what these are made with.
+    """
+
+    def __init__(self, find: Callable[[str, str], tuple[Callable[..., Any], Any]]):
+        self.addresses: dict[Key, int] = {}
+        self.loading: dict[Key, _Kernel] = {}
+        self.seconds: list[float] = []  # that callers waited, for each kernel
+        self.find = find
+        background.when_forgotten(self.loading.clear)
+
+    def address(self, name: str, dtype: str) -> int:
+        """A kernel's address. Raises what its compilation raises, to each caller that waits."""
+        found = self.addresses.get((name, dtype))
+        if found is not None:
+            return found
+        started = time.perf_counter()
+        if background.inside():  # as from the destructor of an object that one of the threads happens to collect
+            found = self.addresses.setdefault((name, dtype), self.now((name, dtype)))
+        else:
+            found = self._asked_for((name, dtype)).wait()
+        self.seconds.append(time.perf_counter() - started)
+        cache.tell()
+        return found
+
+    def begin(self, name: str, dtype: str) -> None:
+        """Starts loading a kernel in the background."""
+        if (name, dtype) not in self.addresses and not background.inside():
+            self._asked_for((name, dtype))
+
+    def _asked_for(self, key: Key) -> _Kernel:
+        kernel = self.loading.get(key) or self.loading.setdefault(key, _Kernel(self, key))
+        if not kernel.begun:  # nor queued, perhaps: another caller may have been interrupted before that
+            _linker.put(kernel.link)
+        return kernel
+
+    def now(self, key: Key) -> int:
+        """The address of a kernel that this thread loads itself, all of it."""
+        address = _from_cache(key)
+        return _keep(key, machine_code.compile_function(*self.find(*key))) if address is None else address
+
+
+def _from_cache(key: Key) -> int | None:
+    code = cache.read(*key)
+    if code is None:
+        return None
+    try:
+        return machine_code.link(code)
+    except RuntimeError:  # it needs something that this process lacks, or is not what it seems
+        return None
+
+
+def _keep(key: Key, code: machine_code.Code) -> int:
+    cache.write(*key, code)
+    return machine_code.link(code)
+
+
+class _Kernel(background.Job):
+    """A kernel on its way: the steps of three threads."""
+
+    def __init__(self, loader: Loader, key: Key):
+        super().__init__()
+        self.begun = False
+        self._loader, self._key = loader, key
+
+    def link(self) -> None:
+        """The first step. It may be in the queue more than once."""
+        self._step(self._link)
+
+    def _link(self) -> None:
+        if self.begun:
+            return
+        self.begun = True
+        address = _from_cache(self._key)
+        if address is None:
+            machine_code.WORKER.put(lambda: self._step(self._compile))
+        else:
+            self._found(address)
+
+    def _compile(self) -> None:
+        function, signature = self._loader.find(*self._key)
+        try:
+            finish = machine_code.begin(function, signature)
+        except MemoryError:
+            raise
+        except Exception:
+            self._compile_otherwise()
+        else:
+            _llvm.put(lambda: self._step(self._finish, finish))
+
+    def _finish(self, finish: Callable[[], machine_code.Code]) -> None:
+        try:
+            code = finish()
+        except MemoryError:
+            raise
+        except Exception:
+            machine_code.WORKER.put(lambda: self._step(self._compile_otherwise))
+        else:
+            self._found(_keep(self._key, code))
+
+    def _compile_otherwise(self) -> None:
+        self._found(_keep(self._key, machine_code.compile_by_numba(*self._loader.find(*self._key))))
+
+    def _found(self, address: int) -> None:
+        self._loader.addresses.setdefault(self._key, address)
+        self._loader.loading.pop(self._key, None)
+        self.finish(self._loader.addresses[self._key])
+
+    def _step(self, step: Callable[..., None], *arguments: Any) -> None:
+        try:
+            step(*arguments)
+        except BaseException as error:  # to those who wait; who asks afterwards starts again
+            self._loader.loading.pop(self._key, None)
+            self.finish(error=error)

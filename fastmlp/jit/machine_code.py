@@ -1,0 +1,221 @@
+"""Machine code: made by Numba from a kernel, and linked into this process by llvmlite alone.
+
+A kernel's object code is plain C with Numba's calling convention: `int32 f(result*, exception**, arguments...)`.
+It allocates nothing, raises nothing and refers to no Python object, so a process that finds it in the cache never
+imports Numba: linking takes 0.3 ms a kernel where importing Numba and its registries takes 500.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from fastmlp.jit import numba_settings
+from fastmlp.system import background, memory_limits
+
+# What object code may ask of the process: C's memory functions, libm's exact fma (processors without the instruction)
+# and Python's own functions for Ctrl-C.
+EXTERNALS = {
+    "fma", "fmaf", "memcpy", "memmove", "memset",
+    "sched_yield", "PyGILState_Ensure", "PyGILState_Release", "PyOS_InterruptOccurred",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Code:
+    """Object code, the symbol of its one function, and the names that it needs from the process."""
+
+    symbol: str
+    externals: tuple[str, ...]
+    object: bytes
+
+
+# Whatever imports Numba or compiles runs in this worker's thread, unless it is called there.
+WORKER = background.Worker()
+
+
+@contextmanager
+def compiling() -> Iterator[None]:
+    """For compiling: Numba's settings are those that the cache knows of, and NUMBA_DISABLE_JIT is off.
+
+    Kernels are not Python functions that could run uncompiled.
+    """
+    with _in_haste(), numba_settings.pinned():
+        yield
+
+
+@contextmanager
+def importing() -> Iterator[None]:
+    """For importing Numba and kernels: NUMBA_DISABLE_JIT is off. Numba's other settings are left to other threads."""
+    if "fastmlp.jit.numba_pipeline" not in sys.modules:
+        memory_limits.need(160 * memory_limits.MB, "compiling kernels", code=96 * memory_limits.MB)
+    with _in_haste():
+        from numba import config
+
+        with numba_settings.changed(vars(config), {"DISABLE_JIT": 0}):
+            yield
+
+
+@contextmanager
+def _in_haste() -> Iterator[None]:
+    """Python collects no garbage, and its lock changes hands quickly, meanwhile. What somebody else sets stays set."""
+    threshold, interval = gc.get_threshold(), sys.getswitchinterval()
+    short = interval
+    try:
+        gc.set_threshold(0)
+        # LLVM's thread calls some hundred small functions, and would wait 5 ms for Python's lock after each.
+        sys.setswitchinterval(5e-5)
+        short = sys.getswitchinterval()  # not quite the same
+        yield
+    finally:
+        if sys.getswitchinterval() == short:
+            sys.setswitchinterval(interval + 1e-7)  # Python keeps whole microseconds, rounded down
+        if gc.get_threshold()[0] == 0:
+            gc.set_threshold(*threshold)
+
+
+def compile_function(function: Callable[..., Any], signature: Any) -> Code:
+    """Compiles `function` for a Numba signature and this process's target. Imports Numba."""
+    try:
+        return begin(function, signature)()
+    except MemoryError:
+        raise
+    except Exception:
+        # It asks for more than `compiler` declares, or the parts of Numba that `compiler` uses have changed.
+        return compile_by_numba(function, signature)
+
+
+def begin(function: Callable[..., Any], signature: Any) -> Callable[[], Code]:
+    """As `compile_function`, but for LLVM's part, a third of the time: that is done by the function that it returns.
+
+    It is called once, in any thread, and raises where the whole compiler is needed.
+    """
+    with importing():
+        from numba.core.compiler_lock import global_compiler_lock
+
+        from fastmlp.jit import numba_pipeline
+    memory_limits.need(memory_limits.COMPILE, "compiling a kernel")
+    with global_compiler_lock, compiling():
+        finish = numba_pipeline.begin(function, signature)
+
+    def finished() -> Code:
+        memory_limits.need(memory_limits.COMPILE, "compiling a kernel")
+        return Code(*finish())
+
+    return finished
+
+
+def compile_by_numba(function: Callable[..., Any], signature: Any, **options: Any) -> Code:
+    """The same by Numba's whole compiler, which takes twice as long; with more of its options."""
+    with importing():
+        from llvmlite import binding as llvm
+        from numba import njit
+        from numba.core.codegen import JITCPUCodegen
+        from numba.core.compiler_lock import global_compiler_lock
+        from numba.core.registry import cpu_target
+    memory_limits.need(2 * memory_limits.COMPILE, "compiling a kernel")
+    with global_compiler_lock, compiling():
+        # Numba's own target goes by the settings of the time when it was made.
+        fresh = {"_internal_codegen": JITCPUCodegen("fastmlp")}
+        with numba_settings.changed(vars(cpu_target.target_context), fresh):
+            dispatcher = njit(**{**compiler_options(), **options})(function)
+            dispatcher.compile(signature)
+        result = dispatcher.overloads[signature.args]
+        module = llvm.parse_assembly(result.library.get_llvm_str())
+        return Code(result.fndesc.llvm_func_name, externals(module), result.library._get_compiled_object())
+
+
+def compiler_options() -> dict[str, Any]:
+    """The only Numba options in fastmlp for functions that stand alone.
+
+    error_model="numpy": a division by zero is a value, not a branch. No wrappers, no reference counts, no bounds
+    checks: these are C functions. Never fastmath: it would let the compiler change bits.
+    """
+    plain = dict(no_cpython_wrapper=True, no_cfunc_wrapper=True, _nrt=False)
+    return dict(error_model="numpy", nogil=True, boundscheck=False, fastmath=False, **plain)
+
+
+def externals(module: Any) -> tuple[str, ...]:
+    """The names that a module of LLVM's needs from the process."""
+    names = {f.name for f in module.functions if f.is_declaration and not f.name.startswith("llvm.")}
+    return tuple(sorted(names))
+
+
+def link(code: Code) -> int:
+    """The address of the code's function.
+
+    Raises RuntimeError where it cannot be linked, and MemoryError where that would take more than there is.
+    """
+    memory_limits.need(memory_limits.LINK + 4 * len(code.object), "linking a kernel")
+    import llvmlite.binding as llvm
+
+    _initialise()
+    for name in code.externals:
+        llvm.add_symbol(name, _process_address(name))
+    content = llvm.ObjectFileRef.from_data(code.object)
+    if not content:
+        raise RuntimeError("the object code is none")
+    # An engine for each kernel: two objects in one engine would merge functions that happen to share a name.
+    machine = llvm.Target.from_default_triple().create_target_machine()
+    module = llvm.parse_assembly("")
+    engine = llvm.create_mcjit_compiler(module, machine)
+    engine.remove_module(module)  # LLVM would compile it, empty as it is: three quarters of the time
+    engine.add_object_file(content)
+    engine.finalize_object()
+    address = engine.get_function_address(code.symbol)
+    if not address:
+        raise RuntimeError(f"the object code has no function {code.symbol}")
+    _engines.append(engine)
+    return address
+
+
+def _process_address(name: str) -> int:
+    """The address of a function of Python, libc or libm. Raises RuntimeError where there is none."""
+    libraries: list[Any] = [ctypes.pythonapi]
+    if sys.platform == "win32":
+        libraries += [ctypes.CDLL("ucrtbase"), ctypes.CDLL("vcruntime140")]
+    else:
+        libraries += [ctypes.CDLL(None)]
+        if name.startswith("fma"):  # on processors without the instruction
+            from ctypes.util import find_library  # takes some ms
+
+            path = find_library("m")
+            libraries += [ctypes.CDLL(path)] if path else []
+    for library in libraries:
+        try:
+            return ctypes.cast(getattr(library, name), ctypes.c_void_p).value or 0
+        except AttributeError:
+            pass
+    raise RuntimeError(f"a kernel needs {name}, which this process does not have")
+
+
+_engines: list[Any] = []  # they own the code that addresses point to, for the life of the process
+_ready: list[bool] = []
+
+
+def _initialise() -> None:
+    if not _ready:
+        import llvmlite.binding as llvm
+
+        llvm.initialize_native_target()
+        llvm.initialize_native_asmprinter()
+        _ready.append(True)
+
+
+class Function:
+    """A linked kernel as a Python callable of integers, floats and addresses. The GIL is released during the call."""
+
+    def __init__(self, address: int, arguments: list[Any]):
+        kinds = [ctypes.c_void_p, ctypes.c_void_p, *arguments]
+        self._call = ctypes.CFUNCTYPE(ctypes.c_int32, *kinds)(address)
+
+    def __call__(self, *arguments: Any) -> int:
+        result = ctypes.c_int64(0)  # one of these a call: several threads may call at once
+        exception = ctypes.c_void_p()
+        self._call(ctypes.addressof(result), ctypes.addressof(exception), *arguments)
+        return result.value

@@ -1,0 +1,1 @@
+"""Files: models, checkpoints, states of random generators."""

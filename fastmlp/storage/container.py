@@ -1,0 +1,378 @@
+"""A file of named arrays and one JSON header: a safetensors file whose every bit is checked. docs/files.md is its text.
+
+Knows nothing of models. A file is whole or is not used: it is written beside its place and moved there, and whatever is
+wrong with one that is read is a ValueError that names it. Errors of the system stay OSErrors.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import itertools
+import json
+import os
+import stat
+from functools import partial
+from typing import Any, NoReturn
+
+import numpy as np
+
+from fastmlp.checks.messages import cut, shown
+
+FORMAT = "fastmlp"
+FORMAT_VERSION = 1
+
+_DTYPES = {
+    **{f"F{8 * size}": np.dtype(f"<f{size}") for size in (8, 4, 2)},
+    **{f"I{8 * size}": np.dtype(f"<i{size}") for size in (8, 4, 2, 1)},
+    **{f"U{8 * size}": np.dtype(f"<u{size}") for size in (8, 4, 2, 1)},
+    "BOOL": np.dtype(bool),
+}
+_CODES = {dtype: code for code, dtype in _DTYPES.items()}
+_LENGTH = 8  # bytes of the header's length
+_LARGEST = 100_000_000  # bytes of header that safetensors reads
+
+
+def write(path: str | os.PathLike, tensors: dict[str, np.ndarray], header: dict[str, Any]) -> None:
+    """Writes tensors and header to `path`. Who reads meanwhile, or after a crash, finds the old file or the new one.
+
+    Equal contents give equal bytes. Tensors are of any shape, order and byte order, and of floats, integers or bool;
+    they are copied first, so that another thread may go on writing to them. The header holds what JSON can hold, with
+    text as keys; its floats come back exactly, its tuples as lists. A file that is there keeps its permissions; of a
+    symbolic link, the target is replaced.
+
+    Raises TypeError and ValueError for what cannot be stored (NaN in the header, for one), OSError for what the system
+    refuses: in each case the old file is as it was, and no other is left.
+    """
+    place = _place_to_write(path)
+    content = _packed(tensors, header)
+    folder = os.path.dirname(place)
+    temporary = os.path.join(folder, f".fastmlp-{os.getpid()}-{os.urandom(8).hex()}.new")
+    try:
+        try:
+            mode = stat.S_IMODE(os.stat(place).st_mode) & 0o777
+        except FileNotFoundError:
+            mode = None
+        # "x": a file of our own. Without a file there, the permissions are those that open() gives. The descriptor is
+        # made in C together with the file that closes it: no exception can come in between.
+        with open(temporary, "xb", opener=partial(os.open, mode=0o666 if mode is None else mode)) as file:
+            for part in content:
+                file.write(part)
+            file.flush()
+            os.fsync(file.fileno())
+        if mode is not None:
+            os.chmod(temporary, mode)
+        os.replace(temporary, place)
+    except BaseException as error:
+        try:
+            os.unlink(temporary)
+        except OSError:
+            pass
+        if isinstance(error, OSError):
+            raise OSError(
+                error.errno, f"not saved: {error.strerror or error}; what was there is as it was", place
+            ) from error
+        raise
+    _sync_folder(folder)
+
+
+def read(path: str | os.PathLike) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """-> (tensors, header) of a file of `write`: arrays of their own, C-contiguous and writable, in name order.
+
+    Raises ValueError, naming the path, for a file that is damaged in any bit, cut short, of another kind, or of a later
+    version; OSError for one that the system does not give.
+    """
+    name = os.fsdecode(path)
+    kind = os.stat(name).st_mode
+    if stat.S_ISDIR(kind):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), name)
+    if not stat.S_ISREG(kind):
+        raise ValueError(f"{name} is a device or a pipe, not a file: copy its content to a file first")
+    with open(name, "rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        # What is in the way of reading it all is looked at first: a file of another kind may be large.
+        start = file.read(min(size, 512))
+        end = _end_of_description(name, start, size)
+        start += file.read(max(0, end - len(start)))
+        if len(start) < end:
+            _refuse_short(name, len(start), end)
+        description = _description(name, start[_LENGTH:end])
+        metadata = _metadata(name, description)
+        _check_size(name, description, end, size)
+        content = start + file.read(max(0, size - len(start)))
+    tensors = _tensors(name, content)
+    _check_sum(name, metadata, tensors)
+    return tensors, _header(name, metadata["header"])
+
+
+# ---------------------------------------------------------------------------------------------------------
+# Writing
+
+
+def _place_to_write(path: str | os.PathLike) -> str:
+    """Where the file itself is to be, links followed."""
+    place = os.path.realpath(os.fsdecode(path))
+    if not os.path.isdir(os.path.dirname(place)):
+        raise FileNotFoundError(
+            errno.ENOENT, "not saved: there is no such folder, make it first", os.path.dirname(place)
+        )
+    try:
+        kind = os.lstat(place).st_mode
+    except FileNotFoundError:
+        return place
+    if stat.S_ISDIR(kind):
+        raise IsADirectoryError(errno.EISDIR, "not saved: this is a folder, give the name of a file", place)
+    if stat.S_ISLNK(kind):
+        raise OSError(errno.ELOOP, "not saved: this link leads to itself", place)
+    if not stat.S_ISREG(kind):
+        raise ValueError(f"{place} is a device or a pipe, not a file: give the name of a file")
+    if not os.access(place, os.W_OK):  # a rename would replace it all the same
+        raise PermissionError(errno.EACCES, "not saved: this file is read-only", place)
+    return place
+
+
+def _packed(tensors: dict[str, np.ndarray], header: dict[str, Any]) -> list[Any]:
+    """The file's bytes in parts: the description's length, the description, and each tensor's bytes.
+
+    Not by safetensors' own functions: they write metadata in an order that changes from run to run, and version 0.8.0
+    writes arrays that are not C-contiguous wrongly (safetensors issues 584, 825).
+    """
+    copies = {name: _copied(name, tensors[name]) for name in tensors}
+    text = _header_text(header)
+    description: dict[str, Any] = {
+        "__metadata__": {
+            "format": FORMAT,
+            "format_version": str(FORMAT_VERSION),
+            "header": text,
+            "sha256": _digest(text, copies),
+        }
+    }
+    parts: list[Any] = []
+    offset = 0
+    for name in sorted(copies, key=lambda name: (-copies[name].itemsize, name)):  # so that each is aligned
+        array = copies[name]
+        offsets = [offset, offset + array.nbytes]
+        description[name] = {"dtype": _CODES[array.dtype], "shape": list(array.shape), "data_offsets": offsets}
+        parts.append(_bytes_of(array))
+        offset += array.nbytes
+    packed = json.dumps(description, separators=(",", ":")).encode()
+    packed += b" " * (-len(packed) % _LENGTH)
+    if len(packed) > _LARGEST:
+        raise ValueError(
+            f"header and names take {len(packed)} bytes, and {_LARGEST} can be stored: store arrays as tensors"
+        )
+    return [len(packed).to_bytes(_LENGTH, "little"), packed, *parts]
+
+
+def _copied(name: Any, array: Any) -> np.ndarray:
+    """A little-endian, C-contiguous copy. A name needs no escapes in JSON: they would have two spellings."""
+    if not isinstance(name, str) or not name.isascii() or not name.isprintable() or set(name) & set('"\\'):
+        raise ValueError(f"tensor name {name!r} cannot be stored: use printable ASCII without quotes and backslashes")
+    if name in ("", "__metadata__"):
+        raise ValueError(f"tensor name {name!r} is taken by the format: use another")
+    if not isinstance(array, np.ndarray):
+        raise TypeError(f"tensor {name} is a {type(array).__name__}, not a NumPy array")
+    little = array.dtype.newbyteorder("<")
+    if little not in _CODES:
+        raise TypeError(f"tensor {name} is of dtype {array.dtype}: give floats of at most 64 bits, integers or bool")
+    return np.array(array, little, order="C", copy=True, subok=False)
+
+
+def _header_text(header: dict[str, Any]) -> str:
+    if not isinstance(header, dict):
+        raise TypeError(f"header is a {type(header).__name__}: give a dict")
+    _check_keys(header)
+    try:
+        # ASCII, so that every text (half of a surrogate pair, even) comes back
+        return json.dumps(header, sort_keys=True, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+    except (TypeError, ValueError, RecursionError) as error:
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        raise kind(f"header cannot be stored as JSON: {error}") from None
+
+
+def _check_keys(value: Any) -> None:
+    """json would turn keys that are numbers into text."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            if not isinstance(key, str):
+                raise TypeError(f"header has the key {key!r}, a {type(key).__name__}: use text as keys")
+            _check_keys(item)
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            _check_keys(item)
+
+
+def _digest(text: str, tensors: dict[str, np.ndarray]) -> str:
+    """SHA-256 of the header's text, a newline, and by name each tensor's [name, dtype, shape], a newline, its bytes."""
+    digest = hashlib.sha256(f"{text}\n".encode())
+    for name, array in sorted(tensors.items()):
+        little = array.dtype.newbyteorder("<")
+        line = json.dumps([name, _CODES[little], list(array.shape)], separators=(",", ":"))
+        digest.update(f"{line}\n".encode())
+        digest.update(_bytes_of(array.astype(little, copy=False)))
+    return digest.hexdigest()
+
+
+def _bytes_of(array: np.ndarray) -> memoryview:
+    return array.reshape(-1).view(np.uint8).data
+
+
+def _sync_folder(folder: str) -> None:
+    """Has the system keep the rename, where it lets a folder be synchronised; the file is in its place in any case."""
+    # One call of C opens it, synchronises it and closes it: no exception can come in between and leave it open.
+    opened = map(os.open, [folder], [os.O_RDONLY | getattr(os, "O_CLOEXEC", 0)])
+    to_synchronise, to_close = itertools.tee(opened)
+    try:
+        list(zip(map(os.fsync, to_synchronise), map(os.close, to_close), strict=False))
+    except OSError:  # Windows; a folder that may be written, not read; a file system that does not synchronise folders
+        for descriptor in to_close:
+            os.close(descriptor)
+
+
+# ---------------------------------------------------------------------------------------------------------
+# Reading
+
+
+def _end_of_description(name: str, start: bytes, size: int) -> int:
+    """Where the tensors' bytes begin, for a file that begins as safetensors do."""
+    if size == 0:
+        raise ValueError(f"{name} is empty: the program that wrote it, or a copy of it, did not finish")
+    length = int.from_bytes(start[:_LENGTH], "little")
+    # This before what the first bytes look like: those of a pickle's beginning can be a length's too.
+    if len(start) > _LENGTH and (length > _LARGEST or start[_LENGTH] != ord("{")):
+        look = look_of(start) or "no safetensors file, or one whose beginning is damaged"
+        raise ValueError(f"{name} is {look}: give a file that fastmlp saved")
+    if size <= _LENGTH or size < _LENGTH + length:
+        _refuse_short(name, size, _LENGTH + (length if size >= _LENGTH else 1))
+    return _LENGTH + length
+
+
+_KINDS = (
+    (b"PK\x03\x04", "a zip archive"),
+    (b"\x89HDF\r\n\x1a\n", "an HDF5 file, as Keras writes them"),
+    (b"\x93NUMPY", "a NumPy array (.npy)"),
+    (b"\x1f\x8b", "a gzip archive"),
+    (b"GGUF", "a GGUF file"),
+    (b"BZh", "a bzip2 archive"),
+    (b"\xfd7zXZ", "an xz archive"),
+    (b"PAR1", "a Parquet file"),
+    *((mark, "text in UTF-16, which spreadsheets call Unicode text") for mark in (b"\xff\xfe", b"\xfe\xff")),
+    (b"version https://git-lfs", "a pointer of Git LFS, whose file `git lfs pull` gets"),
+    (b"<", "a web page or XML"),
+    (b"{", "a text, JSON perhaps"),
+    *(
+        (bytes((0x80, protocol)), "a Python pickle, as pickle, joblib and old versions of torch write them")
+        for protocol in range(2, 6)
+    ),
+)
+
+
+def look_of(start: bytes) -> str | None:
+    """What a file looks like from its first bytes, in words."""
+    kind = next((words for magic, words in _KINDS if start.startswith(magic)), None)
+    if kind == "a zip archive":
+        if b"data.pkl" in start:
+            return "a zip archive, as torch.save writes them"
+        if b".npy" in start:
+            return "a zip archive, as numpy.savez writes them (.npz)"
+        if b"metadata.json" in start or b"config.json" in start:
+            return "a zip archive, as Keras writes them (.keras)"
+        if b"[Content_Types].xml" in start:
+            return "a zip archive, as spreadsheets are (.xlsx)"
+    return kind
+
+
+def _refuse_short(name: str, size: int, least: int) -> NoReturn:
+    raise ValueError(f"{name} is cut short: it has {size} bytes of at least {least}; copy or save it again")
+
+
+def _refuse_damaged(name: str, what: object) -> NoReturn:
+    raise ValueError(f"{name} is damaged: {cut(str(what), 200)}; copy or save it again") from None
+
+
+def _description(name: str, text: bytes) -> dict[str, Any]:
+    try:
+        description = json.loads(text.decode("utf-8"))
+    except (ValueError, RecursionError) as error:
+        _refuse_damaged(name, f"its description is no JSON ({error})")
+    return description if isinstance(description, dict) else _refuse_damaged(name, "its description is no JSON object")
+
+
+def _metadata(name: str, description: dict[str, Any]) -> dict[str, str]:
+    metadata = description.get("__metadata__", {})
+    if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
+        _refuse_damaged(name, "its metadata are no texts")
+    if metadata.get("format") != FORMAT:
+        names = [f"{key:.40}" for key in description if key != "__metadata__"]
+        some = f" ({', '.join(names[:3])}{', ...' if len(names) > 3 else ''})" if names else ""
+        of_another = f"its metadata say format={shown(metadata.get('format'), 20)}"
+        said = of_another if "format" in metadata else "no fastmlp metadata"
+        raise ValueError(
+            f"{name} is a safetensors file that fastmlp did not write, or is damaged: {said}, {len(names)} tensors"
+            f"{some}: give a file that fastmlp saved"
+        )
+    version = metadata.get("format_version", "")
+    if version.isascii() and version.isdigit() and len(version) < 10 and int(version) > FORMAT_VERSION:
+        raise ValueError(
+            f"{name} has format version {version}, and this fastmlp reads version {FORMAT_VERSION}: update fastmlp"
+        )
+    if version != str(FORMAT_VERSION):
+        _refuse_damaged(name, f"its format version is {version!r:.20}")
+    if set(metadata) != {"format", "format_version", "header", "sha256"} or not metadata["header"].isascii():
+        _refuse_damaged(name, f"its metadata are {', '.join(sorted(metadata))!r:.200}")
+    return metadata
+
+
+def _check_size(name: str, description: dict[str, Any], start: int, size: int) -> None:
+    """Tells a file cut short apart, before it is read; anything odd here, safetensors refuses."""
+    try:
+        end = max((entry["data_offsets"][1] for key, entry in description.items() if key != "__metadata__"), default=0)
+        short = size < start + end
+    except (TypeError, LookupError):
+        return
+    if short:
+        _refuse_short(name, size, start + end)
+
+
+def _tensors(name: str, content: bytes) -> dict[str, np.ndarray]:
+    """The tensors, by name. safetensors checks that offsets, shapes and dtypes fit each other and the file."""
+    import safetensors
+
+    try:
+        entries = dict(safetensors.deserialize(content))
+    except safetensors.SafetensorError as error:
+        _refuse_damaged(name, error)
+    tensors = {}
+    for key in sorted(entries):
+        entry = entries.pop(key)  # its bytes go as soon as they are copied
+        dtype = _DTYPES.get(entry["dtype"])
+        if dtype is None:
+            _refuse_damaged(name, f"its tensor {cut(key)} is of dtype {entry['dtype']}")
+        try:
+            array = np.empty(entry["shape"], dtype.newbyteorder("="))
+        except (ValueError, OverflowError) as error:
+            _refuse_damaged(name, f"its tensor {cut(key)} has shape {shown(entry['shape'])} ({error})")
+        if array.size:
+            array[...] = np.frombuffer(entry["data"], dtype).reshape(array.shape)
+        if dtype.kind == "b" and array.size and array.view(np.uint8).max() > 1:
+            _refuse_damaged(name, f"its tensor {cut(key)} has bytes that are neither False nor True")
+        tensors[key] = array
+    return tensors
+
+
+def _check_sum(name: str, metadata: dict[str, str], tensors: dict[str, np.ndarray]) -> None:
+    if _digest(metadata["header"], tensors) != metadata["sha256"]:
+        _refuse_damaged(name, "its content does not fit its checksum")
+
+
+def _header(name: str, text: str) -> dict[str, Any]:
+    def refuse(constant: str) -> NoReturn:
+        raise ValueError(f"{constant} is no JSON")
+
+    try:
+        header = json.loads(text, parse_constant=refuse)
+    except (ValueError, RecursionError) as error:
+        _refuse_damaged(name, f"its header is no JSON ({error})")
+    if not isinstance(header, dict):
+        _refuse_damaged(name, "its header is no JSON object")
+    return header

@@ -1,0 +1,180 @@
+"""A trained network in a file and back: what `Model.save` writes and `Model.load` reads, by way of `files.py`."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from fastmlp import losses, optimizers, schedules
+from fastmlp._version import __version__
+from fastmlp.checks.faults import only_faults
+from fastmlp.checks.messages import cut, shown
+from fastmlp.checks.scalars import LIMIT
+from fastmlp.core.network import Network
+from fastmlp.spec import DTYPES, NUMERICS_VERSION, Spec
+from fastmlp.storage import container, rng_state
+from fastmlp.training import Run, State
+
+
+def write(
+    path: str | os.PathLike,
+    network: Network,
+    kind: str,
+    more: dict[str, Any] | None = None,
+    more_tensors: dict[str, np.ndarray] | None = None,
+) -> None:
+    """Writes a file of this kind ("model", or another with more in its header, and more tensors).
+
+    Raises as `files.write` does.
+    """
+    tensors = dict(more_tensors or {})
+    for layer, (w, b) in enumerate(network.spec.views(network.parameters)):
+        tensors[f"layers.{layer}.w"], tensors[f"layers.{layer}.b"] = w, b
+    run = network.run
+    header: dict[str, Any] = {
+        "kind": kind,
+        "fastmlp": __version__,
+        "numerics": NUMERICS_VERSION,
+        "spec": asdict(network.spec),
+        "seed": rng_state.state_of(network.seed_to_resume()),
+        "drawn_seed": network.drawn_seed,
+        "epochs": network.epochs,
+        "run": None,
+        **(more or {}),
+    }
+    if run is not None:
+        for number, vector in enumerate(run.state.vectors):
+            tensors[f"optimizer.{number}"] = vector
+        rate = run.optimizer.learning_rate
+        header["run"] = {
+            "optimizer": optimizers.describe(run.optimizer),
+            "learning_rate": rate if isinstance(rate, float) else schedules.describe(rate),
+            "powers": run.state.powers.tolist(),
+            "epochs": run.epochs,
+            "plateau": run.plateau.state() if run.plateau else None,
+            "rate_begins": run.rate_begins,
+            "held_out": run.held_out,
+            "spoilt": run.spoilt,
+        }
+    container.write(path, tensors, header)
+
+
+def read(path: str | os.PathLike, *kinds: str) -> tuple[Network, dict[str, Any], dict[str, np.ndarray]]:
+    """(the model, the whole header, the tensors that are no part of it). Raises as `files.read` does.
+
+    ValueError, too, for a file of another kind or another numerics version, and for one whose parts don't fit.
+    """
+    tensors, header = container.read(path)
+    kind = header.get("kind")
+    if kind not in kinds:
+        hint = {
+            "model": "load it with fastmlp.Model.load",
+            "checkpoint": "load it with fastmlp.Model.load, or go on with it by fit(..., resume=path)",
+            "table": "it takes rows of a table, standardised as `fastmlp train` did: use `fastmlp predict`, or "
+            "fastmlp.tables.table_model.TableModel.load",
+        }.get(kind if isinstance(kind, str) else "", "this version of fastmlp does not know it")
+        found = cut(kind) if isinstance(kind, str) else shown(kind)
+        raise ValueError(f"{os.fspath(path)} holds a {found}, not a {kinds[0]}: {hint}")
+    if header.get("numerics") != NUMERICS_VERSION:
+        version = header.get("fastmlp")
+        version = cut(version) if isinstance(version, str) else shown(version)
+        raise ValueError(
+            f"{os.fspath(path)} is of numerics version {shown(header.get('numerics'))}, and this fastmlp computes by "
+            f"version {NUMERICS_VERSION}, which gives other bits: use fastmlp {version}, which wrote it"
+        )
+    try:
+        network = _model(header, tensors)
+        if kind == "model" and tensors:
+            raise ValueError(f"nothing of a model is called {cut(next(iter(tensors)))}")
+    except Exception as error:
+        only_faults(error)
+        raise refusal(path, error) from error
+    return network, header, tensors
+
+
+def refusal(path: str | os.PathLike, error: Exception) -> Exception:
+    """What to raise where a header, whose checksum fits, says what no `write` wrote: its values may be of any kind."""
+    if isinstance(error, MemoryError):
+        return error
+    wrong = f"it has no {error}" if isinstance(error, KeyError) else cut(str(error), 300)
+    return ValueError(f"{os.fspath(path)} has parts that do not fit together: {wrong}")
+
+
+def _model(header: dict[str, Any], tensors: dict[str, np.ndarray]) -> Network:
+    """Takes a model's parts out of the tensors."""
+    of = part(header, "spec")
+    if of["dtype"] not in DTYPES:  # as `write` spells them: NumPy would parse any text
+        raise ValueError(f"its dtype is {shown(of['dtype'])}, none of {', '.join(DTYPES)}")
+    spec = Spec.build(
+        of["layers"], of["hidden"], of["output"], losses.of(of["loss"], of["loss_parameter"]), of["dtype"]
+    )
+    parts = []  # nothing is as large as the header says before a tensor is
+    for layer, (inputs, outputs) in enumerate(spec.shapes):
+        parts.append(taken(tensors, f"layers.{layer}.w", (inputs, outputs), spec.dtype).reshape(-1))
+        parts.append(taken(tensors, f"layers.{layer}.b", (outputs,), spec.dtype))
+    parameters = np.concatenate(parts)
+    if not np.isfinite(parameters).all():
+        raise ValueError("a weight is not finite")
+    epochs, drawn = count(header["epochs"]), header["drawn_seed"]
+    run = None if header["run"] is None else _run(part(header, "run"), tensors, spec, epochs)
+    seed = rng_state.from_state(header["seed"])
+    return Network(spec, parameters, seed, None if drawn is None else count(drawn), epochs, run)
+
+
+def _run(described: dict[str, Any], tensors: dict[str, np.ndarray], spec: Spec, epochs: int) -> Run:
+    """Takes the last fit's optimizer and its state out of the tensors. epochs: of all fits."""
+    rate = described["learning_rate"]
+    rate = schedules.from_description(rate) if isinstance(rate, dict) else rate
+    optimizer: Any = dataclasses.replace(optimizers.from_description(part(described, "optimizer")), learning_rate=rate)  # type: ignore[type-var]
+    optimizers.check_settings(optimizer, spec.dtype)
+    state = State.new(optimizer, spec.parameters, spec.dtype)
+    for number in range(len(state.vectors)):
+        state.vectors[number] = taken(tensors, f"optimizer.{number}", (spec.parameters,), spec.dtype)
+    state.powers[:] = powers_of(described["powers"])
+    done, plateau, spoilt = count(described["epochs"]), described["plateau"], described["spoilt"]
+    if done > epochs:
+        raise ValueError(f"its last fits have {done} epochs, and all of its fits {epochs}")
+    if spoilt is not None and not isinstance(spoilt, str):
+        raise ValueError(f"spoilt is {shown(spoilt)}, and no text")
+    begins, held_out = count(described["rate_begins"]), described["held_out"]
+    if begins > done:
+        raise ValueError(f"its learning rate begins after {begins} epochs of {done}")
+    if held_out is not None and not (isinstance(held_out, float) and 0 < held_out < 1):
+        raise ValueError(f"held_out is {shown(held_out)}, and no share")
+    run = Run(optimizer, state, done, None, begins, held_out, spoilt if spoilt is None else cut(spoilt, 200))
+    if plateau is not None:
+        if not isinstance(rate, schedules.ReduceOnPlateau):
+            raise ValueError(f"learning_rate={rate!r} has no plateau, and one is there")
+        run.plateau = rate.start(plateau)
+    return run
+
+
+def powers_of(value: Any) -> np.ndarray:
+    """The optimizer's powers (2,), as a file has them. Raises ValueError."""
+    if not isinstance(value, list) or len(value) != 2 or not all(isinstance(n, float) and 0 <= n <= 1 for n in value):
+        raise ValueError(f"the optimizer's powers are {shown(value)}, not two numbers from 0 to 1")
+    return np.array(value)
+
+
+def part(of: dict[str, Any], name: str) -> dict[str, Any]:
+    part = of[name]
+    if not isinstance(part, dict):
+        raise ValueError(f"its {name} is {shown(part)}, and no dict")
+    return part
+
+
+def taken(tensors: dict[str, np.ndarray], name: str, shape: tuple[int, ...], dtype: str) -> np.ndarray:
+    tensor = tensors.pop(name)
+    if tensor.shape != shape or tensor.dtype != dtype:
+        raise ValueError(f"{name} is {tensor.dtype} of shape {tensor.shape}, and its place {dtype} of shape {shape}")
+    return tensor
+
+
+def count(value: Any) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= LIMIT:
+        raise ValueError(f"{shown(value)} is no count")
+    return value

@@ -1,0 +1,211 @@
+"""A network with the columns, labels and scales of the table that it was trained on: what `fastmlp train -o` writes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from fastmlp.checks import arrays
+from fastmlp.checks.faults import only_faults
+from fastmlp.checks.integers import EXACT, check_exact, integers, same
+from fastmlp.checks.messages import cut, shown
+from fastmlp.core import data
+from fastmlp.model import Model, _r2
+from fastmlp.storage import model_file
+from fastmlp.tables.reader import Scale, as_classes, check_unique, listed, places_of
+
+
+@dataclass(frozen=True, eq=False)
+class TableModel:
+    """A model that takes a table's rows as they are in its file, and answers in the file's labels and units.
+
+    names: of the K features, in the order of the network's inputs. target: the name of what is predicted. classes
+    (C,): the labels, ascending, float64, or int64 or uint64 where that would round them; None for quantities. scale:
+    of the features. target_scale: of the quantities, None where they were not standardised. settings: what `fastmlp
+    train --resume` goes on with, as plain values.
+
+    Raises ValueError where these do not fit the network.
+
+    >>> wine = TableModel.load("wine.safetensors")
+    >>> wine.predict([[12.8, 2.4, 107.0]])
+    array([3])
+    """
+
+    model: Model
+    names: tuple[str, ...]
+    target: str
+    classes: np.ndarray | None
+    scale: Scale
+    target_scale: Scale | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        spec = self.model.spec
+        if self.classes is not None and spec.output != "softmax":
+            raise ValueError(f'classes need a network with output="softmax", and not {spec.output!r}')
+        if self.classes is None and spec.output == "softmax":
+            raise ValueError('classes are needed where the network has output="softmax": give the label of each')
+        sizes: list[tuple[str, Any, int]] = [
+            ("names", self.names, spec.inputs),
+            ("classes", self.classes, spec.outputs),
+            ("scale", self.scale.mean, spec.inputs),
+            ("scale", self.scale.deviation, spec.inputs),
+        ]
+        if self.target_scale is not None:
+            sizes += [
+                ("target_scale", part, spec.outputs) for part in (self.target_scale.mean, self.target_scale.deviation)
+            ]
+        for name, values, size in sizes:
+            if values is not None and len(values) != size:
+                raise ValueError(f"{name} has {len(values)} entries, and layers={list(spec.layers)} needs {size}")
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Labels (N,), int64 (or uint64, of those beyond it); or quantities, (N,) or (N, J) for J of them, float64.
+
+        X (N, K): rows as in the table. A frame's columns go by their names, in any order; an array's by their place.
+        Raises ValueError or TypeError for an X that does not fit, and ValueError where a quantity is not finite.
+        """
+        found = self.model.predict(self._features(X))
+        if self.classes is not None:
+            small = self.classes.dtype.kind == "f" and (abs(self.classes) <= EXACT).all()
+            return (self.classes.astype(np.int64) if small else self.classes)[found]
+        values = found.astype(np.float64)
+        if self.target_scale is None:
+            return values
+        with np.errstate(over="ignore"):
+            values = self.target_scale.backward(values.reshape(len(values), -1)).reshape(values.shape)
+        if not np.isfinite(values).all():
+            raise ValueError(f"{cut(self.target)} is beyond the range of float64 for these rows: X is too large")
+        return values
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """The probability of each of `classes` (N, C). Raises ValueError for quantities, and as `predict` does."""
+        if self.classes is None:
+            raise ValueError(f"{self.target!r} is a quantity, which has no probabilities: use predict")
+        return self.model.predict_proba(self._features(X))
+
+    def score(self, X: Any, y: Any) -> dict[str, float]:
+        """{"accuracy"}, the share of rows whose label is met; or {"r2"}, as `Model.evaluate` has it, in y's own units.
+
+        y: labels (N,), or one-hot rows for labels 0, 1, ...; quantities (N,) or (N, J). Raises ValueError or TypeError
+        for one that does not fit.
+        """
+        predicted = self.predict(X)
+        y = arrays.numeric_array(y, "y")
+        if y.dtype.kind == "f" and y.size and y.ndim < 3:
+            data.matrix(y.reshape(len(y), -1), y.dtype, "y")  # NaN and infinity
+        if self.classes is not None and y.ndim == 2:
+            y = as_classes(y)
+        elif self.classes is not None and y.ndim == 1 and y.dtype.kind == "f":
+            check_exact(y, "y")
+        if y is None or y.shape != predicted.shape:
+            shape = "(not one-hot)" if y is None else y.shape
+            raise ValueError(f"y has shape {shape}, and there are predictions of shape {predicted.shape}: give as many")
+        if self.classes is not None:
+            return {"accuracy": float(same(predicted, y).mean())}
+        rows = len(predicted)
+        return {"r2": _r2(predicted.reshape(rows, -1), y.reshape(rows, -1))}
+
+    def save(self, path: str | os.PathLike) -> None:
+        """Writes everything to one file, as `Model.save` does, which says how and what is raised."""
+        scales = {"scale": self.scale, "target_scale": self.target_scale}
+        table = {
+            "names": list(self.names),
+            "target": self.target,
+            "task": "regress" if self.classes is None else "classify",
+            "classes": None if self.classes is None else self.classes.tolist(),
+            **{
+                name: None if scale is None else {"mean": scale.mean.tolist(), "deviation": scale.deviation.tolist()}
+                for name, scale in scales.items()
+            },
+            "settings": dict(self.settings),
+        }
+        model_file.write(path, self.model._network.at_once(), "table", {"table": table})
+
+    @classmethod
+    def load(cls, path: str | os.PathLike, *, backend: str = "numba") -> TableModel:
+        """What `save` or `fastmlp train -o` wrote. Raises as `Model.load` does."""
+        network, header, tensors = model_file.read(path, "table")
+        model = Model._of(network, backend)
+        try:
+            if tensors:
+                raise ValueError(f"nothing of a table's model is called {cut(next(iter(tensors)))}")
+            return cls(model, **_described(model_file.part(header, "table")))
+        except Exception as error:
+            only_faults(error)
+            raise model_file.refusal(path, error) from error
+
+    def _features(self, X: Any) -> np.ndarray:
+        """X as the network sees it."""
+        x = data.matrix(X)
+        columns = getattr(X, "columns", None)
+        if columns is not None:
+            found = [str(name) for name in columns]
+            check_unique(found, "X")
+            x = x[:, places_of(found, self.names, "X")]
+        if x.shape[1] != len(self.names):
+            raise ValueError(f"X has {x.shape[1]} columns, and the model takes {len(self.names)}: {listed(self.names)}")
+        with np.errstate(over="ignore"):
+            return self.scale.forward(x)
+
+
+# ---------------------------------------------------------------------------------------------------------
+# What a header says: its values may be of any kind
+
+
+def _described(table: dict[str, Any]) -> dict[str, Any]:
+    """A TableModel's fields beside the model. Raises ValueError, TypeError or KeyError for what no `save` wrote."""
+    names, target = table["names"], table["target"]
+    if not isinstance(names, list) or not all(map(_is_name, [*names, target])):
+        raise ValueError(f"its names and target are {shown([names, target])}, and no texts")
+    check_unique(names, "names")
+    classes = table["classes"]
+    return {
+        "names": tuple(names),
+        "target": target,
+        "classes": None if classes is None else _classes(classes),
+        "scale": _scale(model_file.part(table, "scale")),
+        "target_scale": None if table["target_scale"] is None else _scale(model_file.part(table, "target_scale")),
+        "settings": model_file.part(table, "settings"),
+    }
+
+
+def _is_name(value: Any) -> bool:
+    """Whether it is a text that UTF-8 can spell: halves of a surrogate pair are in JSON, and in no table."""
+    try:
+        return isinstance(value, str) and value.encode() is not None
+    except UnicodeEncodeError:
+        return False
+
+
+def _classes(values: Any) -> np.ndarray:
+    """(C,): integers where there is one that float64 would round, as `save` writes them, or else float64."""
+    found: np.ndarray | None
+    if isinstance(values, list) and values and all(type(value) is int for value in values):
+        found = integers(values)
+    else:
+        found = _numbers(values, "classes")
+    if found is None or not (found[1:] > found[:-1]).all():
+        raise ValueError(f"its classes are {shown(values)}, and no labels in ascending order")
+    return found
+
+
+def _scale(parts: dict[str, Any]) -> Scale:
+    mean, deviation = _numbers(parts["mean"], "mean"), _numbers(parts["deviation"], "deviation")
+    if (deviation < 0).any():
+        raise ValueError(f"a deviation is {deviation.min():g}, and 0 is the least")
+    return Scale(mean, deviation)
+
+
+def _numbers(values: Any, name: str) -> np.ndarray:
+    """(K,), float64. Raises ValueError for what are no finite floats."""
+    if not isinstance(values, list) or not all(type(value) is float for value in values):
+        raise ValueError(f"its {name} is {shown(values)}, and no list of floats")
+    found = np.array(values, np.float64)
+    if not np.isfinite(found).all():
+        raise ValueError(f"its {name} is {shown(values)}: every value must be finite")
+    return found

@@ -1,0 +1,123 @@
+"""Measures the package's structure from its imports, and exits 1 where one runs upward or in a circle.
+
+    python -m tools.architecture            rooms, floors, arrows, circles
+    python -m tools.architecture --arrows   each arrow, too
+
+A room is a folder of fastmlp/ or a file beside them. An arrow A -> B: a file of A imports something of B, anywhere: at
+the top, in a function, for types only, or by `importlib.import_module`. A room stands a floor above the highest that it
+imports. fastmlp/__init__.py and __main__.py hand on to others and are no rooms.
+"""
+
+import argparse
+import ast
+from collections import defaultdict
+from pathlib import Path
+
+PACKAGE = Path(__file__).parents[1] / "fastmlp"
+
+
+def module_of(path, package=PACKAGE):
+    """'jit.cache' for fastmlp/jit/cache.py."""
+    parts = path.relative_to(package).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def modules(package=PACKAGE):
+    """{name: path} of the package's files, but for its own __init__ and __main__, which hand on."""
+    found = {module_of(path, package): path for path in sorted(package.rglob("*.py"))}
+    found.pop("", None)
+    found.pop("__main__", None)
+    return found
+
+
+def imported(tree, known, name):
+    """Names of modules of the package that a file's syntax tree imports, each with the line."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.level == 0 and (node.module or "").split(".")[0] == name:
+            base = node.module[len(name) + 1 :]
+            for alias in node.names:
+                inner = f"{base}.{alias.name}".lstrip(".")
+                yield inner if inner in known else base, node.lineno
+        elif isinstance(node, ast.Import):
+            for alias in node.names:
+                if alias.name.split(".")[0] == name:
+                    yield alias.name[len(name) + 1 :], node.lineno
+        elif isinstance(node, ast.Call) and getattr(node.func, "attr", getattr(node.func, "id", "")) == "import_module":
+            for text in ast.walk(node):
+                if isinstance(text, ast.Constant) and str(text.value).startswith(f"{name}."):
+                    yield str(text.value)[len(name) + 1 :], node.lineno
+
+
+def arrows(package=PACKAGE, of=lambda module: module.split(".")[0]):
+    """{(room, other room): ["file:line", ...]}."""
+    known, found = modules(package), defaultdict(list)
+    for module, path in known.items():
+        for other, line in imported(ast.parse(path.read_text()), known, package.name):
+            if other in known and of(other) != of(module):
+                found[of(module), of(other)].append(f"{path.relative_to(package.parent)}:{line}")
+    return dict(found)
+
+
+def circles(edges):
+    """Groups of rooms that import each other, each sorted."""
+    below = defaultdict(set)
+    for room, other in edges:
+        below[room].add(other)
+
+    def reached(room):
+        seen, left = set(), [room]
+        while left:
+            for other in below[left.pop()] - seen:
+                seen.add(other)
+                left.append(other)
+        return seen
+
+    reach = {room: reached(room) for room in {room for edge in edges for room in edge}}
+    groups = {
+        frozenset(other for other in reach[room] if room in reach[other]) for room in reach if room in reach[room]
+    }
+    return sorted(sorted(group) for group in groups)
+
+
+def floors(edges):
+    """{room: floor}, of rooms without circles; the ground is 1."""
+    below = defaultdict(set)
+    for room, other in edges:
+        below[room].add(other)
+    found = {}
+
+    def floor(room):
+        if room not in found:
+            found[room] = 1 + max((floor(other) for other in below[room]), default=0)
+        return found[room]
+
+    for room in {room for edge in edges for room in edge}:
+        floor(room)
+    return found
+
+
+def main():
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--arrows", action="store_true")
+    given = options.parse_args()
+    edges = arrows()
+    if given.arrows:
+        for (room, other), places in sorted(edges.items()):
+            print(f"{room} -> {other}: {', '.join(places[:4])}{' ...' if len(places) > 4 else ''}")
+    rooms = {module.split(".")[0] for module in modules()}
+    bad = circles(edges)
+    print(f"rooms   {len(rooms)}\narrows  {len(edges)}\ncircles {len(bad)}")
+    for group in bad:
+        print("        " + " ".join(group))
+    if not bad:
+        table = defaultdict(list)
+        for room, floor in floors(edges).items():
+            table[floor].append(room)
+        print(f"floors  {len(table)}")
+        for floor in sorted(table, reverse=True):
+            print(f"{floor:4}    {' '.join(sorted(table[floor]))}")
+    return 1 if bad else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
