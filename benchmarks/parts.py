@@ -19,7 +19,7 @@ import numpy as np
 
 from fastmlp.engine import numba_backend
 from fastmlp.engine.buffers import DENSE, STEPS
-from fastmlp.jit import machine_code, registry
+from fastmlp.jit import compilation, machine_code, registry
 from fastmlp.kernels import plan as at
 from fastmlp.spec import DTYPES, Spec
 from fastmlp.training import Training
@@ -100,7 +100,7 @@ def main() -> None:
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     from numba import types
 
-    idle = machine_code.link(machine_code.compile_function(nothing, types.void(types.int64)))
+    idle = machine_code.link(compilation.compile_function(nothing, types.void(types.int64)))
     for dtype in DTYPES:
         spec = Spec.build([int(size) for size in arguments.layers.split(",")], dtype=dtype)
         batch = min(arguments.batch or arguments.rows, arguments.rows)

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from fastmlp.jit import machine_code
+from fastmlp.jit import compilation, machine_code
 from fastmlp.spec import DTYPES
 from fastmlp.system.cpu import target
 
@@ -32,7 +32,7 @@ TURNS = 5
 @functools.cache
 def _kernel(dtype: str) -> machine_code.Function:
     """f(address of room for a register, count): count times SUMS fused multiply-adds of whole registers."""
-    with machine_code.compiling():
+    with compilation.compiling():
         from numba import types
 
         from fastmlp.kernels import memory, simd
@@ -50,7 +50,7 @@ def _kernel(dtype: str) -> machine_code.Function:
             store(room, 0, s0 + s1 + s2 + s3 + s4 + s5 + s6 + s7 + s8 + s9 + s10 + s11)
 
         real = getattr(types, dtype)
-        code = machine_code.compile_function(chains, types.void(types.CPointer(real), types.int64))
+        code = compilation.compile_function(chains, types.void(types.CPointer(real), types.int64))
     return machine_code.Function(machine_code.link(code), [ctypes.c_void_p, ctypes.c_int64])
 
 

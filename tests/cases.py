@@ -12,7 +12,7 @@ import itertools
 import numpy as np
 from bits import KINDS, Guarded, as_bits, assert_same_bits, canaries, lines, nasty, ordinary, random_bits, wild
 
-from fastmlp.jit import machine_code, registry
+from fastmlp.jit import compilation, machine_code, registry
 from fastmlp.kernels import blocks, plan
 from fastmlp.reference import (
     activations,
@@ -84,8 +84,8 @@ class Unregistered:
         """Its machine code, made in the way of a registered kernel's."""
         kernel = registry.Kernel(self.function.__name__, self.function, None, self.arguments, (dtype,))
         if self._options:
-            return machine_code.compile_by_numba(self.function, kernel.signature(dtype), **self._options)
-        return machine_code.compile_function(self.function, kernel.signature(dtype))
+            return compilation.compile_by_numba(self.function, kernel.signature(dtype), **self._options)
+        return compilation.compile_function(self.function, kernel.signature(dtype))
 
     def __call__(self, dtype, *arguments):
         if dtype not in self._calls:

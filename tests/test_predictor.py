@@ -12,8 +12,8 @@ from functools import partial
 
 import numpy as np
 import pytest
+from engine.test_buffers import Guarded
 from models import BACKENDS, labels, rows, said, targets
-from test_engine import Guarded
 
 from fastmlp import Model
 from fastmlp.engine import forward, numba_backend, reference_backend

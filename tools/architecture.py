@@ -45,7 +45,10 @@ def imported(tree, known, name):
         elif isinstance(node, ast.Call) and getattr(node.func, "attr", getattr(node.func, "id", "")) == "import_module":
             for text in ast.walk(node):
                 if isinstance(text, ast.Constant) and str(text.value).startswith(f"{name}."):
-                    yield str(text.value)[len(name) + 1 :], node.lineno
+                    inner = str(text.value)[len(name) + 1 :].rstrip(".")
+                    while inner and inner not in known:
+                        inner = inner.rpartition(".")[0]
+                    yield inner, node.lineno
 
 
 def arrows(package=PACKAGE, of=lambda module: module.split(".")[0]):

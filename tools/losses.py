@@ -1,4 +1,4 @@
-"""Losses and their gradients by PyTorch, for tests/test_truth.py to compare with: writes tests/losses.json.
+"""Losses and their gradients by PyTorch, for tests/reference/test_truth.py to compare with: writes tests/losses.json.
 
     pip install torch==2.13.0
     python tools/losses.py

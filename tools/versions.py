@@ -32,9 +32,10 @@ ROOT = Path(__file__).parents[1]
 PYTHONS = tuple(f"3.{minor}" for minor in range(10, 15))
 NAMES = ("numba", "numpy", "scikit-learn", "safetensors", "tqdm")  # in the order in which they are chosen
 SHORT = (
-    "test_pairs.py", "test_saving.py", "test_estimators.py", "test_estimators_partial.py",
-    "test_train.py::test_batches", "test_train.py::test_edges_of_lines_chunks_and_the_tree",
-    "test_train.py::test_online_by_layers", "test_train.py::test_few_by_rows", "test_train.py::test_wide_layers",
+    "jit/test_registry.py", "storage/test_model_file.py", "estimators",
+    *(f"kernels/test_train.py::test_{name}" for name in (
+        "batches", "edges_of_lines_chunks_and_the_tree", "online_by_layers", "few_by_rows", "wide_layers",
+    )),
 )  # fmt: skip
 LONGEST = 7200  # seconds that one command may take
 PIP = ("-m", "pip", "--disable-pip-version-check", "--no-input")

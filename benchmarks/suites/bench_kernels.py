@@ -12,7 +12,7 @@ import time
 
 import pytest
 
-from fastmlp.jit import cache, machine_code, registry
+from fastmlp.jit import cache, compilation, machine_code, registry
 
 from ..parts import nothing
 from .kernels import ROWS, SMALL, TYPICAL, Bench, unmeasured
@@ -75,7 +75,7 @@ def test_a_call(benchmark):
     from numba import types
 
     run = machine_code.Function(
-        machine_code.link(machine_code.compile_function(nothing, types.void(types.int64))), [ctypes.c_int64]
+        machine_code.link(compilation.compile_function(nothing, types.void(types.int64))), [ctypes.c_int64]
     )
     benchmark.group = "a call"
     benchmark(run, 0)
@@ -92,11 +92,11 @@ def test_compile(benchmark, name, dtype):
     """Seconds from a Python function to object code, with Numba imported and warm."""
     from numba import types
 
-    machine_code.compile_function(nothing, types.void(types.int64))
+    compilation.compile_function(nothing, types.void(types.int64))
     kernel = PAIRS[name]
     benchmark.group = f"compile {name.split('.')[0]}"
     benchmark.name = f"{name} {dtype}"
-    code = benchmark.pedantic(machine_code.compile_function, (kernel.function, kernel.signature(dtype)), rounds=1)
+    code = benchmark.pedantic(compilation.compile_function, (kernel.function, kernel.signature(dtype)), rounds=1)
     benchmark.extra_info["bytes"] = len(code.object)
 
 

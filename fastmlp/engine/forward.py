@@ -18,7 +18,6 @@ from fastmlp.checks import arrays
 from fastmlp.core import data
 from fastmlp.core.network import Network
 from fastmlp.engine import buffers, row_pieces
-from fastmlp.engine.backends import backend_module
 from fastmlp.engine.buffers import Workspace, aligned, whole_panels
 from fastmlp.engine.thread_tuner import Pace
 from fastmlp.jit import registry
@@ -153,7 +152,8 @@ class Forward:
         return result
 
     def _by_definition(self, what: str, x: np.ndarray, name: str) -> np.ndarray:
-        definition = backend_module(self.backend)
+        from fastmlp.engine import reference_backend as definition
+
         with np.errstate(all="ignore"):
             found = (definition.outputs if what == "outputs" else definition.logits)(self.spec, self.parameters, x)
         if not np.isfinite(found).all():

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from fastmlp.jit import cache, machine_code
+from fastmlp.jit import cache, compilation, machine_code
 from fastmlp.system import background
 
 Key = tuple[str, str]  # a kernel's name and dtype
@@ -59,7 +59,7 @@ class Loader:
     def now(self, key: Key) -> int:
         """The address of a kernel that this thread loads itself, all of it."""
         address = _from_cache(key)
-        return _keep(key, machine_code.compile_function(*self.find(*key))) if address is None else address
+        return _keep(key, compilation.compile_function(*self.find(*key))) if address is None else address
 
 
 def _from_cache(key: Key) -> int | None:
@@ -95,14 +95,14 @@ class _Kernel(background.Job):
         self.begun = True
         address = _from_cache(self._key)
         if address is None:
-            machine_code.WORKER.put(lambda: self._step(self._compile))
+            compilation.WORKER.put(lambda: self._step(self._compile))
         else:
             self._found(address)
 
     def _compile(self) -> None:
         function, signature = self._loader.find(*self._key)
         try:
-            finish = machine_code.begin(function, signature)
+            finish = compilation.begin(function, signature)
         except MemoryError:
             raise
         except Exception:
@@ -116,12 +116,12 @@ class _Kernel(background.Job):
         except MemoryError:
             raise
         except Exception:
-            machine_code.WORKER.put(lambda: self._step(self._compile_otherwise))
+            compilation.WORKER.put(lambda: self._step(self._compile_otherwise))
         else:
             self._found(_keep(self._key, code))
 
     def _compile_otherwise(self) -> None:
-        self._found(_keep(self._key, machine_code.compile_by_numba(*self._loader.find(*self._key))))
+        self._found(_keep(self._key, compilation.compile_by_numba(*self._loader.find(*self._key))))
 
     def _found(self, address: int) -> None:
         self._loader.addresses.setdefault(self._key, address)

@@ -8,15 +8,11 @@ imports Numba: linking takes 0.3 ms a kernel where importing Numba and its regis
 from __future__ import annotations
 
 import ctypes
-import gc
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from fastmlp.jit import numba_settings
-from fastmlp.system import background, memory_limits
+from fastmlp.system import memory_limits
 
 # What object code may ask of the process: C's memory functions, libm's exact fma (processors without the instruction)
 # and Python's own functions for Ctrl-C.
@@ -33,101 +29,6 @@ class Code:
     symbol: str
     externals: tuple[str, ...]
     object: bytes
-
-
-# Whatever imports Numba or compiles runs in this worker's thread, unless it is called there.
-WORKER = background.Worker()
-
-
-@contextmanager
-def compiling() -> Iterator[None]:
-    """For compiling: Numba's settings are those that the cache knows of, and NUMBA_DISABLE_JIT is off.
-
-    Kernels are not Python functions that could run uncompiled.
-    """
-    with _in_haste(), numba_settings.pinned():
-        yield
-
-
-@contextmanager
-def importing() -> Iterator[None]:
-    """For importing Numba and kernels: NUMBA_DISABLE_JIT is off. Numba's other settings are left to other threads."""
-    if "fastmlp.jit.numba_pipeline" not in sys.modules:
-        memory_limits.need(160 * memory_limits.MB, "compiling kernels", code=96 * memory_limits.MB)
-    with _in_haste():
-        from numba import config
-
-        with numba_settings.changed(vars(config), {"DISABLE_JIT": 0}):
-            yield
-
-
-@contextmanager
-def _in_haste() -> Iterator[None]:
-    """Python collects no garbage, and its lock changes hands quickly, meanwhile. What somebody else sets stays set."""
-    threshold, interval = gc.get_threshold(), sys.getswitchinterval()
-    short = interval
-    try:
-        gc.set_threshold(0)
-        # LLVM's thread calls some hundred small functions, and would wait 5 ms for Python's lock after each.
-        sys.setswitchinterval(5e-5)
-        short = sys.getswitchinterval()  # not quite the same
-        yield
-    finally:
-        if sys.getswitchinterval() == short:
-            sys.setswitchinterval(interval + 1e-7)  # Python keeps whole microseconds, rounded down
-        if gc.get_threshold()[0] == 0:
-            gc.set_threshold(*threshold)
-
-
-def compile_function(function: Callable[..., Any], signature: Any) -> Code:
-    """Compiles `function` for a Numba signature and this process's target. Imports Numba."""
-    try:
-        return begin(function, signature)()
-    except MemoryError:
-        raise
-    except Exception:
-        # It asks for more than `compiler` declares, or the parts of Numba that `compiler` uses have changed.
-        return compile_by_numba(function, signature)
-
-
-def begin(function: Callable[..., Any], signature: Any) -> Callable[[], Code]:
-    """As `compile_function`, but for LLVM's part, a third of the time: that is done by the function that it returns.
-
-    It is called once, in any thread, and raises where the whole compiler is needed.
-    """
-    with importing():
-        from numba.core.compiler_lock import global_compiler_lock
-
-        from fastmlp.jit import numba_pipeline
-    memory_limits.need(memory_limits.COMPILE, "compiling a kernel")
-    with global_compiler_lock, compiling():
-        finish = numba_pipeline.begin(function, signature)
-
-    def finished() -> Code:
-        memory_limits.need(memory_limits.COMPILE, "compiling a kernel")
-        return Code(*finish())
-
-    return finished
-
-
-def compile_by_numba(function: Callable[..., Any], signature: Any, **options: Any) -> Code:
-    """The same by Numba's whole compiler, which takes twice as long; with more of its options."""
-    with importing():
-        from llvmlite import binding as llvm
-        from numba import njit
-        from numba.core.codegen import JITCPUCodegen
-        from numba.core.compiler_lock import global_compiler_lock
-        from numba.core.registry import cpu_target
-    memory_limits.need(2 * memory_limits.COMPILE, "compiling a kernel")
-    with global_compiler_lock, compiling():
-        # Numba's own target goes by the settings of the time when it was made.
-        fresh = {"_internal_codegen": JITCPUCodegen("fastmlp")}
-        with numba_settings.changed(vars(cpu_target.target_context), fresh):
-            dispatcher = njit(**{**compiler_options(), **options})(function)
-            dispatcher.compile(signature)
-        result = dispatcher.overloads[signature.args]
-        module = llvm.parse_assembly(result.library.get_llvm_str())
-        return Code(result.fndesc.llvm_func_name, externals(module), result.library._get_compiled_object())
 
 
 def compiler_options() -> dict[str, Any]:

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from fastmlp.jit import machine_code
+from fastmlp.jit import compilation, machine_code
 from fastmlp.jit.loader import Loader
 
 # Kinds of a kernel's arguments, to annotate its parameters with.
@@ -67,7 +67,7 @@ def kernel(
     """Registers a kernel with the reference function that defines it.
 
     The parameters' annotations give the C interface. None stands for a kernel that orders other kernels' work and so
-    has no arithmetic of its own; its pair is the whole training, in tests/test_train.py.
+    has no arithmetic of its own; its pair is the whole training, in tests/kernels/test_train.py.
     """
 
     def register(function: Callable[..., Any]) -> Kernel:
@@ -104,7 +104,7 @@ def begin(name: str, dtype: str) -> None:
 
 
 def _find(name: str, dtype: str) -> tuple[Callable[..., Any], Any]:
-    with machine_code.importing():
+    with compilation.importing():
         importlib.import_module(f"{_folder[0]}.{name.partition('.')[0]}")
         made = PAIRS[name]
         return made.function, made.signature(dtype)
@@ -123,12 +123,12 @@ def _load(name: str, dtype: str) -> int:
 
 def load_all() -> dict[str, Kernel]:
     """All pairs, with every module of kernels imported. Imports Numba."""
-    machine_code.WORKER.call(_import_all)
+    compilation.WORKER.call(_import_all)
     return PAIRS
 
 
 def _import_all() -> None:
-    with machine_code.importing():
+    with compilation.importing():
         for module in pkgutil.iter_modules(importlib.import_module(_folder[0]).__path__):
             importlib.import_module(f"{_folder[0]}.{module.name}")
 

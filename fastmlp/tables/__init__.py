@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+_HAD = ("Table", "Scale", "read", "read_rows", "as_classes", "listed", "places_of", "SHOWN", "MOST_CLASSES")
+
 
 def __getattr__(name: str) -> Any:
     """What `fastmlp.tables` had when it was one file."""
+    if name not in _HAD:  # a module of this folder, perhaps, that is about to be imported
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     import importlib
     import warnings
 
-    home = importlib.import_module("fastmlp.tables.reader")
-    if name.startswith("__") or not hasattr(home, name):
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     warnings.warn(f"fastmlp.tables.{name} is now fastmlp.tables.reader.{name}", DeprecationWarning, stacklevel=2)
-    return getattr(home, name)
+    return getattr(importlib.import_module("fastmlp.tables.reader"), name)

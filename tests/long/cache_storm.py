@@ -3,7 +3,7 @@
     python tests/long/cache_storm.py [--rounds 10]
 
 Prints counts; exits 1 if any process ended otherwise than it should, used what was not whole, or left what stays.
-tests/test_cache_storms.py runs it with few rounds.
+tests/jit/test_cache_storms.py runs it with few rounds.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@
 
 Each round is a process of each kind, with an empty cache and with a full one. Prints counts, with how many of the
 disturbances came while kernels were loading; exits 1 if a process ended otherwise than it should.
-tests/test_cache_storms.py runs it with few rounds.
+tests/jit/test_cache_storms.py runs it with few rounds.
 """
 
 from __future__ import annotations

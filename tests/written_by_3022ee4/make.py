@@ -2,7 +2,7 @@
 
     python tests/written_by_3022ee4/make.py
 
-Models in files and pickles, and what came of them there: what tests/test_old_files.py compares with.
+Models in files and pickles, and what came of them there: what tests/storage/test_old_files.py compares with.
 """
 
 import hashlib

@@ -12,7 +12,7 @@ import numpy as np
 from llvmlite import ir
 from numba.core.lowering import Lower
 
-from fastmlp.jit import cache, machine_code, numba_pipeline, registry
+from fastmlp.jit import cache, compilation, numba_pipeline, registry
 from tools.bounds import ranges
 
 WHOLE, LESS = ir.IntType(64), ir.IntType(32)
@@ -72,7 +72,7 @@ def install():
         return insert(self, instruction)
 
     cache.stamp = lambda: None
-    registry.Kernel.signature, numba_pipeline.begin, machine_code.compile_by_numba = (
+    registry.Kernel.signature, numba_pipeline.begin, compilation.compile_by_numba = (
         named_signature,
         named_begin,
         refused,

@@ -30,46 +30,67 @@ from tools.mutants.mutations import Mutation, is_one, mutations
 PACKAGE = ROOT / "fastmlp"
 EQUIVALENT = Path(__file__).parent / "equivalent.txt"
 LONGEST, SLOWER = 60, 4  # seconds that a mutant's tests may take, or so many times what they take without
-FROM_SOURCES = ("cache", "compiler", "native", "pairs", "plan", "target")  # modules on whose text kernels' code depends
-# The tests of a module, where they are not test_NAME*.py.
+FROM_SOURCES = (
+    "cache",
+    "loader",
+    "machine_code",
+    "numba_pipeline",
+    "numba_settings",
+    "registry",
+    "cpu",
+)  # modules on whose text kernels' code depends
+# The tests of a module, where they are not FOLDER/test_NAME*.py.
 TESTS = {
-    "__init__": "test_packaging test_model_fit",
-    "__main__": "test_cli",
-    "command_line": "test_cli",
-    "demos": "test_cli",
-    "definition": "test_train test_truth",
-    "engine": "test_engine test_threads test_objective test_checkpoints test_train",
-    "errors": "test_divergence",
-    "fitting": "test_fit_options test_model_fit test_watching test_checkpoints test_divergence test_resume",
-    "forward": "test_predictor test_pieces",
-    "model": "test_model_*",
-    "native": "test_cache test_compiler",
-    "network": "test_model_init test_model_weights test_resume test_storms",
-    "options": "test_model_init test_fit_options",
-    "pace": "test_threads test_pieces",
-    "pairs": "test_cache test_pairs",
-    "plan": "test_engine test_threads",
-    "predict_command": "test_cli",
-    "splits": "test_model_data test_fit_options",
-    "spec": "test_model_init test_saving",
-    "target": "test_cache",
-    "team": "test_threads",
-    "train_command": "test_cli test_train_options",
-    "training": "test_fit_options test_resume test_threads",
-    "weights": "test_model_init test_model_weights",
-    "workspace": "test_engine test_threads test_predictor",
-    "advice": "test_divergence",
-    "arrays": "test_data test_masked test_model_data",
-    "atomic": "test_storms",
-    "busy": "test_storms",
-    "loader": "test_cache test_jobs",
-    "trusted": "test_cache_trust test_cache",
-    "train_table": "test_cli",
-    "words": "test_hostile_headers test_cli_words test_files",
-    "cache": "test_cache test_cache_trust",
-    "cli": "test_cli",
-    "files": "test_files test_saving",
-    "losses": "test_losses test_saving",
+    "__init__": "test_packaging fit/test_fit",
+    "__main__": "cli/test_cli",
+    "_moved": "test_moved",
+    "_version": "test_packaging",
+    "checks/arrays": "core/test_data checks/test_masked test_model_data",
+    "checks/faults": "system/test_trusted_files storage/test_container",
+    "checks/messages": "storage/test_hostile_headers cli/test_words storage/test_container",
+    "checks/rounding": "fit/test_options",
+    "checks/scalars": "core/test_data",
+    "cli/__init__": "cli/test_cli",
+    "cli/arguments": "cli/test_cli",
+    "cli/demo": "cli/test_cli",
+    "cli/predict": "cli/test_cli",
+    "cli/train": "cli/test_cli kernels/test_training_options",
+    "cli/train_table": "cli/test_cli",
+    "core/network": "test_model_init test_model_weights fit/test_resume test_storms",
+    "engine/__init__": "test_moved",
+    "engine/backends": "test_model_init",
+    "engine/buffers": "engine/test_buffers engine/test_team test_predictor",
+    "engine/doors": "kernels/test_doors engine/test_row_pieces",
+    "engine/forward": "test_predictor engine/test_row_pieces",
+    "engine/initial_weights": "test_model_init test_model_weights",
+    "engine/numba_backend": "engine/test_buffers engine/test_team "
+    "kernels/test_objective storage/test_checkpoint kernels/test_train",
+    "engine/reference_backend": "kernels/test_train reference/test_truth",
+    "engine/team": "engine/test_team",
+    "engine/thread_tuner": "engine/test_team engine/test_row_pieces",
+    "errors": "fit/test_divergence",
+    "fit/advice": "fit/test_divergence",
+    "fit/fit": "fit/test_options fit/test_fit fit/test_monitor "
+    "storage/test_checkpoint fit/test_divergence fit/test_resume",
+    "fit/options": "test_model_init fit/test_options",
+    "jit/compilation": "jit/test_cache jit/test_numba_pipeline",
+    "jit/cache": "jit/test_cache system/test_trusted_files",
+    "jit/loader": "jit/test_cache system/test_background",
+    "jit/machine_code": "jit/test_cache jit/test_numba_pipeline",
+    "jit/registry": "jit/test_cache jit/test_registry",
+    "kernels/plan": "engine/test_buffers engine/test_team",
+    "losses": "test_losses storage/test_model_file",
+    "model": "test_model_* fit/test_fit",
+    "spec": "test_model_init storage/test_model_file",
+    "splits": "test_model_data fit/test_options",
+    "storage/container": "storage/test_container storage/test_model_file",
+    "system/atomic": "test_storms",
+    "system/busy": "test_storms",
+    "system/cpu": "jit/test_cache",
+    "system/thread_pool": "engine/test_team engine/test_row_pieces test_storms",
+    "system/trusted_files": "system/test_trusted_files jit/test_cache",
+    "tables/__init__": "test_moved",
+    "training": "fit/test_options fit/test_resume engine/test_team",
 }
 
 
@@ -94,11 +115,11 @@ class Mutant(NamedTuple):
 
 def tests_of(path):
     """The files of tests that are to notice a change in a module. Raises ValueError where there are none."""
-    name = Path(path).stem
-    own = "test_estimators*" if Path(path).parent.name == "estimators" else f"test_{name}"
+    module = Path(path).relative_to("fastmlp").with_suffix("")
+    own = "estimators/test_*" if module.parent.name == "estimators" else str(module.parent / f"test_{module.name}*")
     found = []
-    for pattern in TESTS.get(name, own).split() if own == f"test_{name}" else [own]:
-        there = sorted(f"tests/{test.name}" for test in (ROOT / "tests").glob(f"{pattern}.py"))
+    for pattern in TESTS.get(str(module), own).split():
+        there = sorted(str(test.relative_to(ROOT)) for test in (ROOT / "tests").glob(f"{pattern}.py"))
         if not there:
             raise ValueError(f"{path} has no tests/{pattern}.py: name its tests in TESTS of tools/mutants")
         found += there
@@ -106,8 +127,9 @@ def tests_of(path):
 
 
 def modules():
-    paths = [path for folder in ("", "estimators") for path in sorted((PACKAGE / folder).glob("*.py"))]
-    return [str(path.relative_to(ROOT)) for path in paths]
+    """The package's files of more than a line, but for kernels and the reference, which have faults of their own."""
+    paths = [path for path in sorted(PACKAGE.rglob("*.py")) if path.parent.name not in ("kernels", "reference")]
+    return [str(path.relative_to(ROOT)) for path in paths if len(path.read_text().splitlines()) > 1]
 
 
 def drawn(seed, count, files=()):

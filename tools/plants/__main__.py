@@ -36,8 +36,9 @@ LEAST, SLOWER = 200, 5  # with one, it hangs after so many seconds, or so many t
 REST = (
     "pairs",
     "digests",
-    "tests/test_train.py tests/test_threads.py tests/test_predictor.py tests/test_pieces.py",
-    "tests/test_objective.py tests/test_optimizers.py tests/test_resume.py tests/test_weighing.py",
+    "tests/kernels/test_train.py tests/engine/test_team.py tests/test_predictor.py tests/engine/test_row_pieces.py",
+    "tests/kernels/test_objective.py tests/test_optimizers.py",
+    "tests/fit/test_resume.py tests/fit/test_sample_weights.py",
     "bounds",
 )
 # of a plant that Numba or Python refuses
@@ -92,9 +93,9 @@ def command(check):
     """A check's arguments to Python."""
     first, *more = shlex.split(check)
     if first == "pair":
-        return pytest("tests/test_pairs.py", "-k", " or ".join(f"[{name}-" for name in more))
+        return pytest("tests/jit/test_registry.py", "-k", " or ".join(f"[{name}-" for name in more))
     if first == "pairs":
-        return pytest("tests/test_pairs.py")
+        return pytest("tests/jit/test_registry.py")
     if first == "digests":
         return ["tests/digests.py", "--check", *more]
     if first == "bounds":

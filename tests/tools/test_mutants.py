@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))  # tools/ lies beside the package
 
 from tools.mutants import __main__ as tool  # noqa: E402
@@ -88,7 +88,7 @@ def test_the_same_seed_draws_the_same():
 def test_every_module_has_tests():
     for path in tool.modules():
         assert all((ROOT / test).is_file() for test in tool.tests_of(path)), path
-    assert tool.tests_of("fastmlp/core/data.py") == ("tests/test_data.py",)
+    assert tool.tests_of("fastmlp/core/data.py") == ("tests/core/test_data.py",)
     assert len(tool.tests_of("fastmlp/estimators/base.py")) > 1
     with pytest.raises(ValueError, match=r"new_module.py has no tests/test_new_module.py"):
         tool.tests_of("fastmlp/new_module.py")

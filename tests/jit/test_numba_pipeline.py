@@ -6,20 +6,20 @@ import numpy as np
 import pytest
 from cases import Unregistered
 
-from fastmlp.jit import cache, machine_code, registry
+from fastmlp.jit import cache, compilation, machine_code, registry
 from fastmlp.jit.loader import Loader
 from fastmlp.jit.registry import Floats, Int, Ints
 from fastmlp.kernels.simd import helper
 
 PAIRS = registry.load_all()
-with machine_code.compiling():
+with compilation.compiling():
     from fastmlp.jit import numba_pipeline
 
 
 @pytest.mark.parametrize("name", sorted(PAIRS))
 def test_no_kernel_needs_the_whole_compiler(name):
     kernel = PAIRS[name]
-    with machine_code.compiling():
+    with compilation.compiling():
         _symbol, externals, code = numba_pipeline.compile_function(kernel.function, kernel.signature(kernel.dtypes[-1]))
     assert code
     assert set(externals) <= machine_code.EXTERNALS
@@ -46,7 +46,7 @@ def wholes(x: Floats, counts: Ints, count: Int) -> int:
 def run(code, count=12):
     x, counts = np.linspace(-4.0, 9.0, count), np.zeros(count, np.int64)
     kinds = Unregistered(wholes)
-    with machine_code.compiling():
+    with compilation.compiling():
         address = machine_code.link(
             code(wholes, registry.Kernel("wholes", wholes, None, kinds.arguments, ()).signature("float64"))
         )
@@ -58,7 +58,7 @@ def run(code, count=12):
 
 def test_both_compilers_make_the_same_of_a_function():
     short = run(lambda *asked: machine_code.Code(*numba_pipeline.compile_function(*asked)))
-    assert short == run(machine_code.compile_by_numba)
+    assert short == run(compilation.compile_by_numba)
     assert short[0] != 0
 
 
@@ -102,7 +102,7 @@ def test_llvm_works_beside_numba(fails, monkeypatch):
     monkeypatch.setattr(cache, "read", lambda *_: None)
     monkeypatch.setattr(cache, "write", lambda *_: None)
     threads, whole = [], []
-    begin, compile_by_numba = machine_code.begin, machine_code.compile_by_numba
+    begin, compile_by_numba = compilation.begin, compilation.compile_by_numba
 
     def part(name):
         threads.append(threading.get_ident())
@@ -114,8 +114,8 @@ def test_llvm_works_beside_numba(fails, monkeypatch):
         finish = begin(*asked)
         return lambda: part("llvm") or finish()
 
-    monkeypatch.setattr(machine_code, "begin", begun)
-    monkeypatch.setattr(machine_code, "compile_by_numba", lambda *asked: whole.append(1) or compile_by_numba(*asked))
+    monkeypatch.setattr(compilation, "begin", begun)
+    monkeypatch.setattr(compilation, "compile_by_numba", lambda *asked: whole.append(1) or compile_by_numba(*asked))
     found.begin("layout.scatter", "float64")
     found.begin("layout.scatter", "float64")
     address = found.address("layout.scatter", "float64")

@@ -9,20 +9,20 @@ import numba
 import pytest
 from models import HERE
 
-from fastmlp.jit import cache, machine_code, numba_settings
+from fastmlp.jit import cache, compilation, numba_settings
 
 KNOWN = (*numba_settings.VARIABLES, *numba_settings.PROCESSOR)
 # Prints a hash of what each compiler makes of a kernel, and what else is to be told.
 COMPILE = """
 import hashlib, json, sys
 import numba
-from fastmlp.jit import machine_code
+from fastmlp.jit import compilation, machine_code
 from fastmlp.jit import registry
 before = {name: value for name, value in vars(numba.config).items() if name.isupper()}
 exec(sys.argv[1])
 set_by_hand = {name: value for name, value in vars(numba.config).items() if name.isupper()}
 asked = registry._find("layout.gather", "float64")
-finish = machine_code.begin(*asked)
+finish = compilation.begin(*asked)
 exec(sys.argv[2])
 import llvmlite.binding as llvm
 def plain(code):  # names aside, which count how many functions were compiled
@@ -31,7 +31,7 @@ def plain(code):  # names aside, which count how many functions were compiled
     kept = [(name, data) for name, data, text in named if text or name.startswith(b".rodata")]
     assert kept
     return hashlib.sha256(repr(kept).encode()).hexdigest()
-told = {"short": plain(finish()), "whole": plain(machine_code.compile_by_numba(*asked))}
+told = {"short": plain(finish()), "whole": plain(compilation.compile_by_numba(*asked))}
 if not sys.argv[2]:
     told["restored"] = all(vars(numba.config)[name] is value for name, value in set_by_hand.items())
 told["changed"] = sorted(name for name in before if before[name] != set_by_hand[name])
@@ -170,7 +170,7 @@ def test_what_another_thread_sets_meanwhile_stays(monkeypatch):
     monkeypatch.setattr(numba.config, "OPT", numba.config.OPT)
     threshold, interval = gc.get_threshold(), sys.getswitchinterval()
     try:
-        with machine_code.compiling():
+        with compilation.compiling():
             assert gc.get_threshold()[0] == 0
             assert numba.config.DEBUG_JIT == 0
             numba.config.OPT = numba.config._OptLevel(2)
@@ -180,7 +180,7 @@ def test_what_another_thread_sets_meanwhile_stays(monkeypatch):
     finally:
         gc.set_threshold(*threshold)
         sys.setswitchinterval(interval)
-    with machine_code.compiling(), machine_code.compiling():
+    with compilation.compiling(), compilation.compiling():
         assert gc.get_threshold()[0] == 0
     assert (gc.get_threshold(), sys.getswitchinterval()) == (threshold, interval)
     assert gc.isenabled()
@@ -191,5 +191,5 @@ def test_a_numba_whose_settings_have_changed_still_compiles(monkeypatch):
         raise AttributeError("_EnvReloader")
 
     monkeypatch.setattr(numba_settings, "wanted", changed)
-    with machine_code.compiling():
+    with compilation.compiling():
         assert numba.config.DISABLE_JIT == 0

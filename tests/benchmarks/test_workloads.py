@@ -10,7 +10,7 @@ import pytest
 from fastmlp import Model
 from fastmlp.spec import DTYPES
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))  # benchmarks/ lies beside the package
 
 from benchmarks import contestants, cores, peak, sources  # noqa: E402

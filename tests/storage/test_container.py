@@ -147,7 +147,7 @@ def test_others_read_it(path):
     assert metadata["format"] == "fastmlp"
     assert metadata["format_version"] == "1"
     assert json.loads(metadata["header"]) == HEADER
-    text = (Path(__file__).parents[1] / "docs" / "files.md").read_text()
+    text = (Path(__file__).parents[2] / "docs" / "files.md").read_text()
     names = {}
     exec(re.search(r"```python\n(.*?)```", text, re.DOTALL).group(1), names)
     tensors, header = names["read"](path)

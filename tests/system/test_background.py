@@ -12,7 +12,7 @@ import pytest
 from models import in_another_process
 
 import fastmlp
-from fastmlp.jit import cache, machine_code, registry
+from fastmlp.jit import cache, compilation, registry
 from fastmlp.jit.loader import Loader
 from fastmlp.system import background, cpu, memory_limits
 
@@ -174,13 +174,13 @@ def stopped_at(place, run, *arguments):
 def test_an_interrupt_between_any_two_instructions_of_loading_harms_nothing(cached, monkeypatch):
     """The next caller, in this thread and in others, gets the kernel; and no worker is left at work."""
     codes = {
-        dtype: machine_code.compile_function(*registry._find("layout.scatter", dtype))
+        dtype: compilation.compile_function(*registry._find("layout.scatter", dtype))
         for dtype in ("float64", "float32")
     }
     compiled = []
     monkeypatch.setattr(cache, "read", lambda name, dtype: codes[dtype] if cached else None)
     monkeypatch.setattr(cache, "write", lambda *_: None)
-    monkeypatch.setattr(machine_code, "begin", lambda function, _: lambda: compiled.append(1) or codes["float64"])
+    monkeypatch.setattr(compilation, "begin", lambda function, _: lambda: compiled.append(1) or codes["float64"])
     place, stopped = 1, True
     while stopped:
         found = Loader(registry._find)

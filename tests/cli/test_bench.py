@@ -15,7 +15,7 @@ import fastmlp
 from fastmlp import cli
 from fastmlp.cli import bench as bench_command
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 COMPARE = """
 asked = []
 

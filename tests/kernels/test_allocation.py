@@ -10,7 +10,7 @@ from numba.core.runtime import _nrt_python, rtsys
 from trainings import Problem, finish
 
 from fastmlp.engine import numba_backend
-from fastmlp.jit import cache, machine_code, registry
+from fastmlp.jit import cache, compilation, machine_code, registry
 from fastmlp.training import Training
 
 PAIRS = registry.load_all()
@@ -82,7 +82,7 @@ def test_python_growth_is_seen():
 @pytest.mark.parametrize(("name", "dtype"), [(name, dtype) for name in PAIRS for dtype in PAIRS[name].dtypes])
 def test_kernels_call_nothing_that_allocates(name, dtype):
     kernel = PAIRS[name]
-    code = cache.read(name, dtype) or machine_code.compile_function(kernel.function, kernel.signature(dtype))
+    code = cache.read(name, dtype) or compilation.compile_function(kernel.function, kernel.signature(dtype))
     assert set(code.externals) <= machine_code.EXTERNALS
 
 

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import test_pairs
-import test_train
-import test_truth
 from bits import BAND, Guarded, assert_same_bits, nasty
 from cases import CASES, TRAINED, Unregistered, check
+from jit import test_registry as test_pairs
+from kernels import test_train
+from reference import test_truth
 from trainings import FIGURES, Problem, Result, assert_same_result, check_training
 
 import fastmlp

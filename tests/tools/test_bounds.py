@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 WAYS = ("reads", "writes")
 SEEN = {  # what is said of a wrong call: a regular expression for each load or store
     "one number too many": ["adds_up float64, .*: reads 8 bytes at byte 320 of an array of 320"],

@@ -24,7 +24,7 @@ from models import (
 from fastmlp import SGD, Adagrad, Adam, AdamW, DivergenceError, EarlyStopping, Model, RMSprop
 from fastmlp.schedules import Cosine, ReduceOnPlateau
 
-TESTS = str(Path(__file__).parent)
+TESTS = str(Path(__file__).parents[1])
 
 
 def fits(model, parts, **options):

@@ -13,7 +13,7 @@ from fastmlp.schedules import Cosine, ReduceOnPlateau, WarmUp
 from fastmlp.spec import HIDDEN
 from fastmlp.storage import container
 
-TESTS = str(Path(__file__).parent)
+TESTS = str(Path(__file__).parents[1])
 NETWORKS = [
     {"layers": [2, 2]},
     {"layers": [2, 3, 4, 2], "hidden": ["relu", "gelu_erf"]},

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 import fastmlp
-from fastmlp.jit import cache, machine_code, registry
+from fastmlp.jit import cache, compilation, machine_code, registry
 from fastmlp.jit.machine_code import Code
 
 PACKAGE = Path(fastmlp.__file__).parent
@@ -45,7 +45,7 @@ def compiled():
 
     importlib.import_module("fastmlp.kernels.layout")
     kernel = registry.PAIRS[SMALL]
-    return machine_code.compile_function(kernel.function, kernel.signature("float64"))
+    return compilation.compile_function(kernel.function, kernel.signature("float64"))
 
 
 def scatters(address):
@@ -221,7 +221,7 @@ def test_damage_means_compiling_again(damage, folder, monkeypatch):
     if "link" in damage and sys.platform == "win32":
         pytest.skip("links need rights on Windows that a test does not have")
     made, fresh = [], compiled()
-    monkeypatch.setattr(machine_code, "compile_function", lambda *_: made.append(1) or fresh)
+    monkeypatch.setattr(compilation, "compile_function", lambda *_: made.append(1) or fresh)
     assert scatters(registry._load(SMALL, "float64"))
     assert scatters(registry._load(SMALL, "float64"))
     assert len(made) == 1  # the second from the cache
@@ -348,11 +348,11 @@ def test_a_folder_without_rights(mode):
     import os, shutil, sys, tempfile
     from pathlib import Path
     from fastmlp.jit import cache
-    from fastmlp.jit import machine_code
+    from fastmlp.jit import compilation, machine_code
     from fastmlp.jit import registry
     from fastmlp.jit.machine_code import Code
     gather = registry.load_all()["layout.gather"]
-    machine_code.compile_function(gather.function, gather.signature("float64"))  # imports all that compiling imports
+    compilation.compile_function(gather.function, gather.signature("float64"))  # imports all that compiling imports
     above = Path(tempfile.mkdtemp(dir="/tmp"))  # TMPDIR may be closed to the user that root becomes
     folder = above / "cache"
     os.environ["FASTMLP_CACHE_DIR"] = str(folder)

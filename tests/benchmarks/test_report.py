@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from results import MADE, STARTUP, result, row
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 KINDS = ["ratios", "rows", "peak", "startup"]
 
 

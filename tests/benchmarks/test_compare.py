@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 import results
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))  # benchmarks/ lies beside the package
 
 from benchmarks import children, compare, contestants, figures, startup  # noqa: E402

@@ -416,10 +416,10 @@ def test_a_plain_miss_is_not_said(what, place):
         folder.chmod(0o500 if what == "unwritable" else 0)
     drop = """
 import os
-from fastmlp.jit import machine_code
+from fastmlp.jit import compilation, machine_code
 from fastmlp.jit import registry
 registry.load_all()
-machine_code.compile_function(*registry._find("layout.gather", "float64"))  # imports all that compiling imports
+compilation.compile_function(*registry._find("layout.gather", "float64"))  # imports all that compiling imports
 if os.geteuid() == 0:
     os.seteuid(65534)
 """
@@ -440,7 +440,7 @@ PLANT = """
 import sys
 import llvmlite.binding as llvm
 from fastmlp.jit import cache
-from fastmlp.jit import machine_code
+from fastmlp.jit import compilation, machine_code
 machine_code._initialise()
 command = (sys.argv[1] + chr(0)).encode()
 text = "".join(f"\\\\{byte:02X}" for byte in command)
@@ -513,10 +513,10 @@ def test_an_object_that_cannot_be_linked_is_compiled_again(content, tmp_path):
     script = """
 import sys
 from fastmlp.jit import cache
-from fastmlp.jit import machine_code
+from fastmlp.jit import compilation, machine_code
 from fastmlp.jit import registry
 content = sys.argv[1] if len(sys.argv) < 3 else bytes.fromhex(sys.argv[2])
-fresh = machine_code.compile_function(*registry._find("layout.scatter", "float64"))
+fresh = compilation.compile_function(*registry._find("layout.scatter", "float64"))
 if content == "half":
     content = fresh.object[: len(fresh.object) // 2]
 if content == "zeros":

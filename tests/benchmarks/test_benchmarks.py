@@ -9,7 +9,7 @@ import pytest
 from fastmlp import optimizers
 from fastmlp.spec import DTYPES, HIDDEN, LOSSES, Spec
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture

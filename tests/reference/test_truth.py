@@ -335,7 +335,7 @@ def test_squared_errors_are_their_formulas(dtype):
     np.testing.assert_allclose(dz, (p - y) * p * (1 - p), rtol=1e3 * np.finfo(dtype).eps, atol=np.finfo(dtype).eps)
 
 
-TORCH = json.loads((Path(__file__).parent / "losses.json").read_text())  # made by tools/losses.py
+TORCH = json.loads((Path(__file__).parents[1] / "losses.json").read_text())  # made by tools/losses.py
 
 
 def check_torch(entry):

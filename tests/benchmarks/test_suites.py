@@ -16,7 +16,7 @@ import pytest
 
 from fastmlp.jit import registry
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 PAIRS = registry.load_all()
 
 

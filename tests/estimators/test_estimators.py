@@ -511,7 +511,7 @@ def test_without_scikit_learn():
 
 
 def test_the_page_prints_what_it_says():
-    text = (Path(__file__).parents[1] / "docs" / "estimators.md").read_text()
+    text = (Path(__file__).parents[2] / "docs" / "estimators.md").read_text()
     found = run_page(text)
     assert len(found) == text.count("```python") == text.count("<!-- prints -->")
     for printed, stated in found:
@@ -519,7 +519,7 @@ def test_the_page_prints_what_it_says():
 
 
 def test_the_readme_prints_what_it_says():
-    text = (Path(__file__).parents[1] / "README.md").read_text().split("## In scikit-learn\n")[1]
+    text = (Path(__file__).parents[2] / "README.md").read_text().split("## In scikit-learn\n")[1]
     (printed, stated), *_ = run_page(text.replace("```\n\n```text", "```\n\n<!-- prints -->\n```text", 1))
     assert printed == stated
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent / "long"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "long"))
 import cache_storm
 import loading_storm
 
@@ -30,7 +30,7 @@ def test_a_full_disk():
 
 @pytest.mark.parametrize("kind", ["a request to end", "the end of the process"])
 def test_loading_in_a_storm(kind):
-    """The others of the kinds are in tests/test_jobs.py and tests/test_interrupts.py, at given moments."""
+    """The other kinds, at given moments: tests/system/test_background.py and tests/fit/test_interrupts.py."""
     count, wrong = loading_storm.storm(1, [kind])
     assert wrong == []
     assert sum(count.values()) == 2
