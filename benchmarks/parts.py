@@ -19,8 +19,9 @@ import numpy as np
 
 from fastmlp.engine import numba_backend
 from fastmlp.engine.buffers import DENSE, STEPS
-from fastmlp.jit import compilation, machine_code, registry
+from fastmlp.jit import compilation, machine_code
 from fastmlp.kernels import plan as at
+from fastmlp.kernels import registry
 from fastmlp.spec import DTYPES, Spec
 from fastmlp.training import Training
 

@@ -24,7 +24,7 @@ start = time.perf_counter()
 import json
 import numpy as np
 from fastmlp import Model
-from fastmlp.jit.registry import loading
+from fastmlp.kernels.registry import loading
 imported = time.perf_counter()
 x = np.tile(np.array([[0, 0], [0, 1], [1, 0], [1, 1]], np.float64), (500, 1))
 y = np.tile([0, 1, 1, 0], 500)

@@ -12,8 +12,8 @@ import itertools
 import numpy as np
 from bits import KINDS, Guarded, as_bits, assert_same_bits, canaries, lines, nasty, ordinary, random_bits, wild
 
-from fastmlp.jit import compilation, machine_code, registry
-from fastmlp.kernels import blocks, plan
+from fastmlp.jit import compilation, machine_code
+from fastmlp.kernels import blocks, plan, registry
 from fastmlp.reference import (
     activations,
     arithmetic,

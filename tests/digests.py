@@ -21,7 +21,7 @@ from trainings import Problem, finish
 
 from fastmlp.engine import initial_weights, numba_backend, reference_backend
 from fastmlp.engine.forward import Forward
-from fastmlp.jit import registry
+from fastmlp.kernels import registry
 from fastmlp.losses import CrossEntropy, Huber, Quantile
 from fastmlp.optimizers import SGD, Adagrad, Adam, AdamW, ClassicalSGD, PlainAdam, RMSprop
 from fastmlp.reference import elementary, gradients, losses, optimizers, random

@@ -18,11 +18,11 @@ import numpy as np  # noqa: E402
 from cases import Unregistered  # noqa: E402
 
 from fastmlp.engine import buffers  # noqa: E402
-from fastmlp.jit import registry  # noqa: E402
-from fastmlp.jit.registry import Floats, Int, Ints  # noqa: E402
+from fastmlp.kernels import registry  # noqa: E402
 from fastmlp.kernels.blocks import put_part, zeros  # noqa: E402
 from fastmlp.kernels.doors import arrive  # noqa: E402
 from fastmlp.kernels.memory import fold, load, pointer, store  # noqa: E402
+from fastmlp.kernels.registry import Floats, Int, Ints  # noqa: E402
 from fastmlp.kernels.simd import fill  # noqa: E402
 from fastmlp.system.cpu import target  # noqa: E402
 from tools.bounds import ranges  # noqa: E402

@@ -13,8 +13,8 @@ import pytest
 from bits import assert_same_bits
 from cases import Unregistered, check
 
-from fastmlp.jit.registry import Float, Floats, Int
 from fastmlp.kernels.memory import advance, load, store
+from fastmlp.kernels.registry import Float, Floats, Int
 from fastmlp.kernels.simd import fill, fma, greater, lanes, less, line_lanes, negative, number, select, sqrt
 from fastmlp.optimizers import OPTIMIZERS, SGD, Adagrad, Adam, AdamW, RMSprop, describe, find, from_description
 from fastmlp.reference import gradients

@@ -13,7 +13,7 @@ import argparse
 import mpmath
 import numpy as np
 
-from fastmlp.jit.registry import load_all
+from fastmlp.kernels.registry import load_all
 
 NORMAL = ("normal_cdf", "gelu_erf", "gelu_erf_slope")
 FUNCTIONS = ("exp", "sigmoid", "tanh", "log", "log1p", *NORMAL)

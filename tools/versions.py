@@ -32,7 +32,7 @@ ROOT = Path(__file__).parents[1]
 PYTHONS = tuple(f"3.{minor}" for minor in range(10, 15))
 NAMES = ("numba", "numpy", "scikit-learn", "safetensors", "tqdm")  # in the order in which they are chosen
 SHORT = (
-    "jit/test_registry.py", "storage/test_model_file.py", "estimators",
+    "kernels/test_registry.py", "storage/test_model_file.py", "estimators",
     *(f"kernels/test_train.py::test_{name}" for name in (
         "batches", "edges_of_lines_chunks_and_the_tree", "online_by_layers", "few_by_rows", "wide_layers",
     )),

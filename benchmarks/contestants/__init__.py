@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from fastmlp.jit import registry
-from fastmlp.jit.registry import Int, Ints
+from fastmlp.kernels import registry
+from fastmlp.kernels.registry import Int, Ints
 
 from ..workloads import Workload
 

@@ -12,7 +12,8 @@ import time
 
 import pytest
 
-from fastmlp.jit import cache, compilation, machine_code, registry
+from fastmlp.jit import cache, compilation, machine_code
+from fastmlp.kernels import registry
 
 from ..parts import nothing
 from .kernels import ROWS, SMALL, TYPICAL, Bench, unmeasured

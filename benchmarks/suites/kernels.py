@@ -18,8 +18,8 @@ import numpy as np
 from fastmlp.engine import numba_backend, reference_backend
 from fastmlp.engine.buffers import aligned, panel_width, row_stride
 from fastmlp.engine.team import Team
-from fastmlp.jit import registry
 from fastmlp.kernels import plan as at
+from fastmlp.kernels import registry
 from fastmlp.reference import activations, optimizers, random
 from fastmlp.reference import train as reference_train
 from fastmlp.reference.arithmetic import CHUNK, LINE, fma
@@ -1157,7 +1157,7 @@ def help_out(dtype: str, size: Size) -> Row:
 @row("predict.lead")
 def lead_pieces(dtype: str, size: Size) -> Row:
     """The losses of all rows, by a leader of no helpers."""
-    from fastmlp.jit import registry
+    from fastmlp.kernels import registry
 
     of = scored(dtype, size)
     plan, turns = of.arguments["plan"], np.zeros(16, np.int64)

@@ -18,7 +18,7 @@ from fastmlp.checks import scalars
 from fastmlp.checks.messages import cut, plain
 from fastmlp.cli import bench as bench_command
 from fastmlp.cli import cache as cache_command
-from fastmlp.cli import demo
+from fastmlp.cli import demos
 from fastmlp.cli import predict as predict_command
 from fastmlp.cli import train as train_command
 from fastmlp.cli.arguments import add_backend, add_plot, check_plot, default, help_shape, warnings_as_lines
@@ -100,12 +100,12 @@ def _add_demo(commands: Any) -> None:
     )
     demo.set_defaults(run=_demo)
     rates, epochs, logs = (
-        " or ".join(f"{getattr(settings, field):g}" for settings in demo.DEFAULTS.values())
+        " or ".join(f"{getattr(settings, field):g}" for settings in demos.DEFAULTS.values())
         for field in ("learning_rate", "epochs", "log_every")
     )
     demo.add_argument(
         "name",
-        choices=tuple(demo.DEMOS),
+        choices=tuple(demos.DEMOS),
         help="xor: 2-8-8-2, relu, softmax, 2000 rows; xor-sigmoid: 2-2-1, sigmoids, squared error, 4 rows",
     )
     demo.add_argument("--epochs", type=int, metavar="N", help=f"passes over the rows (default: {epochs})")
@@ -121,8 +121,8 @@ def _add_demo(commands: Any) -> None:
 
 
 def _demo(args: argparse.Namespace) -> None:
-    usual = demo.DEFAULTS[args.name]
-    settings = demo.Settings(
+    usual = demos.DEFAULTS[args.name]
+    settings = demos.Settings(
         epochs=usual.epochs if args.epochs is None else scalars.positive_int(args.epochs, "--epochs"),
         learning_rate=(
             usual.learning_rate
@@ -134,6 +134,6 @@ def _demo(args: argparse.Namespace) -> None:
         backend=args.backend,
     )
     check_plot(args.plot)
-    history = demo.DEMOS[args.name](settings)
+    history = demos.DEMOS[args.name](settings)
     if args.plot:
         history.plot(args.plot)

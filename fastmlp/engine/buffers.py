@@ -10,9 +10,9 @@ import math
 
 import numpy as np
 
-from fastmlp.jit import registry
-from fastmlp.jit.registry import Floats, Int, Ints
 from fastmlp.kernels import plan as at
+from fastmlp.kernels import registry
+from fastmlp.kernels.registry import Floats, Int, Ints
 from fastmlp.reference.arithmetic import CHUNK, LINE
 from fastmlp.reference.random import dropout_numbers
 from fastmlp.spec import Spec

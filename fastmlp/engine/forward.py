@@ -20,8 +20,8 @@ from fastmlp.core.network import Network
 from fastmlp.engine import buffers, row_pieces
 from fastmlp.engine.buffers import Workspace, aligned, whole_panels
 from fastmlp.engine.thread_tuner import Pace
-from fastmlp.jit import registry
 from fastmlp.kernels import plan as at
+from fastmlp.kernels import registry
 from fastmlp.reference.arithmetic import CHUNK, LINE
 from fastmlp.spec import Spec
 

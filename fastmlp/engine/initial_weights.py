@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from fastmlp.checks.messages import either, shown
-from fastmlp.jit import registry
-from fastmlp.jit.registry import Floats, Int
+from fastmlp.kernels import registry
+from fastmlp.kernels.registry import Floats, Int
 from fastmlp.reference import random
 from fastmlp.spec import INITS, Spec
 

@@ -19,9 +19,9 @@ from fastmlp.engine.buffers import FEW_PARAMETERS, TILED, Workspace, aligned, ch
 from fastmlp.engine.team import Team
 from fastmlp.engine.team import team as team_of
 from fastmlp.engine.thread_tuner import CALL_SECONDS, members, pace_of
-from fastmlp.jit import registry
-from fastmlp.jit.registry import Float, Floats, Int, Ints
 from fastmlp.kernels import plan as at
+from fastmlp.kernels import registry
+from fastmlp.kernels.registry import Float, Floats, Int, Ints
 from fastmlp.reference.arithmetic import CHUNK, tree
 from fastmlp.spec import Spec
 from fastmlp.system.atomic import copied, together

@@ -15,10 +15,10 @@ import numpy as np
 
 from fastmlp.engine import doors
 from fastmlp.engine.thread_tuner import Pace, remembered
-from fastmlp.jit import registry
 from fastmlp.jit.machine_code import Function
-from fastmlp.jit.registry import Floats, Int, Ints
 from fastmlp.kernels import plan as at
+from fastmlp.kernels import registry
+from fastmlp.kernels.registry import Floats, Int, Ints
 from fastmlp.spec import Spec
 from fastmlp.system import thread_pool
 

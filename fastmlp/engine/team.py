@@ -6,9 +6,9 @@ from functools import partial
 
 from fastmlp.engine import doors
 from fastmlp.engine.buffers import Workspace
-from fastmlp.jit import registry
-from fastmlp.jit.registry import Floats, Int, Ints
 from fastmlp.kernels import plan as at
+from fastmlp.kernels import registry
+from fastmlp.kernels.registry import Floats, Int, Ints
 from fastmlp.reference.arithmetic import CHUNK
 from fastmlp.system import thread_pool
 from fastmlp.training import Training

@@ -22,12 +22,12 @@ from fastmlp.fit.advice import ended_far_above, what_to_try
 from fastmlp.fit.monitor import Watch
 from fastmlp.fit.progress import bar
 from fastmlp.history import History
-from fastmlp.jit.registry import loading
+from fastmlp.kernels.registry import loading
 from fastmlp.schedules import ReduceOnPlateau, Schedule
 from fastmlp.spec import Spec
 from fastmlp.stopping import resolve_metric
-from fastmlp.storage import checkpoint
-from fastmlp.storage.checkpoint import Checkpoints, Moment
+from fastmlp.storage import checkpoints
+from fastmlp.storage.checkpoints import Checkpoints, Moment
 from fastmlp.system.atomic import Change, copied, held
 from fastmlp.training import Rates, Run, State, Step, Training
 
@@ -123,7 +123,7 @@ class Fit:
             self.progress = False  # what a callback prints would land on the bar's line
         self.asked = self._asked(count, share, early_stopping) if self.moment or self.checkpoints else {}
         if self.moment:
-            checkpoint.check_same(self.asked, self.moment.asked, str(checkpoint if resume is True else resume))
+            checkpoints.check_same(self.asked, self.moment.asked, str(checkpoint if resume is True else resume))
 
     def go(self, history: History, *others: Change) -> None:
         """Trains, and writes down in `history` what happens. others: changes that go with the beginning."""
@@ -209,7 +209,7 @@ class Fit:
         names = ("batch_size", "record_every", "target_loss", "target_accuracy", "l2", "l1", "dropout", "clip_value",
                  "clip_norm")  # fmt: skip
         held_x, held_y = self.held or (None, None)
-        return checkpoint.plain(
+        return checkpoints.plain(
             {
                 "epochs": epochs,
                 **{name: getattr(training, name) for name in names},
@@ -218,10 +218,10 @@ class Fit:
                 "learning_rate": rate if isinstance(rate, float) else schedules.describe(rate),
                 "validation": share,
                 "early_stopping": None if rule is None else dataclasses.asdict(rule),
-                "X": checkpoint.digest_of(self.x),
-                "y": checkpoint.digest_of(self.targets),
-                "sample_weight": checkpoint.digest_of(self.weights),
-                "validation_data": [checkpoint.digest_of(held_x), checkpoint.digest_of(held_y)],
+                "X": checkpoints.digest_of(self.x),
+                "y": checkpoints.digest_of(self.targets),
+                "sample_weight": checkpoints.digest_of(self.weights),
+                "validation_data": [checkpoints.digest_of(held_x), checkpoints.digest_of(held_y)],
             }
         )
 
@@ -488,7 +488,7 @@ def _moment_to_go_on_from(checkpoint: Any, resume: Any, spec: Spec) -> Moment | 
         path = checkpoint
     else:
         return None
-    moment = checkpoint.read(path)
+    moment = checkpoints.read(path)
     if moment.network.spec != spec:
         raise ValueError(
             f"{os.fspath(path)} is the checkpoint of another network, {list(moment.network.spec.layers)}, "

@@ -5,7 +5,6 @@ width. Loops run over whole groups of two registers; the rows from `rows` up to 
 `train.set_tail` keeps from counting.
 """
 
-from fastmlp.jit.registry import Floats, Int, kernel
 from fastmlp.kernels.blocks import (
     added,
     floored,
@@ -23,6 +22,7 @@ from fastmlp.kernels.blocks import (
     zeros,
 )
 from fastmlp.kernels.memory import advance
+from fastmlp.kernels.registry import Floats, Int, kernel
 from fastmlp.kernels.simd import MINUS_INFINITY, NAN, REGISTER, fill, helper, lanes, line_lanes
 from fastmlp.reference import dense as reference
 from fastmlp.reference.arithmetic import LINE

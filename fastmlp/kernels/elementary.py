@@ -4,8 +4,8 @@ The functions are copied into the kernels that use them. The kernels here run th
 benchmarks can get at each.
 """
 
-from fastmlp.jit.registry import Floats, Int, kernel
 from fastmlp.kernels.memory import load, store
+from fastmlp.kernels.registry import Floats, Int, kernel
 from fastmlp.kernels.simd import (
     HALF,
     INFINITY,

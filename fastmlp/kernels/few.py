@@ -4,11 +4,11 @@ There a kernel for each layer, way and loss costs more than its arithmetic: 2-2-
 152 by the streamed pass (float32: 76 and 146). Rows are the lanes of a tile, as they are there.
 """
 
-from fastmlp.jit.registry import Floats, Int, Ints, kernel
 from fastmlp.kernels import plan as at
 from fastmlp.kernels.elementary import sigmoid, tanh
 from fastmlp.kernels.memory import advance, call, load, pointer, store, sum_of_products
 from fastmlp.kernels.passes import begin_statistics, end_statistics, look_for_interrupt
+from fastmlp.kernels.registry import Floats, Int, Ints, kernel
 from fastmlp.kernels.simd import alike, at_most, fill, fma, greater, helper, lanes, line_lanes, negative, select
 
 

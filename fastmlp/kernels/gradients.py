@@ -1,7 +1,7 @@
 """What is done to a gradient before an update takes it, in place: the twin of `fastmlp/reference/gradients.py`."""
 
-from fastmlp.jit.registry import Float, Floats, Int, kernel
 from fastmlp.kernels.memory import advance, fold, load, store
+from fastmlp.kernels.registry import Float, Floats, Int, kernel
 from fastmlp.kernels.simd import (
     fill,
     fma,

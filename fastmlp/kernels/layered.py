@@ -1,9 +1,9 @@
 """The layered pass: several chunks' rows through one layer, then through the next. Lanes are units; for wide layers."""
 
-from fastmlp.jit.registry import Floats, Int, Ints, kernel
 from fastmlp.kernels import plan as at
 from fastmlp.kernels.memory import advance, call, pointer
 from fastmlp.kernels.passes import begin_statistics, end_statistics, look_for_interrupt, loss_rows, set_tail
+from fastmlp.kernels.registry import Floats, Int, Ints, kernel
 from fastmlp.kernels.simd import helper, line_lanes
 from fastmlp.kernels.team import part
 from fastmlp.reference.arithmetic import CHUNK

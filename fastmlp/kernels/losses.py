@@ -7,9 +7,9 @@ weighed by a kernel of its own, `weigh`, and so only where there are weights.
 A loss's sum over j may begin as +0: a first term of -0 would be lost, but the lanes, which begin as +0, do not tell.
 """
 
-from fastmlp.jit.registry import Float, Floats, Int, kernel
 from fastmlp.kernels.elementary import exp, exp_nonpositive, log, log1p, sigmoid
 from fastmlp.kernels.memory import load, load_several, store
+from fastmlp.kernels.registry import Float, Floats, Int, kernel
 from fastmlp.kernels.simd import (
     HALF,
     absolute,

@@ -7,10 +7,10 @@ so that no register is read that was written in two parts; and a second copy of 
 way back. `unpack` makes the waiting updates and writes the parameters.
 """
 
-from fastmlp.jit.registry import Float, Floats, Int, Ints, kernel
 from fastmlp.kernels import plan as at
 from fastmlp.kernels.elementary import sigmoid, tanh
 from fastmlp.kernels.memory import advance, call, load, pointer, spread, store
+from fastmlp.kernels.registry import Float, Floats, Int, Ints, kernel
 from fastmlp.kernels.simd import (
     alike,
     at_most,

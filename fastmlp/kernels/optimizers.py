@@ -4,8 +4,8 @@ state holds the vectors of the reference's signature, each in whole lines and fr
 the last one; step and settings hold its numbers: those of this update, and those of all.
 """
 
-from fastmlp.jit.registry import Float, Floats, Int, kernel
 from fastmlp.kernels.memory import advance, load, store
+from fastmlp.kernels.registry import Float, Floats, Int, kernel
 from fastmlp.kernels.simd import fill, fma, helper, lanes, line_lanes, negative, sqrt
 from fastmlp.reference import optimizers as reference
 

@@ -4,9 +4,9 @@ A pass does a span of rows, forward and back: `streamed.py`, `rowwise.py` and `l
 others' work, which it reaches by addresses in a plan (`plan.py`), so that a network compiles only what it uses.
 """
 
-from fastmlp.jit.registry import Floats, Int, Ints, kernel
 from fastmlp.kernels import plan as at
 from fastmlp.kernels.memory import advance, call, fold, interrupted, pointer
+from fastmlp.kernels.registry import Floats, Int, Ints, kernel
 from fastmlp.kernels.simd import helper, lanes, line_lanes
 from fastmlp.reference.random import DROPOUT
 

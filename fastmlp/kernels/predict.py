@@ -4,10 +4,10 @@ Threads take pieces by turns, and none waits for another. Python's `numpy.isfini
 that one row of 64-100-10 takes; of many rows, it and NumPy's argmax took a fifth to a half of a prediction.
 """
 
-from fastmlp.jit.registry import Floats, Int, Ints, kernel
 from fastmlp.kernels import plan as at
 from fastmlp.kernels.doors import arrive, close_doors, comes_in, leaves, open_doors, replace
 from fastmlp.kernels.memory import advance, call, load, pointer, store
+from fastmlp.kernels.registry import Floats, Int, Ints, kernel
 from fastmlp.kernels.simd import equal, fill, greater, helper, lanes, number, select, spread_number
 from fastmlp.kernels.team import NO_LOOK
 from fastmlp.reference import predict as reference

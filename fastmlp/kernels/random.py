@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from fastmlp.jit.registry import Float, Floats, Int, Ints, kernel
 from fastmlp.kernels.elementary import log
 from fastmlp.kernels.memory import load, store
+from fastmlp.kernels.registry import Float, Floats, Int, Ints, kernel
 from fastmlp.kernels.simd import (
     HALF,
     absolute,

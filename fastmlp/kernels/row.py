@@ -5,8 +5,8 @@ The last ones of a layer begin earlier and do some units again, to the same bits
 registers at most and the rest unit by unit took 0.7 (float32: 0.4 and 0.8).
 """
 
-from fastmlp.jit.registry import Floats, Int, kernel
 from fastmlp.kernels.memory import advance, load, spread, store
+from fastmlp.kernels.registry import Floats, Int, kernel
 from fastmlp.kernels.simd import MINUS_INFINITY, fill, fma, greater, helper, lanes, line_lanes, number, select
 from fastmlp.reference import arithmetic
 from fastmlp.reference import dense as reference

@@ -1,9 +1,9 @@
 """The rowwise pass: row by row, lanes are a layer's units. For batches of one row or a few."""
 
-from fastmlp.jit.registry import Floats, Int, Ints
 from fastmlp.kernels import plan as at
 from fastmlp.kernels.memory import advance, call, pointer
 from fastmlp.kernels.passes import begin_statistics, end_statistics, look_for_interrupt, loss_rows, twice
+from fastmlp.kernels.registry import Floats, Int, Ints
 from fastmlp.kernels.simd import line_lanes
 
 

@@ -1,6 +1,5 @@
 """The streamed pass: a tile of rows through all layers, the loss and back, then the next tile. Lanes are rows."""
 
-from fastmlp.jit.registry import Floats, Int, Ints
 from fastmlp.kernels import plan as at
 from fastmlp.kernels.memory import advance, call, pointer
 from fastmlp.kernels.passes import (
@@ -11,6 +10,7 @@ from fastmlp.kernels.passes import (
     set_tail,
     twice,
 )
+from fastmlp.kernels.registry import Floats, Int, Ints
 from fastmlp.kernels.simd import lanes, line_lanes
 from fastmlp.reference.arithmetic import CHUNK
 

@@ -4,7 +4,6 @@ The thread that trains leads: it orders a job and does its own part; the others 
 where one needs what another has written. Whoever does what, each number is computed in the same way.
 """
 
-from fastmlp.jit.registry import Floats, Int, Ints, kernel
 from fastmlp.kernels import plan as at
 from fastmlp.kernels.doors import (
     SPINS,
@@ -20,6 +19,7 @@ from fastmlp.kernels.doors import (
     waits_for,
 )
 from fastmlp.kernels.memory import advance, call, load, pointer, store
+from fastmlp.kernels.registry import Floats, Int, Ints, kernel
 from fastmlp.kernels.simd import helper, lanes, line_lanes
 from fastmlp.reference.arithmetic import CHUNK
 

@@ -5,10 +5,10 @@ compiles only what it uses. Nothing is allocated. The numbers that are made here
 epoch's mean loss.
 """
 
-from fastmlp.jit.registry import Float, Floats, Int, Ints, kernel
 from fastmlp.kernels import plan as at
 from fastmlp.kernels.memory import advance, call, load, pointer, store
 from fastmlp.kernels.passes import look_for_interrupt
+from fastmlp.kernels.registry import Float, Floats, Int, Ints, kernel
 from fastmlp.kernels.simd import helper, lanes, line_lanes, number
 from fastmlp.reference import train as reference
 

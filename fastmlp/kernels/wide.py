@@ -6,7 +6,6 @@ written with no meaning and counts for nothing; so are up to 3 rows past the las
 its units.
 """
 
-from fastmlp.jit.registry import Float, Floats, Int, kernel
 from fastmlp.kernels.blocks import (
     REGISTERS,
     added,
@@ -22,6 +21,7 @@ from fastmlp.kernels.blocks import (
 )
 from fastmlp.kernels.memory import advance, load, store, touch, touch_to_write
 from fastmlp.kernels.plan import BLOCK_INPUTS, BLOCK_ROWS, DEPTH, LEVELS_OF_LANES, NARROW, PASSING, TALL_ROWS
+from fastmlp.kernels.registry import Float, Floats, Int, kernel
 from fastmlp.kernels.simd import MINUS_INFINITY, NAN, fill, helper, lanes, line_lanes, negative
 from fastmlp.reference import dense as reference
 from fastmlp.reference.arithmetic import CHUNK

@@ -75,7 +75,7 @@ def read(path: str | os.PathLike, *kinds: str) -> tuple[Network, dict[str, Any],
             "model": "load it with fastmlp.Model.load",
             "checkpoint": "load it with fastmlp.Model.load, or go on with it by fit(..., resume=path)",
             "table": "it takes rows of a table, standardised as `fastmlp train` did: use `fastmlp predict`, or "
-            "fastmlp.tables.table_model.TableModel.load",
+            "fastmlp.TableModel.load",
         }.get(kind if isinstance(kind, str) else "", "this version of fastmlp does not know it")
         found = cut(kind) if isinstance(kind, str) else shown(kind)
         raise ValueError(f"{os.fspath(path)} holds a {found}, not a {kinds[0]}: {hint}")

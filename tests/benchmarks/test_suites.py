@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fastmlp.jit import registry
+from fastmlp.kernels import registry
 
 ROOT = Path(__file__).parents[2]
 PAIRS = registry.load_all()

@@ -179,7 +179,8 @@ def test_a_checkout_s_benchmarks_lie_beside_the_package(tmp_path):
     """In another process and folder, so that it is the place that finds them."""
     (tmp_path / "pyproject.toml").write_text("")
     fake(tmp_path, result([row("xor", "fastmlp", 14.8)], startup=[], missing=[]))
-    script = "import sys; from pathlib import Path; from fastmlp import bench_command, cli\n"
+    script = "import sys; from pathlib import Path; from fastmlp import cli\n"
+    script += "from fastmlp.cli import bench as bench_command\n"
     script += f"bench_command.BESIDE = Path({str(tmp_path)!r}); sys.exit(cli.main(['bench']))"
     path = os.pathsep.join(entry for entry in [str(ROOT), os.environ.get("PYTHONPATH", "")] if entry)
     (tmp_path / "elsewhere").mkdir()
@@ -201,7 +202,7 @@ def test_a_checkout_s_benchmarks_lie_beside_the_package(tmp_path):
 
 
 def test_the_package_s_own_place_is_the_checkout():
-    assert (bench_command.BESIDE / "fastmlp" / "bench_command.py").samefile(bench_command.__file__)
+    assert (bench_command.BESIDE / "fastmlp" / "cli" / "bench.py").samefile(bench_command.__file__)
 
 
 # ---------------------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ import pytest
 from sklearn.datasets import load_diabetes, load_digits
 
 from fastmlp import SGD, Adagrad, Adam, AdamW, CrossEntropy, EarlyStopping, Huber, Model, Quantile, RMSprop, cli, splits
-from fastmlp.cli import demo
+from fastmlp.cli import demos
 from fastmlp.schedules import Cosine, Exponential, InverseScaling, OneCycle, ReduceOnPlateau, Step, WarmUp
 from fastmlp.splits import split
 from fastmlp.storage.container import read as read_file
@@ -108,7 +108,7 @@ def xor_sigmoid_script(iterations):
     def sigmoid(x):
         return 1 / (1 + np.exp(-x))
 
-    inputs, labels = demo.POINTS, demo.XOR[:, None]
+    inputs, labels = demos.POINTS, demos.XOR[:, None]
     draws = np.random.RandomState(42)
     w1, b1, w2, b2 = draws.randn(2, 2), np.zeros((1, 2)), draws.randn(2, 1), np.zeros((1, 1))
     losses = []
@@ -126,7 +126,7 @@ def xor_sigmoid_script(iterations):
 
 
 def test_demo_xor_sigmoid_follows_the_script_all_the_way(capsys):
-    history = demo.xor_sigmoid(demo.DEFAULTS["xor-sigmoid"])
+    history = demos.xor_sigmoid(demos.DEFAULTS["xor-sigmoid"])
     losses, _ = xor_sigmoid_script(10_000)
     assert history.loss == pytest.approx(np.array(losses), rel=1e-12)
     assert history.epoch.tolist() == list(range(1, 10_001))

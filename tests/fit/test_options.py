@@ -11,7 +11,7 @@ from models import OUTPUTS, SEEDS, TRAININGS, XOR_X, XOR_Y, figures, inside, lea
 
 import fastmlp
 from fastmlp import SGD, Adagrad, Adam, AdamW, EarlyStopping, Model, RMSprop, schedules
-from fastmlp.jit import registry
+from fastmlp.kernels import registry
 from fastmlp.schedules import Cosine, OneCycle, ReduceOnPlateau, Step, WarmUp
 
 NAN, INF = float("nan"), float("inf")

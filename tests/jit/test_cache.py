@@ -16,8 +16,9 @@ import numpy as np
 import pytest
 
 import fastmlp
-from fastmlp.jit import cache, compilation, machine_code, registry
+from fastmlp.jit import cache, compilation, machine_code
 from fastmlp.jit.machine_code import Code
+from fastmlp.kernels import registry
 
 PACKAGE = Path(fastmlp.__file__).parent
 PLACES = ("FASTMLP_CACHE_DIR", "NUMBA_CACHE_DIR", "XDG_CACHE_HOME", "LOCALAPPDATA")
@@ -86,8 +87,8 @@ def all_code(folder, monkeypatch):
 ONE_KERNEL = """
 import sys
 import numpy as np
-from fastmlp.jit import registry
-from fastmlp.jit.registry import Floats, Int
+from fastmlp.kernels import registry
+from fastmlp.kernels.registry import Floats, Int
 tile, x = np.arange(32.0), np.zeros((3, 2))
 run = registry.function("layout.scatter", "float64", (Floats, Int, Int, Int, Floats, Int))
 run(tile.ctypes.data, 16, 3, 2, x.ctypes.data, 0)
@@ -349,7 +350,7 @@ def test_a_folder_without_rights(mode):
     from pathlib import Path
     from fastmlp.jit import cache
     from fastmlp.jit import compilation, machine_code
-    from fastmlp.jit import registry
+    from fastmlp.kernels import registry
     from fastmlp.jit.machine_code import Code
     gather = registry.load_all()["layout.gather"]
     compilation.compile_function(gather.function, gather.signature("float64"))  # imports all that compiling imports
@@ -462,7 +463,10 @@ def kernel_sources():
             for name in names:
                 file = PACKAGE.parent.joinpath(*name.split(".")).with_suffix(".py")
                 found |= {file} if file.exists() else set()
-    return sorted(str(path.relative_to(PACKAGE)) for path in found | {PACKAGE / "native.py", PACKAGE / "compiler.py"})
+    return sorted(
+        str(path.relative_to(PACKAGE))
+        for path in found | {*(PACKAGE / "jit").glob("*.py"), PACKAGE / "system" / "cpu.py"}
+    )
 
 
 def test_the_stamp_is_of_each_source_that_kernels_use(tmp_path, monkeypatch):
@@ -569,7 +573,7 @@ from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 import numpy as np
 from fastmlp.jit import cache
-from fastmlp.jit import registry
+from fastmlp.kernels import registry
 cache.stamp()
 if sys.argv[2] == "edit":
     source = Path(sys.argv[1], "fastmlp", "kernels", "layout.py")
@@ -608,7 +612,7 @@ def test_processes_that_fill_a_folder_at_once(tmp_path, monkeypatch):
     script = """
     import sys
     from fastmlp import Model
-    from fastmlp.jit.registry import address
+    from fastmlp.kernels.registry import address
     for name in ("layout.scatter", "layout.gather", "optimizers.gradient_descent"):
         address(name, "float64")
     """ + ONE_KERNEL.replace("\n", "\n    ")
@@ -738,7 +742,7 @@ def test_ctrl_c_while_numba_loads_leaves_a_usable_process(module, tmp_path):
     script = """
     import os, signal, sys
     import numpy as np
-    from fastmlp.jit import registry
+    from fastmlp.kernels import registry
 
     class Press:
         def find_spec(self, name, path=None, target=None):

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from cases import Unregistered
 
-from fastmlp.jit import cache, compilation, machine_code, registry
+from fastmlp.jit import cache, compilation, machine_code
 from fastmlp.jit.loader import Loader
-from fastmlp.jit.registry import Floats, Int, Ints
+from fastmlp.kernels import registry
+from fastmlp.kernels.registry import Floats, Int, Ints
 from fastmlp.kernels.simd import helper
 
 PAIRS = registry.load_all()

@@ -17,7 +17,7 @@ COMPILE = """
 import hashlib, json, sys
 import numba
 from fastmlp.jit import compilation, machine_code
-from fastmlp.jit import registry
+from fastmlp.kernels import registry
 before = {name: value for name, value in vars(numba.config).items() if name.isupper()}
 exec(sys.argv[1])
 set_by_hand = {name: value for name, value in vars(numba.config).items() if name.isupper()}

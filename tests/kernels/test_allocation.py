@@ -10,7 +10,8 @@ from numba.core.runtime import _nrt_python, rtsys
 from trainings import Problem, finish
 
 from fastmlp.engine import numba_backend
-from fastmlp.jit import cache, compilation, machine_code, registry
+from fastmlp.jit import cache, compilation, machine_code
+from fastmlp.kernels import registry
 from fastmlp.training import Training
 
 PAIRS = registry.load_all()

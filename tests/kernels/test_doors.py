@@ -10,9 +10,9 @@ import pytest
 from fastmlp import Model
 from fastmlp.engine import doors, row_pieces
 from fastmlp.engine.forward import Pass, empty
-from fastmlp.jit import registry
-from fastmlp.jit.registry import Floats, Int, Ints
 from fastmlp.kernels import plan as at
+from fastmlp.kernels import registry
+from fastmlp.kernels.registry import Floats, Int, Ints
 from fastmlp.system import thread_pool
 
 LEAD = row_pieces._LEAD

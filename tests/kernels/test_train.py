@@ -18,7 +18,7 @@ from trainings import OUTPUTS, SCHEDULES, Problem, assert_same_result, check_tra
 
 import fastmlp
 from fastmlp.engine import buffers, numba_backend, reference_backend
-from fastmlp.jit import registry
+from fastmlp.kernels import registry
 from fastmlp.losses import Huber
 from fastmlp.optimizers import SGD
 from fastmlp.schedules import Cosine

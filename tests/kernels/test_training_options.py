@@ -10,7 +10,7 @@ from trainings import OUTPUTS, SCHEDULES, Problem, check_training, finish, name_
 
 from fastmlp import optimizers, schedules
 from fastmlp.engine import buffers, numba_backend, reference_backend
-from fastmlp.jit import registry
+from fastmlp.kernels import registry
 from fastmlp.optimizers import SGD, Adagrad, Adam, AdamW, RMSprop
 from fastmlp.reference import random
 from fastmlp.spec import DTYPES, HIDDEN

@@ -26,7 +26,7 @@ RIGHT = "[0.0, 16.0, 1.0, 17.0, 2.0, 18.0]"
 LOAD = f"""
 import sys
 import numpy as np
-from fastmlp.jit import registry
+from fastmlp.kernels import registry
 def load():
     for name in {NAMES!r}:
         registry.begin(name, "float64")

@@ -17,7 +17,7 @@ from sklearn.metrics import mean_pinball_loss
 from trainings import OUTPUTS, SCHEDULES, Problem, finish, name_of
 
 from fastmlp.engine import numba_backend, reference_backend
-from fastmlp.jit import registry
+from fastmlp.kernels import registry
 from fastmlp.kernels.simd import fma
 from fastmlp.reference import arithmetic, dense, losses, random
 from fastmlp.reference import train as reference

@@ -124,7 +124,7 @@ class PCG64(np.random.PCG64):
     [
         (MyGenerator(np.random.PCG64(1)), "MyGenerator"),
         (MyState(1), "MyState"),
-        (np.random.Generator(PCG64(1)), "a Generator over test_generators.PCG64"),
+        (np.random.Generator(PCG64(1)), "a Generator over test_rng_state.PCG64"),
         (np.random.RandomState(np.random.PCG64(1)), "a RandomState over PCG64"),
         (np.random.PCG64(1), "PCG64"),
         (True, "builtins.bool"),

@@ -12,8 +12,9 @@ import pytest
 from models import in_another_process
 
 import fastmlp
-from fastmlp.jit import cache, compilation, registry
+from fastmlp.jit import cache, compilation
 from fastmlp.jit.loader import Loader
+from fastmlp.kernels import registry
 from fastmlp.system import background, cpu, memory_limits
 
 PACKAGE = str(Path(fastmlp.__file__).parent)
@@ -267,7 +268,7 @@ def test_an_exception_into_the_calling_thread_while_it_compiles():
     script = """
 import ctypes, sys, threading, time
 from fastmlp.system import background
-from fastmlp.jit import registry
+from fastmlp.kernels import registry
 class Stop(BaseException): pass
 caught = []
 def load():

@@ -13,7 +13,7 @@ LIMITED = r"""
 import collections, os, resource, sys
 import numpy
 from fastmlp import Model
-from fastmlp.jit import registry
+from fastmlp.kernels import registry
 case, kind, *limits = sys.argv[1:]
 def load():
     for kernel in (("layout.scatter", "float32"), ("layout.gather", "float64")):

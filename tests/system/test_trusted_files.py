@@ -378,7 +378,7 @@ def python(script, *arguments, options=(), check=True, **changes):
 
 
 LOADS = """
-from fastmlp.jit import registry
+from fastmlp.kernels import registry
 for dtype in ("float64", "float32"):
     registry.address("layout.scatter", dtype)
 print("loaded")
@@ -417,7 +417,7 @@ def test_a_plain_miss_is_not_said(what, place):
     drop = """
 import os
 from fastmlp.jit import compilation, machine_code
-from fastmlp.jit import registry
+from fastmlp.kernels import registry
 registry.load_all()
 compilation.compile_function(*registry._find("layout.gather", "float64"))  # imports all that compiling imports
 if os.geteuid() == 0:
@@ -457,7 +457,7 @@ cache.write("layout.scatter", "float64", machine_code.Code("planted", (), code))
 """
 RUNS = """
 import numpy as np
-from fastmlp.jit import registry
+from fastmlp.kernels import registry
 tile, x = np.arange(32.0), np.zeros((3, 2))
 run = registry.function("layout.scatter", "float64", ("Floats", "Int", "Int", "Int", "Floats", "Int"))
 run(tile.ctypes.data, 16, 3, 2, x.ctypes.data, 0)
@@ -514,7 +514,7 @@ def test_an_object_that_cannot_be_linked_is_compiled_again(content, tmp_path):
 import sys
 from fastmlp.jit import cache
 from fastmlp.jit import compilation, machine_code
-from fastmlp.jit import registry
+from fastmlp.kernels import registry
 content = sys.argv[1] if len(sys.argv) < 3 else bytes.fromhex(sys.argv[2])
 fresh = compilation.compile_function(*registry._find("layout.scatter", "float64"))
 if content == "half":

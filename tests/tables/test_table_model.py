@@ -164,7 +164,7 @@ def test_a_table_model_is_frozen():
 def test_files_of_the_other_kind_say_what_to_use(tmp_path):
     made().save(tmp_path / "table")
     made().model.save(tmp_path / "model")
-    with pytest.raises(ValueError, match=r"`fastmlp predict`, or fastmlp\.table_models\.TableModel\.load"):
+    with pytest.raises(ValueError, match=r"`fastmlp predict`, or fastmlp\.TableModel\.load"):
         Model.load(tmp_path / "table")
     with pytest.raises(ValueError, match=r"holds a model, not a table: load it with fastmlp\.Model\.load"):
         TableModel.load(tmp_path / "model")

@@ -6,7 +6,7 @@ from tools.architecture import PACKAGE, arrows, circles, floors, modules
 
 # From the ground up. A room imports rooms of lines above its own only, wherever the import stands.
 ORDER = [
-    "errors _moved _version system checks reference",  # system: of the operating system; checks: of what callers hand in
+    "errors _moved _version system checks reference",  # checks: of what callers hand in
     "losses splits stopping jit",
     "spec schedules kernels",
     "optimizers",

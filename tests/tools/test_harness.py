@@ -11,17 +11,18 @@ import numpy as np
 import pytest
 from bits import BAND, Guarded, assert_same_bits, nasty
 from cases import CASES, TRAINED, Unregistered, check
-from jit import test_registry as test_pairs
+from kernels import test_registry as test_pairs
 from kernels import test_train
 from reference import test_truth
 from trainings import FIGURES, Problem, Result, assert_same_result, check_training
 
 import fastmlp
 from fastmlp.engine import reference_backend
-from fastmlp.jit import cache, machine_code, registry
-from fastmlp.jit.registry import Float, Floats, Int, Ints
+from fastmlp.jit import cache, machine_code
+from fastmlp.kernels import registry
 from fastmlp.kernels.elementary import exp_nonpositive, log
 from fastmlp.kernels.memory import advance, load, store
+from fastmlp.kernels.registry import Float, Floats, Int, Ints
 from fastmlp.kernels.simd import (
     bits,
     equal,
@@ -524,7 +525,7 @@ SCRIPT = """
 import sys
 import numpy as np
 from fastmlp.jit import cache
-from fastmlp.jit import registry
+from fastmlp.kernels import registry
 if sys.argv[1] == "unstamped":
     cache.stamp = cache._stamp = lambda: "the same for ever"
 x = np.zeros(8)
@@ -533,7 +534,7 @@ print(x[0], "numba" in sys.modules)
 """
 KERNEL = """
 from fastmlp.kernels.planted_helper import value
-from fastmlp.jit.registry import Floats, kernel
+from fastmlp.kernels.registry import Floats, kernel
 
 @kernel(None, dtypes=("float64",))
 def planted(x: Floats):
@@ -591,10 +592,13 @@ def kernel_sources():
 
 def test_kernel_sources_are_found():
     found = kernel_sources()
-    assert {"kernels/dense.py", "reference/constants.py", "plan.py", "target.py"} <= set(found)
+    assert {"kernels/dense.py", "kernels/plan.py", "reference/constants.py", "system/cpu.py"} <= set(found)
 
 
-@pytest.mark.parametrize("source", kernel_sources())
+STAMPED = sorted({*kernel_sources(), "kernels/registry.py", "jit/compilation.py", "jit/numba_pipeline.py"})
+
+
+@pytest.mark.parametrize("source", STAMPED)
 def test_an_edit_of_any_source_changes_the_stamp(source, tmp_path, monkeypatch):
     """Kernels take constants from these files, so an edit must make their cached code stale."""
     package = tmp_path / "fastmlp"
@@ -607,12 +611,32 @@ def test_an_edit_of_any_source_changes_the_stamp(source, tmp_path, monkeypatch):
     assert cache.stamp.__wrapped__() != before
 
 
+@pytest.mark.parametrize(
+    "folder", ["kernels", "kernels/inner", "reference", "reference/inner", "jit", "jit/inner/deep"]
+)
+def test_a_file_in_any_folder_changes_the_stamp(folder, tmp_path, monkeypatch):
+    """A new file, an edit of it, and its move to another folder with the same name and content."""
+    package = tmp_path / "fastmlp"
+    shutil.copytree(PACKAGE, package, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(cache, "_PACKAGE", package)
+    seen = [cache.stamp.__wrapped__()]
+    (package / folder).mkdir(parents=True, exist_ok=True)
+    planted = package / folder / "planted.py"
+    for text in ("ONE = 1\n", "ONE = 2\n"):
+        planted.write_text(text)
+        seen.append(cache.stamp.__wrapped__())
+    (package / folder / "other").mkdir()
+    planted.rename(package / folder / "other" / "planted.py")
+    seen.append(cache.stamp.__wrapped__())
+    assert len(set(seen)) == 4
+
+
 def test_a_new_file_of_kernels_is_found(tmp_path, monkeypatch):
     """load_all reads the folder, so that a kernel in a new file cannot escape the comparison."""
     import fastmlp.kernels
 
     (tmp_path / "brand_new.py").write_text(
-        "from fastmlp.jit.registry import Floats, kernel\n"
+        "from fastmlp.kernels.registry import Floats, kernel\n"
         "from fastmlp.reference import optimizers\n"
         "@kernel(optimizers.gradient_descent)\n"
         "def wrong(p: Floats):\n"

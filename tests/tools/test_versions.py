@@ -109,7 +109,7 @@ class Machine:
             if self.summary:
                 with open(report, "w") as file:
                     file.write(SUMMARY.format(*self.summary))
-            return Ended(self.status, "FAILED tests/jit/test_registry.py::test_x\n" if self.status else "")
+            return Ended(self.status, "FAILED tests/kernels/test_registry.py::test_x\n" if self.status else "")
         return Ended(0, "")
 
 
@@ -148,7 +148,7 @@ def test_a_run_that_passes(machine, capsys):
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (dict(summary=(7, 1, 0, 2), status=1), "FAILED tests/jit/test_registry.py::test_x"),
+        (dict(summary=(7, 1, 0, 2), status=1), "FAILED tests/kernels/test_registry.py::test_x"),
         (dict(summary=(7, 0, 1, 0)), "pytest exited with 0"),
         (dict(summary=(2, 0, 0, 2)), "pytest exited with 0"),  # nothing passed
         (dict(summary=None, status=-11), "pytest exited with -11"),

@@ -31,7 +31,7 @@ def prepare(spare=SPARE):
 
     ranges.install()
     from fastmlp.engine import buffers
-    from fastmlp.jit import registry
+    from fastmlp.kernels import registry
     from tools.bounds import instrument
 
     instrument.install()
@@ -58,7 +58,7 @@ def violations():
 
 def report(unrun=False):
     """Prints what was checked and what was wrong. -> whether anything was."""
-    from fastmlp.jit.registry import PAIRS
+    from fastmlp.kernels.registry import PAIRS
     from tools.bounds import instrument, ranges
 
     hits = ranges.state[ranges.HITS :][: len(instrument.sites)]

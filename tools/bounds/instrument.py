@@ -12,7 +12,8 @@ import numpy as np
 from llvmlite import ir
 from numba.core.lowering import Lower
 
-from fastmlp.jit import cache, compilation, numba_pipeline, registry
+from fastmlp.jit import cache, compilation, numba_pipeline
+from fastmlp.kernels import registry
 from tools.bounds import ranges
 
 WHOLE, LESS = ir.IntType(64), ir.IntType(32)

@@ -14,7 +14,7 @@ from trainings import OUTPUTS, Problem, assert_same_result, finish
 
 from fastmlp import SGD, Adagrad, Adam, AdamW, Model, RMSprop
 from fastmlp.engine import buffers, numba_backend, reference_backend
-from fastmlp.jit import registry
+from fastmlp.kernels import registry
 from fastmlp.optimizers import ClassicalSGD, PlainAdam
 from fastmlp.schedules import Cosine
 from fastmlp.spec import DTYPES, HIDDEN, LOSSES

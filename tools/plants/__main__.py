@@ -93,9 +93,9 @@ def command(check):
     """A check's arguments to Python."""
     first, *more = shlex.split(check)
     if first == "pair":
-        return pytest("tests/jit/test_registry.py", "-k", " or ".join(f"[{name}-" for name in more))
+        return pytest("tests/kernels/test_registry.py", "-k", " or ".join(f"[{name}-" for name in more))
     if first == "pairs":
-        return pytest("tests/jit/test_registry.py")
+        return pytest("tests/kernels/test_registry.py")
     if first == "digests":
         return ["tests/digests.py", "--check", *more]
     if first == "bounds":

@@ -53,12 +53,6 @@ class Kernel:
 
 
 PAIRS: dict[str, Kernel] = {}
-_folder: list[str] = []
-
-
-def kernels_are_in(package: str) -> None:
-    """Tells in which package each kernel's module is; `fastmlp.kernels` calls it, as it is imported."""
-    _folder[:] = [package]
 
 
 def kernel(
@@ -105,7 +99,7 @@ def begin(name: str, dtype: str) -> None:
 
 def _find(name: str, dtype: str) -> tuple[Callable[..., Any], Any]:
     with compilation.importing():
-        importlib.import_module(f"{_folder[0]}.{name.partition('.')[0]}")
+        importlib.import_module(f"fastmlp.kernels.{name.partition('.')[0]}")
         made = PAIRS[name]
         return made.function, made.signature(dtype)
 
@@ -129,8 +123,8 @@ def load_all() -> dict[str, Kernel]:
 
 def _import_all() -> None:
     with compilation.importing():
-        for module in pkgutil.iter_modules(importlib.import_module(_folder[0]).__path__):
-            importlib.import_module(f"{_folder[0]}.{module.name}")
+        for module in pkgutil.iter_modules(importlib.import_module("fastmlp.kernels").__path__):
+            importlib.import_module(f"fastmlp.kernels.{module.name}")
 
 
 def _plain(value: Any) -> Any:

@@ -3,7 +3,7 @@
 import pytest
 from cases import CASES, TRAINED, check
 
-from fastmlp.jit import registry
+from fastmlp.kernels import registry
 
 PAIRS = registry.load_all()
 

@@ -15,7 +15,7 @@ from storms import inside
 
 from fastmlp import Adam, DivergenceError, EarlyStopping, Model
 from fastmlp.schedules import Cosine, OneCycle, ReduceOnPlateau
-from fastmlp.storage import checkpoint
+from fastmlp.storage import checkpoints
 
 DRAWS = np.random.default_rng(0)
 X, Y = DRAWS.standard_normal((90, 4)), DRAWS.integers(0, 3, 90)
@@ -69,7 +69,7 @@ def told(history):
 
 def killed_after(writes, monkeypatch):
     """Has the process end, as it were, after so many checkpoints."""
-    real, count = checkpoint.write, [0]
+    real, count = checkpoints.write, [0]
 
     def write(path, moment):
         real(path, moment)
@@ -77,7 +77,7 @@ def killed_after(writes, monkeypatch):
         if count[0] == writes:
             raise Killed
 
-    monkeypatch.setattr(checkpoint, "write", write)
+    monkeypatch.setattr(checkpoints, "write", write)
 
 
 @pytest.mark.parametrize("name", OPTIONS)
@@ -177,14 +177,14 @@ def test_files_of_like_names_that_are_no_checkpoints_stay(tmp_path):
 
 
 def test_a_checkpoint_that_cannot_be_written_later_costs_no_training(tmp_path, monkeypatch):
-    real = checkpoint.write
+    real = checkpoints.write
 
     def full(path, moment):
         if moment.network.epochs:
             raise OSError(28, "No space left on device")
         real(path, moment)
 
-    monkeypatch.setattr(checkpoint, "write", full)
+    monkeypatch.setattr(checkpoints, "write", full)
     model = Model([4, 6, 3])
     with pytest.warns(UserWarning, match="No space left"):
         model.fit(X, Y, epochs=4, checkpoint=tmp_path / "c", checkpoint_every=2)
