@@ -528,3 +528,29 @@ def test_parameters_of_a_pickle_may_lie_anywhere(offset):
         x = rows(count, 200)
         assert again.predict_proba(x).tobytes() == model.predict_proba(x).tobytes()
     again.fit(rows(20, 200), np.arange(20) % 10, epochs=1)
+
+
+def test_a_mixture_of_two_networks_that_overflows_is_predicted_again(monkeypatch):
+    """Another thread changed the model meanwhile: no number of either network is too large."""
+    model, x = model_of([4, 6, 3]), rows(2000, 4)
+    expected = model.predict_proba(x)
+    real, calls = forward.Forward._many, []
+
+    def mixed(self, *arguments):
+        calls.append(1)
+        if len(calls) == 1:
+            self._network.version += 1
+            raise ValueError("the outputs of row 3 are beyond the dtype's range")
+        return real(self, *arguments)
+
+    monkeypatch.setattr(forward.Forward, "_many", mixed)
+    assert model.predict_proba(x).tobytes() == expected.tobytes()
+    assert len(calls) == 2
+    calls.clear()
+
+    def wrong(self, *arguments):
+        raise ValueError("the outputs of row 3 are beyond the dtype's range")
+
+    monkeypatch.setattr(forward.Forward, "_many", wrong)
+    with pytest.raises(ValueError, match="row 3"):
+        model.predict_proba(x)

@@ -8,13 +8,13 @@ from __future__ import annotations
 import numbers
 import operator
 import os
-from collections import UserList, deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from fastmlp.checks.faults import only_faults
+from fastmlp.checks.integers import integers
 from fastmlp.checks.messages import cut
 
 TEXT_FEATURES = "turn it into numbers first"
@@ -22,7 +22,8 @@ LIES_READY = 0x101  # NumPy's flags of an array that is C-contiguous and aligned
 BLOCK = 2**16  # numbers looked at at a time: a mask of all data would be an eighth of them, and out of the cache
 
 _KINDS_OF_NUMBER = "biuf"  # bool, int, unsigned, float: NumPy's letters
-_LISTS = (list, tuple, deque, UserList)  # whose rows NumPy takes one by one, without their masks
+_LISTS = (list, tuple, Sequence)  # whose rows NumPy takes one by one, without their masks; deque and UserList, too
+_TEXTS = (str, bytes, bytearray, memoryview, range)  # sequences that hold no array
 _MANY = 2**26  # numbers, and
 _LARGE = 2**30  # bytes: less is not compared with the machine's memory
 
@@ -75,7 +76,7 @@ def masked_place(value: Any, deep: bool = False) -> str | None:
         return None  # lists in a list, as mostly: this way they take 20 ns each
     if isinstance(value, np.ma.MaskedArray):
         return "" if np.ma.is_masked(value) else None
-    if isinstance(value, _LISTS):
+    if isinstance(value, _LISTS) and not isinstance(value, _TEXTS):
         for place, row in enumerate(value):
             if type(row) in (list, tuple) and not deep:
                 continue
@@ -191,6 +192,10 @@ def _ragged(rows: Any) -> str | None:
 def _from_objects(array: np.ndarray, source: Any, name: str, instead_of_text: str) -> np.ndarray:
     """An array of Python objects (as pandas makes of columns of several types) as float64, if each is a number."""
     check_memory(array.size, np.dtype(np.float64), name)
+    if array.size and all(type(item) is int for item in array.flat):  # float64 would round the large ones
+        exact = integers(array.ravel().tolist())
+        if exact is not None:
+            return exact.reshape(array.shape)
     values = np.empty(array.size)
     for place, item in enumerate(array.flat):
         if type(item) is np.ndarray and not item.ndim:

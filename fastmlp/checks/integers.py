@@ -23,12 +23,12 @@ def most_exact(dtype: np.dtype) -> int:
 def check_exact(labels: np.ndarray, name: str) -> None:
     """Raises ValueError for labels (N,), finite floats, of which one is so large that its dtype may have rounded it."""
     most = most_exact(labels.dtype)
-    good = abs(labels) <= most
+    good = abs(labels) < most  # most + 1 is rounded to most
     if not good.all():
         row = int(np.argmin(good))
         kind = labels.dtype.name
         raise ValueError(
-            f"{name} has {in_digits(labels[row])} in row {row}, and {kind} rounds whole numbers above {most}, so "
+            f"{name} has {in_digits(labels[row])} in row {row}, and {kind} rounds whole numbers from {most} on, so "
             f"that two labels may have become one: give integers, as they were before they became {kind}"
         )
 

@@ -82,7 +82,7 @@ class Network:
         """The seed as a number: of a NumPy generator, the one that was drawn, or that `draw_seed` will draw."""
         if isinstance(self.seed, int):
             return self.seed
-        return _drawn(copy.deepcopy(self.seed)) if self.drawn_seed is None else self.drawn_seed
+        return _drawn(copy.deepcopy(self.seed_to_resume())) if self.drawn_seed is None else self.drawn_seed
 
     def seed_to_resume(self) -> Any:
         """The seed, as the next epoch needs it: of a generator that an interrupted fit has drawn from, a copy."""
@@ -96,13 +96,21 @@ class Network:
         """The changes that draw the number, once, where the seed is a NumPy generator."""
         if isinstance(self.seed, int) or self.drawn_seed is not None:
             return []
-        after = copy.deepcopy(self.seed)
+        after = copy.deepcopy(self.seed_to_resume())
         number = _drawn(after)
         return [seed_set(self.seed, raw_state(after)), held(self, "drawn_seed", number)]
 
     def order(self, rows: int) -> int | Callable[[int], np.ndarray]:
         """How the rows of an epoch are shuffled: `Training.order`."""
-        return self.seed if isinstance(self.seed, int) else lambda epoch: self.seed.permutation(rows)
+        return self.seed if isinstance(self.seed, int) else lambda epoch: _permutation(self.seed, rows)
+
+
+def _permutation(seed: np.random.Generator | np.random.RandomState, rows: int) -> np.ndarray:
+    """An order of the rows. A class of somebody's own may give anything, and kernels would read wherever it says."""
+    order = np.asarray(seed.permutation(rows))
+    if order.shape != (rows,) or order.dtype.kind not in "iu" or order.min() < 0 or order.max() >= rows:
+        raise ValueError(f"seed is a {type(seed).__name__} whose permutation({rows}) is no order of {rows} rows")
+    return order
 
 
 def raw_state(seed: np.random.Generator | np.random.RandomState) -> Any:

@@ -95,10 +95,14 @@ class Forward:
                     return labels(self.spec, found) if what == "labels" and rows <= ROW_BY_ROW else found
         network = self._network
         before = network and network.version
-        if self.backend == "reference":
-            found = self._by_definition(what, data.features(X, self.spec, name), name)
-        else:
-            found = self._many(what, X, name, threads)
+        try:
+            if self.backend == "reference":
+                found = self._by_definition(what, data.features(X, self.spec, name), name)
+            else:
+                found = self._many(what, X, name, threads)
+        except ValueError:  # a mixture of two networks may overflow where neither does
+            if network is None or network.version == before:
+                raise
         if network is not None and network.version != before:
             return Forward(self.spec, network.parameters_now(), self.backend)(what, X, name, threads)
         return found

@@ -124,6 +124,8 @@ class Fit:
         self.asked = self._asked(count, share, early_stopping) if self.moment or self.checkpoints else {}
         if self.moment:
             checkpoints.check_same(self.asked, self.moment.asked, str(checkpoint if resume is True else resume))
+        if self.checkpoints and not (self.moment and self.checkpoints.is_at(self.moment.path)):
+            self.checkpoints.check(spec)
 
     def go(self, history: History, *others: Change) -> None:
         """Trains, and writes down in `history` what happens. others: changes that go with the beginning."""
@@ -132,6 +134,8 @@ class Fit:
         loaded = sum(loading)
         network.change([*self._beginning(), *self._told_before(history), *others])
         if self.moment and self.moment.ended:
+            if self.checkpoints and not self.checkpoints.is_at(self.moment.path):
+                self.checkpoints.begin(self._moment_now(history, ended=True))
             return
         network.change(self._drawn_from())
         try:
@@ -334,7 +338,7 @@ class Fit:
     def _beginning(self) -> list[Change]:
         """What changes before anything is trained."""
         network, run, watch, source = self.network, self.run, self.watch, self.source
-        changes = [held(network, "run", run)]
+        changes, drawn = [held(network, "run", run)], list[Change]()
         if source is not network:
             changes += [copied(network.parameters, source.parameters), held(network, "epochs", source.epochs)]
             changes.append(held(network, "drawn_seed", source.drawn_seed))
@@ -343,9 +347,11 @@ class Fit:
             else:
                 changes.append(held(network, "seed", source.seed))
         elif self.numbered:
-            changes += network.seed_drawn()
-        if run.drawn_from is not None and source is network:  # for an epoch that the last fit did not train on
-            changes.append(seed_set(network.seed, run.drawn_from))
+            drawn = network.seed_drawn()
+            changes += drawn
+        last = network.run  # which may have drawn for an epoch that it did not train on
+        if last is not None and last.drawn_from is not None and source is network and (last is run or not drawn):
+            changes.append(seed_set(network.seed, last.drawn_from))
         if watch.plateau is not None:
             changes.append(held(watch.plateau, "now", watch.plateau.watching(watch.plateau_metric)))
         return changes
@@ -366,8 +372,8 @@ class Fit:
         return [*history.extended(moment.records), *(held(history, name, value) for name, value in told.items())]
 
     def _begin_checkpoints(self, history: History) -> None:
-        if self.checkpoints and self.moment:
-            self.checkpoints.went_on(self.run.epochs)
+        if self.checkpoints and self.moment and self.checkpoints.is_at(self.moment.path):
+            self.checkpoints.went_on(self.moment)
         elif self.checkpoints:
             self.checkpoints.begin(self._moment_now(history))
 

@@ -71,6 +71,12 @@ def path(value: Any, name: str) -> str:
         raise TypeError(f"{name}={value!r:.60} is no path: give a file's name")
     if not os.fspath(value):
         raise ValueError(f"{name} is empty: give a file's name")
+    try:
+        whole = b"\0" not in os.fsencode(value)
+    except UnicodeEncodeError:
+        whole = False
+    if not whole:
+        raise ValueError(f"{name}={shown(os.fspath(value))} cannot be a file's name: it has a character that none has")
     return os.fspath(value)
 
 

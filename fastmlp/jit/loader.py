@@ -81,9 +81,13 @@ class _Kernel(background.Job):
     """A kernel on its way: the steps of three threads."""
 
     def __init__(self, loader: Loader, key: Key):
-        super().__init__()
+        super().__init__(self._begin_again)
         self.begun = False
         self._loader, self._key = loader, key
+
+    def _begin_again(self) -> None:
+        self.begun = False
+        _linker.put(self.link)
 
     def link(self) -> None:
         """The first step. It may be in the queue more than once."""

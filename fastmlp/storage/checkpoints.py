@@ -17,8 +17,9 @@ from typing import Any
 import numpy as np
 
 from fastmlp.core.network import Network
+from fastmlp.spec import Spec
 from fastmlp.stopping import StoppingRun
-from fastmlp.storage import model_file
+from fastmlp.storage import container, model_file
 from fastmlp.training import RECORD, State
 
 KIND = "checkpoint"
@@ -40,96 +41,145 @@ class Moment:
     stopping: dict[str, Any] | None = None  # what early stopping has seen
     best: Network | None = None  # what it would go back to
     kept: np.ndarray | None = None  # (P,): what the last record of a finite loss began with
+    path: str | None = None  # of the file that it was read from
 
 
 class Checkpoints:
-    """Where a fit's checkpoints go, and when. keep: how many files, the newest at `path` itself."""
+    """Where a fit's checkpoints go, and when. keep: how many files, the newest at `path` itself.
+
+    Older files are removed only if this training wrote them: by name, inode and time.
+    """
 
     def __init__(self, path: str | os.PathLike, every: int, keep: int) -> None:
-        self.path, self.every, self.keep = os.fspath(path), every, keep
-        self._written: int | None = None  # the epoch of the file at `path`, if this fit wrote or read it
-        self._looked_at: dict[str, bool] = {}  # files beside it: whether they are checkpoints
+        self.path, self.every, self.keep = os.path.abspath(path), every, keep  # wherever the process goes to
+        self._tried: int | None = None  # the epoch of the file at `path`, or at which one could not be written
+        self._unfinished = False  # whether another training's file is at `path`, to go on with
+        self._aside: list[tuple[str, _Identity]] = []  # older files of this training, the oldest first
 
-    def begin(self, moment: Moment) -> None:
-        """Writes the first one. Raises OSError where it cannot, and ValueError for a file that is something else."""
+    def is_at(self, path: str | None) -> bool:
+        """Whether a file is the one at `path`."""
+        if path is None:
+            return False
+        try:
+            return os.path.samefile(path, self.path)
+        except OSError:
+            return False
+
+    def check(self, spec: Spec) -> None:
+        """Raises ValueError where something else is at `path` already, and OSError where no file can be written."""
         if os.path.exists(self.path):
             try:
-                model_file.read(self.path, KIND, "model")
+                there, header, _ = model_file.read(self.path, KIND, "model")
             except ValueError as error:
                 raise ValueError(
                     f"checkpoint={self.path!r} is there, and would be replaced, but is no checkpoint: {error}"
                 ) from None
-        write(self.path, moment)
-        self._written = moment.network.run.epochs if moment.network.run else 0
+            if there.spec != spec:
+                raise ValueError(
+                    f"checkpoint={self.path!r} is there, and is of another network, {list(there.spec.layers)}: remove "
+                    "it, or give another name"
+                )
+            of = header.get("checkpoint")
+            self._unfinished = isinstance(of, dict) and of.get("ended") is False and there.epochs > 0
+        container.check_writable(self.path)
 
-    def went_on(self, epoch: int) -> None:
-        """The file at `path`, of this epoch, is where the fit goes on from."""
-        self._written = epoch
+    def begin(self, moment: Moment) -> None:
+        """Writes the first one, after `check`. A training that had not ended is kept under another name."""
+        if self._unfinished:
+            before = f"{self.path}.before"
+            os.replace(self.path, before)
+            warnings.warn(
+                f"checkpoint={self.path!r} had a training that has not ended, which is now {before!r}: give "
+                "resume=True to go on with one",
+                stacklevel=2,
+            )
+        self._write(moment)
+
+    def went_on(self, moment: Moment) -> None:
+        """The file at `path` is where the fit goes on from; older ones beside it are of this training, too."""
+        epoch = moment.network.run.epochs if moment.network.run else 0
+        self._tried = epoch
+        folder, name = os.path.split(self.path)
+        stem, suffix = os.path.splitext(name)
+        found = []
+        try:
+            for entry in os.listdir(folder):
+                number = entry[len(stem) + 1 : len(entry) - len(suffix)]
+                if entry == f"{stem}-{number}{suffix}" and number.isdecimal() and int(number) < epoch:
+                    found.append((int(number), os.path.join(folder, entry)))
+        except OSError:  # a folder that may not be listed
+            found = []
+        for _, older in sorted(found) if self.keep > 1 else ():
+            if _is_of(older, moment):
+                self._aside.append((older, _identity(older)))
 
     def due(self, epoch: int) -> bool:
         """Whether one is to be written after this epoch of the run."""
-        return self._written is None or epoch // self.every > self._written // self.every
+        return self._tried is None or epoch // self.every > self._tried // self.every
 
     def write(self, moment: Moment) -> None:
         """Writes one. Where it cannot, training goes on, and a warning says so."""
         assert moment.network.run is not None
-        epoch = moment.network.run.epochs
-        try:
-            if self.keep > 1 and self._written is not None and self._written != epoch and os.path.exists(self.path):
-                self._set_aside(self._written)
-            write(self.path, moment)
-        except OSError as error:
-            warnings.warn(
-                f"checkpoint={self.path!r} was not written after epoch {epoch}: {error}. The training goes on, and the "
-                "checkpoint before is as it was",
-                stacklevel=2,
-            )
-            return
-        self._written = epoch
+        if self.keep > 1 and self._tried not in (None, moment.network.run.epochs):
+            self._set_aside()
+        self._write(moment)
         self._prune()
 
-    def _older(self, epoch: int | str) -> str:
-        stem, suffix = os.path.splitext(self.path)
-        return f"{stem}-{epoch}{suffix}"
-
-    def _set_aside(self, epoch: int) -> None:
-        """Gives the newest file a second name, so that there is one at `path` all the time."""
-        name = self._older(epoch)
-        if os.path.exists(name):
-            if not self._is_checkpoint(name):
-                return
-            os.unlink(name)
+    def _write(self, moment: Moment) -> None:
+        assert moment.network.run is not None
+        epoch = moment.network.run.epochs
         try:
-            os.link(self.path, name)
-        except OSError:  # a file system without hard links
-            shutil.copy2(self.path, name)
-        self._looked_at[name] = True
+            write(self.path, moment)
+        except (OSError, ValueError) as error:  # ValueError: a pipe in its place
+            before = ", and the checkpoint before is as it was" if os.path.isfile(self.path) else ""
+            warnings.warn(
+                f"checkpoint={self.path!r} was not written after epoch {epoch}: {error}. The training goes on{before}",
+                stacklevel=2,
+            )
+        self._tried = epoch
+
+    def _set_aside(self) -> None:
+        """Gives the newest file a second name, so that there is one at `path` all the time."""
+        epoch, (stem, suffix) = self._tried, os.path.splitext(self.path)
+        name = f"{stem}-{epoch}{suffix}"
+        try:
+            if os.path.lexists(name):
+                warnings.warn(f"{name} is there already: the checkpoint of epoch {epoch} is not kept", stacklevel=2)
+                return
+            try:
+                os.link(os.path.realpath(self.path), name)
+            except OSError:  # a file system without hard links
+                shutil.copy2(self.path, name)
+            self._aside.append((name, _identity(name)))
+        except OSError as error:
+            warnings.warn(f"the checkpoint of epoch {epoch} is not kept: {error}", stacklevel=2)
 
     def _prune(self) -> None:
-        """Removes the oldest checkpoints, and no other file whose name is like theirs."""
-        folder, name = os.path.split(self.path)
-        stem, suffix = os.path.splitext(name)
-        found = {}
-        for entry in os.listdir(folder or "."):
-            number = entry[len(stem) + 1 : len(entry) - len(suffix)]
-            if entry == f"{stem}-{number}{suffix}" and number.isdecimal():
-                found[int(number)] = os.path.join(folder, entry)
-        ours = [epoch for epoch in sorted(found) if self._is_checkpoint(found[epoch])]
-        for epoch in ours[: max(0, len(ours) - self.keep + 1)]:
+        """Removes this training's oldest files, but for what somebody has put in their place."""
+        while len(self._aside) > self.keep - 1:
+            name, identity = self._aside.pop(0)
             try:
-                os.unlink(found[epoch])
+                if _identity(name) == identity:
+                    os.unlink(name)
             except OSError:
                 pass
 
-    def _is_checkpoint(self, path: str) -> bool:
-        if path not in self._looked_at:
-            try:
-                model_file.read(path, KIND)
-            except (OSError, ValueError):
-                self._looked_at[path] = False
-            else:
-                self._looked_at[path] = True
-        return self._looked_at[path]
+
+_Identity = tuple[int, int, int]
+
+
+def _identity(path: str) -> _Identity:
+    """What tells a file from another one of its name. Raises OSError."""
+    status = os.lstat(path)
+    return status.st_dev, status.st_ino, status.st_mtime_ns
+
+
+def _is_of(path: str, moment: Moment) -> bool:
+    """Whether a file is a checkpoint of the same training as the moment."""
+    try:
+        return read(path).asked == moment.asked
+    except (OSError, ValueError):
+        return False
 
 
 def write(path: str, moment: Moment) -> None:
@@ -169,10 +219,12 @@ def read(path: str | os.PathLike) -> Moment:
     """The checkpoint of a file. Raises OSError where there is none, ValueError for what is damaged or no checkpoint."""
     network, header, tensors = model_file.read(path, KIND)
     try:
-        return _moment(network, header["checkpoint"], tensors)
+        moment = _moment(network, header["checkpoint"], tensors)
     except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError) as error:
         wrong = f"it has no {error}" if isinstance(error, KeyError) else error
         raise ValueError(f"{os.fspath(path)} has parts that do not fit together: {wrong}") from error
+    moment.path = os.path.abspath(path)
+    return moment
 
 
 def _moment(network: Network, of: dict[str, Any], tensors: dict[str, np.ndarray]) -> Moment:

@@ -76,6 +76,20 @@ def write(path: str | os.PathLike, tensors: dict[str, np.ndarray], header: dict[
     _sync_folder(folder)
 
 
+def check_writable(path: str | os.PathLike) -> None:
+    """Raises OSError where `write` could make no file there, and ValueError where it would refuse to."""
+    folder = os.path.dirname(_place_to_write(path)) or "."
+    probe = os.path.join(folder, f".fastmlp-{os.getpid()}-{os.urandom(8).hex()}.new")
+    try:
+        with open(probe, "xb"):
+            pass
+    finally:
+        try:
+            os.unlink(probe)
+        except OSError:
+            pass
+
+
 def read(path: str | os.PathLike) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """-> (tensors, header) of a file of `write`: arrays of their own, C-contiguous and writable, in name order.
 

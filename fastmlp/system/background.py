@@ -16,6 +16,7 @@ import _thread
 import atexit
 import logging  # noqa: F401 (before what it asks of a fork, see below)
 import os
+import sys
 import time
 from collections import deque
 from collections.abc import Callable
@@ -36,7 +37,9 @@ def _in_child(forget: Callable[[], object]) -> None:
 class Job:
     """A result to come, for any number of waiting threads."""
 
-    def __init__(self) -> None:
+    def __init__(self, again: Callable[[], object] | None = None) -> None:
+        """again: has the work begun once more, where a thread that an exception ended has lost it."""
+        self._again = again
         self.done = False
         self._value: Any = None
         self._error: BaseException | None = None
@@ -57,6 +60,8 @@ class Job:
             self._bells.append(bell)
             while not self.done and not bell.acquire(timeout=_LOOK):
                 look()
+                if not self.done and self._again is not None and not any(worker.at_work for worker in _workers):
+                    self._again()
         if self._error is not None:
             raise self._error
         return self._value
@@ -78,6 +83,11 @@ class Worker:
         """Whether a piece of work is being done."""
         return bool(self._busy)
 
+    @property
+    def at_work(self) -> bool:
+        """Whether there is work in the queue, or a living thread at it."""
+        return bool(self._queue) or not self._idle()
+
     def put(self, work: Callable[[], None]) -> None:
         """Has it done soon. It raises nothing. Where no thread can be made, it is done before this returns."""
         self._queue.append(work)
@@ -87,7 +97,7 @@ class Worker:
         """function(*arguments), done in the worker's thread. Inside of any worker's thread it is called as it is."""
         if inside():
             return function(*arguments)
-        job = Job()
+        job = Job(lambda: self.put(work))
 
         def work() -> None:
             try:
@@ -110,8 +120,10 @@ class Worker:
     def _idle(self) -> bool:
         """Whether nobody works on the queue; nor seems to, after an interrupt of a caller who did the work itself."""
         taken = self._taken.get("by")
-        if taken is not None and taken[0] == _thread.get_ident() and not inside():
+        own = taken is not None and taken[0] == _thread.get_ident() and not inside()
+        if taken is not None and (own or taken[0] not in sys._current_frames()):  # or an exception ended it
             self._taken.pop("by", None)
+            self._busy.clear()
             taken = None
         return taken is None
 

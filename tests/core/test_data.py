@@ -342,3 +342,47 @@ def test_numbers_that_pass():
 def test_numbers_refused(check, value, error):
     with pytest.raises(error, match=f"^epochs={re.escape(str(value))[:20]}|^epochs={re.escape(repr(value))[:20]}"):
         check(value, "epochs")
+
+
+@pytest.mark.parametrize(("dtype", "limit"), [("float16", 2**11), ("float32", 2**24), ("float64", 2**53)])
+def test_labels_at_the_limit_of_their_dtype(dtype, limit):
+    """limit + 1 is rounded to limit: the two cannot be told apart any more."""
+    from fastmlp.checks.integers import check_exact
+
+    check_exact(np.array([0, limit - 1], dtype), "y")
+    for number in (limit, limit + 1, -limit):
+        with pytest.raises(ValueError, match="rounds whole numbers"):
+            check_exact(np.array([0, number], dtype), "y")
+
+
+def test_large_whole_numbers_that_pandas_holds_exactly():
+    pandas = pytest.importorskip("pandas")
+    from fastmlp.checks.arrays import numeric_array
+
+    y = pandas.Series([0, 2**53, 2**53 + 1] * 20, dtype="Int64")
+    assert numeric_array(y.astype(object), "y").tolist() == y.tolist()
+
+
+class Rows:
+    """A sequence of somebody's own."""
+
+    def __init__(self, rows):
+        self.rows = rows
+
+    def __len__(self):
+        return len(self.rows)
+
+    def __getitem__(self, place):
+        return self.rows[place]
+
+
+def test_masked_rows_of_any_sequence_are_refused():
+    import collections.abc
+
+    from fastmlp.checks.arrays import numeric_array
+
+    collections.abc.Sequence.register(Rows)
+    good, bad = np.ma.array([1.0, 2.0]), np.ma.array([1.0, 2.0], mask=[True, False])
+    assert numeric_array(Rows([good, good]), "X").shape == (2, 2)
+    with pytest.raises(ValueError, match="masked"):
+        numeric_array(Rows([good, bad]), "X")

@@ -18,6 +18,7 @@ from models import (
     inside,
     learner,
     problem,
+    rows,
     said,
 )  # fmt: skip
 
@@ -411,3 +412,35 @@ def test_a_model_whose_arrays_are_read_only_resumes(how, tmp_path):
     again.fit(x, y, epochs=3, resume=True, **options)
     assert again.digest() == whole.digest()
     assert again._network.run.state.vectors.tobytes() == whole._network.run.state.vectors.tobytes()
+
+
+@pytest.mark.parametrize("make", [lambda: np.random.Generator(np.random.PCG64(3)), lambda: np.random.RandomState(3)])
+@pytest.mark.parametrize("more", [{}, {"dropout": 0.3}])
+def test_after_a_cut_a_fit_from_the_beginning_is_that_of_the_saved_model(make, more, tmp_path):
+    """Orders that were drawn for an epoch which did not count are drawn again."""
+    model, (x, y) = Model([4, 8, 2], seed=make()), (rows(200, 4), np.arange(200) % 2)
+
+    def press(info):
+        if info.epoch == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(x, y, epochs=9, batch_size=7, callback=press)
+    from fastmlp.core.network import raw_state
+
+    model._network.run.drawn_from = raw_state(make())  # as if it had been cut within an epoch that had been drawn
+    model.save(tmp_path / "saved")
+    other = Model.load(tmp_path / "saved")
+    for one in (model, other):
+        one.fit(x, y, epochs=2, batch_size=7, **more)
+    assert model.digest() == other.digest()
+
+
+class Wrong(np.random.Generator):
+    def permutation(self, rows):
+        return np.full(rows, 10**12)
+
+
+def test_an_order_that_is_none_is_refused():
+    with pytest.raises(ValueError, match="no order of 64 rows"):
+        Model([4, 8, 2], seed=Wrong(np.random.PCG64(1))).fit(rows(64, 4), np.arange(64) % 2, epochs=2, batch_size=16)

@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -166,14 +167,155 @@ def test_some_checkpoints_are_kept(tmp_path):
     assert again.digest() == alone.digest()
 
 
-def test_files_of_like_names_that_are_no_checkpoints_stay(tmp_path):
-    for name in ("run-1.ckpt", "run-6.ckpt"):
-        Model([4, 6, 3], seed=9).save(tmp_path / name)
+def names_in(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_files_of_like_names_stay(tmp_path):
+    """Of other trainings, of models, and of nothing that we know."""
+    for name in ("run-1.ckpt", "run-3.ckpt"):
+        Model([4, 6, 3], seed=9).fit(X, Y, epochs=5, checkpoint=tmp_path / name)
+    Model([4, 6, 3], seed=9).save(tmp_path / "run-6.ckpt")
     (tmp_path / "run-2.ckpt").write_bytes(b"something else")
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
-    Model([4, 6, 3]).fit(X, Y, epochs=10, checkpoint=tmp_path / "run.ckpt", checkpoint_every=2, keep=3)
-    assert {path.name for path in tmp_path.iterdir()} == {*before, "run-4.ckpt", "run-8.ckpt", "run.ckpt"}
+    Model([4, 6, 3]).fit(X, Y, epochs=10, checkpoint=tmp_path / "run.ckpt", checkpoint_every=5)
+    assert set(names_in(tmp_path)) == {*before, "run.ckpt"}
+    (tmp_path / "run.ckpt").unlink()
+    with pytest.warns(UserWarning, match=r"run-[26]\.ckpt is there already"):
+        Model([4, 6, 3]).fit(X, Y, epochs=10, checkpoint=tmp_path / "run.ckpt", checkpoint_every=2, keep=3)
+    assert set(names_in(tmp_path)) == {*before, "run-4.ckpt", "run-8.ckpt", "run.ckpt"}
     assert {name: (tmp_path / name).read_bytes() for name in before} == before
+
+
+def test_a_longer_training_before_under_the_same_name(tmp_path):
+    Model([4, 6, 3]).fit(X, Y, epochs=20, checkpoint=tmp_path / "c", checkpoint_every=2, keep=3)
+    assert names_in(tmp_path) == ["c", "c-16", "c-18"]
+    Model([4, 6, 3], seed=5).fit(X, Y, epochs=10, checkpoint=tmp_path / "c", checkpoint_every=2, keep=3)
+    assert names_in(tmp_path) == ["c", "c-16", "c-18", "c-6", "c-8"]
+
+
+def test_what_was_put_in_the_place_of_an_older_checkpoint_stays(tmp_path):
+    def put(info):
+        if info.epoch == 7:
+            (tmp_path / "c-2").unlink()
+            (tmp_path / "c-2").write_bytes(b"mine")
+
+    Model([4, 6, 3]).fit(X, Y, epochs=10, checkpoint=tmp_path / "c", checkpoint_every=2, keep=4, callback=put)
+    assert (tmp_path / "c-2").read_bytes() == b"mine"
+
+
+def cut(path, epoch=7, **options):
+    """A training of 10 epochs that an exception ended; its model."""
+
+    def press(info):
+        if info.epoch == epoch:
+            raise KeyboardInterrupt
+
+    model = Model([4, 6, 3])
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(X, Y, epochs=10, checkpoint=path, checkpoint_every=2, callback=press, **options)
+    return model
+
+
+def test_older_ones_of_the_same_training_count(tmp_path):
+    cut(tmp_path / "c", keep=3)
+    assert names_in(tmp_path) == ["c", "c-2", "c-4"]
+    Model([4, 6, 3]).fit(X, Y, epochs=10, checkpoint=tmp_path / "c", checkpoint_every=2, keep=3, resume=True)
+    assert names_in(tmp_path) == ["c", "c-6", "c-8"]
+
+
+def test_going_on_under_another_name(tmp_path):
+    cut(tmp_path / "a")
+    (tmp_path / "notes").write_text("my notes")
+    again = Model([4, 6, 3])
+    with pytest.raises(ValueError, match="is no checkpoint"):
+        again.fit(X, Y, epochs=10, resume=tmp_path / "a", checkpoint=tmp_path / "notes", checkpoint_every=2)
+    assert (tmp_path / "notes").read_text() == "my notes"
+    seen = []
+
+    def look(info):
+        seen.append((tmp_path / "b").exists())
+
+    again.fit(X, Y, epochs=10, resume=tmp_path / "a", checkpoint=tmp_path / "b", checkpoint_every=2, callback=look)
+    assert all(seen)
+    assert Model.load(tmp_path / "b").digest() == again.digest()
+    last = Model([4, 6, 3])
+    last.fit(X, Y, epochs=10, resume=tmp_path / "b", checkpoint=tmp_path / "c", checkpoint_every=2)
+    assert Model.load(tmp_path / "c").digest() == again.digest()
+
+
+def test_a_training_that_has_not_ended_is_not_lost(tmp_path):
+    cut(tmp_path / "c")
+    with pytest.warns(UserWarning, match="has not ended"):
+        Model([4, 6, 3], seed=3).fit(X, Y, epochs=4, checkpoint=tmp_path / "c")
+    alone, again = Model([4, 6, 3]), Model([4, 6, 3])
+    alone.fit(X, Y, epochs=10)
+    again.fit(X, Y, epochs=10, checkpoint=tmp_path / "c.before", checkpoint_every=2, resume=True)
+    assert again.digest() == alone.digest()
+
+
+def test_another_networks_model_is_not_replaced(tmp_path):
+    Model([4, 300, 3]).save(tmp_path / "best")
+    with pytest.raises(ValueError, match=r"of another network, \[4, 300, 3\]"):
+        Model([4, 6, 3]).fit(X, Y, epochs=4, checkpoint=tmp_path / "best")
+    assert Model.load(tmp_path / "best").spec.layers == (4, 300, 3)
+
+
+@pytest.mark.parametrize("name", ["no such folder/c", "text", "folder"])
+def test_a_bad_name_leaves_the_last_fit_as_it_was(name, tmp_path):
+    (tmp_path / "text").write_text("text")
+    (tmp_path / "folder").mkdir()
+    options = {"batch_size": 16, "optimizer": "adam"}
+    model, alone = Model([4, 6, 3]), Model([4, 6, 3])
+    history = model.fit(X, Y, epochs=5, **options)
+    with pytest.raises((OSError, ValueError)):
+        model.fit(X, Y, epochs=5, checkpoint=tmp_path / name, **options)
+    assert model.history is history
+    model.fit(X, Y, epochs=5, resume=True, batch_size=16)
+    alone.fit(X, Y, epochs=10, **options)
+    assert model.digest() == alone.digest()
+
+
+@pytest.mark.parametrize("name", ["a\0b", "\ud800"])
+def test_names_that_no_file_has(name):
+    with pytest.raises(ValueError, match="checkpoint="):
+        Model([4, 6, 3]).fit(X, Y, epochs=1, checkpoint=name)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need rights")
+def test_behind_a_link_older_ones_are_older(tmp_path):
+    (tmp_path / "real").mkdir()
+    (tmp_path / "c").symlink_to(tmp_path / "real" / "store")
+    Model([4, 6, 3]).fit(X, Y, epochs=10, checkpoint=tmp_path / "c", checkpoint_every=2, keep=3)
+    found = {name: Model.load(tmp_path / name).digest() for name in ("c", "c-8", "c-6")}
+    for name, epochs in (("c", 10), ("c-8", 8), ("c-6", 6)):
+        alone = Model([4, 6, 3])
+        alone.fit(X, Y, epochs=epochs)
+        assert found[name] == alone.digest()
+
+
+def test_it_stays_in_its_folder(tmp_path, monkeypatch):
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path)
+    Model([4, 6, 3]).fit(
+        X, Y, epochs=10, checkpoint="c", checkpoint_every=2, callback=lambda info: os.chdir(tmp_path / "elsewhere")
+    )
+    assert names_in(tmp_path / "elsewhere") == []
+    assert Model.load(tmp_path / "c")._network.epochs == 10
+
+
+def test_one_that_cannot_be_written_is_tried_as_often_as_others(tmp_path):
+    folder = tmp_path / "gone"
+    folder.mkdir()
+
+    def remove(info):
+        if info.epoch == 3:
+            shutil.rmtree(folder)
+
+    with pytest.warns(UserWarning, match="was not written") as told:
+        Model([4, 6, 3]).fit(X, Y, epochs=20, checkpoint=folder / "c", checkpoint_every=4, callback=remove)
+    assert 5 <= len(told) <= 6
+    assert "as it was" not in str(told[0].message)
 
 
 def test_a_checkpoint_that_cannot_be_written_later_costs_no_training(tmp_path, monkeypatch):

@@ -287,3 +287,40 @@ print(address == registry.address("layout.scatter", "float64"), len(registry._ad
 """
     with tempfile.TemporaryDirectory() as place:
         assert in_another_process(script, FASTMLP_CACHE_DIR=place).split() == ["True", "1", "[1]"]
+
+
+def test_a_mark_of_a_thread_that_has_ended_is_no_mark():
+    """As an exception leaves it that ends a worker's thread between two of its instructions."""
+    worker = background.Worker()
+    dead = threading.Thread(target=lambda: None)
+    dead.start()
+    dead.join()
+    worker._taken["by"] = dead.ident, object()
+    worker._busy.append(1)
+    found = []
+    thread = threading.Thread(target=lambda: found.append(worker.call(lambda: 7)), daemon=True)
+    thread.start()
+    thread.join(20)
+    assert found == [7]
+    assert not worker.busy
+
+
+def test_work_that_was_lost_is_begun_again():
+    worker, found = background.Worker(), []
+    real = worker._queue
+    lost = []
+
+    class Losing(type(real)):
+        def popleft(self):
+            work = super().popleft()
+            if not lost:
+                lost.append(work)
+                raise SystemExit  # as an exception sent to the thread, right after it took the work
+            return work
+
+    worker._queue = Losing()
+    thread = threading.Thread(target=lambda: found.append(worker.call(lambda: 7)), daemon=True)
+    thread.start()
+    thread.join(20)
+    assert lost
+    assert found == [7]

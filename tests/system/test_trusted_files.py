@@ -322,16 +322,14 @@ def test_what_is_no_plain_file_is_a_miss(make, place):
 
 @pytest.mark.parametrize("make", [pipe, listening, device], ids=lambda make: make.__name__)
 def test_a_source_that_is_no_plain_file_means_no_cache(make, tmp_path, monkeypatch):
-    for folder in ("kernels", "reference"):
-        (tmp_path / folder).mkdir()
-        (tmp_path / folder / "a.py").write_text("")
-    for name in cache._SOURCES:
-        if "/" not in name:
-            (tmp_path / name).write_text("")
+    for pattern in cache._SOURCES:
+        place = tmp_path / pattern.replace("**/*", "plan")
+        place.parent.mkdir(exist_ok=True)
+        place.write_text("")
     monkeypatch.setattr(cache, "_PACKAGE", tmp_path)
     assert cache._stamp() is not None
-    (tmp_path / "plan.py").unlink()
-    make(tmp_path / "plan.py")
+    (tmp_path / "kernels" / "plan.py").unlink()
+    make(tmp_path / "kernels" / "plan.py")
     assert cache._stamp() is None
 
 
