@@ -20,6 +20,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from . import fair
+
 TURNS = 5
 SECONDS = 0.2  # of a turn, at least: what tells how many epochs it has
 PAGE = Path(__file__).parents[1] / "docs" / "estimators.md"
@@ -161,7 +163,10 @@ def main(arguments: list[str] | None = None) -> None:
             calls.append(row([name, f"{rows}", f"{a * 1e6:,.0f} us", f"{b * 1e6:,.0f} us", f"{ratio:.1f}"]))
             print(calls[-1], flush=True)
     tables = "\n".join([*fits, "", *calls, "", *predictions])
+    print(fair.line())
     if asked.write:
+        if fair.held():
+            parser.error(f"{fair.line()}; nothing was written")
         text = PAGE.read_text()
         begin, end = "<!-- estimators -->\n", "<!-- /estimators -->"
         before, rest = text.split(begin)

@@ -22,7 +22,7 @@ for name in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS"):
 
 import numpy as np  # noqa: E402
 
-from . import exercise  # noqa: E402
+from . import exercise, fair  # noqa: E402
 
 README = Path(__file__).parent.parent / "README.md"
 BEGIN, END = "<!-- timing -->", "<!-- /timing -->"
@@ -80,7 +80,10 @@ def main() -> None:
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     made = table(measure())
     print(made)
+    print(fair.line())
     if arguments.write:
+        if fair.held():
+            parser.error(f"{fair.line()}; nothing was written")
         text = README.read_text()
         start, end = text.index(BEGIN) + len(BEGIN), text.index(END)
         README.write_text(f"{text[:start]}\n{made}\n{text[end:]}")
