@@ -126,6 +126,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--dtypes", default="float64,float32")
     parser.add_argument("--write", action="store_true", help=f"puts the tables into {PAGE.name}")
     asked = parser.parse_args(arguments)
+    if asked.write and fair.held():
+        parser.error(fair.line())
     fits = [row(["an epoch of fit", "", "scikit-learn", "fastmlp", "times faster"]), row(["---", "---", *3 * ["---:"]])]
     predictions = [row(["predict", "rows", "scikit-learn", "fastmlp", "times faster"]), row(["---", *4 * ["---:"]])]
     calls = [
@@ -165,8 +167,6 @@ def main(arguments: list[str] | None = None) -> None:
     tables = "\n".join([*fits, "", *calls, "", *predictions])
     print(fair.line())
     if asked.write:
-        if fair.held():
-            parser.error(f"{fair.line()}; nothing was written")
         text = PAGE.read_text()
         begin, end = "<!-- estimators -->\n", "<!-- /estimators -->"
         before, rest = text.split(begin)

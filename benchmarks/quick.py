@@ -72,18 +72,18 @@ def table(medians: dict[tuple[str, str], float]) -> str:
     return "\n".join(lines)
 
 
-def main() -> None:
+def main(given: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--write", action="store_true", help="put the table into README.md")
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(given)
+    if arguments.write and fair.held():
+        parser.error(fair.line())
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     made = table(measure())
     print(made)
     print(fair.line())
     if arguments.write:
-        if fair.held():
-            parser.error(f"{fair.line()}; nothing was written")
         text = README.read_text()
         start, end = text.index(BEGIN) + len(BEGIN), text.index(END)
         README.write_text(f"{text[:start]}\n{made}\n{text[end:]}")
