@@ -115,7 +115,8 @@ def test_a_command_that_is_planted_is_listed(commands, monkeypatch, tmp_path):
 
 def test_the_documents_know_every_command(commands):
     """All but those that others start: a contestant's process."""
-    text = "".join((ROOT / "docs" / f"{name}.md").read_text() for name in ("benchmarks", "performance", "estimators"))
+    pages = ["docs/benchmarks.md", "docs/performance.md", "docs/estimators.md", "bench_results/README.md"]
+    text = "".join((ROOT / page).read_text() for page in pages)
     for name in set(commands.commands()) - {"contestant"}:
         there = {"suites": "python -m pytest benchmarks/suites", "asv": "asv run"}.get(name, f"benchmarks.{name}")
         assert there in text or f"python -m benchmarks {name}" in text, f"{name} is in no document"
