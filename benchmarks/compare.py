@@ -405,9 +405,9 @@ def main(arguments: list[str] | None = None) -> None:
         )
     except ValueError as error:
         parser.error(str(error))
-    print(table(result))
     for name, variables in fair.unfair(result).items():
         print(f"not fair: {name}: {fair.why_not(variables)}")
+    print(table(result))
     for entry in result["missing"]:
         print(f"left out: {entry['contestant']}, {entry['workload'] or 'everywhere'}: {entry['why']}")
     for workload, origin in result["data"].items():

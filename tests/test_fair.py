@@ -280,6 +280,7 @@ def test_a_planted_peer_that_is_held_back_makes_a_result_unfair(monkeypatch, tmp
     why = f":planted_held: {VARIABLE} held OpenBLAS back"
     out = capsys.readouterr().out
     assert [line for line in out.splitlines() if "not fair" in line] == [f"not fair: {why}"]
+    assert out.startswith("not fair")  # above the figures
     rows = {row["contestant"]: row for row in json.loads(place.read_text())["rows"]}
     assert {name: row["held_back"] for name, row in rows.items()} == {
         "fastmlp": [], "numpy": [], ":planted_held": [VARIABLE]
