@@ -408,6 +408,8 @@ def main(arguments: list[str] | None = None) -> None:
     for name, variables in fair.unfair(result).items():
         print(f"not fair: {name}: {fair.why_not(variables)}")
     print(table(result))
+    for name, what in fair.told(result).items():
+        print(f"BLAS of {name}: {what}")
     for entry in result["missing"]:
         print(f"left out: {entry['contestant']}, {entry['workload'] or 'everywhere'}: {entry['why']}")
     for workload, origin in result["data"].items():

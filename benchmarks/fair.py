@@ -106,6 +106,16 @@ def unfair(result: Mapping[str, Any]) -> dict[str, list[str]]:
     return {name: list(variables) for name, variables in found.items()}
 
 
+def told(result: Mapping[str, Any]) -> dict[str, str]:
+    """{contestant: what multiplied its matrices} of a result, in words; without those of which nothing was written."""
+    found: dict[str, dict[str, None]] = {}
+    for row in result["rows"]:
+        if "blas" in row:
+            of = found.setdefault(row["contestant"].rstrip("_"), {})
+            of.update(dict.fromkeys([NO_THREADPOOLCTL] if row["blas"] is None else sorted(row["blas"])))
+    return {name: ", ".join(of) or "no BLAS that threadpoolctl knows" for name, of in found.items()}
+
+
 def line() -> str:
     """For commands that time NumPy or scikit-learn in their own process: which BLAS, or why it is not fair."""
     if held():

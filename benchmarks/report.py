@@ -387,14 +387,8 @@ def unfair(result: Mapping[str, Any]) -> list[str]:
 
 def blas_list(result: Mapping[str, Any]) -> str:
     """What multiplied each contestant's matrices, one contestant to a line."""
-    said: dict[str, dict[str, None]] = {}
-    for row in result["rows"]:
-        if "blas" in row:
-            of = said.setdefault(label(row["contestant"]), {})
-            of.update(dict.fromkeys([fair.NO_THREADPOOLCTL] if row["blas"] is None else row["blas"]))
-    if not said:
-        return UNKNOWN_BLAS
-    return "\n".join(f"- {who}: {', '.join(of) or 'no BLAS that threadpoolctl knows'}" for who, of in said.items())
+    lines = [f"- {label(name)}: {what}" for name, what in fair.told(result).items()]
+    return "\n".join(lines) or UNKNOWN_BLAS
 
 
 def made_by(result: Mapping[str, Any]) -> str:
@@ -487,6 +481,8 @@ def terminal(result: Mapping[str, Any]) -> str:
     parts.append(legend([line for of in lines(result).values() for line in of], peers).replace("**", ""))
     if result.get("startup"):
         parts.append(f"From the start of a process to a trained xor\n{aligned(startup_table(result))}")
+    if peers and fair.told(result):
+        parts.append(f"BLAS\n{blas_list(result)}")
     if missing_list(result):
         parts.append(f"Not measured\n{missing_list(result)}")
     if data_list(result, replaced_only=True):

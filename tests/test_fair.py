@@ -281,6 +281,8 @@ def test_a_planted_peer_that_is_held_back_makes_a_result_unfair(monkeypatch, tmp
     out = capsys.readouterr().out
     assert [line for line in out.splitlines() if "not fair" in line] == [f"not fair: {why}"]
     assert out.startswith("not fair")  # above the figures
+    assert "\nBLAS of fastmlp: its own kernels (registers of " in out
+    assert "\nBLAS of numpy: " in out
     rows = {row["contestant"]: row for row in json.loads(place.read_text())["rows"]}
     assert {name: row["held_back"] for name, row in rows.items()} == {
         "fastmlp": [], "numpy": [], ":planted_held": [VARIABLE]
@@ -310,6 +312,12 @@ def test_the_report_of_a_fair_result_says_which_blas():
         "## BLAS\n\n- fastmlp: OpenBLAS 0.3.31 (Haswell)\n- NumPy: OpenBLAS 0.3.31 (Haswell)\n"
         "- scikit-learn: threadpoolctl is not installed: which BLAS ran is not known\n"
     ) in report.page(made, "mine")
+    assert (
+        "\n\nBLAS\n- fastmlp: OpenBLAS 0.3.31 (Haswell)\n- NumPy: OpenBLAS 0.3.31 (Haswell)\n"
+        "- scikit-learn: threadpoolctl is not installed"
+    ) in report.terminal(made)
+    made["rows"] = made["rows"][:1]  # fastmlp alone has nobody to be fair to
+    assert "BLAS" not in report.terminal(made).replace("OpenBLAS", "")
 
 
 def test_a_result_of_before_does_not_know():
