@@ -17,7 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from . import cores
+from . import cores, fair
 
 START_SECONDS = 600.0  # for imports, data and compiling
 ANSWER_SECONDS = 300.0
@@ -37,12 +37,11 @@ class Child:
         package = __package__ or "benchmarks"
         root = Path(__file__).parents[package.count(".") + 1]
         paths = [str(root), *filter(None, [os.environ.get("PYTHONPATH")])]
-        environment = {
-            **os.environ,
+        environment = fair.environment(
             **cores.environment(len(pins)),
-            "PYTHONPATH": os.pathsep.join(paths),
-            "TORCHINDUCTOR_COMPILE_THREADS": "1",  # no helpers that live on beside the others' turns
-        }
+            PYTHONPATH=os.pathsep.join(paths),
+            TORCHINDUCTOR_COMPILE_THREADS="1",  # no helpers that live on beside the others' turns
+        )
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115
         # As `python -m` has it, but for the path: that puts the folder it is called in first, and in a checkout this is
         # another fastmlp than the installed one that `fastmlp bench` measures.

@@ -30,7 +30,7 @@ from typing import Any
 import fastmlp
 from fastmlp.spec import DTYPES
 
-from . import contestants, cores, sources, startup
+from . import contestants, cores, fair, sources, startup
 from .children import Child, Failed
 from .contestant import workload_of
 from .figures import agrees, epochs_of_turn, rotated, summary
@@ -221,6 +221,8 @@ class Group:
                     "loss_ok": ok,
                     "share_of_peak": None,
                     "note": first[name]["note"],
+                    "blas": first[name]["blas"],
+                    "held_back": first[name]["held_back"],
                 }
             )
         return rows, self.missing, versions
@@ -403,7 +405,11 @@ def main(arguments: list[str] | None = None) -> None:
         )
     except ValueError as error:
         parser.error(str(error))
+    for name, variables in fair.unfair(result).items():
+        print(f"not fair: {name}: {fair.why_not(variables)}")
     print(table(result))
+    for name, what in fair.told(result).items():
+        print(f"BLAS of {name}: {what}")
     for entry in result["missing"]:
         print(f"left out: {entry['contestant']}, {entry['workload'] or 'everywhere'}: {entry['why']}")
     for workload, origin in result["data"].items():

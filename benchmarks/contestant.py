@@ -2,7 +2,9 @@
 
     python -m benchmarks.contestant NAME WORKLOAD DTYPE THREADS
 
-It first says {"ready": true, "prepare_s", "note", "versions", "tolerance"}, or {"missing": why}. Then:
+It first says {"ready": true, "prepare_s", "note", "versions", "tolerance", "blas", "held_back"}, or {"missing": why}.
+blas: what multiplies its matrices, and with which kernels, None where nobody can tell. held_back: the variables that
+have slowed it down (`fair.HELD_BACK`). Then:
 
     train 20    trains on for 20 epochs, in its own orders perhaps     {"seconds": 0.1}
     given 2     trains on for 2 epochs in fastmlp's orders             {}
@@ -25,7 +27,7 @@ from typing import Any
 
 import numpy as np
 
-from . import contestants
+from . import contestants, fair
 from .workloads import WORKLOADS, Workload
 
 
@@ -46,6 +48,8 @@ def start(name: str, workload: Workload, dtype: str, threads: int) -> tuple[Any,
     except contestants.Unable as error:
         return None, {"missing": str(error)}
     told = {"prepare_s": seconds, "note": contestant.note, "tolerance": contestant.tolerance}
+    products = getattr(module, "products", fair.blas)()  # where the library has its own, that threadpoolctl cannot see
+    told |= {"blas": products, "held_back": fair.held()}
     return contestant, {"ready": True, **told, "versions": module.versions()}
 
 

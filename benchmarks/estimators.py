@@ -20,6 +20,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from . import fair
+
 TURNS = 5
 SECONDS = 0.2  # of a turn, at least: what tells how many epochs it has
 PAGE = Path(__file__).parents[1] / "docs" / "estimators.md"
@@ -124,6 +126,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--dtypes", default="float64,float32")
     parser.add_argument("--write", action="store_true", help=f"puts the tables into {PAGE.name}")
     asked = parser.parse_args(arguments)
+    if asked.write and fair.held():
+        parser.error(fair.line())
     fits = [row(["an epoch of fit", "", "scikit-learn", "fastmlp", "times faster"]), row(["---", "---", *3 * ["---:"]])]
     predictions = [row(["predict", "rows", "scikit-learn", "fastmlp", "times faster"]), row(["---", *4 * ["---:"]])]
     calls = [
@@ -161,6 +165,7 @@ def main(arguments: list[str] | None = None) -> None:
             calls.append(row([name, f"{rows}", f"{a * 1e6:,.0f} us", f"{b * 1e6:,.0f} us", f"{ratio:.1f}"]))
             print(calls[-1], flush=True)
     tables = "\n".join([*fits, "", *calls, "", *predictions])
+    print(fair.line())
     if asked.write:
         text = PAGE.read_text()
         begin, end = "<!-- estimators -->\n", "<!-- /estimators -->"

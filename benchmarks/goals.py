@@ -17,6 +17,8 @@ from typing import Any
 
 from fastmlp.spec import DTYPES
 
+from . import fair
+
 NARROW = ("digits", "tab", "letter", "policy", "matexp", "pinn")
 WIDE = ((784, 128, 10), (784, 512, 512, 10), (1024, 1024, 1024, 10))
 ROW = (64, 100, 10)
@@ -185,6 +187,7 @@ def measure() -> dict[str, Any]:
             found["threads"][name] = {dtype: scaling.gain(workload, dtype) for dtype in workload.dtypes}
     for name in MEMORY:
         found["memory"][name] = {dtype: memory.measure(WORKLOADS[name], dtype)["ratio"] for dtype in DTYPES}
+    found["blas"], found["held_back"] = fair.blas(), fair.held()
     return found
 
 
@@ -197,6 +200,7 @@ def main(arguments: list[str] | None = None) -> None:
     path.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     for goal in goals(result):
         print("  ".join(goal.row))
+    print(fair.line())
 
 
 if __name__ == "__main__":

@@ -30,6 +30,7 @@ import numpy as np
 
 from fastmlp.spec import DTYPES, Spec
 
+from . import fair
 from .workloads import WORKLOADS, Workload
 
 DEFAULT = ("xor-2000000", "mnist", "mnist-wide", "wide")
@@ -63,6 +64,7 @@ def measure(workload: Workload, dtype: str) -> dict[str, Any]:
         for task in ("data", "warm", "fit"):
             ended = subprocess.run(
                 [sys.executable, "-m", "benchmarks.memory", _CHILD, task, workload.name, dtype, folder],
+                env=fair.environment(),
                 stdout=subprocess.PIPE,
                 check=True,
             )

@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import os
 import statistics
 import subprocess
 import sys
@@ -22,7 +21,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-HELD_BACK = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")  # they halve the speed of NumPy's products
 TURN = 0.03  # seconds of one measurement
 FIRST = (
     "import numpy as np, fastmlp; x = np.ones((40, 20)); fastmlp.Model([20, 16, 3]).fit(x, np.arange(40) % 3, epochs=2)"
@@ -120,10 +118,12 @@ class Side:
     """A checkout, and its process."""
 
     def __init__(self, checkout: str, cpus: str, caches: Path, number: int) -> None:
-        kept = {name: value for name, value in os.environ.items() if name not in HELD_BACK}
+        from benchmarks import fair  # not above: this file is a child's script, too, and an older checkout has no fair
+
         self.caches, self.cpus = caches / str(number), ["taskset", "-c", cpus] if cpus else []
         self.caches.mkdir()
-        self.env = {**kept, "PYTHONPATH": str(Path(checkout).resolve()), "FASTMLP_CACHE_DIR": str(self.caches / "warm")}
+        paths, cache = str(Path(checkout).resolve()), str(self.caches / "warm")
+        self.env = fair.environment(PYTHONPATH=paths, FASTMLP_CACHE_DIR=cache)
         command = [*self.cpus, sys.executable, str(Path(__file__).resolve()), "--child"]
         self.process = subprocess.Popen(
             command, env=self.env, cwd=checkout, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE

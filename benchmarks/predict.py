@@ -24,6 +24,7 @@ import numpy as np
 from fastmlp import Model
 from fastmlp.spec import DTYPES
 
+from . import fair
 from .cores import chosen, pinned
 from .peak import peak
 
@@ -131,6 +132,7 @@ def main(arguments: list[str] | None = None) -> None:
                     share = rows * flops / ours / 1e3 / most
                     network = "-".join(map(str, layers))
                     print(f"{network} {dtype} {rows:,}: {figures} us; {min(others) / ours:.1f} {share:.0%}", flush=True)
+    print(fair.line())
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ for name in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS"):
 
 import numpy as np  # noqa: E402
 
-from . import exercise  # noqa: E402
+from . import exercise, fair  # noqa: E402
 
 README = Path(__file__).parent.parent / "README.md"
 BEGIN, END = "<!-- timing -->", "<!-- /timing -->"
@@ -72,14 +72,17 @@ def table(medians: dict[tuple[str, str], float]) -> str:
     return "\n".join(lines)
 
 
-def main() -> None:
+def main(given: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--write", action="store_true", help="put the table into README.md")
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(given)
+    if arguments.write and fair.held():
+        parser.error(fair.line())
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     made = table(measure())
     print(made)
+    print(fair.line())
     if arguments.write:
         text = README.read_text()
         start, end = text.index(BEGIN) + len(BEGIN), text.index(END)

@@ -2,11 +2,12 @@
 
     python -m benchmarks.report               of every result in bench_results/, and README.md's table
     python -m benchmarks.report FILE          of this one, beside it
-    python -m benchmarks.report [FILE] --check    writes nothing; a line for each stale file, and status 1
+    python -m benchmarks.report [FILE] --check    writes nothing; a line for each stale or unfair file, and status 1
 
 Of NAME.json are made NAME.md and the pictures NAME-ratios.svg, NAME-rows.svg, NAME-peak.svg and NAME-startup.svg, each
 as far as the result has something to show. README.md's table is made from the result that has the most rows; of equals,
-from the newest. Pictures need matplotlib; checking them does not.
+from the newest. Pictures need matplotlib; checking them does not. A result in which a contestant was held back by its
+environment (`benchmarks/fair.py`) is not fair: its pages begin with that, and so does each report of it.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from typing import Any
 
 from fastmlp.spec import DTYPES
 
-from . import plots
+from . import fair, plots
 from .goals import goals
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -50,6 +51,7 @@ ONE_THREAD = "a second thread gains fastmlp less than its peers"  # where it win
 GOALS = "One core but where it is said otherwise; peers' times over fastmlp's. In bold what is missed."
 TOO_FAST = 2.0  # times the peak, which is measured beside on a machine that drifts
 UNKNOWN = "no reason known yet"
+UNKNOWN_BLAS = "Which BLAS each ran, and whether its environment held it back, was not written down then."
 
 
 # ---------------------------------------------------------------------------------------------------------
@@ -366,12 +368,27 @@ def notes_list(result: Mapping[str, Any]) -> str:
     )
 
 
+def bold_lines(said: Sequence[str]) -> str:
+    return "\n\n".join(f"**{cell(one)}**" for one in said)
+
+
 def _and(names: Sequence[str]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 # ---------------------------------------------------------------------------------------------------------
 # Pages
+
+
+def unfair(result: Mapping[str, Any]) -> list[str]:
+    """Why the result is not fair, one contestant to a line; [] where nobody was held back."""
+    return [f"not fair: {label(name)}: {fair.why_not(variables)}" for name, variables in fair.unfair(result).items()]
+
+
+def blas_list(result: Mapping[str, Any]) -> str:
+    """What multiplied each contestant's matrices, one contestant to a line."""
+    lines = [f"- {label(name)}: {what}" for name, what in fair.told(result).items()]
+    return "\n".join(lines) or UNKNOWN_BLAS
 
 
 def made_by(result: Mapping[str, Any]) -> str:
@@ -390,7 +407,7 @@ def page(result: Mapping[str, Any], name: str) -> str:
     peers = peers_of(result)
     groups = lines(result)
     drawn = {kind: f"![{plots.PICTURES[kind].alt}]({name}-{kind}.svg)" for kind in plots.shown(result)}
-    parts = [f"{STAMP}{name}.json -->\n# {name}", made_by(result)]
+    parts = [f"{STAMP}{name}.json -->\n# {name}", made_by(result), bold_lines(unfair(result))]
     parts += [legend([line for of in groups.values() for line in of], peers)]
     parts += [drawn[kind] for kind in ("ratios", "rows", "peak") if kind in drawn]
     for (dtype, threads), of in groups.items():
@@ -402,7 +419,8 @@ def page(result: Mapping[str, Any], name: str) -> str:
     if result.get("startup"):
         what = "A fresh process, from its start to a trained xor:"
         parts += ["## Start-up", what, startup_table(result), drawn.get("startup", "")]
-    lists = {"Not measured": missing_list(result), "Data": data_list(result), "Notes": notes_list(result)}
+    lists = {"Not measured": missing_list(result), "BLAS": blas_list(result)}
+    lists |= {"Data": data_list(result), "Notes": notes_list(result)}
     for title, text in lists.items():
         if text:
             parts += [f"## {title}", text]
@@ -430,7 +448,7 @@ def readme_table(result: Mapping[str, Any], name: str) -> str:
                 continue
             row += [f"{micro(ours['us_step'])} us{_mark(ours)}", percent(ours.get("share_of_peak")), _best(line)]
         rows.append(row)
-    parts = [table(header, rows)]
+    parts = [bold_lines(unfair(result)), table(header, rows)]
     reasons: dict[tuple[str, str], list[str]] = {}
     for dtype in dtypes:
         for line in found[dtype].values():
@@ -450,19 +468,21 @@ def readme_table(result: Mapping[str, Any], name: str) -> str:
         parts.append(
             f"<details><summary>Goals, and what was reached</summary>\n\n{GOALS}\n\n{goals_table(result)}\n\n</details>"
         )
-    return "\n\n".join(parts)
+    return "\n\n".join(part for part in parts if part)
 
 
 def terminal(result: Mapping[str, Any]) -> str:
     """The tables of `fastmlp bench`."""
     peers = peers_of(result)
-    parts = []
+    parts = ["\n".join(unfair(result))]
     for (dtype, threads), of in lines(result).items():
         parts += [f"{dtype}, {cores(threads)}\n{aligned(speed_table(of, peers, reasons=False))}", standing(of)]
         parts.append("\n".join(f"- {line.workload}: {line.reason}" for line in of if line.lost))
     parts.append(legend([line for of in lines(result).values() for line in of], peers).replace("**", ""))
     if result.get("startup"):
         parts.append(f"From the start of a process to a trained xor\n{aligned(startup_table(result))}")
+    if peers and fair.told(result):
+        parts.append(f"BLAS\n{blas_list(result)}")
     if missing_list(result):
         parts.append(f"Not measured\n{missing_list(result)}")
     if data_list(result, replaced_only=True):
@@ -572,12 +592,14 @@ def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> int:
     except (ValueError, OSError, ImportError) as error:
         print(f"benchmarks.report: {error}", file=sys.stderr)
         return 2
-    for one in said:
+    bad = [f"{path}: {why}" for path, result in found.items() for why in unfair(result)]
+    for one in [*bad, *said]:
         print(one)
+    if bad and args.check:
+        print(f"{len(bad)} not fair: measure again with python -m benchmarks.compare", file=sys.stderr)
     if said and args.check:
         print(f"{len(said)} stale: python -m benchmarks.report{f' {args.file}' if args.file else ''}", file=sys.stderr)
-        return 1
-    return 0
+    return int(bool(args.check and (said or bad)))
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from typing import Any
 
 import fastmlp
 
-from . import cores
+from . import cores, fair
 
 # What `fastmlp demo xor` trains. It prints the seconds of its parts; what the parent sees beyond them is Python's.
 SCRIPT = """
@@ -43,7 +43,7 @@ def run(cache: str, pins: Sequence[int]) -> dict[str, Any]:
         f"import sys; sys.path.insert(0, {root!r})\n{SCRIPT}"  # before the folder it is called in, maybe a checkout
     )
     paths = os.pathsep.join([root, *filter(None, [os.environ.get("PYTHONPATH")])])
-    environment = {**os.environ, **cores.environment(len(pins)), "FASTMLP_CACHE_DIR": cache, "PYTHONPATH": paths}
+    environment = fair.environment(**cores.environment(len(pins)), FASTMLP_CACHE_DIR=cache, PYTHONPATH=paths)
     with cores.pinned(pins):
         start = time.perf_counter()
         ended = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, check=True)

@@ -10,6 +10,7 @@ import tracemalloc
 from pathlib import Path
 
 import fastmlp
+from benchmarks import fair
 from benchmarks.peak import peak
 from benchmarks.suites.training import TABLE, Fit, epochs_of
 from benchmarks.workloads import SERIES, WORKLOADS
@@ -116,7 +117,8 @@ class Start:
 
     def process(self, cache, dtype):
         here = [str(Path(fastmlp.__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
-        environment = {**os.environ, "FASTMLP_CACHE_DIR": str(cache), "PYTHONPATH": os.pathsep.join(filter(None, here))}
+        paths = os.pathsep.join(filter(None, here))
+        environment = fair.environment(FASTMLP_CACHE_DIR=str(cache), PYTHONPATH=paths)
         command = [sys.executable, "-c", SCRIPT.format(dtype=dtype)]
         start = time.perf_counter()
         subprocess.run(command, env=environment, check=True, cwd=cache.parent)

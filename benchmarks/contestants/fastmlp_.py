@@ -22,6 +22,12 @@ def versions() -> dict[str, str]:
     return version_of("numba", "llvmlite")
 
 
+def products() -> list[str]:
+    from fastmlp.target import target
+
+    return [f"its own kernels (registers of {target().register} bytes)"]
+
+
 class Contestant(Base):
     note = "between a fit's first epoch and its last, whose losses are recorded; as many threads as fit itself chooses"
 

@@ -22,6 +22,9 @@ def available() -> str | None:
     return None if any(shutil.which(name) for name in compilers if name) else "torch.compile needs a C++ compiler"
 
 
+products = eager.products
+
+
 class Contestant(eager.Contestant):
     note = "orders are drawn outside of the timer; forward, backward and update are one compiled graph"
 

@@ -19,6 +19,17 @@ def versions() -> dict[str, str]:
     return version_of("torch")
 
 
+def products() -> list[str]:
+    """As PyTorch tells it: its BLAS is a part of its own library, where threadpoolctl does not look."""
+    import torch
+
+    told = (line.strip(" -") for line in torch.__config__.show().splitlines())
+    libraries = [line.partition(" for ")[0] for line in told if "MKL" in line or "Math Kernel Library" in line]
+    libraries = [line.replace("Intel(R) ", "") for line in libraries if not line.startswith("Build settings")]
+    capability = torch.backends.cpu.get_cpu_capability()
+    return [f"{', '.join(libraries) or 'its own BLAS'} ({capability})"]
+
+
 class Contestant(Base):
     note = "orders are drawn outside of the timer; Adam is the fused one"
 

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from .. import cores
+from .. import cores, fair
 
 os.environ.update(cores.environment(1))  # NumPy's BLAS reads them when it is imported
 
@@ -39,6 +39,8 @@ def one_core():
 
 
 def pytest_report_header(config):
+    import numpy  # noqa: F401 - it loads the BLAS that is told
+
     import fastmlp
 
-    return f"measures fastmlp {fastmlp.__version__} in {fastmlp.__path__[0]}"
+    return [f"measures fastmlp {fastmlp.__version__} in {fastmlp.__path__[0]}", fair.line()]

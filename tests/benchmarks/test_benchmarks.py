@@ -1,5 +1,6 @@
 """The benchmarks run, and have a row for everything that there is. No timing decides anything."""
 
+import subprocess
 import sys
 from pathlib import Path
 
@@ -70,3 +71,88 @@ def test_predictions_are_timed_beside_numpys(options, dtype):
         assert shapes.pop("predictor", (2,)) == (2,)
         assert set(shapes.values()) == {(count, 2)}
         assert all(microseconds > 0 for microseconds in predict.measure(found, turns=1).values())
+
+
+# ---------------------------------------------------------------------------------------------------------
+# python -m benchmarks
+
+
+@pytest.fixture
+def commands(options, monkeypatch):
+    """benchmarks/__main__.py"""
+    import importlib
+
+    return importlib.import_module("benchmarks.__main__")
+
+
+def runs_itself(folder):
+    """By the text alone: files that do something when they are run, but for the list itself; and folders."""
+    files = {path.stem for path in folder.glob("*.py") if '__name__ == "__main__"' in path.read_text()} - {"__main__"}
+    inner = {"contestants"}  # imported only
+    return files | {path.name for path in folder.iterdir() if (path / "__init__.py").is_file()} - inner
+
+
+def test_every_command_is_listed_with_a_line(commands, capsys):
+    known = commands.commands()
+    assert set(known) == runs_itself(ROOT / "benchmarks")
+    assert commands.main([]) == 0
+    printed = capsys.readouterr().out.splitlines()
+    for name, line in known.items():
+        assert line.endswith((".", "?")), name
+        assert [shown for shown in printed if shown.split()[:1] == [name]] == [f"    {name:10}  {line}"]
+    assert commands.main(["--help"]) == 0
+    assert capsys.readouterr().out.splitlines() == printed
+    assert max(map(len, printed)) <= 140
+
+
+def test_a_command_that_is_planted_is_listed(commands, monkeypatch, tmp_path):
+    (tmp_path / "planted.py").write_text('"""One line.\n\nMore."""\nif __name__ == "__main__":\n    pass\n')
+    (tmp_path / "library.py").write_text('"""No command."""\n')
+    monkeypatch.setattr(commands, "FOLDER", tmp_path)
+    assert commands.commands() == {"planted": "One line."}
+    assert runs_itself(tmp_path) == {"planted"}
+
+
+def test_the_documents_know_every_command(commands):
+    """All but those that others start: a contestant's process."""
+    pages = ["docs/benchmarks.md", "docs/performance.md", "docs/estimators.md", "bench_results/README.md"]
+    text = "".join((ROOT / page).read_text() for page in pages)
+    for name in set(commands.commands()) - {"contestant"}:
+        there = {"suites": "python -m pytest benchmarks/suites", "asv": "asv run"}.get(name, f"benchmarks.{name}")
+        assert there in text or f"python -m benchmarks {name}" in text, f"{name} is in no document"
+
+
+def test_an_unknown_command_is_refused_in_words(commands, capsys):
+    assert commands.main(["compair"]) == 2
+    assert "command='compair' is not known: use one of asv, compare, " in capsys.readouterr().err
+
+
+def test_a_command_gets_its_arguments_and_gives_its_status(tmp_path):
+    def run(*words):
+        command = [sys.executable, "-m", "benchmarks", *words]
+        return subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT, timeout=120)
+
+    (tmp_path / "no.json").write_text("{}")
+    ended = run("report", str(tmp_path / "no.json"))
+    assert ended.returncode == 2
+    assert "no.json is no result" in ended.stderr
+    ended = run("compare", "--workload", "xar")
+    assert ended.returncode == 2
+    assert "workload='xar' is not known" in ended.stderr
+
+
+@pytest.mark.parametrize(("name", "program"), [("suites", "pytest"), ("asv", "asv")])
+def test_a_folder_s_program_is_started_without_variables_that_hold_back(commands, monkeypatch, name, program):
+    seen = []
+    monkeypatch.setenv("OPENBLAS_CORETYPE", "Nehalem")
+
+    def run(command, env, **more):
+        seen.append((command, env))
+        return subprocess.CompletedProcess(command, 5)
+
+    monkeypatch.setattr(commands.subprocess, "run", run)
+    assert commands.main([name, "--more"]) == 5
+    ((command, env),) = seen
+    assert command[1:3] == ["-m", program]
+    assert command[-1] == "--more"
+    assert "OPENBLAS_CORETYPE" not in env

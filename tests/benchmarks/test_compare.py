@@ -154,7 +154,7 @@ def test_squares_by_gradient_descent_are_the_same(name):
 def test_seconds_of_an_epoch_become_microseconds_of_a_step(monkeypatch):
     """Four batches an epoch; and a contestant's turns are its own."""
     group = compare.Group("tab@100", "float64", [0], True)
-    first = {"versions": {}, "tolerance": 0.0, "prepare_s": 1.0, "note": ""}
+    first = {"versions": {}, "tolerance": 0.0, "prepare_s": 1.0, "note": "", "blas": [], "held_back": []}
 
     def start(name):
         group.children[name] = SimpleNamespace(first=first, end=lambda: None)

@@ -4,9 +4,12 @@
 pytest-benchmark nor asv.
 """
 
+import ast
 import inspect
 import json
 import math
+import shutil
+import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -218,3 +221,67 @@ def test_asv_is_set_up_for_this_repository():
     assert all(f"/{conf[folder]}".startswith("/.asv/") for folder in ("env_dir", "html_dir"))
     assert ".asv/" in ignored
     assert conf["results_dir"] == "bench_results/asv"
+
+
+# ---------------------------------------------------------------------------------------------------------
+# The committed baseline
+
+BASELINE = ROOT / "bench_results" / "asv" / "zen3"
+MOST_BYTES = 200_000  # of the baseline's files together
+
+
+def baseline():
+    """{name of a benchmark: (results, its parameters' values)} of the one committed file."""
+    (path,) = BASELINE.glob("*-virtualenv-*.json")
+    return {name: (of[0], of[1]) for name, of in json.loads(path.read_text())["results"].items()}
+
+
+def test_the_baseline_is_small_and_names_no_place():
+    files = sorted(BASELINE.iterdir())
+    assert [path.name for path in files] == ["12d7c202-virtualenv-py3.11.json", "machine.json"]
+    assert sum(path.stat().st_size for path in files) < MOST_BYTES
+    text = "".join(path.read_text() for path in files)
+    assert not any(place in text for place in ("/tmp", "/home", "/root", "\\Users"))
+    machine = json.loads((BASELINE / "machine.json").read_text())
+    assert machine["machine"] == BASELINE.name
+    assert "Zen 3" in machine["cpu"]
+
+
+def test_the_baseline_is_of_what_asv_measures(asv, training):
+    known = {f"{Path(sys.modules[made.__module__].__file__).stem}.{made.__name__}.{name}": made
+             for made, name in measurements(asv)}  # fmt: skip
+    found = baseline()
+    assert set(found) <= set(known)
+    assert "training.Steps.time_step" in found
+    for name, (values, parameters) in found.items():
+        params = known[name].params
+        lists = [params] if isinstance(params[0], str) else params  # asv takes one list, too
+        assert [[*map(ast.literal_eval, of)] for of in parameters] == [[*of] for of in lists]
+        assert len(values) == math.prod(map(len, parameters))
+    steps = [value for value in found["training.Steps.time_step"][0] if math.isfinite(value)]
+    assert len(steps) == sum(len(workload.dtypes) for workload in training.TABLE.values())
+    assert all(0 < value < 10 for value in steps)
+
+
+@pytest.mark.parametrize(
+    ("place", "ignored"),
+    [
+        ("asv/benchmarks.json", True),
+        ("asv/their-machine/machine.json", True),
+        ("asv/their-machine/0123abcd-virtualenv-py3.12.json", True),
+        ("asv/zen3/0123abcd-virtualenv-py3.11.json", True),
+        ("asv/zen3/machine.json", False),
+        ("asv/zen3/12d7c202-virtualenv-py3.11.json", False),
+        ("zen5.json", False),
+    ],
+)
+def test_a_user_s_own_results_are_ignored_by_git(tmp_path, place, ignored):
+    """By git itself, in a repository that has these files alone."""
+    if not shutil.which("git"):
+        pytest.skip("git is not installed")
+    subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)
+    shutil.copy(ROOT / ".gitignore", tmp_path)
+    (tmp_path / "bench_results").mkdir()
+    shutil.copy(ROOT / "bench_results" / ".gitignore", tmp_path / "bench_results")
+    command = ["git", "-C", str(tmp_path), "check-ignore", "-q", f"bench_results/{place}"]
+    assert (subprocess.run(command, check=False).returncode == 0) == ignored

@@ -45,7 +45,7 @@ def fake(folder, made):
     """The package `benchmarks` in a folder, with a compare that returns a result."""
     package = folder / "benchmarks"
     package.mkdir()
-    for name in ("__init__.py", "report.py", "goals.py", "plots.py"):
+    for name in ("__init__.py", "fair.py", "report.py", "goals.py", "plots.py"):
         shutil.copy(ROOT / "benchmarks" / name, package / name)
     (package / "compare.py").write_text(f"made = {made!r}\n{COMPARE}")
 
