@@ -120,3 +120,134 @@ def test_numbers_in_hex_are_what_c_reads():
         assert float.fromhex(in_hex(number)) == number
     assert in_hex(np.float64(1)) == "0x1p+0"
     assert in_hex(np.uint32(23)) == "0x00000017"
+
+
+# ---------------------------------------------------------------------------------------------------------
+# README.md, the first steps, and the links of all pages
+
+
+def test_the_readme_prints_what_it_says():
+    """Our own blocks; that of PyTorch where it is installed."""
+    text = (ROOT / "README.md").read_text()
+    blocks = [block.group() for block in BLOCK.finditer(text)]
+    assert len(blocks) == text.count("```python") == 2
+    assert [("import torch" in block, "<!-- prints -->" in block) for block in blocks] == [(False, True), (True, False)]
+    for block in blocks:
+        if "import torch" in block:
+            try:
+                import torch  # noqa: F401
+            except ImportError:
+                continue
+        ((printed, stated),) = run_page(block)
+        assert printed == (stated or "")
+
+
+def test_the_first_steps_print_what_they_say(monkeypatch, tmp_path):
+    pytest.importorskip("sklearn", reason="scikit-learn is not installed: the page's tables are missing")
+    monkeypatch.chdir(tmp_path)
+    check_page(ROOT / "docs" / "quickstart.md")
+
+
+def test_the_readme_is_short():
+    text = (ROOT / "README.md").read_text()
+    assert text.count("\n") < LINES
+    assert "Goals" not in text  # a page of bench_results/ has their table
+
+
+def leads(result):
+    """{dtype: {workload: the best peer's time over fastmlp's}} on one core, for the workloads of README.md's table."""
+    times = {}
+    for row in result["rows"]:
+        if row["threads"] == 1 and not re.fullmatch(r"xor-\d+", row["workload"]):
+            times.setdefault((row["dtype"], row["workload"]), {})[row["contestant"]] = row["us_step"]
+    found = {}
+    for (dtype, workload), of in times.items():
+        ours = of.pop("fastmlp")
+        found.setdefault(dtype, {})[workload] = min(of.values()) / ours
+    return found
+
+
+def test_the_readme_s_sentences_are_its_result_s():
+    """The figures of the second bullet, and those below PyTorch's program."""
+    text = re.sub(r"\s+", " ", (ROOT / "README.md").read_text())
+    name = re.search(r"\[the whole result\]\(bench_results/(\w+)\.md\)", text).group(1)
+    assert f"](bench_results/{name}-ratios.svg)" in text
+    result = json.loads((ROOT / "bench_results" / f"{name}.json").read_text())
+    said = {}
+    for dtype, of in leads(result).items():
+        won = [ratio for ratio in of.values() if ratio >= 1]
+        said[dtype] = f"{min(won):.1f} to {max(won):.1f}", len(won), len(of)
+    (f64, won64, all64), (f32, won32, all32) = said["float64"], said["float32"]
+    assert f"Of {all64} workloads in float64, a training step takes {f64} times as long with the fastest of" in text
+    assert f"on {won64}; in float32, {f32} times as long on {won32} of {all32}." in text
+    times = {
+        row["contestant"]: row["us_step"]
+        for row in result["rows"]
+        if (row["workload"], row["dtype"], row["threads"]) == ("xor", "float64", 1)
+    }
+    assert (
+        f"takes {times['fastmlp']:.1f} us with fastmlp and {times['torch_eager']:.0f} us with PyTorch (xor in float64, "
+        "one core; `python -m benchmarks.compare --workload xor`)" in text
+    )
+
+
+def anchors(text):
+    """A page's anchors, as GitHub makes them of its headings."""
+    text = re.sub(r"^```.*?^```$", "", text, flags=re.MULTILINE | re.DOTALL)
+    found = set()
+    for heading in re.findall(r"^#+ +(.*?) *$", text, re.MULTILINE):
+        heading = re.sub(r"\[(.*?)\]\(.*?\)", r"\1", heading)
+        anchor = re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+        found.add(anchor if anchor not in found else f"{anchor}-1")
+    return found
+
+
+def links(path):
+    """(page or None, anchor or "") of each relative link of a page."""
+    text = re.sub(r"^```.*?^```$", "", path.read_text(), flags=re.MULTILINE | re.DOTALL)
+    for target in re.findall(r"\]\(([^()\s]+)\)", re.sub(r"`[^`\n]*`", "", text)):
+        if not re.match(r"[a-z]+:", target):
+            page, _, anchor = target.partition("#")
+            yield (path.parent / page).resolve() if page else path, anchor
+
+
+def broken(path):
+    """The links of a page that lead nowhere."""
+    for target, anchor in links(path):
+        if not target.exists() or (anchor and anchor not in anchors(target.read_text())):
+            yield f"{target.name}#{anchor}"
+
+
+def reached(start):
+    """The pages that links lead to from a page, itself included."""
+    found, waiting = set(), [start]
+    while waiting:
+        page = waiting.pop()
+        if page not in found:
+            found.add(page)
+            waiting += [target for target, _ in links(page) if target.suffix == ".md" and target.exists()]
+    return found
+
+
+def test_every_link_leads_somewhere():
+    for page in PAGES:
+        assert list(broken(page)) == [], page.name
+
+
+def test_every_page_is_reached():
+    assert set(PAGES) <= reached(ROOT / "README.md")
+    index = ROOT / "docs" / "README.md"
+    own = {page for page in PAGES if page.parent.name != "bench_results"}
+    assert own - {index} <= {target for target, _ in links(index)}
+
+
+def test_the_checks_of_links_see_what_is_wrong(tmp_path):
+    (tmp_path / "a.md").write_text("# A page\n\n[b](b.md#there-it-is), [none](c.md), `[code](d.md)`\n")
+    (tmp_path / "b.md").write_text(
+        "## There, it is\n\n```\n[e](e.md)\n# no heading\n```\n\n[a](a.md#a-pag) [x](#there-it-is)\n"
+    )
+    (tmp_path / "f.md").write_text("Nobody links to it.\n")
+    assert list(broken(tmp_path / "a.md")) == ["c.md#"]
+    assert list(broken(tmp_path / "b.md")) == ["a.md#a-pag"]
+    assert {page.name for page in reached(tmp_path / "a.md")} == {"a.md", "b.md"}
+    assert anchors("# `Code` and (more)\n## Twice\n## Twice\n") == {"code-and-more", "twice", "twice-1"}
