@@ -518,12 +518,6 @@ def test_the_page_prints_what_it_says():
         assert printed == stated
 
 
-def test_the_readme_prints_what_it_says():
-    text = (Path(__file__).parents[2] / "README.md").read_text().split("## In scikit-learn\n")[1]
-    (printed, stated), *_ = run_page(text.replace("```\n\n```text", "```\n\n<!-- prints -->\n```text", 1))
-    assert printed == stated
-
-
 def test_a_copy_predicts_by_the_networks_dtype():
     """Whatever dtype coefs_ were given meanwhile."""
     X, y = load_iris(return_X_y=True)
