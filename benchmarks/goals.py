@@ -1,4 +1,4 @@
-"""The goals for speed, start-up and memory beside what was measured: a table of NAME.md, and of README.md.
+"""The goals for speed, start-up and memory beside what was measured: a table of NAME.md.
 
     python -m benchmarks.goals bench_results/NAME.json     measures predictions, threads and memory, and adds them
 

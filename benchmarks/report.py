@@ -448,7 +448,9 @@ def readme_table(result: Mapping[str, Any], name: str) -> str:
                 continue
             row += [f"{micro(ours['us_step'])} us{_mark(ours)}", percent(ours.get("share_of_peak")), _best(line)]
         rows.append(row)
-    parts = [bold_lines(unfair(result)), table(header, rows)]
+    machine = result["made"]["machine"]
+    made = f"{machine['cpu']}, {result['made']['when'][:10]}; [the whole result](bench_results/{name}.md)."
+    parts = [bold_lines(unfair(result)), made, table(header, rows)]
     reasons: dict[tuple[str, str], list[str]] = {}
     for dtype in dtypes:
         for line in found[dtype].values():
@@ -456,18 +458,9 @@ def readme_table(result: Mapping[str, Any], name: str) -> str:
                 reasons.setdefault((line.workload, line.reason), []).append(dtype)
     if reasons:
         told = [f"- {workload}, {_and(of)}: {reason}" for (workload, reason), of in reasons.items()]
-        parts.append("Lost there, in bold above:\n\n" + "\n".join(told))
+        parts.append("Where a peer is faster, in bold above:\n\n" + "\n".join(told))
     if any(OFF in text for row in rows for text in row):
         parts.append(f"{OFF}: its loss after the same steps is not the NumPy script's.")
-    machine = result["made"]["machine"]
-    made = f"{machine['cpu']}, {result['made']['when'][:10]}; [the whole result](bench_results/{name}.md)."
-    if "ratios" in plots.shown(result):
-        parts.append(f"![{plots.PICTURES['ratios'].alt}](bench_results/{name}-ratios.svg)")
-    parts.append(made)
-    if goals_table(result):
-        parts.append(
-            f"<details><summary>Goals, and what was reached</summary>\n\n{GOALS}\n\n{goals_table(result)}\n\n</details>"
-        )
     return "\n\n".join(part for part in parts if part)
 
 

@@ -49,7 +49,7 @@ def needed(first, folder=FOLDER):
 
 def asked_for():
     """The modules that `fastmlp bench` names, the script of a contestant's process, and the contestants."""
-    text = (ROOT / "fastmlp" / "bench_command.py").read_text()
+    text = (ROOT / "fastmlp" / "cli" / "bench.py").read_text()
     names = {*re.findall(r'_module\("(\w+)"\)', text)}
     assert names == {"compare", "report"}
     assert "from {package}.contestant import main" in (FOLDER / "children.py").read_text()

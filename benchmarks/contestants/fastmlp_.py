@@ -23,7 +23,7 @@ def versions() -> dict[str, str]:
 
 
 def products() -> list[str]:
-    from fastmlp.target import target
+    from fastmlp.system.cpu import target
 
     return [f"its own kernels (registers of {target().register} bytes)"]
 

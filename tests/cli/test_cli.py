@@ -1225,7 +1225,7 @@ def test_train_goes_on_from_a_checkpoint(run, small, tmp_path):
     run(*command, "-o", tmp_path / "alone")
     model = TableModel.load(tmp_path / "alone").model
     (tmp_path / "sitecustomize.py").write_text(
-        "import os\nfrom fastmlp import checkpoints\nreal, count = checkpoints.write, []\n"
+        "import os\nfrom fastmlp.storage import checkpoints\nreal, count = checkpoints.write, []\n"
         "def write(*arguments):\n    real(*arguments)\n    count.append(1)\n"
         "    if len(count) == 3: os.kill(os.getpid(), 9)\ncheckpoints.write = write\n"
     )
