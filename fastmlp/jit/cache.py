@@ -148,9 +148,9 @@ def _stamp() -> str | None:
 
 def version(package: str) -> str:
     """An installed package's version. Raises whatever damaged metadata makes of itself."""
-    for folder in sys.path:
+    for folder in filter(os.path.isabs, sys.path):  # not the working folder
         try:
-            found = [entry for entry in os.listdir(folder or ".") if entry.startswith(f"{package}-")]
+            found = [entry for entry in os.listdir(folder) if entry.startswith(f"{package}-")]
         except OSError:
             continue
         names = [entry[len(package) + 1 : -len(_METADATA)] for entry in found if entry.endswith(_METADATA)]
