@@ -11,21 +11,24 @@ import fastmlp
 from fastmlp import _moved
 
 
-@pytest.mark.parametrize("old", sorted(_moved.MOVED))
-def test_an_old_name_imports(old):
-    script = f"""
-import sys, warnings
+def test_old_names_import():
+    script = """
+import importlib, sys, warnings
+import fastmlp
+from fastmlp import _moved
 warnings.simplefilter("always")
-with warnings.catch_warnings(record=True) as told:
-    import fastmlp.{old}
-    from fastmlp import {old}
-new = sys.modules["fastmlp.{_moved.MOVED[old]}"]
-assert {old} is new is fastmlp.{old} is sys.modules["fastmlp.{old}"]
-assert new.__name__ == "fastmlp.{_moved.MOVED[old]}" == new.__spec__.name
-print(len({{(str(one.message), one.category.__name__, one.filename) for one in told}}), told and told[0].filename)
+for old, new in _moved.MOVED.items():
+    with warnings.catch_warnings(record=True) as told:
+        exec(f"import fastmlp.{old}\\nfrom fastmlp import {old} as found")
+    module = sys.modules[f"fastmlp.{new}"]
+    assert found is module is sys.modules[f"fastmlp.{old}"] is getattr(fastmlp, old), old
+    assert module.__name__ == f"fastmlp.{new}" == module.__spec__.name, old
+    said = {(str(one.message), one.category.__name__, one.filename) for one in told}
+    expected = (f"fastmlp.{old} is now fastmlp.{new}", "DeprecationWarning", "<string>")
+    assert said == (set() if old in _moved.IN_PICKLES else {expected}), (old, said)
+print(len(_moved.MOVED))
 """
-    count = in_another_process(script).split()[0]
-    assert count == ("0" if old in _moved.IN_PICKLES else "1")
+    assert in_another_process(script).split() == [str(len(_moved.MOVED))]
 
 
 @pytest.mark.parametrize(("package", "name"), [("engine", "train"), ("tables", "read")])
