@@ -17,7 +17,9 @@ from models import BACKENDS, labels, rows, said, targets
 
 from fastmlp import Model
 from fastmlp.engine import forward, numba_backend, reference_backend
-from fastmlp.engine.forward import FEW, ROW_BY_ROW, Forward
+from fastmlp.engine.choose import FEW_ROWS as FEW
+from fastmlp.engine.choose import ROW_BY_ROW
+from fastmlp.engine.forward import Forward
 from fastmlp.kernels import plan as at
 from fastmlp.predictor import Predictor
 from fastmlp.spec import DTYPES, HIDDEN, LOSSES

@@ -6,7 +6,7 @@ import numpy as np
 from bits import assert_same_bits, lines
 
 from fastmlp.engine import numba_backend, reference_backend
-from fastmlp.engine.buffers import fits_few
+from fastmlp.engine.choose import fits_few
 from fastmlp.losses import CrossEntropy, Huber, Quantile
 from fastmlp.reference import random
 from fastmlp.spec import HIDDEN, LOSSES, Spec

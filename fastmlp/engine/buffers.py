@@ -23,13 +23,8 @@ DENSE = {"streamed": "dense", "rowwise": "row", "layered": "wide"}  # each sched
 TILE_BYTES = 48 * 1024  # a tile's activations: a first cache, or a bit more; half of it makes xor 5 to 7 % slower
 SUMS_BYTES = 128 * 1024  # lanes of row sums kept in memory between tiles; beyond, a tile is a whole chunk
 SPAN = 2 * CHUNK  # rows of a layered pass: all layers' activations are kept
-LAYERED_WORK = 35_000  # multiplications for a row, from which the layered schedule pays
-SMALL_BATCH, SMALL_BATCH_WORK = 100, 150_000  # of batches of fewer rows: from this many
-LAYERED_WASTE = 1.2  # and this many of them at most for each that is needed
 GROUP_BYTES = 256 * 1024  # deltas that the layered schedule packs at once: some of the second cache
 TILED = ("streamed", "few")  # schedules whose rows come in tiles
-FEW_PARAMETERS = 150  # up to which batches of a few rows take 0.5 to 1.0 of the streamed schedule's time
-ONLINE_PARAMETERS = 1_000_000  # up to which a step takes so little time that nobody has to look for Ctrl-C in it
 DESCENT_WORK = 1_000_000_000  # parameters x rows of a batch that updates as it goes back, and so holds up Ctrl-C
 STEPS = 16384  # a call's updates, where each has numbers of its own
 
@@ -446,36 +441,6 @@ class Workspace:
                 count = min(self.tile, chunk + CHUNK - first, len(x) - first)
                 to = tiles.ctypes.data + slot * columns * self.stride * tiles.itemsize
                 self.call("layout.gather", _GATHER, rows.ctypes.data, 0, 0, first, count, columns, to, self.stride)
-
-
-def choose_schedule(spec: Spec, batch: int) -> str:
-    """The schedule for batches of this many rows.
-
-    Layered reaches more of the peak where layers are wide, but computes whole panels of units and has more to do
-    beside; measured on both sides of LAYERED_WORK, SMALL_BATCH_WORK and LAYERED_WASTE, see docs/performance.md.
-    """
-    if batch == 1:
-        return "rowwise"
-    work = padded = 0
-    for layer, (inputs, outputs) in enumerate(spec.shapes):
-        work += inputs * outputs * (3 if layer else 2)
-        padded += (inputs + inputs + 1) * whole_panels(outputs, spec.dtype)
-        padded += outputs * whole_panels(inputs, spec.dtype) if layer else 0
-    least = SMALL_BATCH_WORK if batch < SMALL_BATCH else LAYERED_WORK
-    return "layered" if work >= least and padded <= LAYERED_WASTE * work else "streamed"
-
-
-def goes_online(spec: Spec, training: Training, rows: int, weighed: bool) -> bool:
-    """Whether batches of one row are trained on by `online.train`: of several rows, and with plain updates."""
-    options = training.drops or training.prepares or training.objective is not None or weighed
-    plain = training.optimizer is None and training.constant and not options
-    return plain and rows > 1 and spec.loss_parameter is None and spec.parameters <= ONLINE_PARAMETERS
-
-
-def fits_few(spec: Spec, training: Training, batch: int, weighed: bool) -> bool:
-    """Whether `few.sum_batch` can do a batch of so many rows."""
-    options = training.drops or training.objective is not None or weighed or spec.loss_parameter is not None
-    return batch <= LINE // np.dtype(spec.dtype).itemsize and not options
 
 
 def outputs_first(inputs: int, outputs: int, dtype: str) -> bool:

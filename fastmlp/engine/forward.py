@@ -17,37 +17,20 @@ import numpy as np
 from fastmlp.checks import arrays
 from fastmlp.core import data
 from fastmlp.core.network import Network
-from fastmlp.engine import buffers, row_pieces
-from fastmlp.engine.buffers import Workspace, aligned, whole_panels
+from fastmlp.engine import choose, row_pieces
+from fastmlp.engine.buffers import Workspace, aligned
+from fastmlp.engine.choose import FEW_ROWS, ROW_BY_ROW
 from fastmlp.engine.thread_tuner import Pace
 from fastmlp.kernels import plan as at
 from fastmlp.kernels import registry
 from fastmlp.reference.arithmetic import CHUNK, LINE
 from fastmlp.spec import Spec
 
-ROW_BY_ROW = 3  # rows up to which the rowwise schedule is the fastest, or nearly: 64-100-10, 784-128-10, 2-8-8-2
-FEW = 32  # rows of a pass with small buffers
 COPIED = 4096  # numbers: to copy so few in and out takes less than to ask arrays for their addresses, 0.9 us each
 KEPT_BYTES = 2**21  # of a pass's buffers, or as many as the parameters have: beyond, it is not kept
 PIECES = (256, 128, 64)  # rows of layered pieces, as many as can be kept: 104, 103, 94 GFLOP/s for 784-128-10
 CONVERTED_BYTES = 2**21  # of rows that are converted at once
 HELD_WORK = 30_000  # multiplications, some 2 us, up to which Python's lock is held: to get it back may take 5 ms
-
-# Of a few rows, streamed computes a whole group; so layered pays from this many multiplications a row on, also where it
-# does twice as many as are needed: 784-100-10 in float32, 1.3 times, takes 13 us for 5 rows, and streamed 29.
-FEW_WORK, FEW_WASTE = 16_000, 2.0
-
-
-def choose_schedule(spec: Spec, rows: int) -> str:
-    """The schedule for predictions of so many rows: that of training, but for a few."""
-    if rows <= ROW_BY_ROW:
-        return "rowwise"
-    if rows <= FEW:
-        work = sum(inputs * outputs for inputs, outputs in spec.shapes)
-        padded = sum(inputs * whole_panels(outputs, spec.dtype) for inputs, outputs in spec.shapes)
-        if work >= FEW_WORK and padded <= FEW_WASTE * work:
-            return "layered"
-    return buffers.choose_schedule(spec, CHUNK)  # the same for all others, as passes are kept for them together
 
 
 class Forward:
@@ -63,10 +46,10 @@ class Forward:
         self.spec, self.parameters, self.backend, self._network = spec, parameters, backend, network
         self._dtype = np.dtype(spec.dtype)
         self._inputs = spec.inputs
-        small = FEW * sum(spec.layers) * self._dtype.itemsize <= KEPT_BYTES
-        most = max(ROW_BY_ROW, min(FEW, COPIED // spec.inputs)) if small else ROW_BY_ROW
+        small = FEW_ROWS * sum(spec.layers) * self._dtype.itemsize <= KEPT_BYTES
+        most = max(ROW_BY_ROW, min(FEW_ROWS, COPIED // spec.inputs)) if small else ROW_BY_ROW
         self.most = 0 if backend == "reference" else most  # rows that are copied
-        self._passes: tuple[list[Pass], list[Pass], list[Pass]] = [], [], []  # of ROW_BY_ROW, of FEW, of pieces
+        self._passes: tuple[list[Pass], list[Pass], list[Pass]] = [], [], []  # of ROW_BY_ROW, of FEW_ROWS, of pieces
 
     def __call__(self, what: str, X: Any, name: str = "X", threads: int | None = None) -> np.ndarray:
         """The "outputs" or the "logits" of X, (N, J), or its "labels", (N,) for softmax, else (N, J): a new array.
@@ -116,11 +99,11 @@ class Forward:
 
     def _new_pass(self, rows: int) -> Pass:
         """A pass for so many rows, to keep with `_passes`."""
-        schedule = choose_schedule(self.spec, rows)
-        if rows > FEW:
+        schedule = choose.of_predictions(self.spec, rows)
+        if rows > FEW_ROWS:
             return Pass(self.spec, self.parameters, schedule, piece_rows(self.spec, schedule), 0)
         if rows > ROW_BY_ROW:
-            return Pass(self.spec, self.parameters, schedule, FEW, self.most)
+            return Pass(self.spec, self.parameters, schedule, FEW_ROWS, self.most)
         return Pass(self.spec, self.parameters, schedule, ROW_BY_ROW, ROW_BY_ROW)
 
     def _many(self, what: str, X: Any, name: str, threads: int | None) -> np.ndarray:
@@ -130,7 +113,7 @@ class Forward:
             rows_of = data.features(X, self.spec, name)  # raises
         rows = len(rows_of)
         result = empty(self.spec, what, rows)
-        kept = self._passes[2 if rows > FEW else 1]
+        kept = self._passes[2 if rows > FEW_ROWS else 1]
         passes = [self._pass(kept, max(rows, ROW_BY_ROW + 1))]
         piece = passes[0].piece
         pace = row_pieces.pace_of(self.spec, rows, piece, threads)

@@ -14,8 +14,8 @@ from collections.abc import Callable, Generator
 
 import numpy as np
 
-from fastmlp.engine import forward, row_pieces
-from fastmlp.engine.buffers import FEW_PARAMETERS, TILED, Workspace, aligned, choose_schedule, fits_few, goes_online
+from fastmlp.engine import choose, forward, row_pieces
+from fastmlp.engine.buffers import TILED, Workspace, aligned
 from fastmlp.engine.team import Team
 from fastmlp.engine.team import team as team_of
 from fastmlp.engine.thread_tuner import CALL_SECONDS, members, pace_of
@@ -52,7 +52,7 @@ def logits(
 def _forward(
     what: str, spec: Spec, parameters: np.ndarray, x: np.ndarray, schedule: str | None, threads: int | None
 ) -> np.ndarray:
-    schedule = schedule or forward.choose_schedule(spec, len(x))
+    schedule = schedule or choose.of_predictions(spec, len(x))
     piece = forward.piece_rows(spec, schedule)
     pace = row_pieces.pace_of(spec, len(x), piece, threads)
     passes = [forward.Pass(spec, parameters, schedule, piece, 0) for _ in range(pace.members)]
@@ -78,7 +78,7 @@ def evaluator(
 ) -> Callable[[np.ndarray], tuple[float, float]]:
     """A function of the parameters that gives the mean loss and the share of right rows, made ready for many calls."""
     rows = len(x)
-    schedule = schedule or forward.choose_schedule(spec, rows)
+    schedule = schedule or choose.of_predictions(spec, rows)
     pace = row_pieces.pace_of(spec, rows, CHUNK, threads)
     losses = np.zeros(math.ceil(rows / CHUNK), spec.dtype)
     block = row_pieces.block_rows(spec, CHUNK, pace.members)
@@ -174,11 +174,7 @@ def ready(
     rows = len(x)
     kind = np.dtype(spec.dtype).type
     batch = min(training.batch_size, rows)
-    if schedule is None:
-        few = batch > 1 and spec.parameters <= FEW_PARAMETERS and fits_few(spec, training, batch, weights is not None)
-        schedule = "few" if few else choose_schedule(spec, batch)
-    if schedule == "rowwise" and batch == 1 and goes_online(spec, training, rows, weights is not None):
-        schedule = "online"
+    schedule = choose.of_training(spec, training, rows, weights is not None, schedule)
     workspace = Workspace(spec, schedule, batch, weights is not None, together=True)
     plan = workspace.plan
     workspace.parameters[: spec.parameters] = parameters

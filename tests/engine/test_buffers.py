@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fastmlp.engine import buffers, forward, numba_backend, reference_backend
-from fastmlp.engine.buffers import TILE_BYTES, Workspace, aligned, choose_schedule, tile_rows
+from fastmlp.engine.buffers import TILE_BYTES, Workspace, aligned, tile_rows
+from fastmlp.engine.choose import of_batches
 from fastmlp.kernels import plan as at
 from fastmlp.optimizers import SGD, Adam
 from fastmlp.reference.arithmetic import LINE
@@ -141,16 +142,16 @@ def test_the_plan_holds_the_layers():
     assert plan[at.STRIDE] >= plan[at.TILE] > 0
 
 
-def test_the_schedule_of_a_batch():
+def test_the_pass_of_a_batch():
     small, wide, odd = Spec.build([4, 8, 2]), Spec.build([784, 128, 10]), Spec.build([2, 129, 129, 2], dtype="float32")
     middling = Spec.build([128, 128, 10])
     for spec in (small, wide, odd, middling):
-        assert choose_schedule(spec, 1) == "rowwise"
+        assert of_batches(spec, 1) == "rowwise"
     for batch in (2, 3, 16, 512, 10**6):
-        assert choose_schedule(small, batch) == "streamed"  # too little to do in a row
-        assert choose_schedule(wide, batch) == "layered"
-        assert choose_schedule(odd, batch) == "streamed"  # 129 units would be 160
-        assert choose_schedule(middling, batch) == ("layered" if batch > 100 else "streamed")
+        assert of_batches(small, batch) == "streamed"  # too little to do in a row
+        assert of_batches(wide, batch) == "layered"
+        assert of_batches(odd, batch) == "streamed"  # 129 units would be 160
+        assert of_batches(middling, batch) == ("layered" if batch > 100 else "streamed")
 
 
 GUARD = 1 << 17  # bytes on either side

@@ -15,7 +15,7 @@ from test_predictor import data, model_of, outputs
 
 from fastmlp import Model
 from fastmlp.core import data as checks
-from fastmlp.engine import forward, numba_backend, reference_backend, row_pieces, thread_tuner
+from fastmlp.engine import choose, forward, numba_backend, reference_backend, row_pieces, thread_tuner
 from fastmlp.kernels import plan as at
 from fastmlp.kernels.passes import INTERRUPT_WORK
 from fastmlp.spec import DTYPES
@@ -67,7 +67,7 @@ def test_any_number_of_threads_gives_the_same_bits(name, dtype):
     model = model_of(layers, output, dtype, hidden)
     x = data(model, 1543)
     if name in ("streamed", "layered"):
-        assert forward.choose_schedule(model.spec, len(x)) == name
+        assert choose.of_predictions(model.spec, len(x)) == name
     assert_same_everywhere(model, x, None, *COUNTS)
 
 
@@ -207,7 +207,7 @@ empty = forward.empty
 def test_schedules():
     def chosen(layers, dtype="float64"):
         spec = model_of(layers, dtype=dtype).spec
-        return [forward.choose_schedule(spec, count) for count in (1, 3, 4, 32, 33, 10**6)]
+        return [choose.of_predictions(spec, count) for count in (1, 3, 4, 32, 33, 10**6)]
 
     assert chosen((2, 8, 8, 2)) == chosen((64, 100, 10)) == 2 * ["rowwise"] + 4 * ["streamed"]
     assert chosen((784, 128, 10)) == 2 * ["rowwise"] + 4 * ["layered"]

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from trainings import OUTPUTS, SCHEDULES, Problem, assert_same_result, check_training, draw, finish, name_of
 
 import fastmlp
-from fastmlp.engine import buffers, numba_backend, reference_backend
+from fastmlp.engine import buffers, choose, numba_backend, reference_backend
 from fastmlp.kernels import registry
 from fastmlp.losses import Huber
 from fastmlp.optimizers import SGD
@@ -189,7 +189,7 @@ def test_what_is_trained_online(monkeypatch):
         dict(dropout=(0.5,)), dict(learning_rate=Cosine(0.1, epochs=2)), dict(output=("identity", Huber(1.0))),
     ):  # fmt: skip
         assert "online.train" not in kernels(**other)[1], other
-    monkeypatch.setattr(buffers, "ONLINE_PARAMETERS", 25)
+    monkeypatch.setattr(choose, "ONLINE_PARAMETERS", 25)
     same, found = kernels()
     assert "rowwise.span" in found
     assert_same_result(same, plain)

@@ -18,7 +18,7 @@ import numpy as np
 from trainings import SCHEDULES, assert_same_result, draw, finish
 
 from fastmlp.engine import numba_backend, reference_backend
-from fastmlp.engine.buffers import fits_few
+from fastmlp.engine.choose import fits_few
 from fastmlp.optimizers import SGD, Adagrad, Adam, AdamW, RMSprop
 from fastmlp.schedules import Cosine, Exponential, InverseScaling, OneCycle, Step, WarmUp
 

@@ -13,7 +13,7 @@ from digests import GOLDEN, jobs
 from trainings import OUTPUTS, Problem, assert_same_result, finish
 
 from fastmlp import SGD, Adagrad, Adam, AdamW, Model, RMSprop
-from fastmlp.engine import buffers, numba_backend, reference_backend
+from fastmlp.engine import buffers, choose, numba_backend, reference_backend
 from fastmlp.kernels import registry
 from fastmlp.optimizers import ClassicalSGD, PlainAdam
 from fastmlp.schedules import Cosine
@@ -126,7 +126,7 @@ def _ways(spec, training, rows, batch, weighed):
     yield from (("streamed", 1), ("streamed", 2), ("layered", 1), ("layered", 2), (None, None))
     if rows <= 300:
         yield "rowwise", 1
-    if buffers.fits_few(spec, training, min(batch, rows), weighed):
+    if choose.fits_few(spec, training, min(batch, rows), weighed):
         yield "few", 1
 
 

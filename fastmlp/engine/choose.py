@@ -1,0 +1,84 @@
+"""Which pass runs: for a training's batches, and for the rows of a prediction. All thresholds, with what set them.
+
+| pass | for | file |
+|---|---|---|
+| online | batches of one row, plain updates, up to 1,000,000 parameters | kernels/online.py |
+| rowwise | other batches of one row; predictions of up to 3 rows | kernels/rowwise.py |
+| few | batches of up to a register of rows, up to 150 parameters, no options | kernels/few.py |
+| layered | wide layers: from 35,000 multiplications a row on (150,000 below 100 rows) | kernels/layered.py |
+| streamed | all others | kernels/streamed.py |
+
+Every pass gives the same bits. Measurements: docs/performance.md.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fastmlp.engine.buffers import whole_panels
+from fastmlp.reference.arithmetic import CHUNK, LINE
+from fastmlp.spec import Spec
+from fastmlp.training import Training
+
+LAYERED_WORK = 35_000  # multiplications for a row, from which the layered pass pays
+SMALL_BATCH, SMALL_BATCH_WORK = 100, 150_000  # of batches of fewer rows: from this many
+LAYERED_WASTE = 1.2  # and this many of them at most for each that is needed: whole panels are computed
+FEW_PARAMETERS = 150  # up to which batches of a few rows take 0.5 to 1.0 of the streamed pass's time
+ONLINE_PARAMETERS = 1_000_000  # up to which a step takes so little time that nobody has to look for Ctrl-C in it
+
+# Predictions.
+ROW_BY_ROW = 3  # rows up to which the rowwise pass is the fastest, or nearly: 64-100-10, 784-128-10, 2-8-8-2
+FEW_ROWS = 32  # rows of a pass with small buffers
+# Of a few rows, streamed computes a whole group; so layered pays from this many multiplications a row on, also where it
+# does twice as many as are needed: 784-100-10 in float32, 1.3 times, takes 13 us for 5 rows, and streamed 29.
+FEW_WORK, FEW_WASTE = 16_000, 2.0
+
+
+def of_training(spec: Spec, training: Training, rows: int, weighed: bool, wanted: str | None = None) -> str:
+    """The pass of a training on so many rows. wanted: another one than the fastest, as tests want it."""
+    batch = min(training.batch_size, rows)
+    chosen = wanted
+    if chosen is None:
+        few = batch > 1 and spec.parameters <= FEW_PARAMETERS and fits_few(spec, training, batch, weighed)
+        chosen = "few" if few else of_batches(spec, batch)
+    if chosen == "rowwise" and batch == 1 and _goes_online(spec, training, rows, weighed):
+        return "online"
+    return chosen
+
+
+def of_batches(spec: Spec, batch: int) -> str:
+    """The pass for batches of this many rows, as far as the network decides it."""
+    if batch == 1:
+        return "rowwise"
+    work = padded = 0
+    for layer, (inputs, outputs) in enumerate(spec.shapes):
+        work += inputs * outputs * (3 if layer else 2)
+        padded += (inputs + inputs + 1) * whole_panels(outputs, spec.dtype)
+        padded += outputs * whole_panels(inputs, spec.dtype) if layer else 0
+    least = SMALL_BATCH_WORK if batch < SMALL_BATCH else LAYERED_WORK
+    return "layered" if work >= least and padded <= LAYERED_WASTE * work else "streamed"
+
+
+def of_predictions(spec: Spec, rows: int) -> str:
+    """The pass for predictions of so many rows: that of training, but for a few."""
+    if rows <= ROW_BY_ROW:
+        return "rowwise"
+    if rows <= FEW_ROWS:
+        work = sum(inputs * outputs for inputs, outputs in spec.shapes)
+        padded = sum(inputs * whole_panels(outputs, spec.dtype) for inputs, outputs in spec.shapes)
+        if work >= FEW_WORK and padded <= FEW_WASTE * work:
+            return "layered"
+    return of_batches(spec, CHUNK)  # the same for all others, as passes are kept for them together
+
+
+def fits_few(spec: Spec, training: Training, batch: int, weighed: bool) -> bool:
+    """Whether `few.sum_batch` can do a batch of so many rows."""
+    options = training.drops or training.objective is not None or weighed or spec.loss_parameter is not None
+    return batch <= LINE // np.dtype(spec.dtype).itemsize and not options
+
+
+def _goes_online(spec: Spec, training: Training, rows: int, weighed: bool) -> bool:
+    """Whether batches of one row are trained on by `online.train`: of several rows, and with plain updates."""
+    options = training.drops or training.prepares or training.objective is not None or weighed
+    plain = training.optimizer is None and training.constant and not options
+    return plain and rows > 1 and spec.loss_parameter is None and spec.parameters <= ONLINE_PARAMETERS
