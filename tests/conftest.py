@@ -5,8 +5,12 @@ two sets that both have more than 6 values, as activations and losses, they meet
 pair. What is left out is counted as "deselected".
 """
 
+import signal
 from collections import Counter, defaultdict
 from itertools import combinations
+
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # a shell starts jobs in the background so
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 MANY = 24  # cases of a test up to which all are run
 WIDE = 6  # values of a parameter

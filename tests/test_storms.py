@@ -65,7 +65,7 @@ def test_changes_one_after_the_other_are_seen(monkeypatch):
         return found
 
     monkeypatch.setattr(atomic, "together", one_by_one)
-    for module in ("network", "history", "definition", "engine"):
+    for module in ("core.network", "history", "engine.reference_backend", "engine.numba_backend"):
         monkeypatch.setattr(f"fastmlp.{module}.together", one_by_one)
     one_by_one.__code__ = one_by_one.__code__.replace(co_filename=fitting.__file__)  # the package's own
     assert failures(Fitting([3, 4, 2], 40, 2, batch_size=16, optimizer="adam"), "one_by_one")
@@ -110,6 +110,7 @@ from fastmlp import Model
 from fastmlp.system import thread_pool
 from fastmlp.engine import team
 from fastmlp.engine import row_pieces
+from fastmlp.engine import doors
 x = np.random.default_rng(0).standard_normal((60000, 8)); y = np.arange(1536) % 2
 what, moment = {what!r}, {moment!r}
 model = Model([8, 64, 64, 2], seed=1)

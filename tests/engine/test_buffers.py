@@ -397,7 +397,7 @@ def test_calls_ask_for_a_number_of_batches_that_kernels_can_count(clock, drawn, 
         return now[0]
 
     asked = []
-    function = numba_backend.pairs.function
+    function = numba_backend.registry.function
 
     def spying(name, dtype, arguments):
         run = function(name, dtype, arguments)
@@ -411,7 +411,7 @@ def test_calls_ask_for_a_number_of_batches_that_kernels_can_count(clock, drawn, 
         return spied
 
     monkeypatch.setattr(numba_backend.time, "perf_counter", perf_counter)
-    monkeypatch.setattr(numba_backend.pairs, "function", spying)
+    monkeypatch.setattr(numba_backend.registry, "function", spying)
     monkeypatch.setattr(numba_backend, "RECORDS", 4)  # a call ends after so many
     spec = Spec.build([2, 2])
     x, y = random_data(spec, 4)
@@ -438,7 +438,7 @@ def test_calls_of_one_batch_give_the_same_bits(batch, drawn, monkeypatch):
         return end_of(numba_backend.train(spec, parameters, x, y, asked)), parameters.tobytes()
 
     expected = train()
-    function = numba_backend.pairs.function
+    function = numba_backend.registry.function
     calls = []
 
     def by_ones(name, dtype, arguments):
@@ -446,7 +446,7 @@ def test_calls_of_one_batch_give_the_same_bits(batch, drawn, monkeypatch):
         trains = name in ("train.train", "online.train")
         return (lambda *given: calls.append(1) or run(*given[:2], 1)) if trains else run
 
-    monkeypatch.setattr(numba_backend.pairs, "function", by_ones)
+    monkeypatch.setattr(numba_backend.registry, "function", by_ones)
     assert train() == expected
     assert len(calls) >= 6 * math.ceil(50 / batch)
     monkeypatch.setattr(numba_backend, "RECORDS", 1)

@@ -404,10 +404,10 @@ def test_an_interrupt_at_any_piece(method, asked, goes_on, monkeypatch):
             raise Pressed
 
     before = signal.signal(signal.SIGINT, press)
-    real = row_pieces.pairs.function
+    real = row_pieces.registry.function
     wrapped = ("predict.lead", "predict.checked", "predict.scored")
     monkeypatch.setattr(
-        row_pieces.pairs,
+        row_pieces.registry,
         "function",
         lambda name, *others: (
             interrupted_within(real(name, *others), before_look, states) if name in wrapped else real(name, *others)

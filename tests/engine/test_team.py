@@ -60,14 +60,14 @@ def test_a_member_that_does_nothing_is_seen(monkeypatch):
 
     problem = Problem.make(1, [3, 5, 2], 3000, "tanh", "softmax", None, "float64")
     alone = train(problem, "streamed", 1)
-    make = Workspace.team
+    make = numba_backend.team_of
 
     def lazy(workspace, *arguments):
         team = make(workspace, *arguments)
         team._plans[0][at.CHUNK_SUMS] = workspace.floats(6 * workspace.size)  # nobody sees its chunks
         return team
 
-    monkeypatch.setattr(Workspace, "team", lazy)
+    monkeypatch.setattr(numba_backend, "team_of", lazy)
 
     def until_a_helper_comes():  # one that has no core for 2 ms is not waited for
         for _ in range(200):

@@ -403,9 +403,9 @@ def test_poisson_takes_no_negative_y_val():
 
 def test_whole_numbers_that_are_no_floats_are_no_class():
     X, _ = three(9)
-    y = np.array([1.0, 2.0, 2.0**53] * 3)
+    y = np.array([1.0, 2.0, 2.0**53 - 1] * 3)
     made = MLPClassifier(4, max_iter=2, warm_start=True).fit(X, y)
-    beyond = np.array([1, 2, 2**53 + 1] * 3)
+    beyond = np.array([1, 2, 2**53] * 3)
     with pytest.raises(ValueError, match="same classes"):
         made.fit(X, beyond)
 

@@ -132,7 +132,7 @@ def test_equal_contents_are_equal_files(path):
     backwards = dict(reversed(TENSORS.items()))
     assert content(path) == content(path, backwards, dict(reversed(HEADER.items())))
     code = f"from fastmlp.storage import container\ntensors, header = container.read({str(path)!r})\n"
-    subprocess.run([sys.executable, "-c", f"{code}files.write({str(path)!r}, tensors, header)"], check=True)
+    subprocess.run([sys.executable, "-c", f"{code}container.write({str(path)!r}, tensors, header)"], check=True)
     assert path.read_bytes() == content(path)
 
 

@@ -19,7 +19,7 @@ def test_bounds_are_those_of_the_project():
     found = bounds(text)
     assert tuple(found) == versions.NAMES
     for name, version in found.items():
-        assert f'"{name}>={version}"' in text
+        assert f'"{name}>={version}' in text
 
 
 def test_a_bound_that_is_not_there_is_said():
@@ -207,7 +207,8 @@ def test_tests_of_control_c_can_be_interrupted(machine, monkeypatch, capsys):
 def test_the_short_selection_is_there():
     for name in versions.SHORT:
         file, _, function = name.partition("::")
-        assert f"def {function}" in (ROOT / "tests" / file).read_text(encoding="utf-8")
+        place = ROOT / "tests" / file
+        assert place.exists() if not function else f"def {function}" in place.read_text(encoding="utf-8")
 
 
 # ---------------------------------------------------------------------------------------------------------
