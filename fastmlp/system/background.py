@@ -60,7 +60,7 @@ class Job:
             self._bells.append(bell)
             while not self.done and not bell.acquire(timeout=_LOOK):
                 look()
-                if not self.done and self._again is not None and not any(worker.at_work for worker in _workers):
+                if self._again is not None and not (self.done or _ended or any(w.at_work for w in _workers)):
                     self._again()
         if self._error is not None:
             raise self._error
@@ -80,8 +80,8 @@ class Worker:
 
     @property
     def busy(self) -> bool:
-        """Whether a piece of work is being done."""
-        return bool(self._busy)
+        """Whether a piece of work is being done: by a thread that lives, as an exception may leave the mark behind."""
+        return bool(self._busy) and not self._idle()
 
     @property
     def at_work(self) -> bool:
@@ -163,6 +163,7 @@ _workers: list[Worker] = []
 _inside: dict[int, object] = {}  # threads that are at work
 _forking: list[int] = []  # one for each thread that is about to fork
 _forgotten: list[Callable[[], object]] = []
+_ended: list[int] = []  # not empty when the interpreter exits: nothing is begun again
 
 
 def look() -> None:
@@ -213,6 +214,7 @@ if hasattr(os, "register_at_fork"):
 @atexit.register
 def _before_exit() -> None:
     """LLVM must not be at work when the process's memory is taken down: that crashes."""
+    _ended.append(1)
     while True:
         for worker in _workers:
             worker.forget()

@@ -306,6 +306,24 @@ def test_a_mark_of_a_thread_that_has_ended_is_no_mark():
     thread.join(20)
     assert found == [7]
     assert not worker.busy
+    worker._busy.append(1)  # left behind right before the work: the interpreter's exit and forks wait for who is busy
+    assert not worker.busy
+
+
+def test_nothing_is_begun_again_while_the_interpreter_exits(monkeypatch):
+    monkeypatch.setattr(background, "_ended", [1])
+    begun = []
+    job = background.Job(lambda: begun.append(1))
+    thread = threading.Thread(target=job.wait, daemon=True)
+    thread.start()
+    time.sleep(3 * background._LOOK)
+    assert not begun
+    background._ended.clear()
+    while not begun:
+        time.sleep(0.01)
+    job.finish(1)
+    thread.join(20)
+    assert not thread.is_alive()
 
 
 def test_work_that_was_lost_is_begun_again():
