@@ -271,8 +271,8 @@ from fastmlp.jit import compilation
 from fastmlp.system import background
 from fastmlp.kernels import registry
 class Stop(BaseException): pass
-caught, go, real = [], threading.Event(), compilation.begin
-compilation.begin = lambda *asked: go.wait(60) and real(*asked)  # it goes on compiling when the exception is there
+caught, begun, go, real = [], threading.Event(), threading.Event(), compilation.begin
+compilation.begin = lambda *asked: begun.set() or go.wait(60) and real(*asked)  # it goes on when the exception is there
 def load():
     try:
         registry.address("layout.scatter", "float64")
@@ -280,6 +280,7 @@ def load():
         caught.append(1)
 thread = threading.Thread(target=load)
 thread.start()
+begun.wait(60)  # Python has the identity of a thread's maker for a thread that is not quite born: it would get the exception
 while sys._current_frames()[thread.ident].f_code is not background.Job.wait.__code__:
     time.sleep(0.001)
 ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), ctypes.py_object(Stop))
