@@ -29,24 +29,14 @@ from fastmlp.reference import (
 from fastmlp.spec import HIDDEN
 from fastmlp.system.cpu import target
 
-# These order other kernels' work: their pair is the whole training (test_train.py).
+# These order other kernels' work: their checks are in kernels/test_orders.py, and in the tests of whole trainings.
 TRAINED = {
     *(f"{name}.span{more}" for name in ("streamed", "rowwise") for more in ("", "_with_options")),
-    *(
-        "layered.span",
-        "layered.dropout",
-        "passes.dropout",
-        "train.sum_batch",
-        "train.record_objective",
-        "train.step",
-        "train.train",
-    ),
+    *("layered.span", "layered.dropout", "passes.dropout", "few.sum_batch"),
+    *(f"train.{name}" for name in ("sum_batch", "record_objective", "step", "train")),
     *(f"team.{name}" for name in ("meet", "own_part", "work", "together", "lead", "share_chunks")),
-    *(
-        f"predict.{name}" for name in ("checked", "scored", "lead", "help_out")
-    ),  # their pairs are in test_predictor.py and test_train.py
+    *(f"predict.{name}" for name in ("checked", "scored", "lead", "help_out")),
     *(f"online.{name}" for name in ("train", "sweep", "pack", "unpack")),
-    "few.sum_batch",
 }
 CASES = {}  # kernel name: (run(kernel, dtype, rng, **size), sizes(dtype))
 

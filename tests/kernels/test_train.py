@@ -213,7 +213,8 @@ def test_few(hidden, output, dtype):
 @pytest.mark.parametrize("rows", range(1, 18))
 def test_few_by_rows(rows, dtype):
     """As many as halve to a line, and between; whole epochs and batches, with a short last one."""
-    for hidden, output in (("relu", ("identity", "squared_error")), ("tanh", ("sigmoid", "binary_cross_entropy"))):
+    outputs = ("identity", "squared_error"), ("sigmoid", "binary_cross_entropy"), ("identity", "squared_error")
+    for hidden, output in zip(("relu", "tanh", "silu"), outputs, strict=True):
         problem = Problem.make(30, [2, 3, 1, 1], rows, hidden, *output, dtype)
         check_training(problem, Training(5, 0.2, rows, record_every=5))
         check_training(problem, Training(4, 0.2, 4, record_every=3, order=8))

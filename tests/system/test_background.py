@@ -280,7 +280,8 @@ def load():
         caught.append(1)
 thread = threading.Thread(target=load)
 thread.start()
-begun.wait(60)  # Python has the identity of a thread's maker for a thread that is not quite born: it would get the exception
+# A thread that is being born has its maker's identity, and would get the exception
+begun.wait(60)
 while sys._current_frames()[thread.ident].f_code is not background.Job.wait.__code__:
     time.sleep(0.001)
 ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), ctypes.py_object(Stop))
