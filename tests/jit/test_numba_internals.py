@@ -4,6 +4,7 @@ import ast
 import importlib
 import importlib.metadata
 import re
+from functools import cache
 from pathlib import Path
 
 import numba
@@ -16,6 +17,7 @@ ROOT = Path(__file__).parents[2]
 PUBLIC = ("numba", "numba.types", "numba.njit", "numba.config")
 
 
+@cache
 def imports():
     """{(file, imported module or name of numba's)}, but for what `numba` itself hands out."""
     found = set()

@@ -17,7 +17,12 @@ with compilation.compiling():
     from fastmlp.jit import numba_pipeline
 
 
-@pytest.mark.parametrize("name", sorted(PAIRS))
+EACH_FOURTH = [
+    pytest.param(name, marks=[pytest.mark.slow] if number % 4 else []) for number, name in enumerate(sorted(PAIRS))
+]
+
+
+@pytest.mark.parametrize("name", EACH_FOURTH)
 def test_no_kernel_needs_the_whole_compiler(name):
     kernel = PAIRS[name]
     with compilation.compiling():
