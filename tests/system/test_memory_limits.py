@@ -60,8 +60,13 @@ def test_little_memory_while_kernels_are_linked(kind, tmp_path):
     assert ended(tmp_path, "cached", kind, [*range(0, 2048, 64), 200_000]) == {WORDS: 32, FITS: 1}
 
 
-@pytest.mark.parametrize("case", ["cold", "numba"])
-@pytest.mark.parametrize("kind", ["AS", "DATA"])
+@pytest.mark.parametrize(
+    ("kind", "case"),
+    [
+        ("AS", "cold"), ("DATA", "numba"),
+        pytest.param("DATA", "cold", marks=pytest.mark.slow), pytest.param("AS", "numba", marks=pytest.mark.slow),
+    ],
+)  # fmt: skip
 def test_little_memory_while_kernels_are_compiled(case, kind, tmp_path):
     """With Numba yet to be imported, and not."""
     limits = [0, 1000, 5000, 9000, *range(10_000, 120_000, 10_000)]

@@ -343,8 +343,14 @@ FAULTS = [
 ]
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize(("fault", "name", "words"), FAULTS, ids=[fault[0].__name__ for fault in FAULTS])
+EACH = [  # in one dtype; with --all in both
+    pytest.param(*fault, dtype, id=f"{fault[0].__name__}-{dtype}", marks=marks)
+    for number, fault in enumerate(FAULTS)
+    for dtype, marks in zip(DTYPES, ([], [pytest.mark.slow])[:: 1 - 2 * (number % 2)], strict=True)
+]
+
+
+@pytest.mark.parametrize(("fault", "name", "words", "dtype"), EACH)
 def test_a_faulty_kernel_is_caught(fault, name, words, dtype):
     with pytest.raises(AssertionError, match=words):
         check(name, Unregistered(fault), dtype)
@@ -356,8 +362,10 @@ def test_a_float64_literal_in_a_float32_kernel_is_caught():
         check("activations.leaky_relu_forward", Unregistered(a_float64_literal), "float32")
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("name", ["row.fold", "elementary.map_log", "losses.sigmoid_squared_error"])
+@pytest.mark.parametrize(
+    ("name", "dtype"),
+    [("row.fold", "float64"), ("elementary.map_log", "float32"), ("losses.sigmoid_squared_error", "float64")],
+)
 def test_fastmath_is_caught(name, dtype):
     """The real kernel, compiled as it is, passes; with fastmath it does not."""
     function = registry.load_all()[name].function

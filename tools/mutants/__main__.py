@@ -21,6 +21,7 @@ import re
 import sys
 import threading
 from contextlib import ExitStack
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -136,10 +137,15 @@ def modules():
     return [str(path.relative_to(ROOT)) for path in paths if len(path.read_text().splitlines()) > 1]
 
 
+@cache
+def mutations_of(path):
+    return list(mutations((ROOT / path).read_bytes()))
+
+
 def drawn(seed, count, files=()):
     """`count` mutants of the modules, or of those named."""
     chosen = [path for path in modules() if not files or Path(path).stem in files]
-    every = [Mutant(path, mutation) for path in chosen for mutation in mutations((ROOT / path).read_bytes())]
+    every = [Mutant(path, mutation) for path in chosen for mutation in mutations_of(path)]
     found, draws = [], random.Random(seed)
     draws.shuffle(every)
     for mutant in every:
