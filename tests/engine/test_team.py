@@ -229,7 +229,7 @@ started = time.perf_counter()
 try:
     model.fit(x, y, epochs=10**9, threads=2)
 except KeyboardInterrupt:
-    print("interrupted", time.perf_counter() - started < 5, model.history.stopped)
+    print("interrupted", time.perf_counter() - started < 60, model.history.stopped)
 again = Model([6, 40, 3], seed=2)
 again.fit(x, y, epochs=3, threads=2)
 once = Model([6, 40, 3], seed=2)
