@@ -60,7 +60,7 @@ def fraction(value: Any, name: str) -> float:
     """value as a float from 0 to 1; errors as in `finite_float`, and ValueError outside."""
     number = finite_float(value, name)
     if not 0 <= number <= 1:
-        raise ValueError(f"{name}={value} is not a share: give a number from 0 to 1")
+        raise ValueError(f"{name}={value} is not a fraction: give a number from 0 to 1")
     return number
 
 
