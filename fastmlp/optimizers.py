@@ -511,7 +511,7 @@ def from_description(description: Mapping[str, Any]) -> Optimizer:
         raise ValueError(f"the optimizer's name, {shown(name)}, is not known: it is {either(tuple(OPTIMIZERS))}")
     kind: Any = OPTIMIZERS[name]
     if {*fields} != {*_fields(kind)}:
-        raise ValueError(f"the optimizer {name!r} has the fields {_fields(kind)}, not {shown(list(fields), 200)}")
+        raise ValueError(f"the optimizer {name!r} has the fields {_fields(kind)}, and not {shown(list(fields), 200)}")
     return kind(**fields)
 
 
