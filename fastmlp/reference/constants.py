@@ -64,8 +64,8 @@ SCALE_UP = _real(float32=2.0**32, float64=2.0**64)
 SCALE_DOWN = _real(float32=2.0**-32, float64=2.0**-64)
 
 # Adding 1.5 * 2^23 (float32) or 1.5 * 2^52 rounds a number to an integer, which is in the sum's lowest bits (two's
-# complement). The bias and the scale's exponent are added at the same time. The lowest bits of k + MAGIC_EXPONENT are the
-# exponent field of 2^k; with MAGIC_EXPONENT_UP, that of 2^k SCALE_UP; with MAGIC_EXPONENT_DOWN, of 2^k SCALE_DOWN.
+# complement). The bias and the scale's exponent are added at the same time. The lowest bits of k + MAGIC_EXPONENT are
+# the exponent field of 2^k; with MAGIC_EXPONENT_UP, that of 2^k SCALE_UP; with MAGIC_EXPONENT_DOWN, of 2^k SCALE_DOWN.
 MAGIC_BITS = _integer(float32=0x4B400000, float64=0x4338000000000000)  # of 1.5 * 2^23, 1.5 * 2^52
 MAGIC_EXPONENT = _real(float32=1.5 * 2.0**23 + 127, float64=1.5 * 2.0**52 + 1023)
 MAGIC_EXPONENT_UP = _real(float32=1.5 * 2.0**23 + 127 + 32, float64=1.5 * 2.0**52 + 1023 + 64)

@@ -170,7 +170,7 @@ def _reciprocal_error(y, high, low):
 
 
 def normal_cdf(x):
-    """Phi(x), the probability that a standard normal number is at most x, for any x: 0 at -inf, 1 at inf, NaN at NaN."""
+    """Phi(x), the probability that a standard normal number is at most x: 0 at -inf, 1 at inf, NaN at NaN."""
     d = x.dtype
     with np.errstate(all="ignore"):
         t = np.abs(x)

@@ -145,7 +145,7 @@ def exponential_poisson(z, y):
 
 
 def weigh(dz, loss, weights):
-    """Multiplies dz (N, J) and loss (N,) by the rows' weights (N,). A weight of 0 gives +0, even for NaN and infinity."""
+    """Multiplies dz (N, J) and loss (N,) by rows' weights (N,). A weight of 0 gives +0, even of NaN or infinity."""
     ignored, zero = weights == 0, dz.dtype.type(0)
     return np.where(ignored[:, None], zero, dz * weights[:, None]), np.where(ignored, zero, loss * weights)
 

@@ -36,7 +36,7 @@ def nesterov(p, total, scale, v, learning_rate, momentum):
 
 
 def classical_momentum(p, total, scale, v, learning_rate, momentum):
-    """v = momentum v - learning_rate g; p = p + v. The velocity includes the rate, so a later rate does not rescale it."""
+    """v = momentum v - learning_rate g; p = p + v. A later rate does not rescale the velocity."""
     g = scale * total
     v = fma(momentum, v, -(learning_rate * g))
     return p + v, v

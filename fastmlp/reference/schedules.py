@@ -78,7 +78,7 @@ def blend(a, b, h):
 
 
 def power(base, exponent):
-    """base^exponent for base > 0 and exponent >= 0, broadcast: by squaring for integer exponents, else by exp and log."""
+    """base^exponent for base > 0, exponent >= 0, broadcast: by squaring for integer exponents, else by exp and log."""
     base, exponent = np.broadcast_arrays(base, exponent)
     whole = exponent == np.floor(exponent)
     with np.errstate(all="ignore"):
@@ -87,7 +87,7 @@ def power(base, exponent):
 
 
 def _whole_power(base, n):
-    """base^n for integers n >= 0: the product of base^(2^i) over the bits of n that are set, the lowest first, from 1."""
+    """base^n for integers n >= 0: from 1, times base^(2^i) for each bit i of n that is set, the lowest first."""
     result = np.ones(base.shape)
     while n.any():
         half = np.floor(n / 2)
