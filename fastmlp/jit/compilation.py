@@ -1,6 +1,6 @@
-"""Compiling a kernel to object code: by the short pipeline, or by Numba's whole compiler where that does not do.
+"""Compiles a kernel to object code: by the short pipeline, or by Numba's whole compiler where that fails.
 
-Importing this module imports no Numba.
+Importing this module does not import Numba.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ WORKER = background.Worker()
 
 @contextmanager
 def compiling() -> Iterator[None]:
-    """For compiling: Numba's settings are those that the cache knows of, and NUMBA_DISABLE_JIT is off.
+    """A context for compiling: Numba's settings are those that the cache knows, and NUMBA_DISABLE_JIT is off.
 
-    Kernels are not Python functions that could run uncompiled.
+    A kernel is not a Python function that could run uncompiled.
     """
     with _in_haste(), numba_settings.pinned():
         yield
@@ -31,7 +31,10 @@ def compiling() -> Iterator[None]:
 
 @contextmanager
 def importing() -> Iterator[None]:
-    """For importing Numba and kernels: NUMBA_DISABLE_JIT is off. Numba's other settings are left to other threads."""
+    """A context for importing Numba and kernels: NUMBA_DISABLE_JIT is off.
+
+    Other threads may use Numba's other settings.
+    """
     if "fastmlp.jit.numba_pipeline" not in sys.modules:
         memory_limits.need(160 * memory_limits.MB, "compiling kernels", code=96 * memory_limits.MB)
     with _in_haste():
@@ -43,7 +46,10 @@ def importing() -> Iterator[None]:
 
 @contextmanager
 def _in_haste() -> Iterator[None]:
-    """Python collects no garbage, and its lock changes hands quickly, meanwhile. What somebody else sets stays set."""
+    """A context without garbage collection and with quick switches of Python's lock.
+
+    What other code sets meanwhile stays set.
+    """
     threshold, interval = gc.get_threshold(), sys.getswitchinterval()
     short = interval
     try:
@@ -71,9 +77,9 @@ def compile_function(function: Callable[..., Any], signature: Any) -> Code:
 
 
 def begin(function: Callable[..., Any], signature: Any) -> Callable[[], Code]:
-    """As `compile_function`, but for LLVM's part, a third of the time: that is done by the function that it returns.
+    """Does Numba's part of `compile_function`, and returns a function that does LLVM's, a third of the time.
 
-    It is called once, in any thread, and raises where the whole compiler is needed.
+    That function is called once, in any thread. It raises if the whole compiler is needed.
     """
     with importing():
         from numba.core.compiler_lock import global_compiler_lock
@@ -91,7 +97,7 @@ def begin(function: Callable[..., Any], signature: Any) -> Callable[[], Code]:
 
 
 def compile_by_numba(function: Callable[..., Any], signature: Any, **options: Any) -> Code:
-    """The same by Numba's whole compiler, which takes twice as long; with more of its options."""
+    """Compiles by Numba's whole compiler, which takes twice as long; `options` are further options of Numba's."""
     with importing():
         from llvmlite import binding as llvm
         from numba import njit

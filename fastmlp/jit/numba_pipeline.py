@@ -1,9 +1,9 @@
-"""Numba's compiler, as far as kernels need it: a target of its own, with few declarations and few passes.
+"""Numba's compiler, reduced to what kernels need: a target of its own, with few declarations and few passes.
 
-Kernels are integers, pointers, registers and the loops around them. Numba's compiler for all of Python takes twice as
-long over them: it loads what it knows of arrays, strings and lists (and SciPy, where there is one), asks each overload
-of `+`, looks for closures, parallel loops and references, and translates a helper anew at each call. Here are its own
-passes in their own order, and LLVM's as Numba runs them: the machine code is the same. Imports Numba.
+Kernels are integers, pointers, registers and loops around them. Numba's compiler for all of Python takes twice as long
+for them. It loads what it knows of arrays, strings and lists (and SciPy, if it is installed), tries each overload of
+`+`, looks for closures, parallel loops and references, and translates a helper again at each call. This module has
+Numba's own passes in their order, and LLVM's as Numba runs them: the machine code is the same. Imports Numba.
 """
 
 from __future__ import annotations
@@ -35,12 +35,15 @@ from fastmlp.jit import machine_code
 
 
 def compile_function(function: Callable[..., Any], signature: Any) -> tuple[str, tuple[str, ...], bytes]:
-    """Compiles `function` for a Numba signature. -> its symbol, the names that it needs, and the object code."""
+    """Compiles `function` for a Numba signature. Returns its symbol, the names that it needs, and the object code."""
     return begin(function, signature)()
 
 
 def begin(function: Callable[..., Any], signature: Any) -> Callable[[], tuple[str, tuple[str, ...], bytes]]:
-    """Numba's part of `compile_function`. -> LLVM's, to be called once, in any thread."""
+    """Does Numba's part of `compile_function`.
+
+    Returns a function that does LLVM's, to be called once, in any thread.
+    """
     flags = Flags()
     contexts = _target.typing_context, _target.target_context
     _target.options.parse_as_flags(flags, machine_code.compiler_options())
@@ -69,7 +72,7 @@ def begin(function: Callable[..., Any], signature: Any) -> Callable[[], tuple[st
 class _InlineHelpers(untyped_passes.InlineInlinables):
     """Copies helpers into the function that calls them.
 
-    Numba's own pass translates a helper anew at each call, and copies it twice by `copy.deepcopy`.
+    Numba's own pass translates a helper again at each call, and copies it twice by `copy.deepcopy`.
     """
 
     _name = "fastmlp_inline_helpers"
@@ -94,9 +97,9 @@ _translated: dict[Callable[..., Any], Any] = {}  # helpers' statements, as Numba
 
 
 def _copy_in(helper: Any, caller: Any, block: Any, i: int) -> list[tuple[int, Any]]:
-    """Puts a helper's statements in place of its call, statement i of the block. -> the labels and blocks that are new.
+    """Puts a helper's statements in place of its call, statement i of the block. Returns the new labels and blocks.
 
-    `InlineWorker.inline_ir`, for a helper that stays as it is and is called with all its arguments, by position.
+    This is `InlineWorker.inline_ir` for a helper that is not changed and is called with all its arguments, by position.
     """
     call, scope = block.body[i], block.scope
     assert len(call.value.args) == helper.arg_count, "helpers are called with all their arguments, by position"
@@ -127,7 +130,7 @@ def _copy_in(helper: Any, caller: Any, block: Any, i: int) -> list[tuple[int, An
 
 
 def _copied(statement: Any) -> Any:
-    """A statement whose variables can be exchanged without changing the original."""
+    """A copy of a statement whose variables can be exchanged without changing the original."""
     statement = copy.copy(statement)
     if isinstance(statement, ir.Assign) and isinstance(statement.value, ir.Expr):
         expression = statement.value
@@ -136,7 +139,7 @@ def _copied(statement: Any) -> Any:
 
 
 def _untyped(state: Any) -> PassManager:
-    """What can be done before types are known: for kernels and helpers."""
+    """The passes before types are known, for kernels and helpers."""
     return _passes(
         "fastmlp untyped",
         untyped_passes.TranslateByteCode,
@@ -168,6 +171,7 @@ class _Compiler(CompilerBase):
 
 
 def _passes(name: str, *passes: Any) -> PassManager:
+    """A manager of these passes."""
     manager = PassManager(name)
     for one in passes:
         manager.add_pass(one, one.__name__)
@@ -180,7 +184,7 @@ def _passes(name: str, *passes: Any) -> PassManager:
 
 
 class _Library(codegen.AOTCodeLibrary):
-    """A module of LLVM's that becomes object code: LLVM sees it only when that is asked for."""
+    """An LLVM module that becomes object code. LLVM sees it only when the object code is asked for."""
 
     _waiting: Any = None
 
@@ -214,9 +218,9 @@ class _Library(codegen.AOTCodeLibrary):
 
 
 class _Codegen(codegen.JITCPUCodegen):
-    """For this process's processor, as Numba's own, but without adding modules to its engine.
+    """Code generation for this process's processor, as Numba's own, but without adding modules to Numba's engine.
 
-    It keeps the settings that it was made with: LLVM is at work when they may be others.
+    It keeps the settings that it was made with, since LLVM may be at work when they have changed.
     """
 
     _library_class = _Library
@@ -257,7 +261,7 @@ class _TypingContext(typing.Context):
         self.install_registry(templates.builtin_registry)
 
     def install_registry(self, registry: Any) -> None:
-        """Declares what is new in Numba's registry, but no overloads: they are compiled functions of Python objects."""
+        """Declares what is new in Numba's registry, except overloads: they are compiled functions of Python objects."""
         if registry not in self._registries:
             self._registries[registry] = templates.RegistryLoader(registry)
         loader = self._registries[registry]
@@ -279,15 +283,17 @@ class _TypingContext(typing.Context):
 
 
 def _is_overload(template: Any) -> bool:
+    """Whether a template is an overload."""
     return hasattr(template, "_overload_func")
 
 
 def _whole(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+    """Converts a number to an integer."""
     return context.cast(builder, values[0], signature.args[0], signature.return_type)
 
 
 class _Int(templates.AbstractTemplate):
-    """int(x) of a number, which Numba itself makes by an overload."""
+    """int(x) of a number. Numba itself makes it by an overload."""
 
     key = _whole
 
@@ -297,7 +303,7 @@ class _Int(templates.AbstractTemplate):
 
 
 class _Kernels(CPU):
-    """The name of the target, by which intrinsics find its contexts."""
+    """The target's name, by which intrinsics find its contexts."""
 
 
 class _Target(TargetDescriptor):

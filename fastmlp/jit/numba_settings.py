@@ -1,7 +1,7 @@
-"""Numba's settings while kernels are compiled: those of the environment that the cache knows of, else its defaults.
+"""Numba's settings while kernels are compiled: those environment variables that the cache knows, and else the defaults.
 
-`numba.config` also takes a `.numba_config.yaml` of the working folder, other variables, and assignments. They change
-the machine code, or print while it is made, and are not in a cached file's name. Imports Numba when first used.
+`numba.config` also takes a `.numba_config.yaml` in the working folder, other variables, and assignments. These change
+the machine code, or print while it is made, and are not part of a cached file's name. Imports Numba at the first use.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ _LEFT_ALONE = ("CACHE_", "CUDA_", "NUMBA_", "THREADING_")
 
 
 def values() -> dict[str, str]:
-    """The variables that are set."""
+    """Returns the known variables that are set."""
     return {name: os.environ[name] for name in (*VARIABLES, *PROCESSOR) if name in os.environ}
 
 
 def wanted() -> dict[str, Any]:
-    """What `numba.config` would hold in a process where no other variable is set, and no file is there."""
+    """Returns what `numba.config` would hold in a process where no other variable is set and there is no file."""
     from numba.core import config
 
     # Numba's own reading of the environment, a function that assigns to its module's names: here to others.
@@ -38,7 +38,7 @@ def wanted() -> dict[str, Any]:
 
 @contextmanager
 def pinned() -> Iterator[None]:
-    """Numba's settings are `wanted()` meanwhile; it does not look for a changed environment or file, either."""
+    """A context in which Numba's settings are `wanted()`, and Numba does not look for a changed environment or file."""
     from numba.core import config
 
     try:
@@ -54,7 +54,7 @@ _ABSENT: Any = object()
 
 @contextmanager
 def changed(scope: dict[str, Any], values: Mapping[str, Any]) -> Iterator[None]:
-    """A module's names with other values meanwhile. What somebody else assigned since then stays."""
+    """A context in which a module's names have other values. What other code assigns meanwhile stays assigned."""
     before = {name: scope.get(name, _ABSENT) for name in values}
     try:
         scope.update(values)

@@ -1,7 +1,7 @@
-"""Checkpoints: a training in a file, so that a process that was killed goes on as if it never had been.
+"""Checkpoints: a training in a file, so that a process that was killed resumes exactly.
 
-A checkpoint is a model's file, which `Model.load` reads, with all that a fit has beside the model: its history, what
-early stopping has seen and would go back to, the weights that a diverging fit ends with, and what was asked for.
+A checkpoint is a model's file, which `Model.load` reads. It also has the rest of a fit: its history, the state of early
+stopping and the weights that this would restore, the weights that a diverging fit ends with, and the arguments.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ FIGURES = [name for name in RECORD.names or () if name != "epoch"]
 
 @dataclass
 class Moment:
-    """A fit after one of its epochs."""
+    """The state of a fit after one of its epochs."""
 
     network: Network
     asked: dict[str, Any]  # what the fit was asked for, as JSON has it
@@ -45,9 +45,9 @@ class Moment:
 
 
 class Checkpoints:
-    """Where a fit's checkpoints go, and when. keep: how many files, the newest at `path` itself.
+    """Where and when a fit's checkpoints are written. keep: the number of files; the newest is at `path` itself.
 
-    Older files are removed only if this training wrote them: by name, inode and time.
+    Older files are removed only if this training wrote them, which is told by name, inode and time.
     """
 
     def __init__(self, path: str | os.PathLike, every: int, keep: int) -> None:
@@ -57,7 +57,7 @@ class Checkpoints:
         self._aside: list[tuple[str, _Identity]] = []  # older files of this training, the oldest first
 
     def is_at(self, path: str | None) -> bool:
-        """Whether a file is the one at `path`."""
+        """Tells whether a file is the one at `path`."""
         if path is None:
             return False
         try:
@@ -66,7 +66,7 @@ class Checkpoints:
             return False
 
     def check(self, spec: Spec) -> None:
-        """Raises ValueError where something else is at `path` already, and OSError where no file can be written."""
+        """Raises ValueError if something else is at `path` already, and OSError if no file can be written."""
         if os.path.exists(self.path):
             try:
                 there, header, _ = model_file.read(self.path, KIND, "model")
@@ -84,7 +84,7 @@ class Checkpoints:
         container.check_writable(self.path)
 
     def begin(self, moment: Moment) -> None:
-        """Writes the first one, after `check`. A training that had not ended is kept under another name."""
+        """Writes the first checkpoint, after `check`. The file of a training that has not ended is renamed."""
         if self._unfinished:
             before = f"{self.path}.before"
             os.replace(self.path, before)
@@ -96,7 +96,7 @@ class Checkpoints:
         self._write(moment)
 
     def went_on(self, moment: Moment) -> None:
-        """The file at `path` is where the fit goes on from; older ones beside it are of this training, too."""
+        """The fit continues from the file at `path`. Older files beside it belong to this training, too."""
         epoch = moment.network.run.epochs if moment.network.run else 0
         self._tried = epoch
         folder, name = os.path.split(self.path)
@@ -114,11 +114,11 @@ class Checkpoints:
                 self._aside.append((older, _identity(older)))
 
     def due(self, epoch: int) -> bool:
-        """Whether one is to be written after this epoch of the run."""
+        """Tells whether a checkpoint is to be written after this epoch of the run."""
         return self._tried is None or epoch // self.every > self._tried // self.every
 
     def write(self, moment: Moment) -> None:
-        """Writes one. Where it cannot, training goes on, and a warning says so."""
+        """Writes a checkpoint. If that fails, training goes on, and a warning says so."""
         assert moment.network.run is not None
         if self.keep > 1 and self._tried not in (None, moment.network.run.epochs):
             self._set_aside()
@@ -126,6 +126,7 @@ class Checkpoints:
         self._prune()
 
     def _write(self, moment: Moment) -> None:
+        """Writes a checkpoint, or warns."""
         assert moment.network.run is not None
         epoch = moment.network.run.epochs
         try:
@@ -139,7 +140,7 @@ class Checkpoints:
         self._tried = epoch
 
     def _set_aside(self) -> None:
-        """Gives the newest file a second name, so that there is one at `path` all the time."""
+        """Gives the newest file a second name, so that there is a file at `path` at all times."""
         epoch, (stem, suffix) = self._tried, os.path.splitext(self.path)
         name = f"{stem}-{epoch}{suffix}"
         try:
@@ -155,7 +156,7 @@ class Checkpoints:
             warnings.warn(f"the checkpoint of epoch {epoch} is not kept: {error}", stacklevel=2)
 
     def _prune(self) -> None:
-        """Removes this training's oldest files, but for what somebody has put in their place."""
+        """Removes this training's oldest files, except where something else is in their place."""
         while len(self._aside) > self.keep - 1:
             name, identity = self._aside.pop(0)
             try:
@@ -169,13 +170,13 @@ _Identity = tuple[int, int, int]
 
 
 def _identity(path: str) -> _Identity:
-    """What tells a file from another one of its name. Raises OSError."""
+    """What tells a file from another one of the same name. Raises OSError."""
     status = os.lstat(path)
     return status.st_dev, status.st_ino, status.st_mtime_ns
 
 
 def _is_of(path: str, moment: Moment) -> bool:
-    """Whether a file is a checkpoint of the same training as the moment."""
+    """Whether a file is a checkpoint of the same training."""
     try:
         return read(path).asked == moment.asked
     except (OSError, ValueError):
@@ -216,7 +217,7 @@ def write(path: str, moment: Moment) -> None:
 
 
 def read(path: str | os.PathLike) -> Moment:
-    """The checkpoint of a file. Raises OSError where there is none, ValueError for what is damaged or no checkpoint."""
+    """Reads a checkpoint. Raises OSError if there is none, ValueError if it is damaged or is not a checkpoint."""
     network, header, tensors = model_file.read(path, KIND)
     try:
         moment = _moment(network, header["checkpoint"], tensors)
@@ -228,6 +229,7 @@ def read(path: str | os.PathLike) -> Moment:
 
 
 def _moment(network: Network, of: dict[str, Any], tensors: dict[str, np.ndarray]) -> Moment:
+    """The moment that a checkpoint's header and tensors describe."""
     epochs = tensors.pop("checkpoint.epoch")
     if epochs.ndim != 1 or epochs.dtype != np.int64:
         raise ValueError("its history's epochs are no list of whole numbers")
@@ -278,7 +280,7 @@ def _moment(network: Network, of: dict[str, Any], tensors: dict[str, np.ndarray]
 
 
 def check_same(asked: dict[str, Any], stored: dict[str, Any], path: str) -> None:
-    """Raises ValueError that names the first argument that is not as the checkpoint's fit had it."""
+    """Raises ValueError for the first argument that differs from that of the checkpoint's fit."""
     for name, value in asked.items():
         if name not in stored or stored[name] != value:
             if name in ("X", "y", "sample_weight", "validation_data"):
@@ -290,12 +292,12 @@ def check_same(asked: dict[str, Any], stored: dict[str, Any], path: str) -> None
 
 
 def plain(value: Any) -> Any:
-    """A value as it comes back from a file."""
+    """Returns a value as it is restored from a file."""
     return json.loads(json.dumps(value))
 
 
 def digest_of(array: np.ndarray | None) -> str | None:
-    """SHA-256, in hex, of an array's shape and bytes."""
+    """Returns the SHA-256, in hex, of an array's shape and bytes; None for None."""
     if array is None:
         return None
     digest = hashlib.sha256(f"{array.shape} {array.dtype}".encode())

@@ -1,13 +1,13 @@
-"""Work done by threads of its own, so that those who wait for it may be interrupted at any moment.
+"""Work in threads of its own, so that a caller who waits for it may be interrupted at any moment.
 
-Python runs the handlers of signals (Ctrl-C, alarms) in the main thread, between any two of its instructions, and what
-a handler raises leaves a half-imported module or a closed lock behind. A thread that nobody else knows is never
-interrupted. So whatever must not stop half-way runs in such a thread; the caller only waits, and holds nothing while
-it does. Where no thread is to be had, the caller does the work itself.
+Python runs signal handlers (Ctrl-C, alarms) in the main thread, between any two bytecodes. What a handler raises can
+leave a half-imported module or a closed lock behind. A thread that nobody else knows is never interrupted. So work that
+must not stop half-way runs in such a thread. The caller only waits, and holds nothing meanwhile. If no thread can be
+started, the caller does the work itself.
 
-The threads are made by `_thread`: `threading.Thread.start` waits on a lock in Python code, and an interrupt in it can
-leave the new thread waiting for ever. They end when their queue is empty. A fork and the interpreter's exit wait for
-what is being done, and for nothing that is still in a queue.
+The threads are started by `_thread`: `threading.Thread.start` waits on a lock in Python code, and an interrupt there
+can leave the new thread waiting for ever. A thread ends when its queue is empty. A fork and the interpreter's exit wait
+for work in progress, and not for what is still in a queue.
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ _LONGEST = 60  # seconds that a fork waits: should work in progress wait for a l
 
 
 def _in_child(forget: Callable[[], object]) -> None:
-    """Has `forget` called in each forked child, where the threads are not."""
+    """Registers a function to be called in each forked child, where the threads do not exist."""
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(after_in_child=forget)
 
 
 class Job:
-    """A result to come, for any number of waiting threads."""
+    """A future result, for any number of waiting threads."""
 
     def __init__(self, again: Callable[[], object] | None = None) -> None:
-        """again: has the work begun once more, where a thread that an exception ended has lost it."""
+        """again: starts the work once more, if a thread that an exception ended has lost it."""
         self._again = again
         self.done = False
         self._value: Any = None
@@ -46,6 +46,7 @@ class Job:
         self._bells: deque[Any] = deque()
 
     def finish(self, value: Any = None, error: BaseException | None = None) -> None:
+        """Sets the result or the error, and wakes all who wait."""
         if not self.done:
             self._value, self._error = value, error
             self.done = True
@@ -53,7 +54,10 @@ class Job:
             self._bells.popleft().release()
 
     def wait(self) -> Any:
-        """The result, or raises what the work raised. An interrupt leaves nothing behind: the bell is its own."""
+        """Returns the result, or raises the work's error.
+
+        An interrupt leaves nothing behind: each waiting call has its own lock.
+        """
         if not self.done:
             bell = _thread.allocate_lock()
             bell.acquire()
@@ -68,7 +72,7 @@ class Job:
 
 
 class Worker:
-    """A queue of work, done in order by one thread at a time, which lives while there is any."""
+    """A queue of work, which one thread at a time does in order; the thread exists while there is work."""
 
     def __init__(self) -> None:
         self._queue: deque[Callable[[], None]] = deque()
@@ -80,21 +84,27 @@ class Worker:
 
     @property
     def busy(self) -> bool:
-        """Whether a piece of work is being done: by a thread that lives, as an exception may leave the mark behind."""
+        """Whether work is in progress in a living thread.
+
+        (An exception may leave the mark of a thread that is gone.)
+        """
         return bool(self._busy) and not self._idle()
 
     @property
     def at_work(self) -> bool:
-        """Whether there is work in the queue, or a living thread at it."""
+        """Whether there is work in the queue, or in progress in a living thread."""
         return bool(self._queue) or not self._idle()
 
     def put(self, work: Callable[[], None]) -> None:
-        """Has it done soon. It raises nothing. Where no thread can be made, it is done before this returns."""
+        """Queues work. It raises nothing. If no thread can be started, the work is done before this returns."""
         self._queue.append(work)
         self.start()
 
     def call(self, function: Callable[..., Any], *arguments: Any) -> Any:
-        """function(*arguments), done in the worker's thread. Inside of any worker's thread it is called as it is."""
+        """Calls function(*arguments) in the worker's thread, and returns its result.
+
+        In a worker's thread, it calls directly.
+        """
         if inside():
             return function(*arguments)
         job = Job(lambda: self.put(work))
@@ -109,7 +119,7 @@ class Worker:
         return job.wait()
 
     def start(self) -> None:
-        """Sees to it that what is in the queue is done."""
+        """Starts a thread for what is in the queue, if none is at work."""
         if self._queue and self._idle():
             try:
                 memory_limits.need(memory_limits.THREAD, "a thread")
@@ -118,7 +128,7 @@ class Worker:
                 self._run()
 
     def _idle(self) -> bool:
-        """Whether nobody works on the queue; nor seems to, after an interrupt of a caller who did the work itself."""
+        """Whether nobody works on the queue. Clears the mark of a thread that is gone, and of an interrupted caller."""
         taken = self._taken.get("by")
         own = taken is not None and taken[0] == _thread.get_ident() and not inside()
         if taken is not None and (own or taken[0] not in sys._current_frames()):  # or an exception ended it
@@ -128,10 +138,11 @@ class Worker:
         return taken is None
 
     def forget(self) -> None:
-        """Drops what is in the queue."""
+        """Empties the queue."""
         self._queue.clear()
 
     def _run(self) -> None:
+        """Works on the queue until it is empty."""
         here = _thread.get_ident()
         me = here, object()
         outer = _inside.setdefault(here, me)
@@ -147,6 +158,7 @@ class Worker:
                 _inside.pop(here, None)
 
     def _next(self) -> None:
+        """Does the first piece of work in the queue, unless a fork is about to happen."""
         self._busy.append(1)  # before it looks whether somebody forks, who looks at it afterwards
         try:
             if not _forking:
@@ -167,19 +179,19 @@ _ended: list[int] = []  # not empty when the interpreter exits: nothing is begun
 
 
 def look() -> None:
-    """Starts a thread again that died at its birth, as for lack of memory."""
+    """Starts a thread again that died at its birth, for example for lack of memory."""
     for worker in _workers:
         worker.start()
 
 
 def when_forgotten(forget: Callable[[], object]) -> None:
-    """Has `forget` called when work in queues was dropped: in a forked child, and when the interpreter exits."""
+    """Registers a function for when queued work is dropped: in a forked child, and at the interpreter's exit."""
     _forgotten.append(forget)
     _in_child(forget)
 
 
 def inside() -> bool:
-    """Whether this thread is a worker's: it must not wait for a worker."""
+    """Tells whether this is a worker's thread, which must not wait for a worker."""
     return _thread.get_ident() in _inside
 
 
@@ -188,6 +200,7 @@ def inside() -> bool:
 
 
 def _before_fork() -> None:
+    """Waits for work in progress."""
     _forking.append(1)
     if inside():
         return
@@ -213,7 +226,7 @@ if hasattr(os, "register_at_fork"):
 
 @atexit.register
 def _before_exit() -> None:
-    """LLVM must not be at work when the process's memory is taken down: that crashes."""
+    """Waits for work in progress. LLVM must not be at work when the process's memory is freed: that crashes."""
     _ended.append(1)
     while True:
         for worker in _workers:

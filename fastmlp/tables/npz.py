@@ -1,8 +1,8 @@
-"""Arrays of numbers out of an .npz: read whole and checked, or refused in words.
+"""Arrays of numbers from an .npz file: read whole and checked, or refused with an error that helps.
 
-numpy.load opens such a file, too. But of a damaged one it raises a dozen kinds of exceptions, those of zipfile, zlib,
-lzma, tokenize and ast among them; it takes memory for whatever an array's header announces; and where a damaged header
-announces less than is there, it does not come to the checksum.
+numpy.load opens such a file, too. But for a damaged file it raises a dozen kinds of exceptions, among them those of
+zipfile, zlib, lzma, tokenize and ast. It allocates memory for whatever size an array's header states. And if a damaged
+header states less than is there, it does not reach the checksum.
 """
 
 from __future__ import annotations
@@ -27,10 +27,28 @@ _ENCRYPTED = 0x1  # in a member's flags
 
 
 def read(path: Path, wanted: Iterable[str]) -> tuple[dict[str, np.ndarray], list[str]]:
-    """({name: array} of those that are wanted and there, the names of all that are there).
+    """Reads arrays.
 
-    Raises ValueError, naming the path, for what is no .npz, is damaged, or holds Python objects in an array that is
-    wanted; OSError for a file that the system does not give.
+    Parameters
+    ----------
+    path : Path
+        The file.
+    wanted : iterable of str
+        The names to read.
+
+    Returns
+    -------
+    arrays : dict of str to ndarray
+        The wanted arrays that are there.
+    names : list of str
+        The names of all arrays in the file.
+
+    Raises
+    ------
+    ValueError
+        If it is not an .npz, is damaged, or has Python objects in a wanted array. The error names the path.
+    OSError
+        If the system does not give the file.
     """
     refuse_device(path)
     with open(path, "rb") as file:
@@ -65,10 +83,11 @@ def read(path: Path, wanted: Iterable[str]) -> tuple[dict[str, np.ndarray], list
 
 
 class _Refusal(ValueError):
-    """What is wrong, to be said behind the path."""
+    """What is wrong with a file, to be put after its path."""
 
 
 def _members(file: IO[bytes], wanted: Iterable[str]) -> tuple[dict[str, np.ndarray], list[str]]:
+    """The wanted arrays, and all names."""
     try:
         archive = zipfile.ZipFile(file)
     except zipfile.BadZipFile as error:
@@ -80,6 +99,7 @@ def _members(file: IO[bytes], wanted: Iterable[str]) -> tuple[dict[str, np.ndarr
 
 
 def _array(archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: str) -> np.ndarray:
+    """One array, checked."""
     if member.flag_bits & _ENCRYPTED:
         raise _Refusal("is encrypted: save it without a password")
     with archive.open(member) as stream:
@@ -106,7 +126,7 @@ def _array(archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: str) -> np.n
 
 
 def _header(stream: IO[bytes]) -> tuple[tuple[int, ...], np.dtype]:
-    """(shape, dtype), as numpy.save writes them."""
+    """The shape and dtype in an array's header."""
     version = np.lib.format.read_magic(stream)
     if version == (1, 0):
         shape, _, dtype = np.lib.format.read_array_header_1_0(stream)
