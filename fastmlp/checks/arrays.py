@@ -18,14 +18,14 @@ from fastmlp.checks.integers import integers
 from fastmlp.checks.messages import cut
 
 TEXT_FEATURES = "turn it into numbers first"
-LIES_READY = 0x101  # NumPy's flags of an array that is C-contiguous and aligned
-BLOCK = 2**16  # numbers looked at at a time: a mask of all data would be an eighth of them, and out of the cache
+LIES_READY = 0x101  # NumPy's flags for C-contiguous and aligned
+BLOCK = 2**16  # numbers checked at a time: a mask of all data would take an eighth of its memory, and leave the cache
 
 _KINDS_OF_NUMBER = "biuf"  # bool, int, unsigned, float: NumPy's letters
-_LISTS = (list, tuple, Sequence)  # whose rows NumPy takes one by one, without their masks; deque and UserList, too
+_LISTS = (list, tuple, Sequence)  # NumPy converts their rows without masks; deque and UserList are Sequences
 _TEXTS = (str, bytes, bytearray, memoryview, range)  # sequences that hold no array
 _MANY = 2**26  # numbers, and
-_LARGE = 2**30  # bytes: less is not compared with the machine's memory
+_LARGE = 2**30  # bytes; smaller arrays are not compared with the machine's memory
 
 
 def numeric_array(value: Any, name: str, instead_of_text: str = TEXT_FEATURES) -> np.ndarray:
@@ -60,7 +60,7 @@ def numeric_array(value: Any, name: str, instead_of_text: str = TEXT_FEATURES) -
         raise ValueError(f"{name} has masked values: fill them in, or leave out their rows")
     try:
         array = np.asarray(value)
-    except Exception as error:  # a list, or an __array__ of someone else's, may raise anything
+    except Exception as error:  # a list, or another library's __array__, may raise anything
         only_faults(error)
         if isinstance(error, np.ma.MaskError):
             raise ValueError(f"{name} has masked values: fill them in, or leave out their rows") from None
@@ -101,7 +101,7 @@ def masked_place(value: Any, deep: bool = False) -> str | None:
         '' for an array with masked values, ' in row 3' for a list with such a row, else None.
     """
     if type(value) is list and not deep and operator.countOf(map(type, value), list) == len(value):
-        return None  # lists in a list, as mostly: this way they take 20 ns each
+        return None  # a list of lists, the usual case: 20 ns a row
     if isinstance(value, np.ma.MaskedArray):
         return "" if np.ma.is_masked(value) else None
     if isinstance(value, _LISTS) and not isinstance(value, _TEXTS):
@@ -178,7 +178,7 @@ def place_of(place: int, array: np.ndarray, source: Any) -> str:
         return f"row {row}"
     try:
         named = f" ({cut(str(source.columns[column[0]]), 40)})"
-    except Exception as error:  # no frame, or one whose `columns` are something else
+    except Exception as error:  # not a frame, or `columns` are something else
         only_faults(error)
         named = ""
     return f"row {row}, column {column[0]}{named}"
@@ -236,7 +236,7 @@ def _from_objects(array: np.ndarray, source: Any, name: str, instead_of_text: st
     They are integers if all are ints.
     """
     check_memory(array.size, np.dtype(np.float64), name)
-    if array.size and all(type(item) is int for item in array.flat):  # float64 would round the large ones
+    if array.size and all(type(item) is int for item in array.flat):  # float64 would round large ones
         exact = integers(array.ravel().tolist())
         if exact is not None:
             return exact.reshape(array.shape)
@@ -251,7 +251,7 @@ def _from_objects(array: np.ndarray, source: Any, name: str, instead_of_text: st
             except OverflowError:
                 where = place_of(place, array, source)
                 raise ValueError(f"{name} has a number in {where} that is too large for a float: scale it") from None
-            except Exception as error:  # Decimal("sNaN"), and whatever calls itself a number
+            except Exception as error:  # Decimal("sNaN"), or any class that claims to be a number
                 only_faults(error)
                 where = place_of(place, array, source)
                 raise ValueError(f"{name} holds a {type(item).__name__} in {where} that is no float: {error}") from None
@@ -261,7 +261,7 @@ def _from_objects(array: np.ndarray, source: Any, name: str, instead_of_text: st
         kind = type(item).__name__
         if np.ma.is_masked(item):
             raise ValueError(f"{name} has masked values in {where}: fill them in, or leave out their rows")
-        if item is None or kind in ("NAType", "NaTType"):  # of pandas
+        if item is None or kind in ("NAType", "NaTType"):  # pandas' missing values
             raise ValueError(f"{name} has nothing ({item}) in {where}: fill it in, or leave out its row")
         raise TypeError(f"{name} holds a {kind} in {where}: every value must be a number")
     return values.reshape(array.shape)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-# What bad values and damaged files make Python raise, and libraries whose exceptions are no kind of these.
+# What Python raises for bad values and damaged files; and libraries whose exceptions do not derive from these.
 _FAULTS = (
     ArithmeticError, AssertionError, AttributeError, BufferError, EOFError, ImportError, LookupError, MemoryError,
     NameError, OSError, RuntimeError, SyntaxError, TypeError, ValueError,

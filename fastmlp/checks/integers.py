@@ -12,7 +12,7 @@ import numpy as np
 
 from fastmlp.checks.messages import in_digits
 
-EXACT = 2**53  # from here on a float64 may be another whole number, rounded
+EXACT = 2**53  # from here on, a float64 may be another whole number that was rounded
 
 
 def most_exact(dtype: np.dtype) -> int:

@@ -14,7 +14,7 @@ import numpy as np
 
 from fastmlp.checks.messages import shown
 
-LIMIT = 2**32 - 1  # of every count: the random numbers' counter holds rows and epochs in 32 bits each
+LIMIT = 2**32 - 1  # of every count: the random numbers' counter has 32 bits each for rows and epochs
 
 
 def positive_int(value: Any, name: str, most: int = LIMIT) -> int:

@@ -26,8 +26,8 @@ from fastmlp.checks.messages import in_digits
 if TYPE_CHECKING:
     from fastmlp.spec import Spec
 
-KINDS = {name: np.dtype(name) for name in ("float64", "float32")}  # of a spec
-LABELS = 2**24 + 1  # that a network of float32, which trains on them in its dtype, tells apart
+KINDS = {name: np.dtype(name) for name in ("float64", "float32")}  # by a spec's dtype
+LABELS = 2**24 + 1  # that a float32 network can tell apart: it trains on labels in its dtype
 
 
 def features(X: Any, spec: Spec, name: str = "X") -> np.ndarray:
@@ -186,7 +186,9 @@ def _labels(column: np.ndarray, spec: Spec, source: Any, name: str) -> np.ndarra
             f"{name} has label {in_digits(column[row])} in row {row}, and layers={list(spec.layers)} ends in {outputs} "
             f"outputs: labels are 0 to {outputs - 1}{f' (use {name} - 1)' if from_one else ''}"
         )
-    if column.dtype.kind == "f" and outputs > 2**11 and outputs > most_exact(column.dtype) + 1:  # 2**11: of float16
+    if (
+        column.dtype.kind == "f" and outputs > 2**11 and outputs > most_exact(column.dtype) + 1
+    ):  # 2**11: float16's limit
         check_exact(column, name)
     return column
 

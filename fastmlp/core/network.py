@@ -21,10 +21,10 @@ class Network:
 
     spec: Spec
     parameters: np.ndarray  # (P,)
-    seed: Any  # an int, or a NumPy Generator or RandomState, in whatever state it is
-    drawn_seed: int | None = None  # a number that was drawn from the latter
-    epochs: int = 0  # of all fits: shuffles and dropout count on
-    run: Run | None = None  # the last fit's, to resume
+    seed: Any  # an int, or a NumPy Generator or RandomState
+    drawn_seed: int | None = None  # the number that was drawn from such a generator
+    epochs: int = 0  # of all fits: shuffles and dropout continue from there
+    run: Run | None = None  # of the last fit, to resume
 
     version = 0  # how often `change` was called
 

@@ -28,15 +28,14 @@ from fastmlp.system.cpu import target
 
 _MAGIC = b"fastmlp kernel 1\n"
 _PACKAGE = Path(__file__).parents[1]
-# What a kernel's code is made from, besides Numba: the kernels, the reference (for its constants), and how they are
-# compiled.
+# What a kernel's code depends on, besides Numba: the kernels, the reference (for its constants), and the compiling.
 _SOURCES = ("kernels/**/*.py", "reference/**/*.py", "jit/**/*.py", "system/cpu.py")
 _MOST = 16 << 20  # bytes of a file; the largest has 0.02 MB
 _KEEP_DAYS = 60
 _KEEP_UNFINISHED_DAYS = 1
 _NAME = re.compile(r"(\w+\.\w+)-(float64|float32)-[0-9a-f]+\.kernel")
 _UNFINISHED = ".new-"
-_METADATA = ".dist-info"  # the end of the name of a package's folder of metadata, which begins with its version
+_METADATA = ".dist-info"  # the end of the name of a package's folder of metadata: NAME-VERSION.dist-info
 
 
 # ---------------------------------------------------------------------------------------------------------
@@ -63,7 +62,7 @@ def folders() -> list[Path]:
     usual = os.environ.get("LOCALAPPDATA" if sys.platform == "win32" else "XDG_CACHE_HOME", "")
     try:
         places.append(_full(usual) or _full(str(Path.home() / ".cache")))
-    except (RuntimeError, ValueError):  # no home directory
+    except (RuntimeError, ValueError):  # no home folder
         pass
     return [place / "fastmlp" for place in places if place is not None]
 
@@ -72,7 +71,7 @@ def _full(path: str) -> Path | None:
     """The path, if it begins at the root or at a user's home; else None."""
     try:
         full = Path(path).expanduser()
-    except (RuntimeError, ValueError):  # ~nobody-of-this-name
+    except (RuntimeError, ValueError):  # ~user of an unknown name
         return None
     return full if full.is_absolute() else None
 
@@ -132,14 +131,14 @@ def _stamp() -> str | None:
     try:
         for pattern in _SOURCES:
             paths = sorted(_PACKAGE.glob(pattern))
-            if not paths:  # a package in an archive, or of byte code alone
+            if not paths:  # a package in an archive, or without sources
                 return None
             for path in paths:
                 content = trusted_files.plain(str(path), _MOST)
                 name = path.relative_to(_PACKAGE).as_posix()
                 digest.update(f"{name} {len(content)}\n".encode() + content)
         versions = [version(name) for name in ("numba", "llvmlite")]
-    except Exception as error:  # of reading files; and of whatever damaged metadata of packages makes of itself
+    except Exception as error:  # unreadable files, or packages' damaged metadata
         only_faults(error)
         return None
     if not all(versions):
@@ -161,7 +160,7 @@ def version(package: str) -> str:
             return names[0]
         if found:
             break
-    import importlib.metadata  # takes 20 ms, of a first fit's 400
+    import importlib.metadata  # takes 20 ms of a first fit's 400
 
     return importlib.metadata.version(package)
 
@@ -188,7 +187,7 @@ def read_from(folder: Path, name: str, dtype: str) -> Code | None:
     except trusted_files.Refused as refused:
         _refused(folder, refused)
         return None
-    except (OSError, ValueError):  # ValueError: a path with a null character, or one that has no bytes
+    except (OSError, ValueError):  # ValueError: a path that the system cannot spell
         return None
     return _unpack(content, _key(name, dtype))
 
@@ -209,7 +208,7 @@ def write(name: str, dtype: str, code: Code) -> None:
     for folder in folders():
         try:
             place = trusted_files.folder(str(folder), create=True)
-            # A file of another name first, then a rename: readers see the old file, or the new one, whole.
+            # Another name first, then a rename: readers see either the old file or the new one, whole.
             temporary = f"{_UNFINISHED}{os.getpid()}-{threading.get_ident()}-{time.monotonic_ns()}"
             try:
                 trusted_files.create(place, temporary, _pack(code, _key(name, dtype)))
@@ -256,7 +255,7 @@ def _unpack(content: bytes, key: str) -> Code | None:
 
 
 # ---------------------------------------------------------------------------------------------------------
-# Files that are there
+# Files in the cache
 
 
 @dataclass(frozen=True)
@@ -297,5 +296,5 @@ def _remove_old(folder: str, name: str) -> None:
             days = (now - max(status.st_atime, status.st_mtime)) / 86400
             if days > (_KEEP_UNFINISHED_DAYS if unfinished(file) else _KEEP_DAYS):
                 os.unlink(path)
-        except OSError:  # gone meanwhile, or a folder
+        except OSError:  # removed meanwhile, or a folder
             pass

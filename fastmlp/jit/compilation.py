@@ -15,7 +15,7 @@ from fastmlp.jit import numba_settings
 from fastmlp.jit.machine_code import Code, compiler_options, externals
 from fastmlp.system import background, memory_limits
 
-# Whatever imports Numba or compiles runs in this worker's thread, unless it is called there.
+# Everything that imports Numba or compiles runs in this worker's thread.
 WORKER = background.Worker()
 
 
@@ -54,9 +54,9 @@ def _in_haste() -> Iterator[None]:
     short = interval
     try:
         gc.set_threshold(0)
-        # LLVM's thread calls some hundred small functions, and would wait 5 ms for Python's lock after each.
+        # LLVM's thread calls some hundred small functions, and would wait 5 ms for Python's lock at each.
         sys.setswitchinterval(5e-5)
-        short = sys.getswitchinterval()  # not quite the same
+        short = sys.getswitchinterval()  # it is rounded
         yield
     finally:
         if sys.getswitchinterval() == short:
@@ -72,7 +72,7 @@ def compile_function(function: Callable[..., Any], signature: Any) -> Code:
     except MemoryError:
         raise
     except Exception:
-        # It asks for more than `compiler` declares, or the parts of Numba that `compiler` uses have changed.
+        # It needs more than `numba_pipeline` declares, or the parts of Numba that this uses have changed.
         return compile_by_numba(function, signature)
 
 
@@ -106,7 +106,7 @@ def compile_by_numba(function: Callable[..., Any], signature: Any, **options: An
         from numba.core.registry import cpu_target
     memory_limits.need(2 * memory_limits.COMPILE, "compiling a kernel")
     with global_compiler_lock, compiling():
-        # Numba's own target goes by the settings of the time when it was made.
+        # Numba's own target has the settings of the time when it was made.
         fresh = {"_internal_codegen": JITCPUCodegen("fastmlp")}
         with numba_settings.changed(vars(cpu_target.target_context), fresh):
             dispatcher = njit(**{**compiler_options(), **options})(function)

@@ -28,7 +28,7 @@ class Loader:
     def __init__(self, find: Callable[[str, str], tuple[Callable[..., Any], Any]]):
         self.addresses: dict[Key, int] = {}
         self.loading: dict[Key, _Kernel] = {}
-        self.seconds: list[float] = []  # that callers waited, for each kernel
+        self.seconds: list[float] = []  # that callers waited for each kernel
         self.find = find
         background.when_forgotten(self.loading.clear)
 
@@ -41,7 +41,7 @@ class Loader:
         if found is not None:
             return found
         started = time.perf_counter()
-        if background.inside():  # as from the destructor of an object that one of the threads happens to collect
+        if background.inside():  # for example in a destructor that runs in one of these threads
             found = self.addresses.setdefault((name, dtype), self.now((name, dtype)))
         else:
             found = self._asked_for((name, dtype)).wait()
@@ -57,7 +57,7 @@ class Loader:
     def _asked_for(self, key: Key) -> _Kernel:
         """The kernel that is being loaded; starts loading it if necessary."""
         kernel = self.loading.get(key) or self.loading.setdefault(key, _Kernel(self, key))
-        if not kernel.begun:  # nor queued, perhaps: another caller may have been interrupted before that
+        if not kernel.begun:  # perhaps not queued: another caller may have been interrupted before that
             _linker.put(kernel.link)
         return kernel
 
@@ -74,7 +74,7 @@ def _from_cache(key: Key) -> int | None:
         return None
     try:
         return machine_code.link(code)
-    except RuntimeError:  # it needs something that this process lacks, or is not what it seems
+    except RuntimeError:  # it needs something that this process lacks, or is damaged
         return None
 
 
@@ -149,6 +149,6 @@ class _Kernel(background.Job):
         """Does a step. An error goes to those who wait; a later caller starts again."""
         try:
             step(*arguments)
-        except BaseException as error:  # to those who wait; who asks afterwards starts again
+        except BaseException as error:  # for those who wait; later callers start again
             self._loader.loading.pop(self._key, None)
             self.finish(error=error)

@@ -14,8 +14,8 @@ from typing import Any
 
 from fastmlp.system import memory_limits
 
-# What object code may ask of the process: C's memory functions, libm's exact fma (processors without the instruction)
-# and Python's own functions for Ctrl-C.
+# What object code may need from the process: C's memory functions, libm's exact fma (on processors without the
+# instruction), and Python's own functions for Ctrl-C.
 EXTERNALS = {
     "fma", "fmaf", "memcpy", "memmove", "memset",
     "sched_yield", "PyGILState_Ensure", "PyGILState_Release", "PyOS_InterruptOccurred",
@@ -61,11 +61,11 @@ def link(code: Code) -> int:
     content = llvm.ObjectFileRef.from_data(code.object)
     if not content:
         raise RuntimeError("the object code is none")
-    # An engine for each kernel: two objects in one engine would merge functions that happen to share a name.
+    # Each kernel has its own engine: two objects in one engine would merge functions of the same name.
     machine = llvm.Target.from_default_triple().create_target_machine()
     module = llvm.parse_assembly("")
     engine = llvm.create_mcjit_compiler(module, machine)
-    engine.remove_module(module)  # LLVM would compile it, empty as it is: three quarters of the time
+    engine.remove_module(module)  # else LLVM compiles the empty module: three quarters of the time
     engine.add_object_file(content)
     engine.finalize_object()
     address = engine.get_function_address(code.symbol)
@@ -95,7 +95,7 @@ def _process_address(name: str) -> int:
     raise RuntimeError(f"a kernel needs {name}, which this process does not have")
 
 
-_engines: list[Any] = []  # they own the code that addresses point to, for the life of the process
+_engines: list[Any] = []  # they own the code at the addresses, and live as long as the process
 _ready: list[bool] = []
 
 
@@ -117,7 +117,7 @@ class Function:
         self._call = ctypes.CFUNCTYPE(ctypes.c_int32, *kinds)(address)
 
     def __call__(self, *arguments: Any) -> int:
-        result = ctypes.c_int64(0)  # one of these a call: several threads may call at once
+        result = ctypes.c_int64(0)  # one for each call: several threads may call at once
         exception = ctypes.c_void_p()
         self._call(ctypes.addressof(result), ctypes.addressof(exception), *arguments)
         return result.value

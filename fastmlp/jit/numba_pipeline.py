@@ -50,7 +50,7 @@ def begin(function: Callable[..., Any], signature: Any) -> Callable[[], tuple[st
     flags.enable_pyobject = False
     flags.no_compile = True  # no entry into Numba's own engine
     with global_compiler_lock:
-        # Its target and LLVM's passes go by Numba's settings, which may not be those of the time before.
+        # The target and LLVM's passes depend on Numba's settings, which may have changed since the last compile.
         _target.target_context._internal_codegen = _Codegen("fastmlp")
         made = compile_extra(
             *contexts, function, signature.args, signature.return_type, flags, {}, pipeline_class=_Compiler
@@ -115,7 +115,7 @@ def _copy_in(helper: Any, caller: Any, block: Any, i: int) -> list[tuple[int, An
     ir_utils.replace_vars(blocks, {name: scope.redefine(own[name], call.loc) for name in names})
     _replace_args_with(blocks, call.value.args)
     order = ir_utils.find_topo_order(blocks)
-    # The statements after the call go on in a block of their own.
+    # The statements after the call become a block of their own.
     after = ir.Block(scope, block.loc)
     after.body = block.body[i + 1 :]
     label_after = ir_utils.next_label()
@@ -193,7 +193,7 @@ class _Library(codegen.AOTCodeLibrary):
         self._waiting = ir_module
 
     def finalize(self) -> None:
-        # As Numba's own, which insists on its compiler's lock. llvmlite has a lock, too, and lets others run meanwhile.
+        # As Numba's own, but without its compiler's lock. llvmlite has a lock of its own, and lets other threads run.
         assert not self._linking_libraries, "a kernel calls no compiled function"
         super().add_ir_module(self._waiting)
         self._optimize_final_module()
@@ -211,8 +211,8 @@ class _Library(codegen.AOTCodeLibrary):
             builder.getFunctionPassManager().run(function, builder)
 
     def _optimize_final_module(self) -> None:
-        # Without the first of Numba's two rounds, and without its pass over reference counts, which both rounds have:
-        # the machine code of all kernels is the same without them.
+        # Numba has two rounds, each with a pass over reference counts. Without the first round and these passes, the
+        # machine code of all kernels is the same.
         builder = self._codegen._pass_builder()
         builder.getModulePassManager().run(self._final_module, builder)
 
@@ -241,11 +241,11 @@ class _TargetContext(cpu.CPUContext):
 
     def init(self) -> None:
         self.is32bit = False
-        self._internal_codegen = None  # as yet: of each compile
+        self._internal_codegen = None  # set by each compile
         self.insert_func_defn([(_whole, _whole, (kind,)) for kind in (types.Boolean, types.Integer, types.Float)])
 
     def refresh(self) -> None:
-        self.install_registry(imputils.builtin_registry)  # where intrinsics enter themselves, as they meet new types
+        self.install_registry(imputils.builtin_registry)  # intrinsics register here when they meet new types
 
     def post_lowering(self, mod: Any, library: Any) -> None:
         pass  # no reference counts, no fastmath

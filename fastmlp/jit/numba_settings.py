@@ -12,10 +12,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-# Variables that change kernels' code; the cache keeps the code of each value apart.
+# Variables that change kernels' code; the cache has a separate file for each value.
 VARIABLES = ("NUMBA_OPT", "NUMBA_LOOP_VECTORIZE", "NUMBA_SLP_VECTORIZE", "NUMBA_BOUNDSCHECK", "NUMBA_ENABLE_AVX")
-PROCESSOR = ("NUMBA_CPU_NAME", "NUMBA_CPU_FEATURES")  # these too: they are in `target()`
-# Not of compilers for CPUs: other threads may be at work by them.
+PROCESSOR = ("NUMBA_CPU_NAME", "NUMBA_CPU_FEATURES")  # these, too; `target()` includes them
+# Settings that compilers for CPUs do not use; other threads may.
 _LEFT_ALONE = ("CACHE_", "CUDA_", "NUMBA_", "THREADING_")
 
 
@@ -28,7 +28,7 @@ def wanted() -> dict[str, Any]:
     """Returns what `numba.config` would hold in a process where no other variable is set and there is no file."""
     from numba.core import config
 
-    # Numba's own reading of the environment, a function that assigns to its module's names: here to others.
+    # Numba's own function that reads the environment assigns to its module's names; here it assigns to others.
     read = config._EnvReloader.process_environ.__code__
     names = {name for name in (*read.co_varnames, *read.co_cellvars) if name.isupper()}
     scope = {name: value for name, value in vars(config).items() if name not in names}
@@ -43,7 +43,7 @@ def pinned() -> Iterator[None]:
 
     try:
         settings, reloader = wanted(), vars(config._env_reloader)
-    except (AttributeError, KeyError, NameError):  # a Numba whose parts have changed
+    except (AttributeError, KeyError, NameError):  # another version of Numba
         settings, reloader = {}, {}
     with changed(vars(config), {"DISABLE_JIT": 0, **settings}), changed(reloader, {"update": lambda force=False: None}):
         yield

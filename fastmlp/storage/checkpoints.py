@@ -31,17 +31,17 @@ class Moment:
     """The state of a fit after one of its epochs."""
 
     network: Network
-    asked: dict[str, Any]  # what the fit was asked for, as JSON has it
+    asked: dict[str, Any]  # the fit's arguments, as JSON holds them
     begun: int  # epochs of the run before the fit
     records: np.ndarray  # (R,), of dtype RECORD
     seconds: float
     stopped: str | None
     ended: bool  # whether nothing is left to do
     best_epoch: int | None = None
-    stopping: dict[str, Any] | None = None  # what early stopping has seen
-    best: Network | None = None  # what it would go back to
-    kept: np.ndarray | None = None  # (P,): what the last record of a finite loss began with
-    path: str | None = None  # of the file that it was read from
+    stopping: dict[str, Any] | None = None  # the state of early stopping
+    best: Network | None = None  # what early stopping would restore
+    kept: np.ndarray | None = None  # (P,): the parameters before the last record of a finite loss
+    path: str | None = None  # the file that it was read from
 
 
 class Checkpoints:
@@ -51,9 +51,9 @@ class Checkpoints:
     """
 
     def __init__(self, path: str | os.PathLike, every: int, keep: int) -> None:
-        self.path, self.every, self.keep = os.path.abspath(path), every, keep  # wherever the process goes to
-        self._tried: int | None = None  # the epoch of the file at `path`, or at which one could not be written
-        self._unfinished = False  # whether another training's file is at `path`, to go on with
+        self.path, self.every, self.keep = os.path.abspath(path), every, keep  # absolute: the working folder may change
+        self._tried: int | None = None  # the epoch of the newest file, or of the last attempt to write one
+        self._unfinished = False  # whether `path` has a training that has not ended
         self._aside: list[tuple[str, _Identity]] = []  # older files of this training, the oldest first
 
     def is_at(self, path: str | None) -> bool:
@@ -72,11 +72,11 @@ class Checkpoints:
                 there, header, _ = model_file.read(self.path, KIND, "model")
             except ValueError as error:
                 raise ValueError(
-                    f"checkpoint={self.path!r} is there, and would be replaced, but is no checkpoint: {error}"
+                    f"checkpoint={self.path!r} exists, and would be replaced, but is not a checkpoint: {error}"
                 ) from None
             if there.spec != spec:
                 raise ValueError(
-                    f"checkpoint={self.path!r} is there, and is of another network, {list(there.spec.layers)}: remove "
+                    f"checkpoint={self.path!r} exists, and is of another network, {list(there.spec.layers)}: remove "
                     "it, or give another name"
                 )
             of = header.get("checkpoint")
@@ -90,7 +90,7 @@ class Checkpoints:
             os.replace(self.path, before)
             warnings.warn(
                 f"checkpoint={self.path!r} had a training that has not ended, which is now {before!r}: give "
-                "resume=True to go on with one",
+                "resume=True to continue one",
                 stacklevel=2,
             )
         self._write(moment)
@@ -239,7 +239,7 @@ def _moment(network: Network, of: dict[str, Any], tensors: dict[str, np.ndarray]
         records[name] = model_file.taken(tensors, f"checkpoint.{name}", epochs.shape, "float64")
     spec, run = network.spec, network.run
     if run is None:
-        raise ValueError("it has no fit to go on with")
+        raise ValueError("it has no fit to continue")
     kept = None
     if "checkpoint.kept" in tensors:
         kept = model_file.taken(tensors, "checkpoint.kept", (spec.parameters,), spec.dtype)
@@ -287,7 +287,7 @@ def check_same(asked: dict[str, Any], stored: dict[str, Any], path: str) -> None
                 raise ValueError(f"{name} is not that of the fit whose checkpoint {path} is: give the same rows")
             raise ValueError(
                 f"{name}={value!r:.60} where the fit whose checkpoint {path} is had {stored.get(name)!r:.60}: give the "
-                "same, or name another checkpoint to begin anew"
+                "same, or name another checkpoint to start again"
             )
 
 

@@ -66,8 +66,8 @@ def write(path: str | os.PathLike, tensors: dict[str, np.ndarray], header: dict[
             mode = stat.S_IMODE(os.stat(place).st_mode) & 0o777
         except FileNotFoundError:
             mode = None
-        # "x": a file of our own. Without a file there, the permissions are those that open() gives. The descriptor is
-        # made in C together with the file that closes it: no exception can come in between.
+        # "x": the file is new. If there was none at `path`, the permissions are those of open(). The descriptor and the
+        # file that closes it are made in one call into C: no exception can come in between.
         with open(temporary, "xb", opener=partial(os.open, mode=0o666 if mode is None else mode)) as file:
             for part in content:
                 file.write(part)
@@ -83,7 +83,7 @@ def write(path: str | os.PathLike, tensors: dict[str, np.ndarray], header: dict[
             pass
         if isinstance(error, OSError):
             raise OSError(
-                error.errno, f"not saved: {error.strerror or error}; what was there is as it was", place
+                error.errno, f"not saved: {error.strerror or error}; what was there is unchanged", place
             ) from error
         raise
     _sync_folder(folder)
@@ -133,7 +133,7 @@ def read(path: str | os.PathLike) -> tuple[dict[str, np.ndarray], dict[str, Any]
         raise ValueError(f"{name} is a device or a pipe, not a file: copy its content to a file first")
     with open(name, "rb") as file:
         size = os.fstat(file.fileno()).st_size
-        # What is in the way of reading it all is looked at first: a file of another kind may be large.
+        # The checks that need only the beginning come first: a file of another kind may be large.
         start = file.read(min(size, 512))
         end = _end_of_description(name, start, size)
         start += file.read(max(0, end - len(start)))
@@ -169,7 +169,7 @@ def _place_to_write(path: str | os.PathLike) -> str:
         raise OSError(errno.ELOOP, "not saved: this link leads to itself", place)
     if not stat.S_ISREG(kind):
         raise ValueError(f"{place} is a device or a pipe, not a file: give the name of a file")
-    if not os.access(place, os.W_OK):  # a rename would replace it all the same
+    if not os.access(place, os.W_OK):  # a rename would replace it in spite of that
         raise PermissionError(errno.EACCES, "not saved: this file is read-only", place)
     return place
 
@@ -192,7 +192,9 @@ def _packed(tensors: dict[str, np.ndarray], header: dict[str, Any]) -> list[Any]
     }
     parts: list[Any] = []
     offset = 0
-    for name in sorted(copies, key=lambda name: (-copies[name].itemsize, name)):  # so that each is aligned
+    for name in sorted(
+        copies, key=lambda name: (-copies[name].itemsize, name)
+    ):  # the widest first, so that each is aligned
         array = copies[name]
         offsets = [offset, offset + array.nbytes]
         description[name] = {"dtype": _CODES[array.dtype], "shape": list(array.shape), "data_offsets": offsets}
@@ -230,7 +232,7 @@ def _header_text(header: dict[str, Any]) -> str:
         raise TypeError(f"header is a {type(header).__name__}: give a dict")
     _check_keys(header)
     try:
-        # ASCII, so that every text (half of a surrogate pair, even) comes back
+        # ASCII, so that every text is restored, even half of a surrogate pair
         return json.dumps(header, sort_keys=True, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
     except (TypeError, ValueError, RecursionError) as error:
         kind = TypeError if isinstance(error, TypeError) else ValueError
@@ -273,12 +275,12 @@ def _sync_folder(folder: str) -> None:
 
     The file is in its place in any case.
     """
-    # One call of C opens it, synchronises it and closes it: no exception can come in between and leave it open.
+    # One call into C opens, synchronises and closes it: no exception can come in between and leave it open.
     opened = map(os.open, [folder], [os.O_RDONLY | getattr(os, "O_CLOEXEC", 0)])
     to_synchronise, to_close = itertools.tee(opened)
     try:
         list(zip(map(os.fsync, to_synchronise), map(os.close, to_close), strict=False))
-    except OSError:  # Windows; a folder that may be written, not read; a file system that does not synchronise folders
+    except OSError:  # Windows, a folder that may not be read, or a file system that does not synchronise folders
         for descriptor in to_close:
             os.close(descriptor)
 
@@ -292,7 +294,7 @@ def _end_of_description(name: str, start: bytes, size: int) -> int:
     if size == 0:
         raise ValueError(f"{name} is empty: the program that wrote it, or a copy of it, did not finish")
     length = int.from_bytes(start[:_LENGTH], "little")
-    # This before what the first bytes look like: those of a pickle's beginning can be a length's too.
+    # This check comes before `look_of`: the first bytes of a pickle can also be a length.
     if len(start) > _LENGTH and (length > _LARGEST or start[_LENGTH] != ord("{")):
         look = look_of(start) or "no safetensors file, or one whose beginning is damaged"
         raise ValueError(f"{name} is {look}: give a file that fastmlp saved")
@@ -402,7 +404,7 @@ def _tensors(name: str, content: bytes) -> dict[str, np.ndarray]:
         _refuse_damaged(name, error)
     tensors = {}
     for key in sorted(entries):
-        entry = entries.pop(key)  # its bytes go as soon as they are copied
+        entry = entries.pop(key)  # frees its bytes as soon as they are copied
         dtype = _DTYPES.get(entry["dtype"])
         if dtype is None:
             _refuse_damaged(name, f"its tensor {cut(key)} is of dtype {entry['dtype']}")

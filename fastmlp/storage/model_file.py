@@ -109,7 +109,7 @@ def read(path: str | os.PathLike, *kinds: str) -> tuple[Network, dict[str, Any],
     if kind not in kinds:
         hint = {
             "model": "load it with fastmlp.Model.load",
-            "checkpoint": "load it with fastmlp.Model.load, or go on with it by fit(..., resume=path)",
+            "checkpoint": "load it with fastmlp.Model.load, or continue with fit(..., resume=path)",
             "table": "it takes rows of a table, standardised as `fastmlp train` did: use `fastmlp predict`, or "
             "fastmlp.TableModel.load",
         }.get(kind if isinstance(kind, str) else "", "this version of fastmlp does not know it")
@@ -146,12 +146,12 @@ def refusal(path: str | os.PathLike, error: Exception) -> Exception:
 def _model(header: dict[str, Any], tensors: dict[str, np.ndarray]) -> Network:
     """Takes a network's tensors out of `tensors`, and makes the network."""
     of = part(header, "spec")
-    if of["dtype"] not in DTYPES:  # as `write` spells them: NumPy would parse any text
+    if of["dtype"] not in DTYPES:  # as `write` spells them; NumPy would parse other texts
         raise ValueError(f"its dtype is {shown(of['dtype'])}, none of {', '.join(DTYPES)}")
     spec = Spec.build(
         of["layers"], of["hidden"], of["output"], losses.of(of["loss"], of["loss_parameter"]), of["dtype"]
     )
-    parts = []  # nothing is as large as the header says before a tensor is
+    parts = []  # nothing is allocated for a size in the header before a tensor is known to have it
     for layer, (inputs, outputs) in enumerate(spec.shapes):
         parts.append(taken(tensors, f"layers.{layer}.w", (inputs, outputs), spec.dtype).reshape(-1))
         parts.append(taken(tensors, f"layers.{layer}.b", (outputs,), spec.dtype))

@@ -15,9 +15,9 @@ from fastmlp.checks.messages import shown
 
 Seed = int | np.random.Generator | np.random.RandomState
 
-_WORD = {"has_uint32": 2, "uinteger": 2**32}  # the other half of a 64-bit draw, kept for the next 32-bit one
+_WORD = {"has_uint32": 2, "uinteger": 2**32}  # the half of a 64-bit draw that is kept for the next 32-bit draw
 _PCG = {"state": {"state": 2**128, "inc": 2**128}, **_WORD}
-# What each state holds besides its name: a number from 0 to below this; so many such numbers; or a dict of these.
+# What each state holds besides its name: n is a number from 0 to n - 1, (c, n) a list of c of them, a dict both.
 _STATES: dict[str, dict[str, Any]] = {
     "PCG64": _PCG,
     "PCG64DXSM": _PCG,
@@ -143,7 +143,7 @@ def _check(value: Any, form: Any, place: str) -> None:
 
 
 def _check_turns(state: dict[str, Any]) -> None:
-    """Raises ValueError for a state that no generator reaches: PCG64's even increments, and MT19937's zeros, which stay 0.
+    """Raises ValueError for a state that no generator reaches: an even increment (PCG64), or zeros (MT19937).
 
     Normal numbers are drawn until one fits. With zeros none does, and NumPy would never return.
     """

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 _call: Callable[[Any], Any] = partial.__call__
-# With Python's lock held, which an assignment of NumPy's gives up for more than 500 numbers.
+# Python's lock is held. A NumPy assignment releases it for more than 500 numbers.
 _move = ctypes.PYFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t)(
     ctypes.cast(ctypes.memmove, ctypes.c_void_p).value  # type: ignore[arg-type]
 )
@@ -42,7 +42,7 @@ def _address(array: np.ndarray) -> int:
     """The array's address. `array.ctypes.data` takes 1.5 us, and this 0.4."""
     try:
         return ctypes.addressof(_byte_of(array))
-    except (TypeError, ValueError):  # an array that may not be written, or is empty
+    except (TypeError, ValueError):  # a read-only or empty array
         return int(array.ctypes.data)
 
 

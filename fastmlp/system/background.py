@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import _thread
 import atexit
-import logging  # noqa: F401 (before what it asks of a fork, see below)
+import logging  # noqa: F401 (registers its fork handlers before ours, see below)
 import os
 import sys
 import time
@@ -24,8 +24,8 @@ from typing import Any
 
 from fastmlp.system import memory_limits
 
-_LOOK = 0.5  # seconds after which who waits looks whether the thread has come to life
-_LONGEST = 60  # seconds that a fork waits: should work in progress wait for a lock that the forking thread holds
+_LOOK = 0.5  # seconds after which a waiting caller checks that the thread is alive
+_LONGEST = 60  # seconds that a fork waits at most: work in progress may need a lock that the forking thread holds
 
 
 def _in_child(forget: Callable[[], object]) -> None:
@@ -50,7 +50,7 @@ class Job:
         if not self.done:
             self._value, self._error = value, error
             self.done = True
-        while self._bells:  # whoever adds one later sees that it is done
+        while self._bells:  # a caller that adds one later sees `done`
             self._bells.popleft().release()
 
     def wait(self) -> Any:
@@ -76,7 +76,9 @@ class Worker:
 
     def __init__(self) -> None:
         self._queue: deque[Callable[[], None]] = deque()
-        self._taken: dict[str, tuple[int, object]] = {}  # by who works on the queue; `setdefault` decides between two
+        self._taken: dict[
+            str, tuple[int, object]
+        ] = {}  # "by": who works on the queue; `setdefault` decides between two
         self._busy: list[int] = []
         _workers.append(self)
         for lost in (self._queue, self._taken, self._busy):
@@ -131,7 +133,7 @@ class Worker:
         """Whether nobody works on the queue. Clears the mark of a thread that is gone, and of an interrupted caller."""
         taken = self._taken.get("by")
         own = taken is not None and taken[0] == _thread.get_ident() and not inside()
-        if taken is not None and (own or taken[0] not in sys._current_frames()):  # or an exception ended it
+        if taken is not None and (own or taken[0] not in sys._current_frames()):  # an exception ended it
             self._taken.pop("by", None)
             self._busy.clear()
             taken = None
@@ -159,11 +161,11 @@ class Worker:
 
     def _next(self) -> None:
         """Does the first piece of work in the queue, unless a fork is about to happen."""
-        self._busy.append(1)  # before it looks whether somebody forks, who looks at it afterwards
+        self._busy.append(1)  # set before `_forking` is read; a forking thread does the reverse
         try:
             if not _forking:
-                self._queue.popleft()()  # nothing refers to it here: what it holds is gone before others think it is
-        except IndexError:  # forgotten meanwhile
+                self._queue.popleft()()  # no reference stays here: its objects are freed in time
+        except IndexError:  # the queue was emptied meanwhile
             pass
         finally:
             self._busy.clear()
@@ -175,7 +177,7 @@ _workers: list[Worker] = []
 _inside: dict[int, object] = {}  # threads that are at work
 _forking: list[int] = []  # one for each thread that is about to fork
 _forgotten: list[Callable[[], object]] = []
-_ended: list[int] = []  # not empty when the interpreter exits: nothing is begun again
+_ended: list[int] = []  # not empty when the interpreter exits: no work is started again
 
 
 def look() -> None:
@@ -216,9 +218,9 @@ def _before_fork() -> None:
 
 
 if hasattr(os, "register_at_fork"):
-    # A fork waits for what is being done, or locks of Numba, llvmlite and Python would stay closed in the child for
-    # ever. It waits before it takes logging's lock, which Numba asks for: what is registered last comes first.
-    # Afterwards there is no instruction of Python's in which it could be interrupted.
+    # A fork waits for work in progress. Otherwise, locks of Numba, llvmlite and Python would stay closed in the child.
+    # It waits before it takes logging's lock, which Numba needs: what is registered last is called first. After the
+    # wait, there is no bytecode at which it could be interrupted.
     os.register_at_fork(before=_before_fork, after_in_parent=_forking.pop)
     _in_child(_forking.clear)
     _in_child(_inside.clear)
@@ -235,7 +237,7 @@ def _before_exit() -> None:
             break
         try:
             time.sleep(0.001)
-        except BaseException:  # Ctrl-C again: a second at most
+        except BaseException:  # Ctrl-C again; the wait is a second at most
             pass
     for forget in _forgotten:
         forget()

@@ -14,7 +14,7 @@ class Use:
 
     def __init__(self, frame: FrameType | None) -> None:
         self._frame, self._thread, self._over = frame, threading.get_ident(), frame is None
-        self._next: dict[int, Use] = {}  # the use that came after this one, once there is one
+        self._next: dict[int, Use] = {}  # at 0, the use after this one
 
     def end(self) -> None:
         """Marks the use as over."""
@@ -27,7 +27,7 @@ class Use:
 
     def is_followed_by(self, other: Use) -> bool:
         """Makes `other` the use after this one, and tells whether it is; if several try, one of them succeeds."""
-        return self._next.setdefault(0, other) is other  # one call of C
+        return self._next.setdefault(0, other) is other  # one call into C
 
     def is_going_on(self) -> bool:
         """Tells whether the call is still in its thread's stack."""
@@ -36,7 +36,7 @@ class Use:
         frame = sys._current_frames().get(self._thread)
         while frame is not None and frame is not self._frame:
             frame = frame.f_back
-        found, frame = frame is not None, None  # a frame that refers to itself would keep a fit's rows for a while
+        found, frame = frame is not None, None  # else the frame refers to itself, and keeps a fit's rows alive
         return found
 
 

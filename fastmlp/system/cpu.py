@@ -32,7 +32,7 @@ def target() -> Target:
     return _importer.call(_target)
 
 
-_importer = background.Worker()  # an interrupt must not leave half of llvmlite
+_importer = background.Worker()  # an interrupt must not leave half of llvmlite imported
 
 
 def _target() -> Target:

@@ -12,7 +12,7 @@ import mmap
 MB = 1 << 20
 LINK = 3 * MB
 COMPILE = 128 * MB
-THREAD = 10 * MB  # its stack, 8 MB on Linux where nobody chose another, and its first objects
+THREAD = 10 * MB  # its stack, 8 MB by default on Linux, and its first objects
 
 
 def need(size: int, what: str, code: int = 0) -> None:

@@ -82,9 +82,9 @@ class _Helper:
 
     def __init__(self, idle: deque[_Helper]) -> None:
         self.tasks: SimpleQueue[Any] = SimpleQueue()
-        # The queue's own method, in C: no exception can come between the handle's end and the thread's word of it.
+        # The queue's own method is in C: no exception can come between the handle's end and the message to the thread.
         gone = weakref.ref(self, self.tasks.put)
-        # Not by `threading`, whose `start` waits for the thread, and leaves it half known where that is cut short.
+        # `threading.Thread.start` waits for the thread, and leaves it half registered if the wait is interrupted.
         _thread.start_new_thread(_serve, (self.tasks, gone, idle))
 
 

@@ -19,8 +19,8 @@ import os
 import stat
 
 _POSIX = hasattr(os, "geteuid")
-_LINKS = 40  # followed at most, as by Linux
-# A pipe does not wait for who writes to it, a link is not followed, a program that this one starts does not get it.
+_LINKS = 40  # the most that are followed, as by Linux
+# Opening a pipe does not wait for a writer, a link is not followed, and child processes do not inherit the descriptor.
 _OPEN = sum(getattr(os, name, 0) for name in ("O_NONBLOCK", "O_NOFOLLOW", "O_CLOEXEC", "O_NOINHERIT", "O_BINARY"))
 
 
@@ -52,7 +52,7 @@ def folder(path: str, create: bool = False) -> str:
     except FileNotFoundError:
         if not create:
             raise
-    # Any other error, as of too long a path, comes before a part of it is made.
+    # Any other error, such as too long a path, is raised before a part of it is made.
     here, links = "/", 0
     _check(here, os.lstat(here), last=False)
     left = [name for name in path.split("/")[::-1] if name not in ("", ".")]
@@ -174,7 +174,7 @@ def _private(group: int, user: int) -> bool:
     There, new folders are writable for the group. Root's group is not private: programs of many users run in it in
     containers.
     """
-    # Whether another user has the same primary group would take reading the list of all users.
+    # It is not checked whether another user has the same primary group: that takes a list of all users.
     if user == 0 or group == 0:
         return False
     try:

@@ -22,7 +22,7 @@ from fastmlp.checks.messages import cut, shown
 from fastmlp.storage.container import look_of
 from fastmlp.tables.pipes import refuse_device
 
-_NUMBERS = "biufUScmM"  # and what `arrays.numeric_array` refuses in words; object and structured dtypes are not read
+_NUMBERS = "biufUScmM"  # and those that `arrays.numeric_array` refuses; objects and structures are not read
 _ENCRYPTED = 0x1  # in a member's flags
 
 
@@ -66,7 +66,7 @@ def read(path: Path, wanted: Iterable[str]) -> tuple[dict[str, np.ndarray], list
             )
         try:
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # of Python's parser, about what it finds in a header
+                warnings.simplefilter("ignore")  # Python's parser may warn of a header
                 return _members(file, wanted)
         except _Refusal as refusal:
             raise ValueError(f"{path} {refusal}") from None
@@ -120,7 +120,7 @@ def _array(archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: str) -> np.n
         raise _Refusal(f"is too large: {error}") from None
     with archive.open(member) as stream:
         array = np.lib.format.read_array(stream, allow_pickle=False)
-        if stream.read(1):  # at the end the checksum is compared
+        if stream.read(1):  # reading to the end compares the checksum
             raise _Refusal(f"is damaged: {name} goes on where it should end; copy or save it again")
     return array
 
@@ -132,6 +132,6 @@ def _header(stream: IO[bytes]) -> tuple[tuple[int, ...], np.dtype]:
         shape, _, dtype = np.lib.format.read_array_header_1_0(stream)
     elif version == (2, 0):
         shape, _, dtype = np.lib.format.read_array_header_2_0(stream)
-    else:  # 3.0 is of structured dtypes alone
+    else:  # 3.0 is for structured dtypes only
         raise _Refusal(f"holds arrays that cannot be read as numbers: they are of .npy version {version}")
     return shape, dtype

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
-MOST = 2**30  # bytes that are taken from a pipe: one may have no end
-PATIENCE = 1.0  # seconds for somebody to begin to write
+MOST = 2**30  # bytes that are read from a pipe, which may have no end
+PATIENCE = 1.0  # seconds until a writer must have begun
 
 
 @dataclass(frozen=True)
@@ -34,14 +34,14 @@ def received(path: Path) -> Path | Piped:
     if not path.exists() or not stat.S_ISFIFO(os.stat(path).st_mode):
         refuse_device(path)
         return path
-    # Without O_NONBLOCK, to open a pipe into which nobody writes waits for somebody who does.
+    # Without O_NONBLOCK, opening a pipe waits for a writer.
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))
     with open(descriptor, "rb") as file:
         if hasattr(os, "set_blocking"):  # not on Windows, before Python 3.12
             os.set_blocking(descriptor, True)
         content = file.read(MOST + 1)
         last = time.monotonic() + PATIENCE
-        while not content and time.monotonic() < last:  # nobody writes there yet
+        while not content and time.monotonic() < last:  # no writer yet
             time.sleep(0.01)
             content = file.read(MOST + 1)
     if not content:

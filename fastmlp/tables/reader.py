@@ -28,7 +28,12 @@ from fastmlp.tables.pipes import Piped, beginning, opened, received
 
 MOST_CLASSES = 100  # a column with more different whole numbers is taken for a quantity
 SHOWN = 12  # names in a message, before "..."
-_UNPACKED = (".gz", ".bz2", ".xz", ".lzma")  # names of files that numpy.loadtxt would unpack, where the header is text
+_UNPACKED = (
+    ".gz",
+    ".bz2",
+    ".xz",
+    ".lzma",
+)  # numpy.loadtxt would unpack files with these names, though the header is plain text
 
 
 @dataclass(frozen=True)
@@ -236,7 +241,7 @@ def _naming(path: Path) -> Iterator[None]:
     try:
         yield
     except (ValueError, TypeError) as error:
-        kind = TypeError if isinstance(error, TypeError) else ValueError  # others may not take a text
+        kind = TypeError if isinstance(error, TypeError) else ValueError  # subclasses may not take a text
         raise kind(f"{path}: {error}") from None
 
 
@@ -330,7 +335,7 @@ def _loaded(path: Path | Piped, skip: int, columns: int) -> np.ndarray | None:
     text: Path | TextIO = path if isinstance(path, Path) else opened(path)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about a file without rows
+            warnings.simplefilter("ignore")  # a warning about a file without rows
             values = np.loadtxt(
                 text, delimiter=",", skiprows=skip, ndmin=2, comments=None, quotechar='"', encoding="utf-8-sig"
             )
@@ -373,14 +378,14 @@ def _whole_column(path: Path | Piped, column: int) -> tuple[np.ndarray | None, s
     for _, cell in cells:
         try:
             numbers.append(Decimal(cell))
-        except ArithmeticError:  # an exponent of 20 digits: to be finite, it is 0
+        except ArithmeticError:  # an exponent of 20 digits: since the float is finite, it is 0
             numbers.append(Decimal(0))
     if all(number == number.to_integral_value() for number in numbers):
         whole = integers([int(number) for number in numbers])
         if whole is not None:
             return whole, None
     for (line, cell), number in zip(cells, numbers, strict=True):
-        if Decimal(repr(float(number))) != number:  # 1e300 is so many; an id of 25 digits would be another
+        if Decimal(repr(float(number))) != number:  # 1e300 is unchanged; an id of 25 digits is not
             return None, f"has {cut(cell, 40)} in line {line}, which float64 rounds to {in_digits(float(number))}"
     return None, None
 
@@ -392,7 +397,7 @@ def _number(cell: str, path: Path | Piped, line: int, name: str) -> float:
     if not cell:
         raise ValueError(f"{where}: nothing there; fill it in, or leave out the line")
     try:
-        number = float(cell) if "_" not in cell else None  # Python reads 1_000, which no other reader of a CSV does
+        number = float(cell) if "_" not in cell else None  # Python reads 1_000; other CSV readers do not
     except ValueError:
         number = None
     if number is None:
@@ -448,7 +453,7 @@ class Scale:
         with np.errstate(all="ignore"):
             mean = row_sum(x) / len(x)
             deviation = np.sqrt(row_sum((x - mean) ** 2) / len(x))
-        deviation = np.where((x == x[0]).all(axis=0), 0.0, deviation)  # not by a rounded mean
+        deviation = np.where((x == x[0]).all(axis=0), 0.0, deviation)  # exact, unlike a deviation from a rounded mean
         if not np.isfinite(deviation).all():
             raise ValueError(f"column {names[int(np.argmin(np.isfinite(deviation)))]!r} is too large to standardise")
         return cls(mean, deviation)

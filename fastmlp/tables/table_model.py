@@ -244,7 +244,7 @@ class TableModel:
 
 
 # ---------------------------------------------------------------------------------------------------------
-# What a header says: its values may be of any kind
+# Reading a header, whose values may be of any kind
 
 
 def _described(table: dict[str, Any]) -> dict[str, Any]:

@@ -561,7 +561,7 @@ def test_a_fault_leaves_what_was_there(path, fault, there):
             container.write(path, {"a": np.ones(100_000)}, {})
     if isinstance(caught.value, OSError):
         assert "not saved: " in str(caught.value)
-        assert "what was there is as it was" in str(caught.value)
+        assert "what was there is unchanged" in str(caught.value)
         assert caught.value.filename == str(path)
     assert [name.read_bytes() for name in path.parent.iterdir()] == ([old] if there else [])
 
@@ -582,7 +582,7 @@ def test_a_disk_without_space(path):
             print(error)
     """
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert "not saved: File too large; what was there is as it was" in ended.stdout
+    assert "not saved: File too large; what was there is unchanged" in ended.stdout
     assert path.read_bytes() == old
     assert os.listdir(path.parent) == [path.name]
 
