@@ -1,6 +1,6 @@
-"""A contestant's process as its parent sees it: started on given cores, asked with a time limit, and always ended.
+"""A contestant's process, from its parent's side: started on given cores, asked with a time limit, and always ended.
 
-A child that crashes, hangs, or says what is no JSON is `Failed`, with the reason in words; the others go on.
+A child that crashes, hangs, or prints something that is not JSON is `Failed`, with the reason; the others continue.
 """
 
 from __future__ import annotations

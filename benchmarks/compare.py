@@ -1,4 +1,4 @@
-"""fastmlp beside its peers: the same training, each in a process of its own on the same cores, taking turns.
+"""fastmlp and other libraries: the same training, each in a process of its own on the same cores, taking turns.
 
     python -m benchmarks.compare                            all workloads, both dtypes, one core and all of them
     python -m benchmarks.compare --quick                    a few of them, in short turns, on one core
@@ -166,7 +166,7 @@ def judge(workload: str, pins: Sequence[int]) -> float:
 
 
 def shares(result: dict[str, Any]) -> None:
-    """Writes down each row's share of the peak, as it is known by now."""
+    """Stores the fraction of the peak that each row reaches."""
     for row in result["rows"]:
         gflops = workload_of(row["workload"]).flops_step / row["us_step"] / 1e3
         row["share_of_peak"] = gflops / result["peak_gflops"][row["dtype"]][str(row["threads"])]
@@ -356,7 +356,7 @@ def table(result: dict[str, Any]) -> str:
     A figure with a * has a loss that is off.
     """
     names = list(dict.fromkeys(row["contestant"] for row in result["rows"]))
-    lines = [f"| us a step | {' | '.join(names)} | share of peak | best peer / fastmlp |"]
+    lines = [f"| us a step | {' | '.join(names)} | of peak | best peer / fastmlp |"]
     lines.append("|---|" + "---:|" * (len(names) + 2))
     groups: dict[tuple[str, str, int], dict[str, Any]] = {}
     for row in result["rows"]:

@@ -1,4 +1,4 @@
-"""The one table of what is measured: networks, their data, and how they are trained. Everything else reads it.
+"""The table of workloads: networks, their data, and how they are trained. All benchmarks use it.
 
 Imports fastmlp's spec and NumPy only, so that reading the table compiles and loads nothing.
 """

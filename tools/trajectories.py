@@ -4,7 +4,7 @@
     python tools/trajectories.py --check    exits 1 unless torch still gives the numbers in that file, to 12 digits
 
 The problem is a quadratic of whole numbers, so that its gradient A p - b needs no network. Where a gradient is clipped
-by its norm, it is made large: PyTorch adds 1e-6 to the norm, which then is out of sight.
+by its norm, it is made large, so that the 1e-6 that PyTorch adds to the norm has no effect.
 """
 
 import json
