@@ -1,4 +1,4 @@
-"""Files of tensors: exact, whole after any crash, and refused in words for any damage."""
+"""Files of tensors: exact, whole after any crash, and refused with a clear error for any damage."""
 
 import errno
 import io
@@ -54,7 +54,7 @@ def refused(path, content):
     return str(caught.value).replace(str(path), "PATH")
 
 
-# What comes back
+# What is restored
 
 
 def test_what_was_written_is_read(path):
