@@ -1,4 +1,6 @@
-"""Headers whose checksum fits and that no `save` wrote: any value in any place is refused with a clear error; nothing is run."""
+"""Headers whose checksum fits and that no `save` wrote: any value in any place is refused with a clear error; nothing
+is run.
+"""
 
 import io
 import json
