@@ -377,8 +377,16 @@ class ClassicalSGD(WithMomentum):
         momentum    v = momentum v - learning_rate g;  p = p + v
         nesterov    v = momentum v - learning_rate g;  p = p + (momentum v - learning_rate g)
 
-    A rate that changes later does not rescale the velocity. The parameters are those of `SGD`; the estimators check
-    them.
+    A rate that changes later does not rescale the velocity. The estimators check the parameters.
+
+    Parameters
+    ----------
+    learning_rate : float or Schedule, default=0.001
+        The learning rate.
+    momentum : float, default=0.9
+        From 0 to 1. 0 is plain gradient descent.
+    nesterov : bool, default=True
+        Whether to use Nesterov momentum.
     """
 
     learning_rate: float | Schedule = 0.001
@@ -398,7 +406,18 @@ class PlainAdam(Optimizer):
 
         p = p - (learning_rate sqrt(c_2) / c_1) m / (sqrt(v) + epsilon),   c_i = 1 - beta_i^t
 
-    m and v are those of `Adam`, and so are the parameters; the estimators check them.
+    m and v are those of `Adam`. The estimators check the parameters.
+
+    Parameters
+    ----------
+    learning_rate : float or Schedule, default=0.001
+        The learning rate.
+    beta_1 : float, default=0.9
+        Decay of the average of gradients.
+    beta_2 : float, default=0.999
+        Decay of the average of squares.
+    epsilon : float, default=1e-8
+        Added to the denominator.
     """
 
     learning_rate: float | Schedule = 0.001

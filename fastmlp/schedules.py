@@ -393,12 +393,24 @@ class ReduceOnPlateau(Schedule):
 
 @dataclass(frozen=True)
 class Plateau:
-    """The state of a ReduceOnPlateau: its rate, and what it has seen."""
+    """The state of a ReduceOnPlateau.
+
+    Attributes
+    ----------
+    rate : float
+        The rate.
+    best : float or None
+        The best value; None until a value was finite.
+    waited : int
+        The number of recorded epochs since the best one, or since the rate fell.
+    metric : str or None
+        The metric that `best` belongs to.
+    """
 
     rate: float
-    best: float | None = None  # None until a value was finite
-    waited: int = 0  # recorded epochs since the best one, or since the rate fell
-    metric: str | None = None  # that `best` belongs to
+    best: float | None = None
+    waited: int = 0
+    metric: str | None = None
 
 
 class PlateauRun:

@@ -1,4 +1,4 @@
-"""What rows count for: `sample_weight` and `class_weight`, refused with a clear error, and what they do to a training."""
+"""What rows count for: `sample_weight` and `class_weight`, their errors, and what they do to a training."""
 
 import copy
 import warnings
