@@ -122,7 +122,7 @@ class Quantile:
     def __post_init__(self) -> None:
         q = finite_float(self.q, "q")
         if not 0 < q < 1:
-            raise ValueError(f"q={self.q} is no quantile: give a number above 0 and below 1, as 0.9")
+            raise ValueError(f"q={self.q} is not a quantile: give a number above 0 and below 1, as 0.9")
         object.__setattr__(self, "q", q)
 
     @property

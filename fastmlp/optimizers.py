@@ -483,7 +483,7 @@ def find(optimizer: str | Optimizer, learning_rate: float | Schedule | None) -> 
     if learning_rate is not None:
         kind = type(optimizer).__name__
         raise ValueError(
-            f"learning_rate={shown(learning_rate)} is given beside an optimizer that has its own, "
+            f"learning_rate={shown(learning_rate)} is given with an optimizer that has its own, "
             f"{optimizer.learning_rate!r}: leave it out, or give it to {kind}(learning_rate=...)"
         )
     return optimizer

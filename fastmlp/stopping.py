@@ -135,7 +135,7 @@ class StoppingRun:
             If it is not.
         """
         if not isinstance(state, dict) or set(state) != {"best", "best_epoch", "waited"}:
-            raise ValueError("what early stopping has seen is no dict of best, best_epoch and waited")
+            raise ValueError("what early stopping has seen is not a dict of best, best_epoch and waited")
         best, epoch, waited = state["best"], state["best_epoch"], state["waited"]
         if (best is None) != (epoch is None) or not (best is None or (type(best) is float and math.isfinite(best))):
             raise ValueError(f"early stopping's best is {best!r:.40}, and its epoch {epoch!r:.40}")
@@ -213,7 +213,7 @@ def metric_name(metric: Any) -> str | None:
     if metric is None:
         return None
     if not isinstance(metric, str):
-        raise TypeError(f"metric={shown(metric)} is no name: use {either(METRICS)}, or None")
+        raise TypeError(f"metric={shown(metric)} is not a name: use {either(METRICS)}, or None")
     if metric not in METRICS:
         raise ValueError(f"metric={shown(metric)} is not known: use {either(METRICS)}, or None")
     return str(metric)

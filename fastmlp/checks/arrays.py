@@ -209,7 +209,7 @@ def _memory() -> float:
 def _refuse_scalar(value: Any, name: str) -> None:
     """Raises TypeError for a value without dimensions."""
     if value is None:
-        raise TypeError(f"{name}=None is no array: give a list or an array with one entry for each row")
+        raise TypeError(f"{name}=None is not an array: give a list or an array with one entry for each row")
     kind = type(value).__name__
     how = f"{name}.collect()" if hasattr(value, "collect") else "a list or an array with one entry for each row"
     one = f"an array of shape () ({kind})" if isinstance(value, np.ndarray) else f"one {kind}, not an array"
@@ -254,7 +254,8 @@ def _from_objects(array: np.ndarray, source: Any, name: str, instead_of_text: st
             except Exception as error:  # Decimal("sNaN"), or any class that claims to be a number
                 only_faults(error)
                 where = place_of(place, array, source)
-                raise ValueError(f"{name} holds a {type(item).__name__} in {where} that is no float: {error}") from None
+                kind = type(item).__name__
+                raise ValueError(f"{name} holds a {kind} in {where} that is not a float: {error}") from None
         where = place_of(place, array, source)
         if isinstance(item, (str, bytes)):
             raise TypeError(f"{name} holds text ({cut(str(item), 40)} in {where}): {instead_of_text}")

@@ -174,7 +174,7 @@ def _labels(column: np.ndarray, spec: Spec, source: Any, name: str) -> np.ndarra
         row = first(lambda part: part == np.floor(part), column)
         if row is not None:
             raise ValueError(
-                f"{name} has {column[row]} in row {row}, which is no label: give whole numbers from 0 to "
+                f"{name} has {column[row]} in row {row}, which is not a label: give whole numbers from 0 to "
                 f'{outputs - 1}, or one-hot rows; to predict numbers, use output="identity"'
             )
     elif column.dtype.kind == "b":

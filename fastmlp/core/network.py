@@ -118,7 +118,7 @@ def _permutation(seed: np.random.Generator | np.random.RandomState, rows: int) -
     """
     order = np.asarray(seed.permutation(rows))
     if order.shape != (rows,) or order.dtype.kind not in "iu" or order.min() < 0 or order.max() >= rows:
-        raise ValueError(f"seed is a {type(seed).__name__} whose permutation({rows}) is no order of {rows} rows")
+        raise ValueError(f"seed is a {type(seed).__name__} whose permutation({rows}) is not an order of {rows} rows")
     return order
 
 

@@ -56,7 +56,7 @@ def folders() -> list[Path]:
             return [own]
         _refuse(
             f"FASTMLP_CACHE_DIR={chosen!r} is ignored, as it is not a full path: set it to one, or unset it. "
-            "The cache of compiled kernels is where it is by default"
+            "The cache of compiled kernels is in its default folder"
         )
     places = [_full(os.environ.get("NUMBA_CACHE_DIR", ""))]
     usual = os.environ.get("LOCALAPPDATA" if sys.platform == "win32" else "XDG_CACHE_HOME", "")

@@ -132,9 +132,9 @@ class Checkpoints:
         try:
             write(self.path, moment)
         except (OSError, ValueError) as error:  # ValueError: a pipe in its place
-            before = ", and the checkpoint before is as it was" if os.path.isfile(self.path) else ""
+            before = ", and the previous checkpoint is unchanged" if os.path.isfile(self.path) else ""
             warnings.warn(
-                f"checkpoint={self.path!r} was not written after epoch {epoch}: {error}. The training goes on{before}",
+                f"checkpoint={self.path!r} was not written after epoch {epoch}: {error}. Training continues{before}",
                 stacklevel=2,
             )
         self._tried = epoch
@@ -232,7 +232,7 @@ def _moment(network: Network, of: dict[str, Any], tensors: dict[str, np.ndarray]
     """The moment that a checkpoint's header and tensors describe."""
     epochs = tensors.pop("checkpoint.epoch")
     if epochs.ndim != 1 or epochs.dtype != np.int64:
-        raise ValueError("its history's epochs are no list of whole numbers")
+        raise ValueError("its history's epochs are not a list of whole numbers")
     records = np.zeros(len(epochs), RECORD)
     records["epoch"] = epochs
     for name in FIGURES:
@@ -260,7 +260,7 @@ def _moment(network: Network, of: dict[str, Any], tensors: dict[str, np.ndarray]
     if tensors:
         raise ValueError(f"nothing of a checkpoint is called {next(iter(tensors))}")
     if not isinstance(of["asked"], dict) or not isinstance(of["ended"], bool):
-        raise ValueError("what the fit was asked for is no dict")
+        raise ValueError("what the fit was asked for is not a dict")
     stopping = of["stopping"]
     if stopping is not None:
         StoppingRun.check(stopping)

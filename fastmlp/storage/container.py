@@ -353,15 +353,17 @@ def _description(name: str, text: bytes) -> dict[str, Any]:
     try:
         description = json.loads(text.decode("utf-8"))
     except (ValueError, RecursionError) as error:
-        _refuse_damaged(name, f"its description is no JSON ({error})")
-    return description if isinstance(description, dict) else _refuse_damaged(name, "its description is no JSON object")
+        _refuse_damaged(name, f"its description is not JSON ({error})")
+    if not isinstance(description, dict):
+        _refuse_damaged(name, "its description is not a JSON object")
+    return description
 
 
 def _metadata(name: str, description: dict[str, Any]) -> dict[str, str]:
     """The checked metadata of the description."""
     metadata = description.get("__metadata__", {})
     if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
-        _refuse_damaged(name, "its metadata are no texts")
+        _refuse_damaged(name, "its metadata are not text")
     if metadata.get("format") != FORMAT:
         names = [f"{key:.40}" for key in description if key != "__metadata__"]
         some = f" ({', '.join(names[:3])}{', ...' if len(names) > 3 else ''})" if names else ""
@@ -430,12 +432,12 @@ def _header(name: str, text: str) -> dict[str, Any]:
     """The header, parsed."""
 
     def refuse(constant: str) -> NoReturn:
-        raise ValueError(f"{constant} is no JSON")
+        raise ValueError(f"{constant} is not JSON")
 
     try:
         header = json.loads(text, parse_constant=refuse)
     except (ValueError, RecursionError) as error:
-        _refuse_damaged(name, f"its header is no JSON ({error})")
+        _refuse_damaged(name, f"its header is not JSON ({error})")
     if not isinstance(header, dict):
-        _refuse_damaged(name, "its header is no JSON object")
+        _refuse_damaged(name, "its header is not a JSON object")
     return header

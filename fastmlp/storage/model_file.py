@@ -178,12 +178,12 @@ def _run(described: dict[str, Any], tensors: dict[str, np.ndarray], spec: Spec, 
     if done > epochs:
         raise ValueError(f"its last fits have {done} epochs, and all of its fits {epochs}")
     if spoilt is not None and not isinstance(spoilt, str):
-        raise ValueError(f"spoilt is {shown(spoilt)}, and no text")
+        raise ValueError(f"spoilt is {shown(spoilt)}, not text")
     begins, held_out = count(described["rate_begins"]), described["held_out"]
     if begins > done:
         raise ValueError(f"its learning rate begins after {begins} epochs of {done}")
     if held_out is not None and not (isinstance(held_out, float) and 0 < held_out < 1):
-        raise ValueError(f"held_out is {shown(held_out)}, and no share")
+        raise ValueError(f"held_out is {shown(held_out)}, not a fraction")
     run = Run(optimizer, state, done, None, begins, held_out, spoilt if spoilt is None else cut(spoilt, 200))
     if plateau is not None:
         if not isinstance(rate, schedules.ReduceOnPlateau):
@@ -203,7 +203,7 @@ def part(of: dict[str, Any], name: str) -> dict[str, Any]:
     """Returns an entry of a header that has to be a dict. Raises ValueError."""
     part = of[name]
     if not isinstance(part, dict):
-        raise ValueError(f"its {name} is {shown(part)}, and no dict")
+        raise ValueError(f"its {name} is {shown(part)}, not a dict")
     return part
 
 
@@ -218,5 +218,5 @@ def taken(tensors: dict[str, np.ndarray], name: str, shape: tuple[int, ...], dty
 def count(value: Any) -> int:
     """Returns a value that has to be a count. Raises ValueError."""
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= LIMIT:
-        raise ValueError(f"{shown(value)} is no count")
+        raise ValueError(f"{shown(value)} is not a count")
     return value

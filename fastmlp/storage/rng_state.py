@@ -93,7 +93,7 @@ def from_state(state: Any) -> Seed:
         return np.random.Generator(bit_generator)
     gauss = rest.pop("gauss", None)
     if type(gauss) is not float or not math.isfinite(gauss):
-        raise ValueError(f"seed's state has gauss={shown(gauss, 40)}, which is no finite float")
+        raise ValueError(f"seed's state has gauss={shown(gauss, 40)}, which is not a finite float")
     _check(rest, _LEGACY, "")
     _check_turns(rest["state"])
     generator = np.random.RandomState(0)
@@ -137,7 +137,7 @@ def _check(value: Any, form: Any, place: str) -> None:
     elif isinstance(form, tuple):
         count, limit = form
         if not isinstance(value, list) or len(value) != count or not all(_is_below(item, limit) for item in value):
-            raise ValueError(f"{where} is no list of {count} whole numbers from 0 to {limit - 1}")
+            raise ValueError(f"{where} is not a list of {count} whole numbers from 0 to {limit - 1}")
     elif not _is_below(value, form):
         raise ValueError(f"{where} is {shown(value, 40)}, no whole number from 0 to {form - 1}")
 

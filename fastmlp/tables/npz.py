@@ -121,7 +121,7 @@ def _array(archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: str) -> np.n
     with archive.open(member) as stream:
         array = np.lib.format.read_array(stream, allow_pickle=False)
         if stream.read(1):  # reading to the end compares the checksum
-            raise _Refusal(f"is damaged: {name} goes on where it should end; copy or save it again")
+            raise _Refusal(f"is damaged: {name} has more data than its header states; copy or save it again")
     return array
 
 

@@ -45,8 +45,10 @@ def received(path: Path) -> Path | Piped:
             time.sleep(0.01)
             content = file.read(MOST + 1)
     if not content:
-        words = "is a device or a pipe, not a file: copy its content to a file first, as nobody writes into it now"
-        raise ValueError(f"{path} {words}")
+        raise ValueError(
+            f"{path} is a device or a pipe, not a file: copy its content to a file first, "
+            "since nothing is written into it now"
+        )
     if len(content) > MOST:
         raise ValueError(f"{path} is a pipe of more than {MOST >> 20} MB: copy its content to a file first")
     return Piped(path, content)

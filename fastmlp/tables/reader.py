@@ -275,7 +275,7 @@ def _read_csv(path: Path | Piped, target: str, weights: str | None) -> Table:
         if name is not None and name not in columns:
             hint = ""
             if len(header) == 1 and ";" in header[0]:
-                hint = "; cells are parted by ';' there, and a CSV has commas"
+                hint = "; its cells are separated by ';', and a CSV has commas"
             elif all(arrays.reads_as_number(name) for name in header):
                 hint = "; its first line looks like numbers: put a line of names above it"
             raise ValueError(f"{path} has no column {name!r}: it has {listed(header)}{hint}")

@@ -254,7 +254,7 @@ def _described(table: dict[str, Any]) -> dict[str, Any]:
     """
     names, target = table["names"], table["target"]
     if not isinstance(names, list) or not all(map(_is_name, [*names, target])):
-        raise ValueError(f"its names and target are {shown([names, target])}, and no texts")
+        raise ValueError(f"its names and target are {shown([names, target])}, not text")
     check_unique(names, "names")
     classes = table["classes"]
     return {
@@ -283,7 +283,7 @@ def _classes(values: Any) -> np.ndarray:
     else:
         found = _numbers(values, "classes")
     if found is None or not (found[1:] > found[:-1]).all():
-        raise ValueError(f"its classes are {shown(values)}, and no labels in ascending order")
+        raise ValueError(f"its classes are {shown(values)}, not labels in ascending order")
     return found
 
 
@@ -298,7 +298,7 @@ def _scale(parts: dict[str, Any]) -> Scale:
 def _numbers(values: Any, name: str) -> np.ndarray:
     """Finite floats (K,), float64. Raises ValueError."""
     if not isinstance(values, list) or not all(type(value) is float for value in values):
-        raise ValueError(f"its {name} is {shown(values)}, and no list of floats")
+        raise ValueError(f"its {name} is {shown(values)}, not a list of floats")
     found = np.array(values, np.float64)
     if not np.isfinite(found).all():
         raise ValueError(f"its {name} is {shown(values)}: every value must be finite")
