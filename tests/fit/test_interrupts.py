@@ -193,7 +193,7 @@ def train(seed, batch_size, disturbed, **options):
     model = Model([64, 256, 256, 2], seed=seed)
     over = threading.Event()
     def press():
-        while not over.wait(0.06):  # several batches long: a wait that is interrupted starts again
+        while not over.wait(0.06):  # several batches long: one that is interrupted begins anew
             sent.append(1)
             os.kill(os.getpid(), signal.SIGINT)
     thread = threading.Thread(target=press)
