@@ -249,9 +249,10 @@ class Run:
     epochs: int = 0
     plateau: PlateauRun | None = None  # if the learning rate is a ReduceOnPlateau
     rate_begins: int = 0  # the learning rate's time 0, in epochs of the run
-    held_out: float | None = None  # the fraction of the rows that validation holds out
-    spoilt: str | None = None  # why nothing can continue from here
-    # If the seed is a generator: its state before the order of an epoch that may not have been trained on yet.
+    held_out: float | None = None  # the share of the rows that validation has held out
+    spoilt: str | None = None  # why nothing can go on from here
+    # Of a seed that is a generator, while an epoch's order may have been drawn that is not trained on yet: its state
+    # before that.
     drawn_from: dict[str, Any] | None = None
 
 

@@ -99,7 +99,7 @@ _translated: dict[Callable[..., Any], Any] = {}  # helpers' statements, as Numba
 def _copy_in(helper: Any, caller: Any, block: Any, i: int) -> list[tuple[int, Any]]:
     """Puts a helper's statements in place of its call, statement i of the block. Returns the new labels and blocks.
 
-    This is `InlineWorker.inline_ir` for a helper that is not changed and is called with all its arguments, by position.
+    `InlineWorker.inline_ir`, for a helper that stays as it is and is called with all its arguments, by position.
     """
     call, scope = block.body[i], block.scope
     assert len(call.value.args) == helper.arg_count, "helpers are called with all their arguments, by position"

@@ -247,7 +247,7 @@ def test_other_rows_cannot_be_held_out_later(first, tmp_path):
     assert len(model.fit(x, y, epochs=2, validation=held, resume=True)) == 2
     if first is not None:  # that one has trained on all rows
         assert "no share" in said(ValueError, model.fit, x, y, epochs=2, validation=first, resume=True)
-    assert len(model.fit(x, y, epochs=2, validation=0.5)) == 2  # from the start: the error has said why
+    assert len(model.fit(x, y, epochs=2, validation=0.5)) == 2  # anew: whoever asks for it has been told
 
 
 @pytest.mark.parametrize("metric", ["validation_loss", "validation_accuracy"])
