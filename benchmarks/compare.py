@@ -85,7 +85,7 @@ def run(
 ) -> dict[str, Any]:
     """Measures, and returns the result that `--out` writes. None: all of them (quick: a few workloads, one thread).
 
-    peers: contestants beside fastmlp, names of `contestants.MODULES` or modules of one's own. keep: gets the result so
+    peers: the other contestants, names of `contestants.MODULES` or modules of one's own. keep: gets the result so
     far after each workload. Raises ValueError for what is not known.
     """
     few = not workloads
@@ -144,7 +144,7 @@ def run(
 
 
 def contestants_of(peers: Sequence[str] | None, quick_table: bool) -> tuple[list[str], list[dict[str, Any]]]:
-    """(fastmlp and its peers; who is left out, and why)."""
+    """(fastmlp and its peers; those that are left out, and why)."""
     left_out = []
     if peers is None:
         peers = list(contestants.MODULES)
@@ -351,7 +351,7 @@ def machine() -> dict[str, Any]:
 
 
 def table(result: dict[str, Any]) -> str:
-    """Microseconds a step, a line for each workload, dtype and threads; beside the least of the peers', a ratio.
+    """Microseconds per step, a line for each workload, dtype and number of threads; and the best peer's ratio.
 
     A figure with a * has a loss that is off.
     """
@@ -375,11 +375,11 @@ def table(result: dict[str, Any]) -> str:
 
 
 def write(result: dict[str, Any], path: Path) -> None:
-    """Writes the result beside its place and moves it there: an interrupted run leaves a whole file."""
+    """Writes the result under another name and renames it: an interrupted run leaves a whole file."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(path.name + ".new")
-    beside.write_text(json.dumps(result, indent=1) + "\n")
-    os.replace(beside, path)
+    temporary = path.with_name(path.name + ".new")
+    temporary.write_text(json.dumps(result, indent=1) + "\n")
+    os.replace(temporary, path)
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -13,7 +13,7 @@ have slowed it down (`fair.HELD_BACK`). Then:
     quit        ends
 
 What a library prints goes to standard error. BLAS and the like read their number of threads when they are imported, so
-whoever starts this sets the variables of `cores.environment`, and pins it.
+the process that starts it sets the variables of `cores.environment`, and pins it.
 """
 
 from __future__ import annotations

@@ -43,7 +43,7 @@ _CHILD = "--child"
 
 
 def workspace(spec: Spec, rows: int, batch: int, optimizer: str) -> int:
-    """Bytes that a training needs beside data and parameters.
+    """Bytes that a training needs in addition to data and parameters.
 
     Vectors of all parameters: those in training, the gradient, two snapshots to go back to, the optimizer's own, and
     one for each level of the tree of a batch's spans. The units of a span of rows, and the widest layer's once more,

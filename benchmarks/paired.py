@@ -111,7 +111,7 @@ def child() -> None:
 
 
 # ---------------------------------------------------------------------------------------------------------
-# The two beside each other
+# Comparison of the two
 
 
 class Side:

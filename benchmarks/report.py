@@ -6,8 +6,8 @@
 
 Of NAME.json are made NAME.md and the pictures NAME-ratios.svg, NAME-rows.svg, NAME-peak.svg and NAME-startup.svg, each
 as far as the result has something to show. README.md's table is made from the result that has the most rows; of equals,
-from the newest. Pictures need matplotlib; checking them does not. A result in which a contestant was held back by its
-environment (`benchmarks/fair.py`) is not fair: its pages begin with that, and so does each report of it.
+from the newest. Pictures need matplotlib; checking them does not. A result in which a contestant's BLAS was slowed by
+its environment (`benchmarks/fair.py`) is not fair: its pages begin with that, and so does each report of it.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ REASONS = {
 }
 ONE_THREAD = "a second thread gains fastmlp less than its peers"  # where it wins with one thread
 GOALS = "One core unless stated otherwise; a peer's time over fastmlp's. Missed goals are in bold."
-TOO_FAST = 2.0  # times the peak, which is measured beside on a machine that drifts
+TOO_FAST = 2.0  # times the peak, which is measured in the same run; the machine's speed drifts
 UNKNOWN = "no reason known yet"
 UNKNOWN_BLAS = "The result does not say which BLAS each used, and whether its environment slowed it."
 
@@ -316,7 +316,7 @@ def peak_table(result: Mapping[str, Any]) -> str:
 
 
 def goals_table(result: Mapping[str, Any]) -> str:
-    """The goals beside what was measured; bold: missed."""
+    """The table of goals and what was measured; missed ones are in bold."""
     rows = [goal.row for goal in goals(result)]
     return table(["", "goal", *(d for d in DTYPES), "if missed, why"], rows, left=(0, 1, 4)) if rows else ""
 
@@ -381,7 +381,7 @@ def _and(names: Sequence[str]) -> str:
 
 
 def unfair(result: Mapping[str, Any]) -> list[str]:
-    """Why the result is not fair, one contestant to a line; [] where nobody was held back."""
+    """Why the result is not fair, a line for each contestant; [] if no variable slowed a BLAS."""
     return [f"not fair: {label(name)}: {fair.why_not(variables)}" for name, variables in fair.unfair(result).items()]
 
 

@@ -110,7 +110,7 @@ def _values(name: str, layers: tuple[int, ...], rows: int, batch: int | None, so
 
 def _online(name: str, batch: int) -> Workload:
     settings = {"hidden": "sigmoid", "output": "sigmoid", "optimizer": "sgd", "learning_rate": 0.2, "shuffle": False}
-    return _values(name, (2, 2, 1), 4, batch, "xor-values", note="what a step costs beside its arithmetic", **settings)
+    return _values(name, (2, 2, 1), 4, batch, "xor-values", note="the overhead of a step", **settings)
 
 
 SERIES_ROWS = (4, 20, 200, 2000, 20_000, 200_000, 2_000_000)

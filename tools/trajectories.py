@@ -20,7 +20,7 @@ START = [1, -1, 2, -3, 0]
 UPDATES = (1, 2, 10, 50)  # after which the parameters are kept
 LARGE = 2.0**24
 
-# name: torch's optimizer, its options, and what is done beside it: "factor" of the gradient, and how it is clipped.
+# name: torch's optimizer, its options, and what else is done: "factor" of the gradient, and how it is clipped.
 # The options' names are PyTorch's.
 RUNS = {
     "sgd": ("SGD", dict(lr=0.05), {}),
@@ -66,7 +66,7 @@ def trajectory(torch, name, options, around):
 
 
 def trajectories():
-    """{name of a run: its optimizer and options, what is done beside it, and the parameters after each of UPDATES}."""
+    """{name of a run: its optimizer and options, what else is done, and the parameters after each of UPDATES}."""
     import torch
 
     return {
