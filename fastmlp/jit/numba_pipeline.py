@@ -1,9 +1,9 @@
-"""Numba's compiler, reduced to what kernels need: a target of its own, with few declarations and few passes.
+"""Numba's compiler, as far as kernels need it: a target of its own, with few declarations and few passes.
 
-Kernels are integers, pointers, registers and loops around them. Numba's compiler for all of Python takes twice as long
-for them. It loads what it knows of arrays, strings and lists (and SciPy, if it is installed), tries each overload of
-`+`, looks for closures, parallel loops and references, and translates a helper again at each call. This module has
-Numba's own passes in their order, and LLVM's as Numba runs them: the machine code is the same. Imports Numba.
+Kernels are integers, pointers, registers and the loops around them. Numba's compiler for all of Python takes twice as
+long over them: it loads what it knows of arrays, strings and lists (and SciPy, where there is one), asks each overload
+of `+`, looks for closures, parallel loops and references, and translates a helper anew at each call. Here are its own
+passes in their own order, and LLVM's as Numba runs them: the machine code is the same. Imports Numba.
 """
 
 from __future__ import annotations
@@ -35,22 +35,19 @@ from fastmlp.jit import machine_code
 
 
 def compile_function(function: Callable[..., Any], signature: Any) -> tuple[str, tuple[str, ...], bytes]:
-    """Compiles `function` for a Numba signature. Returns its symbol, the names that it needs, and the object code."""
+    """Compiles `function` for a Numba signature. -> its symbol, the names that it needs, and the object code."""
     return begin(function, signature)()
 
 
 def begin(function: Callable[..., Any], signature: Any) -> Callable[[], tuple[str, tuple[str, ...], bytes]]:
-    """Does Numba's part of `compile_function`.
-
-    Returns a function that does LLVM's, to be called once, in any thread.
-    """
+    """Numba's part of `compile_function`. -> LLVM's, to be called once, in any thread."""
     flags = Flags()
     contexts = _target.typing_context, _target.target_context
     _target.options.parse_as_flags(flags, machine_code.compiler_options())
     flags.enable_pyobject = False
     flags.no_compile = True  # no entry into Numba's own engine
     with global_compiler_lock:
-        # The target and LLVM's passes depend on Numba's settings, which may have changed since the last compile.
+        # Its target and LLVM's passes go by Numba's settings, which may not be those of the time before.
         _target.target_context._internal_codegen = _Codegen("fastmlp")
         made = compile_extra(
             *contexts, function, signature.args, signature.return_type, flags, {}, pipeline_class=_Compiler
@@ -72,7 +69,7 @@ def begin(function: Callable[..., Any], signature: Any) -> Callable[[], tuple[st
 class _InlineHelpers(untyped_passes.InlineInlinables):
     """Copies helpers into the function that calls them.
 
-    Numba's own pass translates a helper again at each call, and copies it twice by `copy.deepcopy`.
+    Numba's own pass translates a helper anew at each call, and copies it twice by `copy.deepcopy`.
     """
 
     _name = "fastmlp_inline_helpers"
@@ -97,7 +94,7 @@ _translated: dict[Callable[..., Any], Any] = {}  # helpers' statements, as Numba
 
 
 def _copy_in(helper: Any, caller: Any, block: Any, i: int) -> list[tuple[int, Any]]:
-    """Puts a helper's statements in place of its call, statement i of the block. Returns the new labels and blocks.
+    """Puts a helper's statements in place of its call, statement i of the block. -> the labels and blocks that are new.
 
     `InlineWorker.inline_ir`, for a helper that stays as it is and is called with all its arguments, by position.
     """
@@ -115,7 +112,7 @@ def _copy_in(helper: Any, caller: Any, block: Any, i: int) -> list[tuple[int, An
     ir_utils.replace_vars(blocks, {name: scope.redefine(own[name], call.loc) for name in names})
     _replace_args_with(blocks, call.value.args)
     order = ir_utils.find_topo_order(blocks)
-    # The statements after the call become a block of their own.
+    # The statements after the call go on in a block of their own.
     after = ir.Block(scope, block.loc)
     after.body = block.body[i + 1 :]
     label_after = ir_utils.next_label()
@@ -130,7 +127,7 @@ def _copy_in(helper: Any, caller: Any, block: Any, i: int) -> list[tuple[int, An
 
 
 def _copied(statement: Any) -> Any:
-    """A copy of a statement whose variables can be exchanged without changing the original."""
+    """A statement whose variables can be exchanged without changing the original."""
     statement = copy.copy(statement)
     if isinstance(statement, ir.Assign) and isinstance(statement.value, ir.Expr):
         expression = statement.value
@@ -139,7 +136,7 @@ def _copied(statement: Any) -> Any:
 
 
 def _untyped(state: Any) -> PassManager:
-    """The passes before types are known, for kernels and helpers."""
+    """What can be done before types are known: for kernels and helpers."""
     return _passes(
         "fastmlp untyped",
         untyped_passes.TranslateByteCode,
@@ -171,7 +168,6 @@ class _Compiler(CompilerBase):
 
 
 def _passes(name: str, *passes: Any) -> PassManager:
-    """A manager of these passes."""
     manager = PassManager(name)
     for one in passes:
         manager.add_pass(one, one.__name__)
@@ -184,7 +180,7 @@ def _passes(name: str, *passes: Any) -> PassManager:
 
 
 class _Library(codegen.AOTCodeLibrary):
-    """An LLVM module that becomes object code. LLVM sees it only when the object code is asked for."""
+    """A module of LLVM's that becomes object code: LLVM sees it only when that is asked for."""
 
     _waiting: Any = None
 
@@ -193,7 +189,7 @@ class _Library(codegen.AOTCodeLibrary):
         self._waiting = ir_module
 
     def finalize(self) -> None:
-        # As Numba's own, but without its compiler's lock. llvmlite has a lock of its own, and lets other threads run.
+        # As Numba's own, which insists on its compiler's lock. llvmlite has a lock, too, and lets others run meanwhile.
         assert not self._linking_libraries, "a kernel calls no compiled function"
         super().add_ir_module(self._waiting)
         self._optimize_final_module()
@@ -211,16 +207,16 @@ class _Library(codegen.AOTCodeLibrary):
             builder.getFunctionPassManager().run(function, builder)
 
     def _optimize_final_module(self) -> None:
-        # Numba has two rounds, each with a pass over reference counts. Without the first round and these passes, the
-        # machine code of all kernels is the same.
+        # Without the first of Numba's two rounds, and without its pass over reference counts, which both rounds have:
+        # the machine code of all kernels is the same without them.
         builder = self._codegen._pass_builder()
         builder.getModulePassManager().run(self._final_module, builder)
 
 
 class _Codegen(codegen.JITCPUCodegen):
-    """Code generation for this process's processor, as Numba's own, but without adding modules to Numba's engine.
+    """For this process's processor, as Numba's own, but without adding modules to its engine.
 
-    It keeps the settings that it was made with, since LLVM may be at work when they have changed.
+    It keeps the settings that it was made with: LLVM is at work when they may be others.
     """
 
     _library_class = _Library
@@ -241,11 +237,11 @@ class _TargetContext(cpu.CPUContext):
 
     def init(self) -> None:
         self.is32bit = False
-        self._internal_codegen = None  # set by each compile
+        self._internal_codegen = None  # as yet: of each compile
         self.insert_func_defn([(_whole, _whole, (kind,)) for kind in (types.Boolean, types.Integer, types.Float)])
 
     def refresh(self) -> None:
-        self.install_registry(imputils.builtin_registry)  # intrinsics register here when they meet new types
+        self.install_registry(imputils.builtin_registry)  # where intrinsics enter themselves, as they meet new types
 
     def post_lowering(self, mod: Any, library: Any) -> None:
         pass  # no reference counts, no fastmath
@@ -261,7 +257,7 @@ class _TypingContext(typing.Context):
         self.install_registry(templates.builtin_registry)
 
     def install_registry(self, registry: Any) -> None:
-        """Declares what is new in Numba's registry, except overloads: they are compiled functions of Python objects."""
+        """Declares what is new in Numba's registry, but no overloads: they are compiled functions of Python objects."""
         if registry not in self._registries:
             self._registries[registry] = templates.RegistryLoader(registry)
         loader = self._registries[registry]
@@ -283,17 +279,15 @@ class _TypingContext(typing.Context):
 
 
 def _is_overload(template: Any) -> bool:
-    """Whether a template is an overload."""
     return hasattr(template, "_overload_func")
 
 
 def _whole(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-    """Converts a number to an integer."""
     return context.cast(builder, values[0], signature.args[0], signature.return_type)
 
 
 class _Int(templates.AbstractTemplate):
-    """int(x) of a number. Numba itself makes it by an overload."""
+    """int(x) of a number, which Numba itself makes by an overload."""
 
     key = _whole
 
@@ -303,7 +297,7 @@ class _Int(templates.AbstractTemplate):
 
 
 class _Kernels(CPU):
-    """The target's name, by which intrinsics find its contexts."""
+    """The name of the target, by which intrinsics find its contexts."""
 
 
 class _Target(TargetDescriptor):
