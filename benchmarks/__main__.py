@@ -1,8 +1,8 @@
 """Every command of the benchmarks, and the way to run one.
 
 python -m benchmarks                          lists the commands
-python -m benchmarks compare --quick          runs one; what stands behind its name goes to it
-python -m benchmarks compare --help           and its help
+python -m benchmarks compare --quick          runs one, with the arguments after its name
+python -m benchmarks compare --help           shows its help
 """
 
 from __future__ import annotations

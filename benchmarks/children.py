@@ -1,6 +1,6 @@
-"""A contestant's process as its parent sees it: started on given cores, asked with a time limit, and always ended.
+"""A contestant's process, from its parent's side: started on given cores, asked with a time limit, and always ended.
 
-A child that crashes, hangs, or says what is no JSON is `Failed`, with the reason in words; the others go on.
+A child that crashes, hangs, or prints something that is not JSON is `Failed`, with the reason; the others continue.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Child:
         environment = fair.environment(
             **cores.environment(len(pins)),
             PYTHONPATH=os.pathsep.join(paths),
-            TORCHINDUCTOR_COMPILE_THREADS="1",  # no helpers that live on beside the others' turns
+            TORCHINDUCTOR_COMPILE_THREADS="1",  # no helper processes that run during the others' turns
         )
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115
         # As `python -m` has it, but for the path: that puts the folder it is called in first, and in a checkout this is
@@ -108,7 +108,7 @@ class Child:
             self.end()
             raise Failed(f"no answer to {what} in {seconds:g} s") from None
         if not line:
-            self._lines.put("")  # for whoever asks again
+            self._lines.put("")  # for later reads
             self._process.wait()
             raise Failed(f"ended in {what} with code {self._process.returncode}: {self._last_words()}")
         try:

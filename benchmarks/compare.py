@@ -1,4 +1,4 @@
-"""fastmlp beside its peers: the same training, each in a process of its own on the same cores, taking turns.
+"""fastmlp and other libraries: the same training, each in a process of its own on the same cores, taking turns.
 
     python -m benchmarks.compare                            all workloads, both dtypes, one core and all of them
     python -m benchmarks.compare --quick                    a few of them, in short turns, on one core
@@ -85,7 +85,7 @@ def run(
 ) -> dict[str, Any]:
     """Measures, and returns the result that `--out` writes. None: all of them (quick: a few workloads, one thread).
 
-    peers: contestants beside fastmlp, names of `contestants.MODULES` or modules of one's own. keep: gets the result so
+    peers: the other contestants, names of `contestants.MODULES` or modules of one's own. keep: gets the result so
     far after each workload. Raises ValueError for what is not known.
     """
     few = not workloads
@@ -144,7 +144,7 @@ def run(
 
 
 def contestants_of(peers: Sequence[str] | None, quick_table: bool) -> tuple[list[str], list[dict[str, Any]]]:
-    """(fastmlp and its peers; who is left out, and why)."""
+    """(fastmlp and its peers; those that are left out, and why)."""
     left_out = []
     if peers is None:
         peers = list(contestants.MODULES)
@@ -166,7 +166,7 @@ def judge(workload: str, pins: Sequence[int]) -> float:
 
 
 def shares(result: dict[str, Any]) -> None:
-    """Writes down each row's share of the peak, as it is known by now."""
+    """Stores the fraction of the peak that each row reaches."""
     for row in result["rows"]:
         gflops = workload_of(row["workload"]).flops_step / row["us_step"] / 1e3
         row["share_of_peak"] = gflops / result["peak_gflops"][row["dtype"]][str(row["threads"])]
@@ -351,12 +351,12 @@ def machine() -> dict[str, Any]:
 
 
 def table(result: dict[str, Any]) -> str:
-    """Microseconds a step, a line for each workload, dtype and threads; beside the least of the peers', a ratio.
+    """Microseconds per step, a line for each workload, dtype and number of threads; and the best peer's ratio.
 
     A figure with a * has a loss that is off.
     """
     names = list(dict.fromkeys(row["contestant"] for row in result["rows"]))
-    lines = [f"| us a step | {' | '.join(names)} | share of peak | best peer / fastmlp |"]
+    lines = [f"| us a step | {' | '.join(names)} | of peak | best peer / fastmlp |"]
     lines.append("|---|" + "---:|" * (len(names) + 2))
     groups: dict[tuple[str, str, int], dict[str, Any]] = {}
     for row in result["rows"]:
@@ -375,11 +375,11 @@ def table(result: dict[str, Any]) -> str:
 
 
 def write(result: dict[str, Any], path: Path) -> None:
-    """Writes the result beside its place and moves it there: an interrupted run leaves a whole file."""
+    """Writes the result under another name and renames it: an interrupted run leaves a whole file."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(path.name + ".new")
-    beside.write_text(json.dumps(result, indent=1) + "\n")
-    os.replace(beside, path)
+    temporary = path.with_name(path.name + ".new")
+    temporary.write_text(json.dumps(result, indent=1) + "\n")
+    os.replace(temporary, path)
 
 
 def main(arguments: list[str] | None = None) -> None:

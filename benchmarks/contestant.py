@@ -3,7 +3,7 @@
     python -m benchmarks.contestant NAME WORKLOAD DTYPE THREADS
 
 It first says {"ready": true, "prepare_s", "note", "versions", "tolerance", "blas", "held_back"}, or {"missing": why}.
-blas: what multiplies its matrices, and with which kernels, None where nobody can tell. held_back: the variables that
+blas: its BLAS library and kernels; None if these are not known. held_back: the variables that
 have slowed it down (`fair.HELD_BACK`). Then:
 
     train 20    trains on for 20 epochs, in its own orders perhaps     {"seconds": 0.1}
@@ -13,7 +13,7 @@ have slowed it down (`fair.HELD_BACK`). Then:
     quit        ends
 
 What a library prints goes to standard error. BLAS and the like read their number of threads when they are imported, so
-whoever starts this sets the variables of `cores.environment`, and pins it.
+the process that starts it sets the variables of `cores.environment`, and pins it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The estimators beside scikit-learn's own: microseconds of an epoch of `fit`, of `partial_fit`, and of `predict`.
+"""The estimators and scikit-learn's: microseconds of an epoch of `fit`, of `partial_fit`, and of `predict`.
 
     python -m benchmarks.estimators             four sets of rows, both dtypes, sgd and adam
     python -m benchmarks.estimators --write     and puts the tables into docs/estimators.md
@@ -6,7 +6,7 @@
 
 Both have the default parameters (100 hidden units, batches of 200) and one thread. They take turns in one process; a
 figure is the median of turns, and a ratio the median of the turns' ratios, which may differ from the figures' quotient.
-letter is made up to the size of the UCI data set of that name, wide to 5000 rows of 784.
+letter has random data of the size of the UCI data set of that name, and wide has 5000 rows of 784 columns.
 """
 
 from __future__ import annotations

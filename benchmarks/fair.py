@@ -1,8 +1,8 @@
-"""What holds a peer's BLAS back is taken out of every contestant's environment; which BLAS ran is written down.
+"""Removes the variables that slow a peer's BLAS from every contestant's environment, and reports which BLAS ran.
 
-With OPENBLAS_CORETYPE and OPENBLAS_L2_SIZE set, NumPy's and scikit-learn's products have run at half speed, which
-nobody sees in a table. A library reads such variables once, when it is loaded: so the package `benchmarks` takes them
-out of its own process before it imports NumPy, and every process that it starts gets `environment()`.
+With OPENBLAS_CORETYPE and OPENBLAS_L2_SIZE set, NumPy's and scikit-learn's products ran at half speed, which a table
+does not show. A library reads such variables once, when it is loaded. So the package `benchmarks` removes them from its
+own process before it imports NumPy, and every process that it starts gets `environment()`.
 
 Imports nothing but the standard library, as it has to come before NumPy.
 """

@@ -1,4 +1,4 @@
-"""What is made of turns' seconds: how many epochs a turn takes, in which order, and medians with their spread."""
+"""Turns: how many epochs each takes, their order, and the medians of their seconds with their spread."""
 
 from __future__ import annotations
 

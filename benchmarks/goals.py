@@ -1,4 +1,4 @@
-"""The goals for speed, start-up and memory beside what was measured: a table of NAME.md.
+"""The goals for speed, start-up and memory, and what was measured: a table of NAME.md.
 
     python -m benchmarks.goals bench_results/NAME.json     measures predictions, threads and memory, and adds them
 
@@ -27,7 +27,7 @@ MEMORY = ("xor-2000000", "mnist", "mnist-wide", "wide")
 TWICE = ("xor-20000", "mnist-wide", "wide")
 
 TANH = "tanh, which the flops do not count, is a fourth to a third of the step"
-ONLINE = "two sigmoids that wait for each other are most of a step; JAX, too, makes one function of the epoch"
+ONLINE = "two dependent sigmoids are most of a step; JAX, too, compiles the epoch into one function"
 BATCHES = "batches of 32 to 256 rows: weight gradients are a third folding of lanes, half of it where rows are 32"
 TEAM = "a step has 4 to 7 meetings, and the update is not shared by all; each core's memory is the other's, too"
 LIMIT = "the peer reaches {:.2f} of peak, so that it would take {:.2f}"
@@ -39,14 +39,14 @@ REASONS = {
     "pinn: best peer": TANH,
     "xor-online: best peer": ONLINE,
     "xor-online-1: best peer": ONLINE,
-    "online-64: best peer": "two tanh that wait for each other, and 4,600 weights to read and write twice",
+    "online-64: best peer": "two dependent tanh, and 4,600 weights that are read and written twice",
     "digits: of peak": BATCHES,
     "letter: of peak": BATCHES,
     "tab: of peak": BATCHES,
     "mnist: of peak": "copying rows out of memory, and the tree of lanes in weight gradients",
     "mnist-wide: of peak": "670,000 weights are read and written each step, and the tree of lanes in weight gradients",
     "wide: of peak": "each kernel alone reaches 0.86 to 0.92",
-    "the least of all: 2 cores, over 1 thread": "one thread does it all there",
+    "the least of all: 2 cores, over 1 thread": "these workloads are trained by one thread",
     **{f"{workload}: 2 cores, over 1 thread": TEAM for workload in TWICE},
 }
 
@@ -58,7 +58,7 @@ class Goal:
         self.what, self.most, self.form = what, most, form
         self.goals = dict(zip(DTYPES, goal if isinstance(goal, tuple) else (goal, goal), strict=True))
         self.found: dict[str, float] = {}
-        self.limit = 0.0, 0.0  # where a lead is missed: the share of peak that it would take, and the peer's
+        self.limit = 0.0, 0.0  # where a lead is missed: the fraction of peak that it would take, and the peer's
 
     @property
     def row(self) -> list[str]:

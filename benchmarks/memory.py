@@ -1,4 +1,4 @@
-"""The most memory that a fit holds, beside what it cannot do without: its data, its parameters and one workspace.
+"""The peak memory of a fit, and what it needs at least: its data, its parameters and one workspace.
 
     python -m benchmarks.memory                         xor-2000000, mnist, mnist-wide and wide, both dtypes
     python -m benchmarks.memory --workloads mnist,letter --dtypes float32
@@ -8,7 +8,7 @@ fit of a few rows, reads the data from files, and fits it for two epochs. Megaby
 
 - data: x and y, in the network's dtype and in C order, as `fit` takes them without a copy
 - parameters
-- workspace: what a training needs beside them, by the formula of `workspace` below
+- workspace: what a training needs in addition, by the formula of `workspace` below
 - peak: the most that the process ever held, above what it held before it read the data
 - ratio: peak over the sum of the other three; the goal is at most 1.5
 
@@ -43,7 +43,7 @@ _CHILD = "--child"
 
 
 def workspace(spec: Spec, rows: int, batch: int, optimizer: str) -> int:
-    """Bytes that a training needs beside data and parameters.
+    """Bytes that a training needs in addition to data and parameters.
 
     Vectors of all parameters: those in training, the gradient, two snapshots to go back to, the optimizer's own, and
     one for each level of the tree of a batch's spans. The units of a span of rows, and the widest layer's once more,
@@ -115,7 +115,7 @@ def _fit(workload: Workload, dtype: str, folder: Path) -> int:
 
     few = np.zeros((LINKING_ROWS, spec.inputs), dtype), np.zeros((LINKING_ROWS, spec.targets), dtype)
     fit(*few, None if workload.batch is None else LINKING_ROWS // 2)
-    Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew at what is held now
+    Path("/proc/self/clear_refs").write_text("5")  # resets the peak to what is held now
     before = _peak()
     x, y = np.load(folder / "x.npy"), np.load(folder / "y.npy")
     fit(x, y, workload.batch)

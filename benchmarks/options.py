@@ -1,4 +1,4 @@
-"""What each activation, loss, optimizer and regulariser costs: microseconds a step, beside the plain one.
+"""What each activation, loss, optimizer and regulariser costs: microseconds per step, compared with the plain step.
 
     python -m benchmarks.options                            64-100-10, batches of 32, both dtypes
     python -m benchmarks.options --layers 2,8,8,2 --rows 2000 --batch 2000

@@ -1,10 +1,10 @@
-"""Two checkouts of fastmlp, timed in turns through public calls only: is the newer one slower anywhere?
+"""Two checkouts of fastmlp, timed in turns through public calls: is the newer one slower anywhere?
 
     python -m benchmarks.paired ../before . --cpus 1
 
-Each checkout has a process of its own, which lives for all rows; the two take turns, in an order that changes from
-round to round, so that a machine's drifts meet both. Printed for each row: the median time in both, and the median of
-the rounds' ratios after/before. Ends with 1 where a row is over --limit or their geometric mean is over 1.
+Each checkout has a process of its own, for all rows. The two take turns, in an order that changes from round to round,
+so that a drift of the machine's speed affects both. Each row shows the median time of both, and the median of the
+rounds' ratios after/before. Exits with 1 if a row is over --limit, or the geometric mean over 1.
 """
 
 from __future__ import annotations
@@ -111,7 +111,7 @@ def child() -> None:
 
 
 # ---------------------------------------------------------------------------------------------------------
-# The two beside each other
+# Comparison of the two
 
 
 class Side:

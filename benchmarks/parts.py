@@ -1,11 +1,11 @@
-"""Where the microseconds of an epoch go: each kernel's share, by putting a function that does nothing in its place.
+"""The parts of an epoch: the time of each kernel, measured by replacing it with a function that does nothing.
 
     python -m benchmarks.parts                              XOR, 2-8-8-2, 2000 rows, both dtypes
     python -m benchmarks.parts --layers 30,64,64,2 --rows 2048 --batch 32
     python -m benchmarks.parts --layers 784,128,10 --rows 5000 --batch 128 --schedule layered
 
-Softmax and cross-entropy, no records. One core; each figure is the least of many turns. The shares need not add up
-to the whole, as what the processor does at the same time is counted in neither.
+Softmax and cross-entropy, no records. One core; each figure is the least of many turns. The parts need not add up
+to the whole, since the processor overlaps some of the work.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""What a core can do at most: fused multiply-adds on registers alone.
+"""The peak of a core: fused multiply-adds on registers alone.
 
     python -m benchmarks.peak                GFLOP/s of one core, and of all
 
-The kernel is compiled as fastmlp's own are, for the same registers; it is no part of the package.
+The kernel is compiled as fastmlp's own are, for the same registers; it is not part of the package.
 """
 
 from __future__ import annotations

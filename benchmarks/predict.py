@@ -1,12 +1,12 @@
-"""Microseconds of predictions, from one row to many, beside NumPy's forward and, where it is installed, PyTorch's.
+"""Microseconds of predictions, from one row to many, and those of NumPy's forward pass and of PyTorch, if installed.
 
     python -m benchmarks.predict                              64-100-10, both dtypes
     python -m benchmarks.predict --layers 784,128,10 --layers 2,8,8,2 --rows 1,100,100000
     python -m benchmarks.predict --rows 100000 --threads 2
 
-relu and softmax. fastmlp checks all that goes in and comes out; NumPy and PyTorch check nothing. Medians of turns in
-which all take part; as many cores as threads. Then: how many times as long the faster of the two took, and the share of
-the cores' peak in fused multiply-adds (`benchmarks.peak`) that predict_proba reached.
+relu and softmax. fastmlp checks its input and output; NumPy and PyTorch check nothing. The figures are medians of turns
+in which all take part, on as many cores as threads. The last columns are the time of the faster of the two over
+fastmlp's, and the fraction of the cores' peak in fused multiply-adds (`benchmarks.peak`) that predict_proba reached.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Microseconds an epoch of `fastmlp demo xor`, beside the exercise's NumPy script, in one run.
+"""Microseconds per epoch of `fastmlp demo xor` and of the exercise's NumPy script, in one run.
 
     python -m benchmarks.quick            prints the table
     python -m benchmarks.quick --write    and puts it into README.md

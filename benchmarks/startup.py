@@ -1,4 +1,4 @@
-"""From nothing to a trained network: a fresh process that trains XOR, its cache of kernels empty, and warm."""
+"""Start-up: a fresh process that trains XOR, with an empty cache of kernels, and with a full one."""
 
 from __future__ import annotations
 

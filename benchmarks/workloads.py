@@ -1,4 +1,4 @@
-"""The one table of what is measured: networks, their data, and how they are trained. Everything else reads it.
+"""The table of workloads: networks, their data, and how they are trained. All benchmarks use it.
 
 Imports fastmlp's spec and NumPy only, so that reading the table compiles and loads nothing.
 """
@@ -110,7 +110,7 @@ def _values(name: str, layers: tuple[int, ...], rows: int, batch: int | None, so
 
 def _online(name: str, batch: int) -> Workload:
     settings = {"hidden": "sigmoid", "output": "sigmoid", "optimizer": "sgd", "learning_rate": 0.2, "shuffle": False}
-    return _values(name, (2, 2, 1), 4, batch, "xor-values", note="what a step costs beside its arithmetic", **settings)
+    return _values(name, (2, 2, 1), 4, batch, "xor-values", note="the overhead of a step", **settings)
 
 
 SERIES_ROWS = (4, 20, 200, 2000, 20_000, 200_000, 2_000_000)

@@ -1,8 +1,14 @@
 """fastmlp trains small and mid-sized multi-layer perceptrons on a CPU, and every bit of the result is specified.
 
-`Model` is the whole of it for most uses; `fastmlp demo xor` in a shell shows it at work. Optimizers, losses with a
-setting and EarlyStopping are here by name, and MLPClassifier and MLPRegressor, which need scikit-learn; learning rates
-that change are in `fastmlp.schedules`. Names load when first used: `import fastmlp` by itself takes no time.
+`Model` is the class for most uses; the shell command `fastmlp demo xor` shows it at work. The package also has
+
+- the optimizers `SGD`, `Adam`, `AdamW`, `RMSprop` and `Adagrad`,
+- the parametrised losses `CrossEntropy`, `Huber` and `Quantile`,
+- `EarlyStopping`,
+- learning-rate schedules, in the module `fastmlp.schedules`,
+- `MLPClassifier` and `MLPRegressor`, which need scikit-learn 1.6 or newer.
+
+Names are loaded when they are first used, so that `import fastmlp` by itself imports little.
 """
 
 from __future__ import annotations
@@ -75,7 +81,7 @@ def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'fastmlp' has no attribute {name!r}")
     value = getattr(importlib.import_module(f"fastmlp.{_HOMES[name]}"), name)
-    globals()[name] = value  # the next look-up finds it without coming here
+    globals()[name] = value  # later look-ups do not come here
     return value
 
 

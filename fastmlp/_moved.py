@@ -1,6 +1,7 @@
-"""Modules that had other names: they import by these with a DeprecationWarning.
+"""Modules that have moved: importing one by its old name works, with a DeprecationWarning.
 
-A finder of Python's import system looks at names that nothing else has found, so that it costs other imports nothing.
+A finder at the end of `sys.meta_path` handles the old names. Python asks it only for names that nothing else has found,
+so other imports do not become slower.
 """
 
 from __future__ import annotations
@@ -61,11 +62,11 @@ MOVED = {
     "words": "checks.messages",
     "workspace": "engine.buffers",
 }
-IN_PICKLES = ("network",)  # pickles name it: they load without a word
+IN_PICKLES = ("network",)  # pickles name it: they load without a warning
 
 
 def moved(name: str, stacklevel: int = 3) -> ModuleType:
-    """The module that was `fastmlp.<name>`."""
+    """Imports and returns the module that was `fastmlp.<name>`, with a DeprecationWarning unless pickles name it."""
     new = f"fastmlp.{MOVED[name]}"
     if name not in IN_PICKLES:
         warnings.warn(f"fastmlp.{name} is now {new}", DeprecationWarning, stacklevel=stacklevel)
@@ -84,7 +85,7 @@ class _Finder:
 
     def exec_module(self, module: ModuleType) -> None:
         name = module.__name__
-        sys.modules[name] = moved(name.partition(".")[2])  # what an import statement then finds
+        sys.modules[name] = moved(name.partition(".")[2])  # an import statement returns this entry
 
 
 def install() -> None:

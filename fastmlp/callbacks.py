@@ -1,4 +1,4 @@
-"""What a callback of `fit` is given, and what it may answer. Imports NumPy only."""
+"""What a callback of `fit` receives, and what it may return. Imports NumPy only."""
 
 from __future__ import annotations
 
@@ -14,13 +14,33 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Info:
-    """A record, as a callback sees it: Python numbers, None where there is no figure.
+    """A record, as a callback receives it: Python numbers, and None where there is no figure.
 
-    epochs: the number of the last epoch that is asked for. seconds: since `fit` began. history: all records so far,
-    this one included, to read.
+    `print(info)` shows one line, such as
 
-    >>> print(info)
-    epoch 7/100, loss 0.0042, accuracy 0.98, validation loss 0.0051, validation accuracy 0.97, learning rate 0.1, 1.2 s
+        epoch 7/100, loss 0.0042, accuracy 0.98, validation loss 0.0051, validation accuracy 0.97, learning rate 0.1,
+        1.2 s
+
+    Attributes
+    ----------
+    epoch : int
+        The epoch's number, from 1.
+    epochs : int
+        The number of the last epoch that is asked for.
+    loss : float
+        The training loss.
+    accuracy : float or None
+        The fraction of training rows that are predicted right.
+    validation_loss : float or None
+        The mean loss of the validation rows.
+    validation_accuracy : float or None
+        The fraction of validation rows that are predicted right.
+    learning_rate : float or None
+        The rate of the epoch's first batch.
+    seconds : float
+        The time since `fit` began.
+    history : History
+        All records so far, this one included; only to be read.
     """
 
     epoch: int
@@ -35,7 +55,21 @@ class Info:
 
     @classmethod
     def of(cls, record: np.void, epochs: int, history: History) -> Info:
-        """From one record of dtype RECORD."""
+        """Makes an Info from a record.
+
+        Parameters
+        ----------
+        record : numpy.void
+            One record of dtype `training.RECORD`.
+        epochs : int
+            The number of the last epoch that is asked for.
+        history : History
+            All records so far.
+
+        Returns
+        -------
+        Info
+        """
         return cls(
             epoch=int(record["epoch"]),
             epochs=epochs,
@@ -58,9 +92,21 @@ class Info:
 
 
 def verdict(value: Any) -> bool:
-    """Whether training stops, by what a callback returned: True stops it; None and False let it go on.
+    """Tells whether a callback's return value ends the training.
 
-    Raises TypeError for anything else, which may have been meant as either.
+    Parameters
+    ----------
+    value : object
+        True ends it; None and False do not.
+
+    Returns
+    -------
+    bool
+
+    Raises
+    ------
+    TypeError
+        For any other value, whose meaning would be a guess.
     """
     if value is None:
         return False
@@ -72,4 +118,5 @@ def verdict(value: Any) -> bool:
 
 
 def _figure(value: Any) -> float | None:
+    """A record's number as a float, or None for NaN."""
     return None if math.isnan(value) else float(value)

@@ -1,9 +1,9 @@
-"""The exception and the warning of fastmlp's own. Bad arguments raise ValueError or TypeError, as everywhere."""
+"""fastmlp's own exception and warning. Bad arguments raise ValueError or TypeError, as usual in Python."""
 
 
 class DivergenceError(ArithmeticError):
-    """Training left the finite numbers; the model holds its last finite recorded state."""
+    """A training's loss or parameters are no longer finite; the model has the parameters of the last finite record."""
 
 
 class DivergenceWarning(UserWarning):
-    """Training ended with finite numbers, but with a loss far above the one that it began with."""
+    """A training ended with finite numbers, but with a loss far above the one that it began with."""

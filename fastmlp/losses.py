@@ -1,6 +1,6 @@
-"""Losses with a setting of their own: what may stand where a loss's name stands, as `loss=Huber(delta=2)`.
+"""Losses with a parameter of their own: `loss=Huber(delta=2)` in place of a loss's name.
 
-Imports the checks of `data.py` only. What a loss computes is in `reference/losses.py`.
+Imports `checks/scalars.py` only. `reference/losses.py` defines what each loss computes.
 """
 
 from __future__ import annotations
@@ -13,7 +13,33 @@ from fastmlp.checks.scalars import finite_float, positive_float
 
 @dataclass(frozen=True)
 class CrossEntropy:
-    """Cross-entropy of softmax. label_smoothing: the share of a label's 1 that goes to all classes alike, in [0, 1)."""
+    """Cross-entropy of softmax probabilities, with label smoothing.
+
+        loss = -sum over classes j of t_j log(p_j),   t_j = (1 - label_smoothing) [j = label] + label_smoothing / J
+
+    Parameters
+    ----------
+    label_smoothing : float, default=0.0
+        The fraction of a label's probability 1 that is spread evenly over all J classes, in [0, 1). 0 is the plain
+        cross-entropy.
+
+    Raises
+    ------
+    TypeError
+        If `label_smoothing` is not a number.
+    ValueError
+        If it is not finite or not in [0, 1).
+
+    References
+    ----------
+    Szegedy, Vanhoucke, Ioffe, Shlens and Wojna, "Rethinking the Inception architecture for computer vision", CVPR 2016.
+
+    Examples
+    --------
+    >>> from fastmlp import CrossEntropy, Model
+    >>> Model([2, 8, 3], loss=CrossEntropy(label_smoothing=0.1)).spec.loss_parameter
+    0.1
+    """
 
     label_smoothing: float = 0.0
     name: ClassVar[str] = "cross_entropy"
@@ -28,13 +54,32 @@ class CrossEntropy:
 
     @property
     def parameter(self) -> float | None:
-        """What a `Spec` keeps of it; None where there is no smoothing, and so nothing to set."""
+        """The number that a `Spec` stores; None without smoothing."""
         return self.label_smoothing or None
 
 
 @dataclass(frozen=True)
 class Huber:
-    """Half the squared error, and a straight line where the error is beyond delta. delta: above 0."""
+    """Huber loss: half the squared error up to `delta`, linear beyond it.
+
+        loss = e^2 / 2 where |e| <= delta, else delta (|e| - delta / 2),   e = prediction - target
+
+    Parameters
+    ----------
+    delta : float, default=1.0
+        The absolute error from which the loss is linear, in the targets' unit; above 0.
+
+    Raises
+    ------
+    TypeError
+        If `delta` is not a number.
+    ValueError
+        If it is not finite or not above 0.
+
+    References
+    ----------
+    Huber, "Robust estimation of a location parameter", Annals of Mathematical Statistics 35(1), 1964.
+    """
 
     delta: float = 1.0
     name: ClassVar[str] = "huber"
@@ -44,14 +89,31 @@ class Huber:
 
     @property
     def parameter(self) -> float | None:
+        """The number that a `Spec` stores: delta."""
         return self.delta
 
 
 @dataclass(frozen=True)
 class Quantile:
-    """q times the error where a value is too low, 1 - q times where it is too high: least at the q-quantile.
+    """Quantile loss, also called pinball loss. Its mean is least where the prediction is the q-quantile of the targets.
 
-    q: above 0 and below 1; 0.5 gives half the absolute error.
+        loss = q (y - prediction) where the prediction is too low, else (1 - q) (prediction - y)
+
+    Parameters
+    ----------
+    q : float, default=0.5
+        The quantile, above 0 and below 1. 0.5 gives half the absolute error.
+
+    Raises
+    ------
+    TypeError
+        If `q` is not a number.
+    ValueError
+        If it is not above 0 and below 1.
+
+    References
+    ----------
+    Koenker and Bassett, "Regression quantiles", Econometrica 46(1), 1978.
     """
 
     q: float = 0.5
@@ -60,11 +122,12 @@ class Quantile:
     def __post_init__(self) -> None:
         q = finite_float(self.q, "q")
         if not 0 < q < 1:
-            raise ValueError(f"q={self.q} is no quantile: give a number above 0 and below 1, as 0.9")
+            raise ValueError(f"q={self.q} is not a quantile: give a number above 0 and below 1, as 0.9")
         object.__setattr__(self, "q", q)
 
     @property
     def parameter(self) -> float | None:
+        """The number that a `Spec` stores: q."""
         return self.q
 
 
@@ -73,5 +136,18 @@ SETTABLE: dict[str, type[Loss]] = {kind.name: kind for kind in (CrossEntropy, Hu
 
 
 def of(name: str, parameter: float | None) -> str | Loss:
-    """What to give as `loss` for a spec's loss and loss_parameter: the name, or an object where there is one."""
+    """Returns the `loss` argument that gives a spec's loss.
+
+    Parameters
+    ----------
+    name : str
+        The spec's `loss`.
+    parameter : float or None
+        The spec's `loss_parameter`.
+
+    Returns
+    -------
+    str or Loss
+        The name where there is no parameter, else an object with that parameter.
+    """
     return name if parameter is None else SETTABLE[name](parameter)

@@ -1,8 +1,8 @@
-"""The optimizers that a training may be asked for, and their numbers: learning rate, momentum and the like.
+"""The optimizers, and their hyperparameters: learning rate, momentum and so on.
 
-Their arithmetic is in `fastmlp/reference/optimizers.py`, of which `kernel` names the function. An optimizer holds no
-state: the training does, in `vectors` vectors as long as the parameters. Imports the spec, the checks
-and the reference.
+`fastmlp/reference/optimizers.py` defines their arithmetic; `kernel` names the function there. An optimizer object holds
+no state. The state belongs to a training: `vectors` vectors, each as long as the parameter vector. Imports the
+schedules, the checks and the reference.
 """
 
 from __future__ import annotations
@@ -22,41 +22,58 @@ from fastmlp.schedules import Schedule
 
 
 class Optimizer:
-    """What all optimizers have. Each is a frozen dataclass, whose numbers are checked when it is made."""
+    """Base class of the optimizers. Each is a frozen dataclass that checks its hyperparameters when it is made.
+
+    Attributes
+    ----------
+    learning_rate : float or Schedule
+        A constant rate, or one of `fastmlp.schedules`.
+    """
 
     learning_rate: float | Schedule
 
     @property
     def kernel(self) -> str:
-        """The name of the function that updates the parameters, on both sides."""
+        """The name of the update function, in the reference and in the kernels."""
         raise NotImplementedError
 
     @property
     def vectors(self) -> int:
-        """How many vectors of state that function takes."""
+        """The number of state vectors that the update function takes."""
         raise NotImplementedError
 
     @property
     def initial(self) -> float:
-        """What the state's numbers begin as."""
+        """The number that every element of the state starts from."""
         return 0.0
 
     @property
     def settings(self) -> tuple[float, ...]:
-        """The numbers of all updates, in that function's order, to be rounded to the dtype."""
+        """The numbers that are the same in every update, in the update function's order, to be rounded to the dtype."""
         raise NotImplementedError
 
     def steps(self, rates: np.ndarray, powers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The numbers of each of T updates, (T, C), in that function's order, to be rounded to the dtype; and powers.
+        """Computes the numbers of each of T successive updates, in the update function's order.
 
-        rates (T,): the updates' learning rates. powers (2,): what Adam knows of the updates before them, (1, 1) at
-        first. The second result (T, 2) has the powers after each update. All are float64.
+        Parameters
+        ----------
+        rates : ndarray of shape (T,), float64
+            The learning rate of each update.
+        powers : ndarray of shape (2,), float64
+            For Adam: beta_1^t and beta_2^t after the t updates so far; (1, 1) at the start.
+
+        Returns
+        -------
+        steps : ndarray of shape (T, C), float64
+            The C numbers of each update, to be rounded to the dtype.
+        powers : ndarray of shape (T, 2), float64
+            The powers after each update.
         """
         return np.array(rates, np.float64)[:, None], np.tile(np.asarray(powers, np.float64), (len(rates), 1))
 
 
 class WithMomentum(Optimizer):
-    """Those whose one vector is a velocity, if they have momentum."""
+    """Optimizers whose only state vector, if there is momentum, is a velocity."""
 
     momentum: float
 
@@ -71,17 +88,46 @@ class WithMomentum(Optimizer):
 
 @dataclass(frozen=True)
 class SGD(WithMomentum):
-    """Gradient descent, by the gradient of a batch: plain, with momentum, or with Nesterov's momentum.
+    """Stochastic gradient descent: plain, with momentum, or with Nesterov momentum.
+
+    With g the gradient of a batch and p the parameters:
 
         plain       p = p - learning_rate g
         momentum    v = momentum v + g;  p = p - learning_rate v
         nesterov    v = momentum v + g;  p = p - learning_rate (momentum v + g)
 
-    While g stays the same, v grows to g / (1 - momentum): with momentum=0.9, a tenth of the learning rate goes as far.
-    PyTorch's SGD has the same formulas, and learning_rate=0.001.
+    Parameters
+    ----------
+    learning_rate : float or Schedule, default=0.1
+        Above 0, or one of `fastmlp.schedules`.
+    momentum : float, default=0.0
+        From 0 to less than 1. 0 is plain gradient descent.
+    nesterov : bool, default=False
+        Whether to use Nesterov momentum; needs a momentum above 0.
 
-    Polyak, "Some methods of speeding up the convergence of iteration methods", 1964. Sutskever, Martens, Dahl and
-    Hinton, "On the importance of initialization and momentum in deep learning", ICML 2013.
+    Raises
+    ------
+    TypeError
+        If an argument has the wrong type.
+    ValueError
+        If an argument is out of range, or `nesterov` is True without momentum.
+
+    Notes
+    -----
+    While g stays the same, v grows to g / (1 - momentum). So with momentum=0.9, a tenth of the learning rate goes as
+    far. PyTorch's SGD has the same formulas; its default learning rate is 0.001.
+
+    References
+    ----------
+    Polyak, "Some methods of speeding up the convergence of iteration methods", USSR Computational Mathematics and
+    Mathematical Physics 4(5), 1964. Sutskever, Martens, Dahl and Hinton, "On the importance of initialization and
+    momentum in deep learning", ICML 2013.
+
+    Examples
+    --------
+    >>> from fastmlp import SGD
+    >>> SGD(0.03, momentum=0.9, nesterov=True)
+    SGD(learning_rate=0.03, momentum=0.9, nesterov=True)
     """
 
     learning_rate: float | Schedule = 0.1
@@ -109,13 +155,35 @@ class SGD(WithMomentum):
 
 @dataclass(frozen=True)
 class Adam(Optimizer):
-    """Adam: a step for each parameter that depends little on its gradient's size.
+    """Adam: each parameter's step is scaled by running averages of its gradient and of the gradient's square.
 
         m = beta_1 m + (1 - beta_1) g;  v = beta_2 v + (1 - beta_2) g^2;  and at update t = 1, 2, ...
         p = p - learning_rate (m / (1 - beta_1^t)) / (sqrt(v / (1 - beta_2^t)) + epsilon)
 
+    Parameters
+    ----------
+    learning_rate : float or Schedule, default=0.001
+        Above 0, or one of `fastmlp.schedules`.
+    beta_1 : float, default=0.9
+        Decay of the average of gradients, from 0 to less than 1.
+    beta_2 : float, default=0.999
+        Decay of the average of squares, from 0 to less than 1.
+    epsilon : float, default=1e-8
+        Added to the denominator; above 0.
+
+    Raises
+    ------
+    TypeError
+        If an argument has the wrong type.
+    ValueError
+        If an argument is out of range.
+
+    Notes
+    -----
     PyTorch's Adam has the same formulas and defaults.
 
+    References
+    ----------
     Kingma and Ba, "Adam: a method for stochastic optimization", ICLR 2015.
     """
 
@@ -146,12 +214,38 @@ class Adam(Optimizer):
 
 @dataclass(frozen=True)
 class AdamW(Adam):
-    """Adam, with every parameter first shrunk by a share of itself, which the gradient has no part in.
+    """Adam with decoupled weight decay: each update first shrinks every parameter by a fraction of itself.
 
-        p = (1 - learning_rate weight_decay) p, and then as Adam
+        p = (1 - learning_rate weight_decay) p, and then as `Adam`
 
-    Biases decay too. PyTorch's AdamW has the same formulas and defaults.
+    The decay does not enter the gradient or its averages. Biases decay, too.
 
+    Parameters
+    ----------
+    learning_rate : float or Schedule, default=0.001
+        Above 0, or one of `fastmlp.schedules`.
+    beta_1 : float, default=0.9
+        Decay of the average of gradients, from 0 to less than 1.
+    beta_2 : float, default=0.999
+        Decay of the average of squares, from 0 to less than 1.
+    epsilon : float, default=1e-8
+        Added to the denominator; above 0.
+    weight_decay : float, default=0.01
+        The decay, 0 or more.
+
+    Raises
+    ------
+    TypeError
+        If an argument has the wrong type.
+    ValueError
+        If an argument is out of range.
+
+    Notes
+    -----
+    PyTorch's AdamW has the same formulas and defaults.
+
+    References
+    ----------
     Loshchilov and Hutter, "Decoupled weight decay regularization", ICLR 2019.
     """
 
@@ -167,12 +261,32 @@ class AdamW(Adam):
 
 @dataclass(frozen=True)
 class RMSprop(Optimizer):
-    """RMSprop: each gradient divided by a running root of the mean of its squares.
+    """RMSprop: the gradient is divided by the root of a running average of its square.
 
         v = decay v + (1 - decay) g^2;  p = p - learning_rate g / (sqrt(v) + epsilon)
 
-    PyTorch's RMSprop has the same formulas and defaults; it calls decay alpha.
+    Parameters
+    ----------
+    learning_rate : float or Schedule, default=0.01
+        Above 0, or one of `fastmlp.schedules`.
+    decay : float, default=0.99
+        Decay of the average of squares, from 0 to less than 1.
+    epsilon : float, default=1e-8
+        Added to the denominator; above 0.
 
+    Raises
+    ------
+    TypeError
+        If an argument has the wrong type.
+    ValueError
+        If an argument is out of range.
+
+    Notes
+    -----
+    PyTorch's RMSprop has the same formulas and defaults; it calls `decay` alpha.
+
+    References
+    ----------
     Tieleman and Hinton, "Neural networks for machine learning", lecture 6.5, Coursera 2012.
     """
 
@@ -198,12 +312,32 @@ class RMSprop(Optimizer):
 
 @dataclass(frozen=True)
 class Adagrad(Optimizer):
-    """Adagrad: each gradient divided by the root of the sum of all its squares so far.
+    """Adagrad: the gradient is divided by the root of the sum of all its squares so far.
 
-        s = s + g^2, from initial_accumulator on;  p = p - learning_rate g / (sqrt(s) + epsilon)
+        s = s + g^2, starting from initial_accumulator;  p = p - learning_rate g / (sqrt(s) + epsilon)
 
-    PyTorch's Adagrad has the same formulas and defaults; it calls initial_accumulator initial_accumulator_value.
+    Parameters
+    ----------
+    learning_rate : float or Schedule, default=0.01
+        Above 0, or one of `fastmlp.schedules`.
+    initial_accumulator : float, default=0.0
+        The first s, 0 or more.
+    epsilon : float, default=1e-10
+        Added to the denominator; above 0.
 
+    Raises
+    ------
+    TypeError
+        If an argument has the wrong type.
+    ValueError
+        If an argument is out of range.
+
+    Notes
+    -----
+    PyTorch's Adagrad has the same formulas and defaults; it calls `initial_accumulator` initial_accumulator_value.
+
+    References
+    ----------
     Duchi, Hazan and Singer, "Adaptive subgradient methods for online learning and stochastic optimization", Journal of
     Machine Learning Research 12, 2011.
     """
@@ -233,15 +367,26 @@ class Adagrad(Optimizer):
 
 
 # ---------------------------------------------------------------------------------------------------------
-# scikit-learn's formulas, for its estimators: their numbers are checked there
+# scikit-learn's formulas, for the estimators, which check the parameters
 
 
 @dataclass(frozen=True)
 class ClassicalSGD(WithMomentum):
-    """Gradient descent with the rate in the velocity: a rate that changes later leaves the velocity as it is.
+    """Gradient descent whose velocity includes the learning rate: scikit-learn's "sgd".
 
-    momentum    v = momentum v - learning_rate g;  p = p + v
-    nesterov    v = momentum v - learning_rate g;  p = p + (momentum v - learning_rate g)
+        momentum    v = momentum v - learning_rate g;  p = p + v
+        nesterov    v = momentum v - learning_rate g;  p = p + (momentum v - learning_rate g)
+
+    A rate that changes later does not rescale the velocity. The estimators check the parameters.
+
+    Parameters
+    ----------
+    learning_rate : float or Schedule, default=0.001
+        The learning rate.
+    momentum : float, default=0.9
+        From 0 to 1. 0 is plain gradient descent.
+    nesterov : bool, default=True
+        Whether to use Nesterov momentum.
     """
 
     learning_rate: float | Schedule = 0.001
@@ -257,9 +402,22 @@ class ClassicalSGD(WithMomentum):
 
 @dataclass(frozen=True)
 class PlainAdam(Optimizer):
-    """Adam with both corrections in the step's size: p = p - (learning_rate sqrt(c_2) / c_1) m / (sqrt(v) + epsilon).
+    """Adam with both bias corrections in the step size: scikit-learn's "adam".
 
-    c_i = 1 - beta_i^t; m and v as `Adam`'s.
+        p = p - (learning_rate sqrt(c_2) / c_1) m / (sqrt(v) + epsilon),   c_i = 1 - beta_i^t
+
+    m and v are those of `Adam`. The estimators check the parameters.
+
+    Parameters
+    ----------
+    learning_rate : float or Schedule, default=0.001
+        The learning rate.
+    beta_1 : float, default=0.9
+        Decay of the average of gradients.
+    beta_2 : float, default=0.999
+        Decay of the average of squares.
+    epsilon : float, default=1e-8
+        Added to the denominator.
     """
 
     learning_rate: float | Schedule = 0.001
@@ -284,14 +442,29 @@ OPTIMIZERS: dict[str, type[Optimizer]] = {
 
 
 # ---------------------------------------------------------------------------------------------------------
-# By name, and as plain numbers
+# By name, and as plain values
 
 
 def find(optimizer: str | Optimizer, learning_rate: float | Schedule | None) -> Optimizer:
-    """The optimizer of this name, with this learning rate or else its default; or the optimizer that was given.
+    """Returns the optimizer that `fit`'s arguments mean.
 
-    Raises ValueError for a name that is not known, a learning rate out of range, or one beside an optimizer that has
-    its own; TypeError for anything else.
+    Parameters
+    ----------
+    optimizer : str or Optimizer
+        A name in `OPTIMIZERS`, or an object of one of its classes, which is returned as it is.
+    learning_rate : float, Schedule or None
+        For an optimizer given by name: its learning rate; None is that optimizer's default.
+
+    Returns
+    -------
+    Optimizer
+
+    Raises
+    ------
+    ValueError
+        If the name is not known, the learning rate is out of range, or a learning rate is given beside an object.
+    TypeError
+        If `optimizer` is something else.
     """
     if isinstance(optimizer, str):
         if optimizer not in OPTIMIZERS:
@@ -304,28 +477,52 @@ def find(optimizer: str | Optimizer, learning_rate: float | Schedule | None) -> 
         raise TypeError(f"optimizer={name} is a class: give an object of it, like {usual}(), or {usual.lower()!r}")
     if type(optimizer) not in OPTIMIZERS.values():
         raise TypeError(
-            f"optimizer={shown(optimizer)} is no optimizer of fastmlp: use {either(tuple(OPTIMIZERS))}, "
+            f"optimizer={shown(optimizer)} is not an optimizer of fastmlp: use {either(tuple(OPTIMIZERS))}, "
             "or an object like fastmlp.Adam()"
         )
     if learning_rate is not None:
         kind = type(optimizer).__name__
         raise ValueError(
-            f"learning_rate={shown(learning_rate)} comes beside an optimizer that has its own, "
+            f"learning_rate={shown(learning_rate)} is given with an optimizer that has its own, "
             f"{optimizer.learning_rate!r}: leave it out, or give it to {kind}(learning_rate=...)"
         )
     return optimizer
 
 
 def describe(optimizer: Optimizer) -> dict[str, Any]:
-    """{"name": ..., and each field but the learning rate as a plain number}, for files."""
+    """Describes an optimizer by plain values, for files.
+
+    Parameters
+    ----------
+    optimizer : Optimizer
+
+    Returns
+    -------
+    dict
+        "name", and each field but the learning rate.
+    """
     name = next(name for name, kind in OPTIMIZERS.items() if type(optimizer) is kind)
     return {"name": name, **{field: getattr(optimizer, field) for field in _fields(type(optimizer))}}
 
 
 def from_description(description: Mapping[str, Any]) -> Optimizer:
-    """The optimizer that `describe` described, with its default learning rate.
+    """Makes the optimizer that `describe` described, with its default learning rate.
 
-    Raises ValueError for a name or a field that is not known, or a field that is missing; and what its class raises.
+    Parameters
+    ----------
+    description : mapping
+        What `describe` returned.
+
+    Returns
+    -------
+    Optimizer
+
+    Raises
+    ------
+    ValueError
+        If the name or a field is not known, or a field is missing.
+    TypeError, ValueError
+        What the optimizer's class raises for a wrong value.
     """
     fields = dict(description)
     name = fields.pop("name", None)
@@ -338,6 +535,7 @@ def from_description(description: Mapping[str, Any]) -> Optimizer:
 
 
 def _fields(kind: Any) -> list[str]:
+    """The names of a class's fields, except the learning rate."""
     return [field.name for field in dataclasses.fields(kind) if field.name != "learning_rate"]
 
 
@@ -352,6 +550,7 @@ def _keep(optimizer: Optimizer, **values: object) -> None:
 
 
 def _rate(value: Any) -> float | Schedule:
+    """Returns a checked learning rate: a positive float, or a schedule as it is."""
     if isinstance(value, Schedule):
         return value
     if isinstance(value, type):
@@ -360,6 +559,7 @@ def _rate(value: Any) -> float | Schedule:
 
 
 def _below_one(value: Any, name: str) -> float:
+    """Returns value as a float from 0 to less than 1."""
     number = finite_float(value, name)
     if not 0 <= number < 1:
         raise ValueError(f"{name}={value} is out of range: give a number from 0 to less than 1, like 0.9")
@@ -367,7 +567,19 @@ def _below_one(value: Any, name: str) -> float:
 
 
 def check_settings(optimizer: Optimizer, dtype: str) -> None:
-    """Raises ValueError where one of an optimizer's numbers rounds to one without its meaning: 0, 1 or infinity."""
+    """Checks that an optimizer's numbers keep their meaning when they are rounded to the dtype.
+
+    Parameters
+    ----------
+    optimizer : Optimizer
+    dtype : str
+        "float64" or "float32".
+
+    Raises
+    ------
+    ValueError
+        If a number that is not 0 rounds to 0 or infinity, or one below 1 rounds to 1.
+    """
     ends = {"momentum": 1, "beta_1": 1, "beta_2": 1, "decay": 1, "epsilon": np.inf, "initial_accumulator": np.inf}
     for name, end in ends.items():
         value = getattr(optimizer, name, None)

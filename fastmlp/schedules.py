@@ -1,14 +1,16 @@
-"""Learning rates that change as training goes on. The arithmetic is `reference/schedules.py`; imports NumPy only.
+"""Learning rates that change during training. `reference/schedules.py` defines their arithmetic.
 
-Time t counts epochs of a run, with fractions: before an epoch's first batch it is the number of epochs done, and each
-batch adds 1 / (batches of an epoch). `schedule.rates(t)` gives the rates at these times, in float64. A rate is never
-negative, infinite or NaN; it may be 0, as at the end of `Cosine`.
+Time t counts the epochs of a run, with fractions. Before the first batch of an epoch, t is the number of epochs done;
+each batch adds 1 / (batches of an epoch). `schedule.rates(t)` gives the rates at these times, in float64. A rate is
+never negative, infinite or NaN. It may be 0, as at the end of `Cosine`.
 
+>>> from fastmlp.schedules import Cosine
 >>> Cosine(0.1, epochs=4).rates([0, 1, 2, 3, 4, 5])
 array([0.1       , 0.08535534, 0.05      , 0.01464466, 0.        ,
        0.        ])
 
-Constructors raise TypeError or ValueError naming the argument that is wrong.
+The constructors raise TypeError or ValueError, naming the argument that is wrong. Imports NumPy, the checks, the
+reference, and the names of metrics.
 """
 
 from __future__ import annotations
@@ -26,16 +28,31 @@ from fastmlp.checks.scalars import finite_float, fraction, nonnegative_float, po
 from fastmlp.reference import schedules as reference
 from fastmlp.stopping import metric_name
 
-_set = object.__setattr__  # a frozen dataclass stores what its check made
+_set = object.__setattr__  # how a frozen dataclass stores checked values
 
 
 class Schedule:
-    """What all schedules are."""
+    """Base class of the schedules. Each is a frozen dataclass that checks its arguments when it is made."""
 
-    fixed = True  # the rate at a time is always the same
+    fixed = True  # a time's rate is always the same
 
     def rates(self, t: Any) -> np.ndarray:
-        """The learning rates (T,) at times t (T,): numbers of epochs, 0 or more. Raises ValueError for others."""
+        """Returns the learning rates at some times.
+
+        Parameters
+        ----------
+        t : array of any shape
+            Times in epochs, finite and 0 or more.
+
+        Returns
+        -------
+        ndarray of the same shape, float64
+
+        Raises
+        ------
+        ValueError
+            If a time is negative, infinite or NaN.
+        """
         times = np.asarray(t, np.float64)
         if not (times >= 0).all() or np.isinf(times).any():
             wrong = times[~((times >= 0) & (times < np.inf))].flat[0]
@@ -43,6 +60,7 @@ class Schedule:
         return self._rates(np.ascontiguousarray(times).reshape(-1)).reshape(times.shape)
 
     def _rates(self, t: np.ndarray) -> np.ndarray:
+        """The rates (T,) at checked times t (T,)."""
         raise NotImplementedError
 
     @property
@@ -53,7 +71,13 @@ class Schedule:
 
 @dataclass(frozen=True)
 class Constant(Schedule):
-    """learning_rate at all times."""
+    """A constant learning rate.
+
+    Parameters
+    ----------
+    learning_rate : float
+        The rate at all times; above 0.
+    """
 
     learning_rate: float
 
@@ -66,9 +90,28 @@ class Constant(Schedule):
 
 @dataclass(frozen=True)
 class Step(Schedule):
-    """learning_rate * factor^floor(t / every): times `factor` after every `every` epochs.
+    """The rate is multiplied by `factor` after every `every` epochs.
 
-    every: a whole number of epochs. factor: above 0, up to 1. PyTorch's StepLR.
+        learning_rate * factor^floor(t / every)
+
+    Parameters
+    ----------
+    learning_rate : float
+        The first rate; above 0.
+    every : int
+        The number of epochs between two changes; 1 or more.
+    factor : float, default=0.1
+        Above 0, up to 1.
+
+    Notes
+    -----
+    PyTorch's counterpart is StepLR.
+
+    Examples
+    --------
+    >>> from fastmlp.schedules import Step
+    >>> Step(1.0, every=2, factor=0.5).rates([0, 1, 2, 3, 4])
+    array([1.  , 1.  , 0.5 , 0.5 , 0.25])
     """
 
     learning_rate: float
@@ -86,9 +129,20 @@ class Step(Schedule):
 
 @dataclass(frozen=True)
 class Exponential(Schedule):
-    """learning_rate * factor^t: times `factor` with each epoch, evenly over its batches.
+    """The rate is multiplied by `factor` in each epoch, evenly over its batches.
 
-    factor: above 0, up to 1. At whole t, PyTorch's ExponentialLR.
+        learning_rate * factor^t
+
+    Parameters
+    ----------
+    learning_rate : float
+        The first rate; above 0.
+    factor : float
+        Above 0, up to 1.
+
+    Notes
+    -----
+    PyTorch's counterpart is ExponentialLR, with equal rates at whole t.
     """
 
     learning_rate: float
@@ -104,9 +158,26 @@ class Exponential(Schedule):
 
 @dataclass(frozen=True)
 class Cosine(Schedule):
-    """floor + (learning_rate - floor) * (1 + cos(pi t / epochs)) / 2; from t = epochs on, `floor`.
+    """The rate falls along half a cosine from `learning_rate` at t = 0 to `floor` at t = epochs, and stays there.
 
-    floor: from 0 to learning_rate. Until t = epochs, PyTorch's CosineAnnealingLR, which climbs again after its end.
+        floor + (learning_rate - floor) * (1 + cos(pi t / epochs)) / 2
+
+    Parameters
+    ----------
+    learning_rate : float
+        The first rate; above 0.
+    epochs : float
+        The number of epochs until `floor`; above 0.
+    floor : float, default=0.0
+        The last rate, from 0 to `learning_rate`.
+
+    Notes
+    -----
+    PyTorch's counterpart is CosineAnnealingLR, with equal rates until t = epochs. From there on it rises again.
+
+    References
+    ----------
+    Loshchilov and Hutter, "SGDR: stochastic gradient descent with warm restarts", ICLR 2017.
     """
 
     learning_rate: float
@@ -124,7 +195,21 @@ class Cosine(Schedule):
 
 @dataclass(frozen=True)
 class InverseScaling(Schedule):
-    """learning_rate / (1 + t)^power, power > 0. scikit-learn's "invscaling", with epochs where that counts rows."""
+    """The rate falls with a power of time.
+
+        learning_rate / (1 + t)^power
+
+    Parameters
+    ----------
+    learning_rate : float
+        The first rate; above 0.
+    power : float, default=0.5
+        The exponent; above 0.
+
+    Notes
+    -----
+    scikit-learn's counterpart is "invscaling", which counts rows instead of epochs.
+    """
 
     learning_rate: float
     power: float = 0.5
@@ -139,13 +224,33 @@ class InverseScaling(Schedule):
 
 @dataclass(frozen=True)
 class OneCycle(Schedule):
-    """From `start` up to `peak` at t = warm_up * epochs, down to `end` at t = epochs, and `end` from there on.
+    """The rate rises from `start` to `peak` at t = warm_up * epochs, and falls to `end` at t = epochs, where it stays.
 
-    start = peak * start_factor, end = start * end_factor; both ways along half a cosine, as in Cosine.
-    warm_up: the rise's share of `epochs`, above 0 and below 1. start_factor, end_factor: from 0 to 1.
+        start = peak * start_factor,   end = start * end_factor
 
-    PyTorch's OneCycleLR(max_lr, total_steps=T, pct_start=p) comes to its peak at step p T - 1 and to its end at step
-    T - 1, the last one. With B batches an epoch it is epochs=(T - 1) / B, warm_up=(p T - 1) / (T - 1).
+    Both ways follow half a cosine, as in `Cosine`.
+
+    Parameters
+    ----------
+    peak : float
+        The largest rate; above 0.
+    epochs : float
+        The number of epochs until `end`; above 0.
+    warm_up : float, default=0.3
+        The fraction of `epochs` in which the rate rises; above 0 and below 1.
+    start_factor : float, default=1/25
+        start / peak, from 0 to 1.
+    end_factor : float, default=1e-4
+        end / start, from 0 to 1.
+
+    Notes
+    -----
+    PyTorch's OneCycleLR(max_lr, total_steps=T, pct_start=p) has its peak at step p T - 1 and its end at step T - 1, the
+    last one. With B batches in an epoch, that is epochs=(T - 1) / B and warm_up=(p T - 1) / (T - 1).
+
+    References
+    ----------
+    Smith and Topin, "Super-convergence: very fast training of neural networks using large learning rates", 2017.
     """
 
     peak: float
@@ -159,7 +264,7 @@ class OneCycle(Schedule):
         _set(self, "epochs", positive_float(self.epochs, "epochs"))
         _set(self, "warm_up", finite_float(self.warm_up, "warm_up"))
         if not 0 < self.warm_up < 1:
-            raise ValueError(f"warm_up={self.warm_up} leaves no rise or no fall: give a share above 0 and below 1")
+            raise ValueError(f"warm_up={self.warm_up} leaves no rise or no fall: give a fraction above 0 and below 1")
         _set(self, "start_factor", fraction(self.start_factor, "start_factor"))
         _set(self, "end_factor", fraction(self.end_factor, "end_factor"))
 
@@ -169,10 +274,29 @@ class OneCycle(Schedule):
 
 @dataclass(frozen=True)
 class WarmUp(Schedule):
-    """A straight line up to the first rate of `then` at t = epochs, where `then` begins, its own time being t - epochs.
+    """The rate rises linearly to the first rate of `then` at t = epochs, and from there on is that of `then`.
 
-    then: a number, or any schedule but WarmUp and ReduceOnPlateau. start: the line's first rate as a share of its last,
-    from 0 to 1. PyTorch's SequentialLR of LinearLR(start_factor=start, total_iters=epochs) and `then`, at whole t.
+    The own time of `then` is t - epochs.
+
+    Parameters
+    ----------
+    epochs : float
+        The length of the rise, in epochs; above 0.
+    then : float or Schedule
+        A number, or any schedule but WarmUp and ReduceOnPlateau.
+    start : float, default=0.0
+        The first rate as a fraction of the first rate of `then`, from 0 to 1.
+
+    Notes
+    -----
+    PyTorch's counterpart is a SequentialLR of LinearLR(start_factor=start, total_iters=epochs) and `then`, with equal
+    rates at whole t.
+
+    Examples
+    --------
+    >>> from fastmlp.schedules import Cosine, WarmUp
+    >>> WarmUp(2, Cosine(0.02, epochs=13)).rates([0, 1, 2, 8.5, 15])
+    array([0.  , 0.01, 0.02, 0.01, 0.  ])
     """
 
     epochs: float
@@ -200,16 +324,31 @@ class WarmUp(Schedule):
 
 @dataclass(frozen=True)
 class ReduceOnPlateau(Schedule):
-    """learning_rate, times `factor` once more than `patience` recorded epochs in a row were not better.
+    """The rate is multiplied by `factor` when more than `patience` recorded epochs in a row were not better.
 
-    The rate never falls below `floor`, and the count begins anew with each fall. Better is lower for a loss, higher for
-    an accuracy, by more than the share `min_delta` of the best value's size. NaN and infinity are never better.
-    factor: above 0 and below 1. patience: 0 or more. min_delta: from 0 to 1. floor: from 0 to learning_rate. metric: as
-    in `EarlyStopping`.
+    The count starts again after each reduction. The rate never falls below `floor`.
 
-    PyTorch's ReduceLROnPlateau with threshold_mode="rel", cooldown=0 and eps=0, where the metric is not negative.
+    Parameters
+    ----------
+    learning_rate : float
+        The first rate; above 0.
+    factor : float, default=0.1
+        Above 0 and below 1.
+    patience : int, default=10
+        The number of recorded epochs without improvement that are allowed; 0 or more.
+    min_delta : float, default=1e-4
+        An improvement has to be larger than this fraction of the best value's absolute value, from 0 to 1.
+    floor : float, default=0.0
+        The smallest rate, from 0 to `learning_rate`.
+    metric : str or None, default=None
+        What to watch, as in `EarlyStopping`.
 
-    `rates` are those of a run that has seen nothing; `start` makes the run that sees.
+    Notes
+    -----
+    Lower is better for a loss, higher for an accuracy. NaN and infinity are never better. For a metric that is not
+    negative, this is PyTorch's ReduceLROnPlateau with threshold_mode="rel", cooldown=0 and eps=0.
+
+    `rates` gives the rates of a run without records. `start` makes the run that takes them in.
     """
 
     learning_rate: float
@@ -233,22 +372,70 @@ class ReduceOnPlateau(Schedule):
         return np.full(t.shape, self.learning_rate)
 
     def start(self, state: dict[str, Any] | None = None) -> PlateauRun:
-        """A run that has seen nothing yet, or one that goes on from another's `state()`. Raises ValueError."""
+        """Starts the schedule for one training.
+
+        Parameters
+        ----------
+        state : dict or None, default=None
+            The `state()` of a run to continue; None for a run that has seen no record.
+
+        Returns
+        -------
+        PlateauRun
+
+        Raises
+        ------
+        TypeError, ValueError
+            If it is not such a state.
+        """
         return PlateauRun(self, state)
 
 
 @dataclass(frozen=True)
 class Plateau:
-    """What a ReduceOnPlateau has been shown, and the rate that follows."""
+    """The state of a ReduceOnPlateau.
+
+    Attributes
+    ----------
+    rate : float
+        The rate.
+    best : float or None
+        The best value; None until a value was finite.
+    waited : int
+        The number of recorded epochs since the best one, or since the rate fell.
+    metric : str or None
+        The metric that `best` belongs to.
+    """
 
     rate: float
-    best: float | None = None  # of the values so far, once one was finite
-    waited: int = 0  # recorded epochs since the best one, or since the rate fell
-    metric: str | None = None  # of which figure `best` is
+    best: float | None = None
+    waited: int = 0
+    metric: str | None = None
 
 
 class PlateauRun:
-    """What one training has shown to a ReduceOnPlateau, and the rate that follows."""
+    """A ReduceOnPlateau in one training.
+
+    Parameters
+    ----------
+    rule : ReduceOnPlateau
+        The schedule.
+    state : dict or None, default=None
+        The `state()` of a run to continue.
+
+    Attributes
+    ----------
+    now : Plateau
+        The present state; replaced as a whole.
+    rate : float
+        The present rate.
+    best : float or None
+        The best value; None until a value was finite.
+    waited : int
+        The number of recorded epochs since the best one, or since the rate fell.
+    metric : str or None
+        The metric that `best` belongs to.
+    """
 
     fixed = False
     now: Plateau  # replaced as a whole
@@ -266,40 +453,83 @@ class PlateauRun:
             )
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """Also from pickles whose runs had the fields of `now` themselves."""
+        """Also reads older pickles, in which a run had the fields of `now` itself."""
         now = state.get("now") or Plateau(*(state[name] for name in ("rate", "best", "waited", "metric")))
         self.rule, self.now = state["rule"], now
 
     @property
     def rate(self) -> float:
+        """The present rate."""
         return self.now.rate
 
     @property
     def best(self) -> float | None:
+        """The best value; None until a value was finite."""
         return self.now.best
 
     @property
     def waited(self) -> int:
+        """The number of recorded epochs since the best one, or since the rate fell."""
         return self.now.waited
 
     @property
     def metric(self) -> str | None:
+        """The metric that `best` belongs to."""
         return self.now.metric
 
     def rates(self, t: Any) -> np.ndarray:
-        """The rate as it is now, for each time in t (T,)."""
+        """Returns the present rate for each time.
+
+        Parameters
+        ----------
+        t : array of any shape
+            Times in epochs.
+
+        Returns
+        -------
+        ndarray of the same shape, float64
+        """
         return np.full(np.shape(t), self.now.rate)
 
     def watching(self, metric: str) -> Plateau:
-        """`now`, if `metric` is what comes next; the best value of another one is forgotten, and the rate stays."""
+        """Returns the state in which values of a metric can be taken in.
+
+        Parameters
+        ----------
+        metric : str
+            What the next values are.
+
+        Returns
+        -------
+        Plateau
+            `now` if it is of this metric; else the present rate, without a best value.
+        """
         return self.now if self.now.metric == metric else Plateau(self.now.rate, metric=metric)
 
     def watch(self, metric: str) -> None:
-        """Says which figure comes next."""
+        """Sets which metric the next values are of.
+
+        Parameters
+        ----------
+        metric : str
+            One of `stopping.METRICS`.
+        """
         self.now = self.watching(metric)
 
     def after(self, value: float, higher_is_better: bool) -> Plateau:
-        """What `now` is to be after a recorded epoch's metric; the rate may fall."""
+        """Returns the state after a recorded epoch; its rate may be lower.
+
+        Parameters
+        ----------
+        value : float
+            The epoch's metric.
+        higher_is_better : bool
+            Whether the metric is an accuracy.
+
+        Returns
+        -------
+        Plateau
+        """
         value, now = float(value), self.now
         if self._is_better(value, higher_is_better):
             return dataclasses.replace(now, best=value, waited=0)
@@ -309,17 +539,32 @@ class PlateauRun:
         return dataclasses.replace(now, waited=waited)
 
     def see(self, value: float, higher_is_better: bool) -> None:
-        """Takes in a recorded epoch's metric."""
+        """Takes in the metric of a recorded epoch.
+
+        Parameters
+        ----------
+        value : float
+            The epoch's metric.
+        higher_is_better : bool
+            Whether the metric is an accuracy.
+        """
         self.now = self.after(value, higher_is_better)
 
     def state(self) -> dict[str, Any]:
-        """Plain numbers, from which `ReduceOnPlateau.start` goes on exactly as this run would."""
+        """Returns the state as plain values, from which `ReduceOnPlateau.start` continues.
+
+        Returns
+        -------
+        dict
+            "rate", "best", "waited" and "metric".
+        """
         return dataclasses.asdict(self.now)
 
     def _is_better(self, value: float, higher_is_better: bool) -> bool:
+        """Whether a value is better than the best one by more than min_delta."""
         if self.best is None or not math.isfinite(value):
             return math.isfinite(value)
-        # best * (1 -+ min_delta) as PyTorch rounds it; of a negative best the share has the other sign
+        # best * (1 -+ min_delta) as PyTorch rounds it; for a negative best the sign of min_delta changes
         upwards = higher_is_better == (self.best >= 0)
         limit = self.best * (1 + self.rule.min_delta if upwards else 1 - self.rule.min_delta)
         return value > limit if higher_is_better else value < limit
@@ -338,7 +583,24 @@ SCHEDULES: dict[str, type[Schedule]] = {
 
 
 def find(value: Any, name: str = "learning_rate") -> Schedule:
-    """The schedule that an argument means: itself, or Constant of a number. Raises TypeError or ValueError."""
+    """Returns the schedule that an argument means.
+
+    Parameters
+    ----------
+    value : float or Schedule
+        A schedule, which is returned as it is, or a positive number, which becomes `Constant`.
+    name : str, default="learning_rate"
+        The argument's name, for errors.
+
+    Returns
+    -------
+    Schedule
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is neither.
+    """
     if isinstance(value, Schedule):
         return value
     if isinstance(value, type) and issubclass(value, Schedule):
@@ -349,7 +611,22 @@ def find(value: Any, name: str = "learning_rate") -> Schedule:
 
 
 def describe(schedule: Schedule) -> dict[str, Any]:
-    """The schedule as plain values, for JSON: its name in SCHEDULES, and its arguments."""
+    """Describes a schedule by plain values, for JSON.
+
+    Parameters
+    ----------
+    schedule : Schedule
+
+    Returns
+    -------
+    dict
+        "name", its key in SCHEDULES, and its arguments.
+
+    Raises
+    ------
+    TypeError
+        If its class is not one of SCHEDULES.
+    """
     for name, kind in SCHEDULES.items():
         if type(schedule) is kind:
             # not asdict, which would describe `then` without its name
@@ -357,13 +634,28 @@ def describe(schedule: Schedule) -> dict[str, Any]:
             return {"name": name} | {
                 key: describe(value) if isinstance(value, Schedule) else value for key, value in fields.items()
             }
-    raise TypeError(f"schedule={shown(schedule)} is none of fastmlp's: use one of {either(list(SCHEDULES))}")
+    raise TypeError(f"schedule={shown(schedule)} is not one of fastmlp's: use one of {either(list(SCHEDULES))}")
 
 
 def from_description(description: dict[str, Any]) -> Schedule:
-    """The schedule that `describe` described. Raises TypeError or ValueError naming what is wrong."""
+    """Makes the schedule that `describe` described.
+
+    Parameters
+    ----------
+    description : dict
+        What `describe` returned.
+
+    Returns
+    -------
+    Schedule
+
+    Raises
+    ------
+    TypeError, ValueError
+        If something in it is wrong; the error names it.
+    """
     if not isinstance(description, dict):
-        raise TypeError(f"schedule={shown(description)} is no description: give a dict as describe() makes it")
+        raise TypeError(f"schedule={shown(description)} is not a description: give a dict as describe() makes it")
     arguments = dict(description)
     name = arguments.pop("name", None)
     kind = SCHEDULES.get(name) if isinstance(name, str) else None
@@ -374,7 +666,7 @@ def from_description(description: dict[str, Any]) -> Schedule:
     _check_fields(arguments, f"schedule {name!r}", needed, [field.name for field in fields])
     then = arguments.get("then")
     if isinstance(then, dict):
-        if then.get("name") == "warm_up":  # before it is read: one in another may go 10000 deep
+        if then.get("name") == "warm_up":  # before it is read: warm-ups in warm-ups may be 10,000 deep
             raise ValueError("then={'name': 'warm_up', ...} is a warm-up itself: give what comes after both")
         arguments["then"] = from_description(then)
     return kind(**arguments)
@@ -385,6 +677,7 @@ def from_description(description: dict[str, Any]) -> Schedule:
 
 
 def _factor(value: Any) -> float:
+    """Returns a checked factor, above 0 and up to 1."""
     number = positive_float(value, "factor")
     if number > 1:
         raise ValueError(f"factor={value} would let the rate grow without end: give a number above 0, up to 1")
@@ -392,6 +685,7 @@ def _factor(value: Any) -> float:
 
 
 def _floor(value: Any, learning_rate: float) -> float:
+    """Returns a checked floor, from 0 to the learning rate."""
     number = nonnegative_float(value, "floor")
     if number > learning_rate:
         raise ValueError(f"floor={value} is above learning_rate={learning_rate}: give a number from 0 up to that")
@@ -399,6 +693,7 @@ def _floor(value: Any, learning_rate: float) -> float:
 
 
 def _nonnegative_int(value: Any, name: str) -> int:
+    """Returns value as an int of 0 or more."""
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Integral):
         raise TypeError(f"{name}={shown(value)} is not a whole number: give an int like 10")
     if value < 0:
@@ -407,9 +702,9 @@ def _nonnegative_int(value: Any, name: str) -> int:
 
 
 def _check_fields(given: Any, name: str, needed: Any, known: Any = None) -> None:
-    """given has all the keys that are needed and none that is not known."""
+    """Checks that a dict has all the keys that are needed and none that is not known."""
     if not isinstance(given, dict):
-        raise TypeError(f"{name}={shown(given)} is no dict: give one with {either(list(needed))}")
+        raise TypeError(f"{name}={shown(given)} is not a dict: give one with {either(list(needed))}")
     for key in needed:
         if key not in given:
             raise ValueError(f"{name} has no {key!r}: give it")

@@ -1,6 +1,6 @@
-"""What a network is: its layers, activations, loss and dtype, and how its parameters lie in one flat vector.
+"""What a network is: its layers, activations, loss and dtype, and the layout of its parameters in one flat vector.
 
-Imports NumPy and the losses' settings only. Everything else in fastmlp is written in terms of `Spec`.
+Imports NumPy, the checks and the parametrised losses. Everything else in fastmlp is written in terms of `Spec`.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from fastmlp.checks.faults import only_faults
 from fastmlp.checks.messages import either, shown
 from fastmlp.losses import SETTABLE, Loss
 
-NUMERICS_VERSION = 1  # of docs/arithmetic.md; a change of any bit anywhere is a new version
+NUMERICS_VERSION = 1  # of docs/arithmetic.md; it changes with any bit of any result
 
 HIDDEN = (
     "relu", "leaky_relu", "elu", "selu", "sigmoid", "tanh", "softplus", "gelu", "gelu_erf", "silu", "identity",
 )  # fmt: skip
-# output -> the losses that it may have, the default first
+# output: the losses that it may have, the default first
 LOSSES = {
     "softmax": ("cross_entropy",),
     "sigmoid": ("binary_cross_entropy", "squared_error"),
@@ -42,16 +42,30 @@ BACKENDS = ("numba", "reference")
 MOST_PARAMETERS = 2**40
 
 
-@functools.cache  # a fit of few rows asks nine times
+@functools.cache  # called nine times in a fit of few rows
 def _parameters(layers: tuple[int, ...]) -> int:
+    """The number of weights and biases of a network with these layer sizes."""
     return sum((inputs + 1) * outputs for inputs, outputs in itertools.pairwise(layers))
 
 
 @dataclass(frozen=True)
 class Spec:
-    """A network: `layers` units from the inputs to the outputs, an activation for each hidden layer, a loss.
+    """The description of a network. `Spec.build` makes one from a model's arguments and validates them.
 
-    Make one with `Spec.build`, which validates; the fields are then plain and complete.
+    Attributes
+    ----------
+    layers : tuple of int
+        Layer sizes, from the inputs to the outputs.
+    hidden : tuple of str
+        The activation of each hidden layer.
+    output : str
+        "softmax", "sigmoid", "identity" or "exponential".
+    loss : str
+        The loss's name.
+    dtype : str
+        "float64" or "float32".
+    loss_parameter : float or None
+        The label smoothing where it is not 0, delta or q.
     """
 
     layers: tuple[int, ...]
@@ -59,7 +73,7 @@ class Spec:
     output: str
     loss: str
     dtype: str
-    loss_parameter: float | None = None  # label_smoothing where it is not 0, delta or q
+    loss_parameter: float | None = None  # a label smoothing that is not 0, delta or q
 
     @classmethod
     def build(
@@ -70,9 +84,36 @@ class Spec:
         loss: str | Loss | None = None,
         dtype: object = "float64",
     ) -> Spec:
-        """The spec for these arguments of `Model`. Raises ValueError or TypeError naming the one that is wrong.
+        """Makes the spec for a model's arguments.
 
-        output=None is the loss's own output ("identity" for squared_error), or softmax where loss is None, too.
+        Parameters
+        ----------
+        layers : sequence of int
+            Layer sizes, from the inputs to the outputs; at least two.
+        hidden : str or sequence of str, default="relu"
+            One activation for all hidden layers, or one for each.
+        output : str or None, default=None
+            The output. None is the loss's own output ("identity" for "squared_error"), or "softmax" if `loss` is None,
+            too.
+        loss : str, Loss or None, default=None
+            The loss. None is the output's default loss.
+        dtype : object, default="float64"
+            Anything that names float64 or float32.
+
+        Returns
+        -------
+        Spec
+
+        Raises
+        ------
+        TypeError, ValueError
+            If an argument is wrong; the error names it.
+
+        Examples
+        --------
+        >>> from fastmlp import Spec
+        >>> Spec.build([2, 8, 1], loss="huber")
+        Spec(layers=(2, 8, 1), hidden=('relu',), output='identity', loss='huber', dtype='float64', loss_parameter=1.0)
         """
         sizes = _layer_sizes(layers)
         hidden = _hidden_names(hidden, len(sizes) - 2)
@@ -89,20 +130,22 @@ class Spec:
 
     @property
     def inputs(self) -> int:
+        """K of the first layer: the number of features."""
         return self.layers[0]
 
     @property
     def outputs(self) -> int:
+        """J of the last layer."""
         return self.layers[-1]
 
     @property
     def shapes(self) -> list[tuple[int, int]]:
-        """(K, J) of each layer's weights."""
+        """The shape (K, J) of each layer's weights."""
         return list(zip(self.layers[:-1], self.layers[1:], strict=True))
 
     @property
     def offsets(self) -> list[int]:
-        """Where each layer begins in the flat parameter vector: w (K, J) by rows, then b (J)."""
+        """The index at which each layer starts in the flat parameter vector: w (K, J), row by row, then b (J,)."""
         starts = [0]
         for inputs, outputs in self.shapes:
             starts.append(starts[-1] + (inputs + 1) * outputs)
@@ -110,27 +153,27 @@ class Spec:
 
     @property
     def parameters(self) -> int:
-        """The length of the flat parameter vector."""
+        """The number of parameters, P."""
         return _parameters(self.layers)
 
     @property
     def is_classifier(self) -> bool:
-        """Whether a prediction is a label, so that an accuracy makes sense."""
+        """Whether a prediction is a label, so that there is an accuracy."""
         return self.output in ("softmax", "sigmoid")
 
     @property
     def targets(self) -> int:
-        """The columns of the targets: one, a label, for softmax; else one for each output."""
+        """The number of columns of the targets: 1 for softmax (a label), else one for each output."""
         return 1 if self.output == "softmax" else self.outputs
 
     @property
     def loss_terms(self) -> int:
-        """How many terms a row adds to the loss, over which the mean is taken."""
+        """The number of terms that a row adds to the loss; the mean is over all terms."""
         return 1 if self.loss == "cross_entropy" else self.outputs
 
     @property
     def gradient_factor(self) -> int:
-        """The factor that the loss's derivative leaves out of dz: 2 for squares, else 1."""
+        """The factor that dz leaves out of the loss's derivative: 2 for squared error, else 1."""
         return 2 if self.loss == "squared_error" else 1
 
     @property
@@ -145,7 +188,18 @@ class Spec:
         return OUTPUT_KERNELS[self.output]
 
     def views(self, parameters: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
-        """[(w (K, J), b (J,)), ...]: views into a flat parameter (or gradient) vector."""
+        """Splits a flat vector into the layers' weights and biases.
+
+        Parameters
+        ----------
+        parameters : ndarray of shape (P,)
+            Parameters or a gradient.
+
+        Returns
+        -------
+        list of (w, b)
+            For each layer, views w (K, J) and b (J,) into the vector.
+        """
         pairs = []
         for start, (inputs, outputs) in zip(self.offsets, self.shapes, strict=True):
             end = start + inputs * outputs
@@ -155,14 +209,31 @@ class Spec:
 
 
 def dtype_name(dtype: object) -> str:
-    """'float64' or 'float32' for whatever names one of them. Raises ValueError.
+    """Returns the name of a dtype.
 
-    Of texts, only those of _SPELLINGS: NumPy parses others, and of "(2" makes a SyntaxError.
+    Parameters
+    ----------
+    dtype : object
+        A name, a NumPy dtype or scalar type, or an object with a `dtype`.
+
+    Returns
+    -------
+    str
+        "float64" or "float32".
+
+    Raises
+    ------
+    ValueError
+        If it names neither.
+
+    Notes
+    -----
+    Of texts, only those of _SPELLINGS are accepted. NumPy would parse others, and raise a SyntaxError for "(2".
     """
     name: str | None = None
     if isinstance(dtype, str):
         name = _SPELLINGS.get(str(dtype))
-    elif isinstance(dtype, (type, np.dtype)) or hasattr(dtype, "dtype"):  # a class, or what JAX's dtypes are
+    elif isinstance(dtype, (type, np.dtype)) or hasattr(dtype, "dtype"):  # a type, or a dtype of NumPy or JAX
         try:
             name = np.dtype(dtype).name
         except Exception as error:  # an object's `dtype` may be anything
@@ -174,6 +245,7 @@ def dtype_name(dtype: object) -> str:
 
 
 def _layer_sizes(layers: Sequence[int]) -> tuple[int, ...]:
+    """Returns checked layer sizes."""
     try:
         given = None if isinstance(layers, (str, bytes, dict, set)) else list(layers)
     except TypeError:
@@ -194,12 +266,13 @@ def _layer_sizes(layers: Sequence[int]) -> tuple[int, ...]:
         )
     count = sum((inputs + 1) * outputs for inputs, outputs in itertools.pairwise(sizes))
     if count > MOST_PARAMETERS:
-        many = f"{count:.3g}" if count < 2**1000 else f"over 2**{count.bit_length() - 1}"  # beyond, no float holds it
+        many = f"{count:.3g}" if count < 2**1000 else f"over 2**{count.bit_length() - 1}"  # else a float overflows
         raise ValueError(f"layers={shown(given)} makes {many} parameters: {MOST_PARAMETERS:.3g} is the most")
     return tuple(sizes)
 
 
 def _hidden_names(hidden: str | Sequence[str], count: int) -> tuple[str, ...]:
+    """Returns a checked activation for each of `count` hidden layers."""
     if isinstance(hidden, str):
         _known("hidden", hidden, HIDDEN)
         return (hidden,) * count
@@ -211,7 +284,7 @@ def _hidden_names(hidden: str | Sequence[str], count: int) -> tuple[str, ...]:
         raise TypeError(f"hidden={shown(hidden)} is neither a name nor a list of names: use one like {HIDDEN[0]!r}")
     for name in names:
         _known("hidden", name, HIDDEN)
-    names = tuple(str(name) for name in names)  # NumPy's strings, too, become plain ones
+    names = tuple(str(name) for name in names)  # NumPy's strings become plain ones
     if len(names) != count:
         raise ValueError(
             f"hidden={shown(list(names))} has {len(names)} names for {count} hidden layers: give one for each"
@@ -220,7 +293,7 @@ def _hidden_names(hidden: str | Sequence[str], count: int) -> tuple[str, ...]:
 
 
 def _output_and_loss(output: str | None, loss: str | Loss | None) -> tuple[str, str, float | None]:
-    """The output, the loss's name and its parameter."""
+    """Returns the output, the loss's name and its parameter."""
     if output is not None:
         _known("output", output, tuple(LOSSES))
     if loss is None:
@@ -246,7 +319,7 @@ def _output_and_loss(output: str | None, loss: str | Loss | None) -> tuple[str, 
 
 
 def _check_rounded(parameter: float, loss: str, dtype: str) -> None:
-    """Raises ValueError where a loss's parameter is within its range, and no longer so in the dtype."""
+    """Raises ValueError if a loss's parameter is out of its range once it is rounded to the dtype."""
     with np.errstate(all="ignore"):
         rounded = np.dtype(dtype).type(parameter)
     if not 0 < rounded < (np.inf if loss == "huber" else 1):
@@ -255,5 +328,6 @@ def _check_rounded(parameter: float, loss: str, dtype: str) -> None:
 
 
 def _known(argument: str, name: object, names: Sequence[str]) -> None:
+    """Raises ValueError if `name` is not one of `names`."""
     if not isinstance(name, str) or name not in names:
         raise ValueError(f"{argument}={shown(name)} is not known: use {either(names)}")

@@ -1,4 +1,4 @@
-"""When to stop early: once a metric has not got better for a while. Imports NumPy only, by way of `data.py`."""
+"""When to stop early: once a metric has not improved for a number of records. Imports the checks only."""
 
 from __future__ import annotations
 
@@ -14,13 +14,36 @@ METRICS = ("loss", "accuracy", "validation_loss", "validation_accuracy")
 
 @dataclass(frozen=True)
 class EarlyStopping:
-    """Stop when `patience` recorded epochs in a row were not better than the best one before them.
+    """Stops a training once `patience` recorded epochs in a row were not better than the best one before them.
 
-    metric: "loss", "accuracy", "validation_loss" or "validation_accuracy"; None is "validation_loss" where there are
-    rows to validate on, else "loss". Better is lower for a loss and higher for an accuracy, by more than `min_delta`
-    (the difference rounded in float64); NaN and infinity are never better, and any other first value is.
-    best_weights: end with the parameters of the best recorded epoch; if False, with the last ones.
-    Raises ValueError or TypeError naming the argument that is wrong.
+    Parameters
+    ----------
+    patience : int, default=10
+        The number of recorded epochs without improvement that end the training; 1 or more.
+    metric : str or None, default=None
+        "loss", "accuracy", "validation_loss" or "validation_accuracy". None is "validation_loss" if there are
+        validation rows, else "loss".
+    min_delta : float, default=0.0
+        An improvement has to be larger than this, in the metric's unit; 0 or more. The difference is rounded in
+        float64.
+    best_weights : bool, default=True
+        Whether the training ends with the parameters of the best recorded epoch; if False, with the last ones.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is wrong; the error names it.
+
+    Notes
+    -----
+    Lower is better for a loss, higher for an accuracy. NaN and infinity are never better. The first finite value always
+    is.
+
+    Examples
+    --------
+    >>> from fastmlp import EarlyStopping
+    >>> EarlyStopping(patience=5, metric="validation_accuracy")
+    EarlyStopping(patience=5, metric='validation_accuracy', min_delta=0.0, best_weights=True)
     """
 
     patience: int = 10
@@ -37,12 +60,33 @@ class EarlyStopping:
             raise TypeError(f"best_weights={shown(self.best_weights)} is neither True nor False: give one of them")
 
     def start(self) -> StoppingRun:
-        """A run that has seen nothing yet."""
+        """Starts the count for one training.
+
+        Returns
+        -------
+        StoppingRun
+            A run that has seen no record.
+        """
         return StoppingRun(self)
 
 
 class StoppingRun:
-    """What one training has shown. `best` and `best_epoch` are None until a value was finite."""
+    """The state of early stopping in one training.
+
+    Parameters
+    ----------
+    rule : EarlyStopping
+        The rule to follow.
+
+    Attributes
+    ----------
+    best : float or None
+        The best value; None until a value was finite.
+    best_epoch : int or None
+        Its epoch.
+    waited : int
+        The number of recorded epochs since then.
+    """
 
     def __init__(self, rule: EarlyStopping) -> None:
         self.rule = rule
@@ -51,18 +95,47 @@ class StoppingRun:
         self.waited = 0  # recorded epochs since the best one
 
     def state(self) -> dict[str, Any]:
-        """Plain numbers, from which `go_on` goes on exactly as this run would."""
+        """Returns the state as plain values, from which `go_on` continues.
+
+        Returns
+        -------
+        dict
+            "best", "best_epoch" and "waited".
+        """
         return {"best": self.best, "best_epoch": self.best_epoch, "waited": self.waited}
 
     def go_on(self, state: dict[str, Any]) -> None:
+        """Continues from a state.
+
+        Parameters
+        ----------
+        state : dict
+            What `state` returned.
+
+        Raises
+        ------
+        ValueError
+            If it is not such a state.
+        """
         self.check(state)
         self.best, self.best_epoch, self.waited = state["best"], state["best_epoch"], state["waited"]
 
     @staticmethod
     def check(state: Any) -> None:
-        """Raises ValueError for what no `state` gave."""
+        """Checks that a value is a state that `state` may have returned.
+
+        Parameters
+        ----------
+        state : object
+            The value to check.
+
+        Raises
+        ------
+        ValueError
+            If it is not.
+        """
         if not isinstance(state, dict) or set(state) != {"best", "best_epoch", "waited"}:
-            raise ValueError("what early stopping has seen is no dict of best, best_epoch and waited")
+            raise ValueError("what early stopping has seen is not a dict of best, best_epoch and waited")
         best, epoch, waited = state["best"], state["best_epoch"], state["waited"]
         if (best is None) != (epoch is None) or not (best is None or (type(best) is float and math.isfinite(best))):
             raise ValueError(f"early stopping's best is {best!r:.40}, and its epoch {epoch!r:.40}")
@@ -70,7 +143,20 @@ class StoppingRun:
             raise ValueError(f"early stopping's counts are {epoch!r:.40} and {waited!r:.40}")
 
     def see(self, epoch: int, value: float) -> str:
-        """Takes in a recorded epoch's metric -> "better"; "worse" (or as good); or "stop", worse for the last time."""
+        """Takes in the metric of a recorded epoch.
+
+        Parameters
+        ----------
+        epoch : int
+            The epoch's number.
+        value : float
+            The metric's value.
+
+        Returns
+        -------
+        str
+            "better"; "worse", also for an equal value; or "stop" if it is worse and `patience` is used up.
+        """
         gain = self._gain(float(value))
         if gain > self.rule.min_delta:
             self.best, self.best_epoch, self.waited = float(value), int(epoch), 0
@@ -79,6 +165,7 @@ class StoppingRun:
         return "stop" if self.waited >= self.rule.patience else "worse"
 
     def _gain(self, value: float) -> float:
+        """The improvement over the best value: infinity for the first finite value, -infinity for NaN and infinity."""
         if not math.isfinite(value):
             return -math.inf
         if self.best is None:
@@ -91,25 +178,68 @@ class StoppingRun:
 
 
 def higher_is_better(metric: str | None) -> bool:
-    """Whether a metric is an accuracy; None is a loss, whichever it will be."""
+    """Tells whether a higher value of a metric is better.
+
+    Parameters
+    ----------
+    metric : str or None
+        A metric's name; None is a loss.
+
+    Returns
+    -------
+    bool
+        True for an accuracy.
+    """
     return metric is not None and metric.endswith("accuracy")
 
 
 def metric_name(metric: Any) -> str | None:
-    """metric, if it is one of METRICS or None. Raises TypeError or ValueError."""
+    """Checks the name of a metric.
+
+    Parameters
+    ----------
+    metric : object
+        One of METRICS, or None.
+
+    Returns
+    -------
+    str or None
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is something else.
+    """
     if metric is None:
         return None
     if not isinstance(metric, str):
-        raise TypeError(f"metric={shown(metric)} is no name: use {either(METRICS)}, or None")
+        raise TypeError(f"metric={shown(metric)} is not a name: use {either(METRICS)}, or None")
     if metric not in METRICS:
         raise ValueError(f"metric={shown(metric)} is not known: use {either(METRICS)}, or None")
     return str(metric)
 
 
 def resolve_metric(metric: str | None, validates: bool, has_accuracy: bool) -> str:
-    """The metric that is meant, for a training that validates or does not, of a network with labels or without.
+    """Returns the metric that a training watches.
 
-    Raises ValueError for a metric that such a training has not got.
+    Parameters
+    ----------
+    metric : str or None
+        The metric asked for; None is the default.
+    validates : bool
+        Whether the training has validation rows.
+    has_accuracy : bool
+        Whether the network predicts labels.
+
+    Returns
+    -------
+    str
+        One of METRICS.
+
+    Raises
+    ------
+    ValueError
+        If such a training does not have this metric.
     """
     if metric is None:
         return "validation_loss" if validates else "loss"

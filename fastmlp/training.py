@@ -1,4 +1,4 @@
-"""What a training run is asked for, and what it tells: the words that models and backends share. Imports NumPy only."""
+"""What a training is asked for and what it reports: the terms that models and backends share. Imports NumPy only."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from fastmlp.optimizers import Optimizer
     from fastmlp.schedules import PlateauRun
 
-# A record: an epoch, its mean loss, the share of right rows, the learning rate, the seconds since `fit` began at which
-# the record reached Python, and loss and accuracy of the validation rows. NaN where there is none.
+# A record: an epoch, its mean loss, the fraction of rows predicted right, the learning rate, the seconds from the start
+# of `fit` until the record reached Python, and loss and accuracy of the validation rows. NaN where there is none.
 RECORD = np.dtype(
     [
         ("epoch", np.int64),
@@ -30,7 +30,20 @@ RECORD = np.dtype(
 
 
 def records(epoch: Any, loss: Any, accuracy: Any, learning_rate: Any = np.nan) -> np.ndarray:
-    """Records (R,), of dtype RECORD, from numbers or from arrays of R numbers; the other fields are NaN."""
+    """Makes records.
+
+    Parameters
+    ----------
+    epoch, loss, accuracy : number or array of shape (R,)
+        The values of these fields.
+    learning_rate : number or array of shape (R,), default=NaN
+        The value of this field.
+
+    Returns
+    -------
+    ndarray of shape (R,), dtype RECORD
+        The other fields are NaN.
+    """
     made = np.zeros(np.size(epoch), RECORD)
     made["epoch"], made["loss"], made["accuracy"], made["learning_rate"] = epoch, loss, accuracy, learning_rate
     for name in ("seconds", "validation_loss", "validation_accuracy"):
@@ -39,30 +52,44 @@ def records(epoch: Any, loss: Any, accuracy: Any, learning_rate: Any = np.nan) -
 
 
 def joined(parts: list[np.ndarray]) -> np.ndarray:
-    """Records one after the other. (NumPy takes 27 us to join arrays of records, be it one.)"""
+    """Concatenates arrays of records. (NumPy takes 27 us for that, even for a single array.)
+
+    Parameters
+    ----------
+    parts : list of ndarray, dtype RECORD
+
+    Returns
+    -------
+    ndarray, dtype RECORD
+    """
     return parts[0] if len(parts) == 1 else np.concatenate([records([], [], []), *parts])
 
 
 class Rates(Protocol):
-    """Learning rates that change as time goes on."""
+    """A learning rate that changes with time: a `Schedule`, or a `PlateauRun`."""
 
-    fixed: bool  # whether a time's rate is always the same; else what has been seen decides
+    fixed: bool  # whether a time's rate is always the same; else it depends on the records so far
 
     def rates(self, t: Any) -> np.ndarray:
-        """The rates (T,) in float64 at times t (T,), in epochs."""
+        """Returns the rates (T,), float64, at times t (T,) in epochs."""
         ...
 
 
 @dataclass(frozen=True)
 class Objective:
-    """A batch's loss where it is not the mean over its rows' terms with the penalties added to that mean.
+    """A batch's loss as scikit-learn defines it, where it is not the mean of the rows' terms plus the penalties.
 
-    The terms of all outputs add up and squares are halves, over the rows or their weights; l2 and l1 are added to the
-    batch's sum, and divided with it. What is recorded is the mean over an epoch's rows of their batches' losses, with
-    l2's penalty, each at the parameters before the batch's update. That is scikit-learn's.
+    The terms of all outputs are added, squares count half, and the sum is divided by the number of rows or their total
+    weight. The l2 and l1 penalties are added to the batch's sum before that division. The loss that is recorded for an
+    epoch is the mean over its rows of their batches' losses, with l2's penalty, each at the parameters before the
+    batch's update.
 
-    share: of the sum of the rows' losses, what is recorded. bound: the least probability that a cross-entropy is
-    recorded for, and 1 - bound the largest.
+    Attributes
+    ----------
+    share : float
+        The fraction of the sum of the rows' losses that is recorded.
+    bound : float or None
+        For cross-entropies: the smallest probability that the recorded loss is computed from; 1 - bound is the largest.
     """
 
     share: float = 1.0
@@ -71,15 +98,27 @@ class Objective:
 
 @dataclass(frozen=True)
 class Training:
-    """What to train for.
+    """The options of one training.
 
-    learning_rate: a number, or an object with rates of times (see `Rates`): a batch's time is the number of epochs
-    before it, with the share of its own epoch that is done. optimizer: None for plain gradient descent.
-    `order` says in what order the rows come in an epoch: None, as they are; an int, the seed of `permutation`; or a
-    function of the epoch. Targets end the training at a record that reaches them.
+    Epochs count from `done` + 1 to `done` + `epochs`; an earlier training did the first `done` of them. `epochs_before`
+    is the number of epochs of all earlier trainings of the network: shuffles and dropout continue from there. A record
+    that reaches a target ends the training.
 
-    Epochs count from `done` + 1 to `done` + `epochs`; `done` of them an earlier training did. `epochs_before` is how
-    many went before over all trainings of the network: shuffles and dropout count on from there.
+    Attributes
+    ----------
+    epochs : int
+        The number of epochs to train.
+    learning_rate : float or Rates
+        A batch's time is the number of epochs before it, plus the fraction of its own epoch that is done.
+    batch_size : int
+        Rows in a batch.
+    record_every : int
+        Every k-th epoch is recorded.
+    order : int, callable or None
+        The order of the rows in an epoch: None leaves them as they are, an int is the seed of `permutation`, and a
+        function maps an epoch's number to row numbers (N,).
+    optimizer : Optimizer or None
+        None is plain gradient descent.
     """
 
     epochs: int
@@ -91,19 +130,19 @@ class Training:
     target_accuracy: float | None = None
     epochs_before: int = 0
     done: int = 0
-    rate_begins: int = 0  # after so many epochs of the run is a learning rate's time 0
+    rate_begins: int = 0  # the epoch of the run, done, at which the learning rate's time is 0
     optimizer: Optimizer | None = None
-    l2: float = 0.0  # the loss's penalty is l2 / 2 times the weights' squares (not the biases')
-    l1: float = 0.0  # and l1 times their sizes
-    clip_value: float | None = None  # the most that each part of the gradient may be
-    clip_norm: float | None = None  # the most that its length may be
+    l2: float = 0.0  # the penalty l2 / 2 * (sum of the weights' squares) is added to the loss; biases are not penalised
+    l1: float = 0.0  # and l1 * (sum of their absolute values)
+    clip_value: float | None = None  # the largest absolute value of a component of the gradient
+    clip_norm: float | None = None  # the gradient's largest norm
     dropout: tuple[float, ...] = ()  # a rate for each hidden layer; () for none
     dropout_seed: int = 0
     objective: Objective | None = None
-    threads: int | None = None  # of the compiled backend; None: as many as pay
-    watched: bool = False  # whether each record is a step of its own, so that others can decide between epochs
-    step_every: int | None = None  # epochs of the run after whose multiples a step ends
-    begun: int | None = None  # where the fit began that this one goes on with, if not at `done`: records count from it
+    threads: int | None = None  # of the compiled backend; None: as many as make it faster
+    watched: bool = False  # whether each record is a step of its own, so that a caller can act between epochs
+    step_every: int | None = None  # a step also ends after each multiple of so many epochs of the run
+    begun: int | None = None  # the epochs done before the fit that this one continues, if not `done`
 
     @property
     def first(self) -> int:
@@ -127,7 +166,7 @@ class Training:
 
     @property
     def first_recorded(self) -> int:
-        """The first epoch of the fit, which is recorded whatever `record_every` is."""
+        """The number of the fit's first epoch, which is always recorded."""
         return self.first if self.begun is None else self.begun + 1
 
     def recorded(self, epoch: int) -> bool:
@@ -140,16 +179,17 @@ class Training:
         return isinstance(self.learning_rate, float)
 
     def rates(self, epochs: np.ndarray, parts: np.ndarray | float = 0.0) -> np.ndarray:
-        """The learning rates (T,) after so many epochs of the run (T,) and parts of one, in float64."""
+        """The learning rates (T,), float64, after `epochs` (T,) whole epochs of the run and `parts` of the next one."""
         if isinstance(self.learning_rate, float):
             return np.full(len(epochs), self.learning_rate)
         return self.learning_rate.rates((epochs - self.rate_begins) + parts)
 
 
 class RateTable:
-    """A training's learning rates at times 0, 1 / `parts`, 2 / `parts` ... of an epoch.
+    """A training's learning rates at the times 0, 1 / parts, 2 / parts ... in epochs.
 
-    Fixed ones are made in blocks: some schedules take a millisecond, be it for one time or for a thousand.
+    Rates that depend on time alone are computed in blocks: some schedules take a millisecond, for one time or for a
+    thousand.
     """
 
     BLOCK = 1024
@@ -160,7 +200,7 @@ class RateTable:
         self._first, self._block = 0, np.zeros(0)
 
     def rates(self, first: int, count: int) -> np.ndarray:
-        """(count,), from time `first` / parts on."""
+        """The rates (count,) at the times first / parts, (first + 1) / parts ..."""
         if not self._fixed:
             return self._made(np.arange(first, first + count))
         if not self._first <= first <= first + count <= self._first + len(self._block):
@@ -170,42 +210,44 @@ class RateTable:
         return self._block[first - self._first :][:count]
 
     def at(self, places: np.ndarray) -> np.ndarray:
-        """The rates at some times / parts, ascending."""
+        """The rates (T,) at the times places / parts; places (T,) are ascending."""
         first, count = int(places[0]), int(places[-1] - places[0]) + 1
         if self._training.constant or count > self.BLOCK:
             return self._made(places)
         return self.rates(first, count)[places - first]
 
     def _made(self, places: np.ndarray) -> np.ndarray:
+        """Computes the rates (T,) at the times places / parts."""
         epochs, batches = np.divmod(places, self._parts)
         return self._training.rates(epochs, batches / self._parts)
 
 
 @dataclass
 class State:
-    """What an optimizer carries from one update to the next."""
+    """What an optimizer keeps from one update to the next."""
 
     vectors: np.ndarray  # (S, P), of the network's dtype
-    powers: np.ndarray  # (2,) float64: what its averages began with still weighs this much (beta_1^t, beta_2^t)
+    powers: np.ndarray  # (2,) float64: beta_1^t and beta_2^t, the weight that the averages' first value still has
 
     @classmethod
     def new(cls, optimizer: Optimizer | None, parameters: int, dtype: str) -> State:
-        """Before the first update of a network of this many parameters."""
+        """The state before the first update of a network with this many parameters."""
         count, initial = (optimizer.vectors, optimizer.initial) if optimizer else (0, 0.0)
         return cls(np.full((count, parameters), initial, dtype), np.ones(2))
 
     def copy(self) -> State:
+        """A copy with arrays of its own."""
         return State(self.vectors.copy(), self.powers.copy())
 
 
 @dataclass
 class Run:
-    """What a later training goes on from: where an optimizer is, after so many epochs."""
+    """What a later training continues from: the optimizer and its state after a number of epochs."""
 
     optimizer: Optimizer
     state: State
     epochs: int = 0
-    plateau: PlateauRun | None = None  # where the learning rate waits for progress
+    plateau: PlateauRun | None = None  # if the learning rate is a ReduceOnPlateau
     rate_begins: int = 0  # the learning rate's time 0, in epochs of the run
     held_out: float | None = None  # the share of the rows that validation has held out
     spoilt: str | None = None  # why nothing can go on from here
@@ -216,10 +258,11 @@ class Run:
 
 @dataclass(slots=True)
 class Step:
-    """How far training is. `state` is "more", "done", "target" or "diverged"; `records` are new since the last step.
+    """How far a training has come.
 
-    Steps that tell of whole epochs come with the parameters after them, and the changes (`atomic.together`) that write
-    these and the optimizer's state to where the training was begun from; others have none of both.
+    `state` is "more", "done", "target" or "diverged". `records` are those since the last step. A step that reports
+    whole epochs has the parameters after them, and the changes (for `atomic.together`) that write these and the
+    optimizer's state to the arrays that the training was started with. Other steps have neither.
     """
 
     state: str
@@ -227,4 +270,4 @@ class Step:
     records: np.ndarray = field(default_factory=lambda: np.zeros(0, RECORD))
     parameters: np.ndarray | None = None
     changes: tuple[Change, ...] = ()
-    kept: np.ndarray | None = None  # what the last record of a finite loss began with: a diverging training ends there
+    kept: np.ndarray | None = None  # parameters before the last record of a finite loss: a diverged training ends there

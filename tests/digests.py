@@ -4,7 +4,7 @@
     python tests/digests.py --pairs    first compares each pair, at some of its sizes
     python tests/digests.py --check    compares with tests/golden.json; needs no more than NumPy, Numba and pytest
     python tests/digests.py --check layers "mini-batches"     those whose names hold one of these words
-    python tests/digests.py --write    makes tests/golden.json anew, by the reference
+    python tests/digests.py --write    computes tests/golden.json again, by the reference
 
 Everything is made from whole numbers by fastmlp's own generator, so the digests are the same on every machine.
 `golden.json` changes only with the numerics version: a change of bits on both sides at once shows here.

@@ -1,4 +1,4 @@
-"""Every wrapping and every bad array of `input_zoo` through what takes arrays: the same bits, or an error in words."""
+"""Every wrapping and every bad array of `input_zoo` through what takes arrays: the same bits, or a clear error."""
 
 import re
 import warnings

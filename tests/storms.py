@@ -263,7 +263,7 @@ def strike(scenario, n, exception=KeyboardInterrupt):
     try:
         assert files_open() <= files, f"{files_open() - files} files are left open"
         scenario.check(of)
-        assert settled(lambda: len(thread_pool.crew()._idle) >= min(helpers, 1)), "a thread is left at work"
+        assert settled(lambda: len(thread_pool.crew()._idle) >= min(helpers, 1)), "a thread is still running"
     except BaseException as error:
         raise AssertionError(f"after an exception at bytecode {n}, {bolt.place}: {error!r}") from error
     return bolt.place

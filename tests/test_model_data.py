@@ -23,7 +23,7 @@ from fastmlp import Model
         ([[0, 1]], [0, 1], ValueError, ["y has 2 rows and X has 1"]),
         ([[0, 1]], [2], ValueError, ["label 2 in row 0", "0 to 1"]),
         ([[0, 1]], [-1], ValueError, ["label -1 in row 0"]),
-        ([[0, 1]], [0.5], ValueError, ["0.5 in row 0", "no label"]),
+        ([[0, 1]], [0.5], ValueError, ["0.5 in row 0", "not a label"]),
         ([[0, 1]], [np.nan], ValueError, ["y has nan"]),
         ([[0, 1]], [[1, 1]], ValueError, ["not one-hot"]),
         ([[0, 1]], ["a"], TypeError, ["y holds text", "encode"]),

@@ -413,12 +413,12 @@ def test_by_name(name, kind):
         ("Adam", None, ValueError, 'is not known: use "sgd", "adam", "adamw", "rmsprop" or "adagrad"'),
         ("adam", 0, ValueError, "learning_rate=0 is not positive"),
         ("adam", "1", TypeError, "learning_rate='1' is not a number"),
-        (Adam(0.5), 0.1, ValueError, r"learning_rate=0.1 comes beside .* own, 0.5: .* to Adam\(learning_rate="),
+        (Adam(0.5), 0.1, ValueError, r"learning_rate=0.1 is given with .* own, 0.5: .* to Adam\(learning_rate="),
         (RMSprop, None, TypeError, r"optimizer=RMSprop is a class: .* like RMSprop\(\), or 'rmsprop'"),
         (dict, None, TypeError, r"optimizer=dict is a class: give an object of it, like Adam\(\), or 'adam'"),
-        (None, None, TypeError, "optimizer=None is no optimizer of fastmlp"),
-        ([], 0.1, TypeError, r"optimizer=\[\] is no optimizer of fastmlp"),
-        (Halving(), None, TypeError, "Halving object at .* is no optimizer of fastmlp"),
+        (None, None, TypeError, "optimizer=None is not an optimizer of fastmlp"),
+        ([], 0.1, TypeError, r"optimizer=\[\] is not an optimizer of fastmlp"),
+        (Halving(), None, TypeError, "Halving object at .* is not an optimizer of fastmlp"),
     ],
 )  # fmt: skip
 def test_find_says_what_is_wrong(optimizer, rate, error, words):

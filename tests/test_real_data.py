@@ -187,7 +187,7 @@ def test_l2_shrinks_weights_and_l1_empties_them():
 
 
 @pytest.mark.parametrize("q", [0.1, 0.5, 0.9])
-def test_quantiles_cover_their_share(q):
+def test_quantiles_cover_their_fraction(q):
     """Of held-out targets whose spread depends on x. 8 seeds: 0.08 to 0.15, 0.46 to 0.57, 0.90 to 0.93."""
     covered = []
     for seed in SEEDS:

@@ -1,11 +1,11 @@
-"""Measures the package's structure from its imports, and exits 1 where one runs upward or in a circle.
+"""Measures the package's structure from its imports, and exits with 1 if an import runs upward or in a circle.
 
     python -m tools.architecture            rooms, floors, arrows, circles
     python -m tools.architecture --arrows   each arrow, too
 
-A room is a folder of fastmlp/ or a file beside them. An arrow A -> B: a file of A imports something of B, anywhere: at
-the top, in a function, for types only, or by `importlib.import_module`. A room stands a floor above the highest that it
-imports. fastmlp/__init__.py and __main__.py hand on to others and are no rooms.
+A room is a folder of fastmlp/ or a file next to them. An arrow A -> B: a file of A imports something of B, anywhere: at
+the top, in a function, for types only, or by `importlib.import_module`. A room is one floor above the highest room that
+it imports. fastmlp/__init__.py and __main__.py are not rooms.
 """
 
 import argparse

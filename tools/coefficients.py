@@ -4,7 +4,7 @@
     python tools/coefficients.py --check    exits 1 unless constants.py holds the same numbers; a minute
 
 A polynomial is a minimax fit (Remez's exchange, one point at a time, on a fine grid). Its coefficients are rounded
-one by one, from the constant term up, and the rest is fitted anew after each rounding, so that later ones make up for
+one by one, from the constant term up, and the rest is fitted again after each rounding, so that later ones make up for
 earlier ones: the float32 coefficients are a fit of their own, and not the float64 ones cut short.
 """
 

@@ -1,4 +1,4 @@
-"""A copy of the repository in a temporary folder, to break on purpose: files change in it, and commands run."""
+"""A copy of the repository in a temporary folder, in which files are changed on purpose and commands run."""
 
 import os
 import shutil

@@ -4,7 +4,7 @@
     python tools/trajectories.py --check    exits 1 unless torch still gives the numbers in that file, to 12 digits
 
 The problem is a quadratic of whole numbers, so that its gradient A p - b needs no network. Where a gradient is clipped
-by its norm, it is made large: PyTorch adds 1e-6 to the norm, which then is out of sight.
+by its norm, it is made large, so that the 1e-6 that PyTorch adds to the norm has no effect.
 """
 
 import json
@@ -20,7 +20,7 @@ START = [1, -1, 2, -3, 0]
 UPDATES = (1, 2, 10, 50)  # after which the parameters are kept
 LARGE = 2.0**24
 
-# name: torch's optimizer, its options, and what is done beside it: "factor" of the gradient, and how it is clipped.
+# name: torch's optimizer, its options, and what else is done: "factor" of the gradient, and how it is clipped.
 # The options' names are PyTorch's.
 RUNS = {
     "sgd": ("SGD", dict(lr=0.05), {}),
@@ -66,7 +66,7 @@ def trajectory(torch, name, options, around):
 
 
 def trajectories():
-    """{name of a run: its optimizer and options, what is done beside it, and the parameters after each of UPDATES}."""
+    """{name of a run: its optimizer and options, what else is done, and the parameters after each of UPDATES}."""
     import torch
 
     return {

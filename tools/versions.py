@@ -1,4 +1,4 @@
-"""Runs the tests with the oldest and the newest supported NumPy, Numba and scikit-learn, on each Python at hand.
+"""Runs the tests with the oldest and the newest supported NumPy, Numba and scikit-learn, on each installed Python.
 
     python tools/versions.py                           a short selection of tests; some minutes for each row
     python tools/versions.py --all                     every test

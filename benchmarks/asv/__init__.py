@@ -1,7 +1,7 @@
 """Benchmarks for asv: thin classes over the one table. `asv.conf.json` names this folder.
 
 asv takes this folder for a package of its own, and fastmlp from wherever it is installed. So the table, which lies
-beside this folder, is loaded by its place: with the checkout on the path, the checkout's fastmlp would be measured.
+next to this folder, is loaded by its path: with the checkout on sys.path, the checkout's fastmlp would be measured.
 """
 
 import importlib.util

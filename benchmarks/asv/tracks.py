@@ -28,7 +28,7 @@ def seconds(fit):
 class Roofline:
     """How many times the seconds that the step's multiplications and additions take at the core's peak.
 
-    1 / the share of the peak. The peak is measured right before and after, and the higher one counts.
+    1 / the fraction of the peak. The peak is measured right before and after, and the higher one counts.
     """
 
     params = (tuple(TABLE), DTYPES)

@@ -10,7 +10,7 @@ import numpy as np
 from . import BETA_1, BETA_2, EPSILON, Base, missing, now, numbers, version_of
 
 IMPORTS = ("jax",)
-EPOCHS = 64  # of a call where rows are shuffled: orders of another shape would be compiled anew
+EPOCHS = 64  # of a call where rows are shuffled: orders of another shape would be compiled again
 
 
 def available() -> str | None:

@@ -1,4 +1,4 @@
-"""Seconds of a step of each workload, in fits by `Model.fit` with everything compiled and loaded.
+"""Seconds per step of each workload, in calls of `Model.fit` with everything compiled and loaded.
 
     python -m pytest benchmarks/suites
 

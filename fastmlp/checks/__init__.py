@@ -1,1 +1,1 @@
-"""Checks of what a caller hands in, in words that help."""
+"""Checks of arguments, with error messages that name the argument, what it got, and what to do."""

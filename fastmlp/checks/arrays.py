@@ -1,6 +1,6 @@
-"""Whatever holds numbers, as an array of numbers: what is taken, and what is refused in which words.
+"""Reads whatever holds numbers as an array of numbers, or refuses it with a message that helps.
 
-Imports NumPy only. Rows and columns in its messages are counted from 0, as in X[row, column].
+Imports NumPy and other checks only. Messages count rows and columns from 0, as in X[row, column].
 """
 
 from __future__ import annotations
@@ -18,18 +18,40 @@ from fastmlp.checks.integers import integers
 from fastmlp.checks.messages import cut
 
 TEXT_FEATURES = "turn it into numbers first"
-LIES_READY = 0x101  # NumPy's flags of an array that is C-contiguous and aligned
-BLOCK = 2**16  # numbers looked at at a time: a mask of all data would be an eighth of them, and out of the cache
+LIES_READY = 0x101  # NumPy's flags for C-contiguous and aligned
+BLOCK = 2**16  # numbers checked at a time: a mask of all data would take an eighth of its memory, and leave the cache
 
 _KINDS_OF_NUMBER = "biuf"  # bool, int, unsigned, float: NumPy's letters
-_LISTS = (list, tuple, Sequence)  # whose rows NumPy takes one by one, without their masks; deque and UserList, too
+_LISTS = (list, tuple, Sequence)  # NumPy converts their rows without masks; deque and UserList are Sequences
 _TEXTS = (str, bytes, bytearray, memoryview, range)  # sequences that hold no array
 _MANY = 2**26  # numbers, and
-_LARGE = 2**30  # bytes: less is not compared with the machine's memory
+_LARGE = 2**30  # bytes; smaller arrays are not compared with the machine's memory
 
 
 def numeric_array(value: Any, name: str, instead_of_text: str = TEXT_FEATURES) -> np.ndarray:
-    """value as an array of bools, ints or floats of at least one dimension. Raises TypeError or ValueError in words."""
+    """Reads a value as an array of bools, ints or floats with at least one dimension.
+
+    Parameters
+    ----------
+    value : object
+        An array, a (nested) list, a frame or a series.
+    name : str
+        The argument's name, for errors.
+    instead_of_text : str
+        What the error advises if the value holds text.
+
+    Returns
+    -------
+    ndarray
+        `value` itself if it is such an array.
+
+    Raises
+    ------
+    TypeError
+        If it does not hold numbers.
+    ValueError
+        If it is ragged, or has masked or missing values.
+    """
     if type(value) is np.ndarray and value.ndim and value.dtype.kind in _KINDS_OF_NUMBER:
         return value
     if hasattr(value, "toarray") and hasattr(value, "nnz"):
@@ -38,7 +60,7 @@ def numeric_array(value: Any, name: str, instead_of_text: str = TEXT_FEATURES) -
         raise ValueError(f"{name} has masked values: fill them in, or leave out their rows")
     try:
         array = np.asarray(value)
-    except Exception as error:  # a list, or an __array__ of someone else's, may raise anything
+    except Exception as error:  # a list, or another library's __array__, may raise anything
         only_faults(error)
         if isinstance(error, np.ma.MaskError):
             raise ValueError(f"{name} has masked values: fill them in, or leave out their rows") from None
@@ -67,13 +89,19 @@ def numeric_array(value: Any, name: str, instead_of_text: str = TEXT_FEATURES) -
 
 
 def masked_place(value: Any, deep: bool = False) -> str | None:
-    """'' where value is an array with masked values, ' in row 3' where it is a list that has such a row, else None.
+    """Tells whether a value has masked elements, and where.
 
-    NumPy's own conversion of a list takes what lies below its rows' masks. Of single numbers that are masked it makes
-    NaN, or a MaskError where the others are ints; of bools, True, which takes a look at each (deep).
+    NumPy's conversion of a list uses the data below the masks of its rows. It turns single masked numbers into NaN, or
+    raises a MaskError if the others are ints. It turns masked bools into True; finding these takes a look at each
+    element (`deep`).
+
+    Returns
+    -------
+    str or None
+        '' for an array with masked values, ' in row 3' for a list with such a row, else None.
     """
     if type(value) is list and not deep and operator.countOf(map(type, value), list) == len(value):
-        return None  # lists in a list, as mostly: this way they take 20 ns each
+        return None  # a list of lists, the usual case: 20 ns a row
     if isinstance(value, np.ma.MaskedArray):
         return "" if np.ma.is_masked(value) else None
     if isinstance(value, _LISTS) and not isinstance(value, _TEXTS):
@@ -86,7 +114,7 @@ def masked_place(value: Any, deep: bool = False) -> str | None:
 
 
 def reads_as_number(text: Any) -> bool:
-    """Whether float() takes it."""
+    """Tells whether float() accepts the text."""
     try:
         float(text)
     except ValueError:
@@ -95,7 +123,10 @@ def reads_as_number(text: Any) -> bool:
 
 
 def converted(found: np.ndarray, kind: np.dtype, source: Any, name: str) -> np.ndarray:
-    """found, C-contiguous, aligned and as `kind`, with every number finite."""
+    """Returns `found` C-contiguous, aligned and as the dtype `kind`.
+
+    Raises ValueError if a number of it is not finite.
+    """
     x = compact(found, kind, name)
     place = first(np.isfinite, x)
     if place is None:
@@ -108,7 +139,10 @@ def converted(found: np.ndarray, kind: np.dtype, source: Any, name: str) -> np.n
 
 
 def compact(found: np.ndarray, kind: np.dtype, name: str) -> np.ndarray:
-    """found as `kind`, C-contiguous and aligned, as kernels read it by its address; found itself where it is that."""
+    """Returns `found` as the dtype `kind`, C-contiguous and aligned, as the kernels read it.
+
+    If it is so already, it is returned itself.
+    """
     if found.dtype == kind and found.flags.num & LIES_READY == LIES_READY:
         return found
     if found.size > _MANY:
@@ -122,7 +156,10 @@ def compact(found: np.ndarray, kind: np.dtype, name: str) -> np.ndarray:
 
 
 def first(good: Callable[[np.ndarray], np.ndarray], array: np.ndarray) -> int | None:
-    """The flat place of the first number that is not good, or None; good makes a mask of a block of them."""
+    """Returns the flat index of the first number that is not good, or None.
+
+    good(block) returns a mask for a block of numbers.
+    """
     if array.size <= BLOCK:
         mask = good(array)
         return None if mask.all() else int(np.argmin(mask))
@@ -135,20 +172,23 @@ def first(good: Callable[[np.ndarray], np.ndarray], array: np.ndarray) -> int | 
 
 
 def place_of(place: int, array: np.ndarray, source: Any) -> str:
-    """'row 3, column 2 (age)' for a place in the flat array; the name is that of a pandas column."""
+    """Returns 'row 3, column 2 (age)' for a flat index; the name is that of a pandas column."""
     row, *column = np.unravel_index(place, array.shape)
     if len(column) != 1 or array.shape[1] == 1:
         return f"row {row}"
     try:
         named = f" ({cut(str(source.columns[column[0]]), 40)})"
-    except Exception as error:  # no frame, or one whose `columns` are something else
+    except Exception as error:  # not a frame, or `columns` are something else
         only_faults(error)
         named = ""
     return f"row {row}, column {column[0]}{named}"
 
 
 def check_memory(count: int, kind: np.dtype, name: str) -> None:
-    """Raises ValueError where so many numbers do not fit into the machine: a broadcast view may be of any shape."""
+    """Raises ValueError if so many numbers do not fit into the machine's memory.
+
+    A broadcast view can have any shape.
+    """
     size = count * kind.itemsize
     if size > _LARGE and size > _memory():
         taken, there = (f"{number / 1e9:.3g} GB" for number in (size, _memory()))
@@ -159,7 +199,7 @@ def check_memory(count: int, kind: np.dtype, name: str) -> None:
 
 
 def _memory() -> float:
-    """The machine's bytes of memory; infinite where the system does not tell (Windows)."""
+    """The machine's memory in bytes; infinity if the system does not tell (Windows)."""
     try:
         return float(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
     except (AttributeError, ValueError, OSError):
@@ -167,8 +207,9 @@ def _memory() -> float:
 
 
 def _refuse_scalar(value: Any, name: str) -> None:
+    """Raises TypeError for a value without dimensions."""
     if value is None:
-        raise TypeError(f"{name}=None is no array: give a list or an array with one entry for each row")
+        raise TypeError(f"{name}=None is not an array: give a list or an array with one entry for each row")
     kind = type(value).__name__
     how = f"{name}.collect()" if hasattr(value, "collect") else "a list or an array with one entry for each row"
     one = f"an array of shape () ({kind})" if isinstance(value, np.ndarray) else f"one {kind}, not an array"
@@ -176,7 +217,7 @@ def _refuse_scalar(value: Any, name: str) -> None:
 
 
 def _ragged(rows: Any) -> str | None:
-    """Which two rows differ in length, in words; None where that is not what is wrong."""
+    """Says which two rows differ in length; None if none do."""
     try:
         lengths = [len(row) if hasattr(row, "__len__") else None for row in rows]
     except Exception as error:
@@ -190,9 +231,12 @@ def _ragged(rows: Any) -> str | None:
 
 
 def _from_objects(array: np.ndarray, source: Any, name: str, instead_of_text: str) -> np.ndarray:
-    """An array of Python objects (as pandas makes of columns of several types) as float64, if each is a number."""
+    """Returns an array of Python objects, such as pandas makes of mixed columns, as numbers.
+
+    They are integers if all are ints.
+    """
     check_memory(array.size, np.dtype(np.float64), name)
-    if array.size and all(type(item) is int for item in array.flat):  # float64 would round the large ones
+    if array.size and all(type(item) is int for item in array.flat):  # float64 would round large ones
         exact = integers(array.ravel().tolist())
         if exact is not None:
             return exact.reshape(array.shape)
@@ -207,26 +251,28 @@ def _from_objects(array: np.ndarray, source: Any, name: str, instead_of_text: st
             except OverflowError:
                 where = place_of(place, array, source)
                 raise ValueError(f"{name} has a number in {where} that is too large for a float: scale it") from None
-            except Exception as error:  # Decimal("sNaN"), and whatever calls itself a number
+            except Exception as error:  # Decimal("sNaN"), or any class that claims to be a number
                 only_faults(error)
                 where = place_of(place, array, source)
-                raise ValueError(f"{name} holds a {type(item).__name__} in {where} that is no float: {error}") from None
+                kind = type(item).__name__
+                raise ValueError(f"{name} holds a {kind} in {where} that is not a float: {error}") from None
         where = place_of(place, array, source)
         if isinstance(item, (str, bytes)):
             raise TypeError(f"{name} holds text ({cut(str(item), 40)} in {where}): {instead_of_text}")
         kind = type(item).__name__
         if np.ma.is_masked(item):
             raise ValueError(f"{name} has masked values in {where}: fill them in, or leave out their rows")
-        if item is None or kind in ("NAType", "NaTType"):  # of pandas
+        if item is None or kind in ("NAType", "NaTType"):  # pandas' missing values
             raise ValueError(f"{name} has nothing ({item}) in {where}: fill it in, or leave out its row")
         raise TypeError(f"{name} holds a {kind} in {where}: every value must be a number")
     return values.reshape(array.shape)
 
 
 def _is_decimal(item: Any) -> bool:
-    """Whether it is a number, and neither real nor complex to Python: to import `decimal` takes a millisecond."""
+    """Whether it is a number that is not complex, such as a Decimal. (Importing `decimal` takes a millisecond.)"""
     return isinstance(item, numbers.Number) and not isinstance(item, numbers.Complex)
 
 
 def counted(number: int, thing: str) -> str:
+    """Returns '1 row' or '3 rows'."""
     return f"{number} {thing}{'' if number == 1 else 's'}"

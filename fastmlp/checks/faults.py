@@ -1,8 +1,8 @@
-"""Which exceptions of foreign code are faults of what was given, and which must pass."""
+"""Which exceptions of other code mean that the input is wrong, and which must pass."""
 
 from __future__ import annotations
 
-# What bad values and damaged files make Python raise, and libraries whose exceptions are no kind of these.
+# What Python raises for bad values and damaged files; and libraries whose exceptions do not derive from these.
 _FAULTS = (
     ArithmeticError, AssertionError, AttributeError, BufferError, EOFError, ImportError, LookupError, MemoryError,
     NameError, OSError, RuntimeError, SyntaxError, TypeError, ValueError,
@@ -14,7 +14,10 @@ _LIBRARIES = {
 
 
 def only_faults(error: Exception) -> None:
-    """Raises an exception that is no fault of what was given: one of a signal's handler, as of a deadline, is to reach
-    whoever waits for it, and to be made no error of a file or an array."""
+    """Raises the exception again unless it means that the input is wrong.
+
+    An exception of a signal handler, for example of a deadline, has to reach the caller, and must not be turned into an
+    error of a file or an array.
+    """
     if not isinstance(error, _FAULTS) and type(error).__module__.partition(".")[0] not in _LIBRARIES:
         raise error

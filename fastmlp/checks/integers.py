@@ -1,6 +1,6 @@
-"""Whole numbers, such as labels, that are told apart whatever dtype they come in: a float rounds the large ones.
+"""Whole numbers, such as labels, that must stay distinct: a float rounds large ones.
 
-Imports NumPy only.
+Imports NumPy and the messages only.
 """
 
 from __future__ import annotations
@@ -12,16 +12,29 @@ import numpy as np
 
 from fastmlp.checks.messages import in_digits
 
-EXACT = 2**53  # from here on a float64 may be another whole number, rounded
+EXACT = 2**53  # from here on, a float64 may be another whole number that was rounded
 
 
 def most_exact(dtype: np.dtype) -> int:
-    """Up to which a dtype of floats holds every whole number: 2**24 for float32, 2**53 for float64."""
+    """Returns the number up to which a float dtype holds every whole number: 2**24 for float32, 2**53 for float64."""
     return 2 ** (np.finfo(dtype).nmant + 1)
 
 
 def check_exact(labels: np.ndarray, name: str) -> None:
-    """Raises ValueError for labels (N,), finite floats, of which one is so large that its dtype may have rounded it."""
+    """Checks that the dtype of float labels cannot have rounded them.
+
+    Parameters
+    ----------
+    labels : ndarray of shape (N,)
+        Finite floats.
+    name : str
+        The argument's name, for the error.
+
+    Raises
+    ------
+    ValueError
+        If a label is so large that its dtype may have rounded it.
+    """
     most = most_exact(labels.dtype)
     good = abs(labels) < most  # most + 1 is rounded to most
     if not good.all():
@@ -34,12 +47,12 @@ def check_exact(labels: np.ndarray, name: str) -> None:
 
 
 def is_large(numbers: np.ndarray) -> bool:
-    """Whether one of the numbers (N,) is one that float64 may have rounded."""
+    """Tells whether float64 may have rounded one of the numbers (N,)."""
     return bool(len(numbers) and (numbers.max() >= EXACT or numbers.min() <= -EXACT))
 
 
 def integers(values: Sequence[int]) -> np.ndarray | None:
-    """(N,) int64, or else uint64, or None where neither holds them all."""
+    """Returns values as an array (N,) of int64, or else of uint64; None if neither holds them all."""
     least, most = min(values), max(values)
     if least >= -(2**63) and most < 2**63:
         return np.array(values, np.int64)
@@ -47,14 +60,32 @@ def integers(values: Sequence[int]) -> np.ndarray | None:
 
 
 def same(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Where two arrays (N,) of numbers are equal, (N,): exactly, where NumPy would compare int64 as float64."""
+    """Tells where two arrays (N,) of numbers are exactly equal, (N,).
+
+    NumPy would compare int64 with floats as float64.
+    """
     if a.dtype != b.dtype and (is_large(a) or is_large(b)):
         a, b = a.astype(object), b.astype(object)
     return np.asarray(a == b, bool)
 
 
 def places_in(classes: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, Any]:
-    """(the place in classes (C,), ascending, of each label (N,); the least label that is none of them, or None)."""
+    """Finds labels among classes.
+
+    Parameters
+    ----------
+    classes : ndarray of shape (C,)
+        Ascending.
+    labels : ndarray of shape (N,)
+        The labels to find.
+
+    Returns
+    -------
+    places : ndarray of shape (N,), int64
+        The index in classes of each label.
+    unknown : number or None
+        The least label that is not in classes.
+    """
     if classes.dtype != labels.dtype:
         classes, labels = classes.astype(object), labels.astype(object)
     places = np.minimum(np.searchsorted(classes, labels), len(classes) - 1)

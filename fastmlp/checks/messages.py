@@ -1,4 +1,4 @@
-"""Values in error messages, whatever they are. Imports nothing."""
+"""Values in error messages, whatever they are. Imports the checks of exceptions only."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from fastmlp.checks.faults import only_faults
 
 
 def shown(value: object, most: int = 60) -> str:
-    """repr(value), cut off after `most` characters; its type where Python has no repr of it.
+    """Returns repr(value), cut off after `most` characters; the type's name if there is no repr.
 
-    An int of more than 4300 digits has none (ValueError), nor has a list in lists 1000 deep (RecursionError).
+    An int of more than 4300 digits has none (ValueError), nor has a list that is nested 1000 deep (RecursionError).
     """
     try:
         text = repr(value)
@@ -23,22 +23,26 @@ def shown(value: object, most: int = 60) -> str:
 
 
 def in_digits(number: Any) -> str:
-    """A whole number, an int or a float, in all of its digits, as far as there are not too many."""
+    """Returns a whole number (int or float) with all of its digits, unless these are very many."""
     value = number.item() if hasattr(number, "item") else number  # NumPy would cast 2**64 to its dtype
     return str(int(value)) if -(2**64) < value < 2**64 else repr(float(value))
 
 
 def plain(text: str) -> str:
-    """The text in one line of printable characters: names in a file may hold a terminal's commands, or line breaks."""
+    """Returns the text as one line of printable characters.
+
+    A name in a file may hold line breaks or a terminal's commands.
+    """
     line = " ".join(text.split())
     return line if line.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in line)
 
 
 def cut(text: str, most: int = 60) -> str:
-    """The text, cut off after `most` characters: names in a file may be of any length."""
+    """Returns the text, cut off after `most` characters. A name in a file may have any length."""
     return text if len(text) <= most else f"{text[: most - 3]}..."
 
 
 def either(names: Sequence[str]) -> str:
+    """Returns the names as '"a", "b" or "c"'."""
     quoted = [f'"{name}"' for name in names]
     return quoted[0] if len(quoted) == 1 else ", ".join(quoted[:-1]) + " or " + quoted[-1]

@@ -8,13 +8,13 @@ import numpy as np
 
 
 def check_rounded(number: float, name: str, dtype: str) -> None:
-    """Raises ValueError where the dtype cannot hold a number: it would be infinite, or 0 and is not."""
+    """Raises ValueError if a number becomes infinite in the dtype, or becomes 0 and is not."""
     found = rounded(number, dtype)
     if not np.isfinite(found) or (number > 0 and found == 0):
         raise ValueError(f'{name}={number!r} rounds to {found} in {dtype}: use another, or a Model of dtype="float64"')
 
 
 def rounded(number: float, dtype: str) -> Any:
-    """The number in the dtype; infinity where it is too large."""
+    """Returns the number in the dtype; infinity if it is too large."""
     with np.errstate(all="ignore"):
         return np.dtype(dtype).type(number)

@@ -1,6 +1,6 @@
-"""Checks of single values that a caller hands in, as `epochs` or a learning rate.
+"""Checks of single values, such as `epochs` or a learning rate.
 
-They run once, at the public face; what comes out is trusted.
+They are made once, in the public functions; what they return is trusted.
 """
 
 from __future__ import annotations
@@ -14,11 +14,14 @@ import numpy as np
 
 from fastmlp.checks.messages import shown
 
-LIMIT = 2**32 - 1  # of every count: the random numbers' counter holds rows and epochs in 32 bits each
+LIMIT = 2**32 - 1  # of every count: the random numbers' counter has 32 bits each for rows and epochs
 
 
 def positive_int(value: Any, name: str, most: int = LIMIT) -> int:
-    """value as an int from 1 to `most`. Raises TypeError for what is no int (as a bool or 2.0), else ValueError."""
+    """Returns value as an int from 1 to `most`.
+
+    Raises TypeError if it is not an int (True and 2.0 are not), else ValueError.
+    """
     number = _int(value, name)
     if number < 1:
         raise ValueError(f"{name}={shown(value)} is not positive: give 1 or more")
@@ -28,7 +31,10 @@ def positive_int(value: Any, name: str, most: int = LIMIT) -> int:
 
 
 def finite_float(value: Any, name: str) -> float:
-    """value as a float. Raises TypeError for what is no real number (as a bool), ValueError for NaN or infinity."""
+    """Returns value as a float.
+
+    Raises TypeError if it is not a real number (a bool is not), ValueError for NaN and infinity.
+    """
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Real):
         raise TypeError(f"{name}={shown(value)} is not a number: give one like 0.1")
     try:
@@ -41,7 +47,7 @@ def finite_float(value: Any, name: str) -> float:
 
 
 def positive_float(value: Any, name: str) -> float:
-    """value as a float above 0; errors as in `finite_float`, and ValueError for 0 or less."""
+    """Returns value as a float above 0. Raises as `finite_float`, and ValueError for 0 or less."""
     number = finite_float(value, name)
     if number <= 0:
         raise ValueError(f"{name}={value} is not positive: give a number above 0")
@@ -49,7 +55,7 @@ def positive_float(value: Any, name: str) -> float:
 
 
 def nonnegative_float(value: Any, name: str) -> float:
-    """value as a float of 0 or more; errors as in `finite_float`, and ValueError below 0."""
+    """Returns value as a float of 0 or more. Raises as `finite_float`, and ValueError below 0."""
     number = finite_float(value, name)
     if number < 0:
         raise ValueError(f"{name}={value} is negative: give 0 or more")
@@ -57,21 +63,22 @@ def nonnegative_float(value: Any, name: str) -> float:
 
 
 def fraction(value: Any, name: str) -> float:
-    """value as a float from 0 to 1; errors as in `finite_float`, and ValueError outside."""
+    """Returns value as a float from 0 to 1. Raises as `finite_float`, and ValueError outside of that range."""
     number = finite_float(value, name)
     if not 0 <= number <= 1:
-        raise ValueError(f"{name}={value} is not a share: give a number from 0 to 1")
+        raise ValueError(f"{name}={value} is not a fraction: give a number from 0 to 1")
     return number
 
 
 def flag(value: Any, name: str) -> bool:
-    """value as a bool. Raises TypeError for anything else, 0 and 1 too."""
+    """Returns value as a bool. Raises TypeError for anything else, including 0 and 1."""
     if not isinstance(value, (bool, np.bool_)):
         raise TypeError(f"{name}={shown(value)} is not True or False")
     return bool(value)
 
 
 def _int(value: Any, name: str) -> int:
+    """Returns value as an int. Raises TypeError if it is not one."""
     if not isinstance(value, (bool, np.bool_)):
         try:
             return operator.index(value)

@@ -1,1 +1,1 @@
-"""What a model is made of: its network, and rows that fit it."""
+"""A network's parameters and state, and the checks of rows that go with it."""

@@ -1,6 +1,6 @@
-"""Checks of the rows that a caller hands in, features and targets, against a network's spec.
+"""Checks of features and targets against a network's spec.
 
-They run once, at the public face; the engine and the kernels trust what comes out.
+They are made once, in the public functions. The engine and the kernels trust what they return.
 """
 
 from __future__ import annotations
@@ -26,15 +26,33 @@ from fastmlp.checks.messages import in_digits
 if TYPE_CHECKING:
     from fastmlp.spec import Spec
 
-KINDS = {name: np.dtype(name) for name in ("float64", "float32")}  # of a spec
-LABELS = 2**24 + 1  # that a network of float32, which trains on them in its dtype, tells apart
+KINDS = {name: np.dtype(name) for name in ("float64", "float32")}  # by a spec's dtype
+LABELS = 2**24 + 1  # that a float32 network can tell apart: it trains on labels in its dtype
 
 
 def features(X: Any, spec: Spec, name: str = "X") -> np.ndarray:
-    """X as (N, K) rows of the network's inputs, C-contiguous and in its dtype: X itself where it is that already.
+    """Reads X as rows of the network's inputs.
 
-    Takes arrays of any number type, order and stride, (nested) lists, and pandas frames. Raises TypeError for what
-    holds no numbers and ValueError for a wrong shape, no rows, NaN, infinity, or a number that the dtype cannot hold.
+    Parameters
+    ----------
+    X : array of shape (N, K)
+        An array of any numeric dtype, order and stride, a nested list, or a frame.
+    spec : Spec
+        The network.
+    name : str, default="X"
+        The argument's name, for errors.
+
+    Returns
+    -------
+    ndarray of shape (N, K), C-contiguous, the network's dtype
+        X itself if it is so already.
+
+    Raises
+    ------
+    TypeError
+        If X does not hold numbers.
+    ValueError
+        If the shape is wrong, there are no rows, or a number is NaN, infinite or too large for the dtype.
     """
     kind = KINDS[spec.dtype]
     ready = type(X) is np.ndarray and X.dtype == kind and X.ndim == 2 and X.shape[1] == spec.inputs
@@ -51,7 +69,7 @@ def features(X: Any, spec: Spec, name: str = "X") -> np.ndarray:
 
 
 def matrix(X: Any, dtype: np.dtype | str = "float64", name: str = "X") -> np.ndarray:
-    """X as an array (N, K) of finite numbers, C-contiguous; for errors see `features`, which also knows K."""
+    """Reads X as an array (N, K) of finite numbers, C-contiguous. Raises as `features`, which also checks K."""
     found = numeric_array(X, name, TEXT_FEATURES)
     if found.shape == (0,):
         raise ValueError(f"{name} has no rows: give at least one")
@@ -70,12 +88,31 @@ def matrix(X: Any, dtype: np.dtype | str = "float64", name: str = "X") -> np.nda
 
 
 def targets(y: Any, rows: int, spec: Spec, name: str = "y", x_name: str = "X") -> np.ndarray:
-    """y as the loss wants it, C-contiguous and in the network's dtype: labels (N,) for softmax, else values (N, J).
+    """Reads y in the form that the loss takes.
 
-    softmax takes labels 0..J-1 (N,) or (N, 1), whole numbers of any type, or one-hot rows (N, J). The others take
-    (N, J), and (N,) where J is 1; sigmoid with more outputs also takes labels, and makes them one-hot.
-    binary_cross_entropy wants values from 0 to 1, poisson values of 0 or more. Raises TypeError and ValueError as
-    `features` does, and ValueError for a label that is not one of 0..J-1 or a number of rows other than `rows`.
+    Parameters
+    ----------
+    y : array
+        For softmax: labels 0..J-1, (N,) or (N, 1), whole numbers of any dtype, or one-hot rows (N, J). Otherwise: (N,
+        J), or (N,) if J is 1. sigmoid with several outputs also accepts labels (N,), and makes them one-hot.
+        binary_cross_entropy needs values from 0 to 1, poisson values of 0 or more.
+    rows : int
+        N.
+    spec : Spec
+        The network.
+    name, x_name : str
+        The arguments' names, for errors.
+
+    Returns
+    -------
+    ndarray, C-contiguous, the network's dtype
+        Labels (N,) for softmax, else values (N, J).
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `features`; and ValueError if a label is not one of 0..J-1, a value is out of range, or the number of rows
+        differs.
     """
     found = numeric_array(y, name, _encode(spec))
     outputs, kind = spec.outputs, KINDS[spec.dtype]
@@ -116,7 +153,7 @@ def targets(y: Any, rows: int, spec: Spec, name: str = "y", x_name: str = "X") -
 
 
 def labelled(spec: Spec, targets: np.ndarray) -> bool:
-    """Whether the targets, as `targets` gives them, are labels, so that a share of right rows makes sense."""
+    """Tells whether the targets (as `targets` returns them) are labels, so that there is an accuracy."""
     return spec.output == "softmax" or (spec.is_classifier and first(_is_0_or_1, targets) is None)
 
 
@@ -125,18 +162,19 @@ def labelled(spec: Spec, targets: np.ndarray) -> bool:
 
 
 def _is_0_or_1(values: np.ndarray) -> np.ndarray:
+    """Where values are 0 or 1."""
     return (values == 0) | (values == 1)
 
 
 def _labels(column: np.ndarray, spec: Spec, source: Any, name: str) -> np.ndarray:
-    """column (N,) if each is a whole number of 0..J-1."""
+    """Returns column (N,) if each of its numbers is a label 0..J-1."""
     outputs = spec.outputs
     if column.dtype.kind == "f":
         converted(column, column.dtype, source, name)  # NaN and infinity
         row = first(lambda part: part == np.floor(part), column)
         if row is not None:
             raise ValueError(
-                f"{name} has {column[row]} in row {row}, which is no label: give whole numbers from 0 to "
+                f"{name} has {column[row]} in row {row}, which is not a label: give whole numbers from 0 to "
                 f'{outputs - 1}, or one-hot rows; to predict numbers, use output="identity"'
             )
     elif column.dtype.kind == "b":
@@ -148,13 +186,15 @@ def _labels(column: np.ndarray, spec: Spec, source: Any, name: str) -> np.ndarra
             f"{name} has label {in_digits(column[row])} in row {row}, and layers={list(spec.layers)} ends in {outputs} "
             f"outputs: labels are 0 to {outputs - 1}{f' (use {name} - 1)' if from_one else ''}"
         )
-    if column.dtype.kind == "f" and outputs > 2**11 and outputs > most_exact(column.dtype) + 1:  # 2**11: of float16
+    if (
+        column.dtype.kind == "f" and outputs > 2**11 and outputs > most_exact(column.dtype) + 1
+    ):  # 2**11: float16's limit
         check_exact(column, name)
     return column
 
 
 def _check_held(labels: np.ndarray, spec: Spec, name: str) -> None:
-    """Raises ValueError for a label (N,) that the network's dtype, in which it trains on them, would round."""
+    """Raises ValueError for a label (N,) that the network's dtype, in which it trains on labels, would round."""
     most = most_exact(np.dtype(spec.dtype))
     row = first(lambda part: part <= most, labels)
     if row is not None:
@@ -166,11 +206,12 @@ def _check_held(labels: np.ndarray, spec: Spec, name: str) -> None:
 
 
 def _one_hot(labels: np.ndarray, outputs: int, kind: np.dtype) -> np.ndarray:
+    """One-hot rows (N, J) of labels (N,)."""
     return (labels[:, None] == np.arange(outputs)).astype(kind)
 
 
 def _hot_places(found: np.ndarray, source: Any, name: str) -> np.ndarray:
-    """The labels (N,) of one-hot rows (N, J)."""
+    """The labels (N,) of one-hot rows (N, J). Raises ValueError for a row that is not one-hot."""
     if found.dtype.kind == "f":
         converted(found, found.dtype, source, name)  # NaN and infinity
     places = np.empty(len(found), np.int64)
@@ -189,6 +230,7 @@ def _hot_places(found: np.ndarray, source: Any, name: str) -> np.ndarray:
 
 
 def _check_probabilities(values: np.ndarray, source: Any, name: str) -> None:
+    """Raises ValueError for a value outside of [0, 1]."""
     place = first(lambda part: (part >= 0) & (part <= 1), values)
     if place is not None:
         value = values.flat[place]
@@ -200,6 +242,7 @@ def _check_probabilities(values: np.ndarray, source: Any, name: str) -> None:
 
 
 def _check_counts(values: np.ndarray, source: Any, name: str) -> None:
+    """Raises ValueError for a value below 0."""
     place = first(lambda part: part >= 0, values)
     if place is not None:
         raise ValueError(
@@ -209,6 +252,7 @@ def _check_counts(values: np.ndarray, source: Any, name: str) -> None:
 
 
 def _wrong_target_shape(found: np.ndarray, rows: int, spec: Spec, name: str) -> NoReturn:
+    """Raises ValueError that says which shapes the network takes."""
     outputs = spec.outputs
     shapes = f"({rows}, {outputs})"
     if spec.output == "softmax":
@@ -224,6 +268,7 @@ def _wrong_target_shape(found: np.ndarray, rows: int, spec: Spec, name: str) -> 
 
 
 def _encode(spec: Spec) -> str:
+    """What to do about text in the targets."""
     if not spec.is_classifier:
         return "give numbers"
     last = max(spec.outputs, 2) - 1

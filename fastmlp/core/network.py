@@ -1,4 +1,4 @@
-"""What a model is and what outlives its process: a spec, parameters, a seed, and where its training is."""
+"""The state of a model that outlives its process: a spec, parameters, a seed, and where training stands."""
 
 from __future__ import annotations
 
@@ -17,29 +17,29 @@ from fastmlp.training import Run, State
 
 @dataclass
 class Network:
-    """All of a model but its history. What changes as it trains is changed in place, all of it at once by `change`."""
+    """A model without its history. Training changes it in place; `change` makes several changes at once."""
 
     spec: Spec
     parameters: np.ndarray  # (P,)
-    seed: Any  # an int, or a NumPy Generator or RandomState, in whatever state it is
-    drawn_seed: int | None = None  # a number that was drawn from the latter
-    epochs: int = 0  # of all fits: shuffles and dropout count on
-    run: Run | None = None  # the last fit's, to resume
+    seed: Any  # an int, or a NumPy Generator or RandomState
+    drawn_seed: int | None = None  # the number that was drawn from such a generator
+    epochs: int = 0  # of all fits: shuffles and dropout continue from there
+    run: Run | None = None  # of the last fit, to resume
 
     version = 0  # how often `change` was called
 
     def change(self, changes: Iterable[Change]) -> None:
-        """Makes changes (of `atomic`) to the network, or to what else belongs to the same moment, as one."""
+        """Makes changes (of `system.atomic`) to the network and to what belongs with it, as one."""
         together([*changes, held(self, "version", self.version + 1)])
 
     def parameters_now(self) -> np.ndarray:
-        """A copy of the parameters as they stand at one moment, also while another thread trains."""
+        """Returns a copy of the parameters (P,) as of one moment, even while another thread trains."""
         parameters = np.empty_like(self.parameters)
         together([copied(parameters, self.parameters)])
         return parameters
 
     def at_once(self) -> Network:
-        """A copy of all of it as it stands at one moment, also while another thread trains."""
+        """Returns a copy of everything as of one moment, even while another thread trains."""
         while True:
             run = self.run
             parameters = np.empty_like(self.parameters)
@@ -71,7 +71,10 @@ class Network:
         return fields
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """From a pickle, whose buffers may lie anywhere and be read-only: kernels want whole addresses, and write."""
+        """Restores a pickle.
+
+        Its buffers may be unaligned and read-only; kernels need aligned ones, and write to them.
+        """
         self.__dict__.update(state)
         self.parameters = _own(self.parameters)
         if self.run is not None:
@@ -79,13 +82,16 @@ class Network:
             self.run.state = State(_own(state_of.vectors), _own(state_of.powers))
 
     def number_seed(self) -> int:
-        """The seed as a number: of a NumPy generator, the one that was drawn, or that `draw_seed` will draw."""
+        """Returns the seed as a number.
+
+        For a NumPy generator, it is the number that was drawn, or that `seed_drawn` will draw.
+        """
         if isinstance(self.seed, int):
             return self.seed
         return _drawn(copy.deepcopy(self.seed_to_resume())) if self.drawn_seed is None else self.drawn_seed
 
     def seed_to_resume(self) -> Any:
-        """The seed, as the next epoch needs it: of a generator that an interrupted fit has drawn from, a copy."""
+        """Returns the seed as the next epoch needs it: a copy, if an interrupted fit has drawn from a generator."""
         if self.run is None or self.run.drawn_from is None:
             return self.seed
         seed = copy.deepcopy(self.seed)
@@ -93,7 +99,7 @@ class Network:
         return seed
 
     def seed_drawn(self) -> list[Change]:
-        """The changes that draw the number, once, where the seed is a NumPy generator."""
+        """Returns the changes that draw a number from a NumPy generator, once."""
         if isinstance(self.seed, int) or self.drawn_seed is not None:
             return []
         after = copy.deepcopy(self.seed_to_resume())
@@ -101,34 +107,39 @@ class Network:
         return [seed_set(self.seed, raw_state(after)), held(self, "drawn_seed", number)]
 
     def order(self, rows: int) -> int | Callable[[int], np.ndarray]:
-        """How the rows of an epoch are shuffled: `Training.order`."""
+        """Returns how the rows of an epoch are shuffled: `Training.order`."""
         return self.seed if isinstance(self.seed, int) else lambda epoch: _permutation(self.seed, rows)
 
 
 def _permutation(seed: np.random.Generator | np.random.RandomState, rows: int) -> np.ndarray:
-    """An order of the rows. A class of somebody's own may give anything, and kernels would read wherever it says."""
+    """A generator's order of the rows, checked.
+
+    A user's subclass may return anything, and kernels read wherever it says.
+    """
     order = np.asarray(seed.permutation(rows))
     if order.shape != (rows,) or order.dtype.kind not in "iu" or order.min() < 0 or order.max() >= rows:
-        raise ValueError(f"seed is a {type(seed).__name__} whose permutation({rows}) is no order of {rows} rows")
+        raise ValueError(f"seed is a {type(seed).__name__} whose permutation({rows}) is not an order of {rows} rows")
     return order
 
 
 def raw_state(seed: np.random.Generator | np.random.RandomState) -> Any:
-    """The state of a NumPy generator, of whatever kind, as it gives it."""
+    """Returns the state of a NumPy generator of any kind."""
     return seed.get_state(legacy=False) if isinstance(seed, np.random.RandomState) else seed.bit_generator.state
 
 
 def seed_set(seed: np.random.Generator | np.random.RandomState, state: Any) -> Change:
-    """The change that puts a generator to a state of its own."""
+    """Returns the change that sets a generator's state."""
     if isinstance(seed, np.random.RandomState):
         return partial(seed.set_state, state)
     return held(seed.bit_generator, "state", state)
 
 
 def _own(array: np.ndarray) -> np.ndarray:
+    """The array, or a contiguous, aligned, writable copy."""
     return np.require(array, requirements=["C", "A", "W"])
 
 
 def _drawn(generator: np.random.Generator | np.random.RandomState) -> int:
+    """A number from 0 to 2^31 - 1, drawn from the generator."""
     draw = generator.integers if isinstance(generator, np.random.Generator) else generator.randint
     return int(draw(2**31))

@@ -1,1 +1,1 @@
-"""Kernels' code: the registry, compiling, linking and the cache."""
+"""The kernels' machine code: compiling, linking and the cache."""

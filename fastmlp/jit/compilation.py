@@ -1,6 +1,6 @@
-"""Compiling a kernel to object code: by the short pipeline, or by Numba's whole compiler where that does not do.
+"""Compiles a kernel to object code: by the short pipeline, or by Numba's whole compiler where that fails.
 
-Importing this module imports no Numba.
+Importing this module does not import Numba.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from fastmlp.jit import numba_settings
 from fastmlp.jit.machine_code import Code, compiler_options, externals
 from fastmlp.system import background, memory_limits
 
-# Whatever imports Numba or compiles runs in this worker's thread, unless it is called there.
+# Everything that imports Numba or compiles runs in this worker's thread.
 WORKER = background.Worker()
 
 
 @contextmanager
 def compiling() -> Iterator[None]:
-    """For compiling: Numba's settings are those that the cache knows of, and NUMBA_DISABLE_JIT is off.
+    """A context for compiling: Numba's settings are those that the cache knows, and NUMBA_DISABLE_JIT is off.
 
-    Kernels are not Python functions that could run uncompiled.
+    A kernel is not a Python function that could run uncompiled.
     """
     with _in_haste(), numba_settings.pinned():
         yield
@@ -31,7 +31,10 @@ def compiling() -> Iterator[None]:
 
 @contextmanager
 def importing() -> Iterator[None]:
-    """For importing Numba and kernels: NUMBA_DISABLE_JIT is off. Numba's other settings are left to other threads."""
+    """A context for importing Numba and kernels: NUMBA_DISABLE_JIT is off.
+
+    Other threads may use Numba's other settings.
+    """
     if "fastmlp.jit.numba_pipeline" not in sys.modules:
         memory_limits.need(160 * memory_limits.MB, "compiling kernels", code=96 * memory_limits.MB)
     with _in_haste():
@@ -43,14 +46,17 @@ def importing() -> Iterator[None]:
 
 @contextmanager
 def _in_haste() -> Iterator[None]:
-    """Python collects no garbage, and its lock changes hands quickly, meanwhile. What somebody else sets stays set."""
+    """A context without garbage collection and with quick switches of Python's lock.
+
+    What other code sets meanwhile stays set.
+    """
     threshold, interval = gc.get_threshold(), sys.getswitchinterval()
     short = interval
     try:
         gc.set_threshold(0)
-        # LLVM's thread calls some hundred small functions, and would wait 5 ms for Python's lock after each.
+        # LLVM's thread calls some hundred small functions, and would wait 5 ms for Python's lock at each.
         sys.setswitchinterval(5e-5)
-        short = sys.getswitchinterval()  # not quite the same
+        short = sys.getswitchinterval()  # it is rounded
         yield
     finally:
         if sys.getswitchinterval() == short:
@@ -66,14 +72,14 @@ def compile_function(function: Callable[..., Any], signature: Any) -> Code:
     except MemoryError:
         raise
     except Exception:
-        # It asks for more than `compiler` declares, or the parts of Numba that `compiler` uses have changed.
+        # It needs more than `numba_pipeline` declares, or the parts of Numba that this uses have changed.
         return compile_by_numba(function, signature)
 
 
 def begin(function: Callable[..., Any], signature: Any) -> Callable[[], Code]:
-    """As `compile_function`, but for LLVM's part, a third of the time: that is done by the function that it returns.
+    """Does Numba's part of `compile_function`, and returns a function that does LLVM's, a third of the time.
 
-    It is called once, in any thread, and raises where the whole compiler is needed.
+    That function is called once, in any thread. It raises if the whole compiler is needed.
     """
     with importing():
         from numba.core.compiler_lock import global_compiler_lock
@@ -91,7 +97,7 @@ def begin(function: Callable[..., Any], signature: Any) -> Callable[[], Code]:
 
 
 def compile_by_numba(function: Callable[..., Any], signature: Any, **options: Any) -> Code:
-    """The same by Numba's whole compiler, which takes twice as long; with more of its options."""
+    """Compiles by Numba's whole compiler, which takes twice as long; `options` are further options of Numba's."""
     with importing():
         from llvmlite import binding as llvm
         from numba import njit
@@ -100,7 +106,7 @@ def compile_by_numba(function: Callable[..., Any], signature: Any, **options: An
         from numba.core.registry import cpu_target
     memory_limits.need(2 * memory_limits.COMPILE, "compiling a kernel")
     with global_compiler_lock, compiling():
-        # Numba's own target goes by the settings of the time when it was made.
+        # Numba's own target has the settings of the time when it was made.
         fresh = {"_internal_codegen": JITCPUCodegen("fastmlp")}
         with numba_settings.changed(vars(cpu_target.target_context), fresh):
             dispatcher = njit(**{**compiler_options(), **options})(function)

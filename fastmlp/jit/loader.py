@@ -1,7 +1,8 @@
-"""Kernels' code comes into this process: linked from the cache; or compiled, cached and linked.
+"""Brings kernels into this process: they are linked from the cache, or compiled, cached and linked.
 
-Each step has a thread: one links, one runs Numba's part of compiling, one LLVM's. So linking waits for no compiling,
-and LLVM works on one kernel beside Numba on the next. What a thread has begun it ends, whether or not anybody waits.
+Each step has a thread of its own: one links, one does Numba's part of compiling, and one LLVM's. So linking does not
+wait for compiling, and LLVM works on one kernel in parallel with Numba on the next. A thread finishes what it has
+begun, whether or not anybody waits for it.
 """
 
 from __future__ import annotations
@@ -21,23 +22,26 @@ _linker, _llvm = background.Worker(), background.Worker()
 class Loader:
     """The kernels of this process.
 
-    find: gives a kernel's Python function and Numba's signature of it; it may import what these are made with.
+    find: returns a kernel's Python function and its Numba signature; it may import what these need.
     """
 
     def __init__(self, find: Callable[[str, str], tuple[Callable[..., Any], Any]]):
         self.addresses: dict[Key, int] = {}
         self.loading: dict[Key, _Kernel] = {}
-        self.seconds: list[float] = []  # that callers waited, for each kernel
+        self.seconds: list[float] = []  # that callers waited for each kernel
         self.find = find
         background.when_forgotten(self.loading.clear)
 
     def address(self, name: str, dtype: str) -> int:
-        """A kernel's address. Raises what its compilation raises, to each caller that waits."""
+        """Returns a kernel's address, and loads the kernel if necessary.
+
+        Raises what compiling it raises, to each caller that waits.
+        """
         found = self.addresses.get((name, dtype))
         if found is not None:
             return found
         started = time.perf_counter()
-        if background.inside():  # as from the destructor of an object that one of the threads happens to collect
+        if background.inside():  # for example in a destructor that runs in one of these threads
             found = self.addresses.setdefault((name, dtype), self.now((name, dtype)))
         else:
             found = self._asked_for((name, dtype)).wait()
@@ -51,34 +55,37 @@ class Loader:
             self._asked_for((name, dtype))
 
     def _asked_for(self, key: Key) -> _Kernel:
+        """The kernel that is being loaded; starts loading it if necessary."""
         kernel = self.loading.get(key) or self.loading.setdefault(key, _Kernel(self, key))
-        if not kernel.begun:  # nor queued, perhaps: another caller may have been interrupted before that
+        if not kernel.begun:  # perhaps not queued: another caller may have been interrupted before that
             _linker.put(kernel.link)
         return kernel
 
     def now(self, key: Key) -> int:
-        """The address of a kernel that this thread loads itself, all of it."""
+        """Loads a kernel in this thread, and returns its address."""
         address = _from_cache(key)
         return _keep(key, compilation.compile_function(*self.find(*key))) if address is None else address
 
 
 def _from_cache(key: Key) -> int | None:
+    """The address of a kernel that is linked from the cache, or None."""
     code = cache.read(*key)
     if code is None:
         return None
     try:
         return machine_code.link(code)
-    except RuntimeError:  # it needs something that this process lacks, or is not what it seems
+    except RuntimeError:  # it needs something that this process lacks, or is damaged
         return None
 
 
 def _keep(key: Key, code: machine_code.Code) -> int:
+    """Writes code to the cache, and links it."""
     cache.write(*key, code)
     return machine_code.link(code)
 
 
 class _Kernel(background.Job):
-    """A kernel on its way: the steps of three threads."""
+    """A kernel that is being loaded, in the steps of three threads."""
 
     def __init__(self, loader: Loader, key: Key):
         super().__init__(self._begin_again)
@@ -86,6 +93,7 @@ class _Kernel(background.Job):
         self._loader, self._key = loader, key
 
     def _begin_again(self) -> None:
+        """Starts over."""
         self.begun = False
         _linker.put(self.link)
 
@@ -94,6 +102,7 @@ class _Kernel(background.Job):
         self._step(self._link)
 
     def _link(self) -> None:
+        """Links from the cache, or queues compiling."""
         if self.begun:
             return
         self.begun = True
@@ -104,6 +113,7 @@ class _Kernel(background.Job):
             self._found(address)
 
     def _compile(self) -> None:
+        """Numba's part."""
         function, signature = self._loader.find(*self._key)
         try:
             finish = compilation.begin(function, signature)
@@ -115,6 +125,7 @@ class _Kernel(background.Job):
             _llvm.put(lambda: self._step(self._finish, finish))
 
     def _finish(self, finish: Callable[[], machine_code.Code]) -> None:
+        """LLVM's part."""
         try:
             code = finish()
         except MemoryError:
@@ -125,16 +136,19 @@ class _Kernel(background.Job):
             self._found(_keep(self._key, code))
 
     def _compile_otherwise(self) -> None:
+        """Compiles by Numba's whole compiler."""
         self._found(_keep(self._key, compilation.compile_by_numba(*self._loader.find(*self._key))))
 
     def _found(self, address: int) -> None:
+        """Ends the loading."""
         self._loader.addresses.setdefault(self._key, address)
         self._loader.loading.pop(self._key, None)
         self.finish(self._loader.addresses[self._key])
 
     def _step(self, step: Callable[..., None], *arguments: Any) -> None:
+        """Does a step. An error goes to those who wait; a later caller starts again."""
         try:
             step(*arguments)
-        except BaseException as error:  # to those who wait; who asks afterwards starts again
+        except BaseException as error:  # for those who wait; later callers start again
             self._loader.loading.pop(self._key, None)
             self.finish(error=error)

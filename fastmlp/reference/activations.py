@@ -1,8 +1,9 @@
 """Hidden activations and their slopes. Imports NumPy only; the fast twin is `fastmlp/kernels/activations.py`.
 
-`x_forward(z)` gives a and, where the activation is a curve, its slope f'(z); then `multiply(da, slope)` gives dz. relu,
-whose slope is 0 or 1, has a backward of its own in terms of a, and identity has none. Dropout multiplies a, and the way
-back, by random factors (`random.dropout_factors`).
+z, a and da have the shape (N, J). `x_forward(z)` returns a = f(z) and the slope f'(z), and the backward pass is
+`multiply(da, slope)`, which returns dz. Two activations differ: relu has a backward function in terms of a, since its
+slope is 0 or 1, and identity has neither slope nor backward function. Dropout multiplies a and the slope by random
+factors (`random.dropout_factors`).
 """
 
 import numpy as np
@@ -23,12 +24,12 @@ from fastmlp.reference.constants import (
 
 
 def multiply(a, factors):
-    """a times factors: da times the slope gives dz, a times dropout's factors the a that goes on."""
+    """a * factors, elementwise: dz from da and the slope, or a with dropout."""
     return a * factors
 
 
 def relu_forward(z):
-    """a = 0 where z < 0, else z. A NaN stays, and so does -0."""
+    """a = 0 where z < 0, else z. NaN and -0 stay."""
     return np.where(z < 0, z.dtype.type(0), z)
 
 
@@ -38,14 +39,22 @@ def relu_backward(a, da):
 
 
 def leaky_relu_forward(z):
-    """a = z / 100 where z < 0, else z (Maas, Hannun and Ng 2013; the factor is PyTorch's)."""
+    """a = z / 100 where z < 0, else z; slope = 1 / 100 or 1.
+
+    Maas, Hannun and Ng, "Rectifier nonlinearities improve neural network acoustic models", 2013. The factor is
+    PyTorch's.
+    """
     d = z.dtype
     below = z < 0
     return np.where(below, LEAK[d] * z, z), np.where(below, LEAK[d], d.type(1))
 
 
 def elu_forward(z):
-    """a = e^z - 1 where z < 0, else z (Clevert, Unterthiner and Hochreiter 2016, alpha = 1); slope = a + 1 there."""
+    """a = e^z - 1 where z < 0, else z; slope = a + 1 or 1.
+
+    Clevert, Unterthiner and Hochreiter, "Fast and accurate deep network learning by exponential linear units", ICLR
+    2016, with alpha = 1.
+    """
     one = z.dtype.type(1)
     below = z < 0
     curve = elementary.expm1_nonpositive(np.where(below, z, z.dtype.type(0)))
@@ -53,7 +62,10 @@ def elu_forward(z):
 
 
 def selu_forward(z):
-    """a = s alpha (e^z - 1) where z < 0, else s z; slope = a + s alpha, or s (Klambauer et al. 2017)."""
+    """a = s alpha (e^z - 1) where z < 0, else s z; slope = a + s alpha or s.
+
+    Klambauer, Unterthiner, Mayr and Hochreiter, "Self-normalizing neural networks", NIPS 2017.
+    """
     d = z.dtype
     below = z < 0
     curve = SELU_ALPHA_SCALE[d] * elementary.expm1_nonpositive(np.where(below, z, d.type(0)))
@@ -73,23 +85,31 @@ def tanh_forward(z):
 
 
 def softplus_forward(z):
-    """a = log(1 + e^z), as max(z, 0) + log(1 + e^-|z|); slope = sigmoid(z) (Dugas et al. 2001)."""
+    """a = log(1 + e^z), computed as max(z, 0) + log(1 + e^-|z|); slope = sigmoid(z).
+
+    Dugas, Bengio, Belisle, Nadeau and Garcia, "Incorporating second-order functional knowledge for better option
+    pricing", Advances in Neural Information Processing Systems 13, 2001.
+    """
     positive = np.where(z > 0, z, z.dtype.type(0))
     return positive + elementary.log1p(elementary.exp(-np.abs(z))), elementary.sigmoid(z)
 
 
 def silu_forward(z):
-    """a = z s with s = sigmoid(z); slope = s + a (1 - s), by one fma (Elfwing, Uchibe and Doya 2018)."""
+    """a = z s with s = sigmoid(z); slope = s + a (1 - s), by one fma.
+
+    Elfwing, Uchibe and Doya, "Sigmoid-weighted linear units for neural network function approximation in reinforcement
+    learning", Neural Networks 107, 2018.
+    """
     s = elementary.sigmoid(z)
     a = np.where(s == 0, s, z * s)  # not -infinity times 0
     return a, fma(a, 1 - s, s)
 
 
 def gelu_forward(z):
-    """a = z (1 + tanh(u)) / 2 = z sigmoid(2u) with 2u = c z (1 + 0.044715 z^2), c = 2 sqrt(2 / pi).
+    """a = z (1 + tanh(u)) / 2 = z s with s = sigmoid(2u), 2u = c z (1 + 0.044715 z^2), c = 2 sqrt(2 / pi).
 
-    slope = s + z s (1 - s) (2u)', s = sigmoid(2u) (Hendrycks and Gimpel 2016, the form with tanh). Both are taken at z
-    between -GELU_HIGHEST and GELU_HIGHEST, beyond which s is 0 or 1.
+    The slope is s + z s (1 - s) (2u)'. u is computed from z clipped to [-GELU_HIGHEST, GELU_HIGHEST], outside of which
+    s is 0 or 1. Hendrycks and Gimpel, "Gaussian error linear units (GELUs)", 2016: the approximation with tanh.
     """
     d = z.dtype
     one = d.type(1)
@@ -103,9 +123,10 @@ def gelu_forward(z):
 
 
 def gelu_erf_forward(z):
-    """a = z Phi(z), as max(z, 0) - t Phi(-t) with t = |z|; slope = Phi(z) + z phi(z) (Hendrycks and Gimpel 2016).
+    """a = z Phi(z), computed as max(z, 0) - t Phi(-t) with t = |z|; slope = Phi(z) + z phi(z).
 
-    The slope at -t is Phi(-t) - t phi(t), and that at t is 1 less this.
+    The slope at -t is Phi(-t) - t phi(t), and that at t is 1 minus this. Hendrycks and Gimpel, "Gaussian error linear
+    units (GELUs)", 2016.
     """
     d = z.dtype
     t = np.abs(z)

@@ -1,8 +1,8 @@
-"""Every constant of `elementary.py`, per dtype. Imports NumPy only; the kernels read the same numbers.
+"""The constants of `elementary.py` and of the activations, for each dtype. Imports NumPy only.
 
-`LN2_HI[x.dtype]` is a NumPy scalar of the array's own dtype, `EXP_POLYNOMIAL[x.dtype]` a tuple of them. Each literal
-is exact: a decimal that reads as this very number, or a power of two. The fitted and rounded ones come from
-`tools/coefficients.py`, which can also check them.
+The kernels read the same numbers. `LN2_HI[x.dtype]` is a NumPy scalar of the array's own dtype, and
+`EXP_POLYNOMIAL[x.dtype]` a tuple of them. Each literal is exact: a decimal that reads as this very number, or a power
+of two. `tools/coefficients.py` made the fitted and the rounded ones, and can check them.
 """
 
 from dataclasses import dataclass
@@ -12,40 +12,45 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Constant:
-    """One number for each dtype: a real one in the dtype itself, an integer as the unsigned integer of its width."""
+    """One number for each dtype: a real number in the dtype itself, an integer as the unsigned integer of its width."""
 
     float32: np.generic
     float64: np.generic
 
     def __getitem__(self, dtype):
+        """The number for a dtype."""
         return getattr(self, np.dtype(dtype).name)
 
 
 @dataclass(frozen=True)
 class Polynomial:
-    """The coefficients of one polynomial for each dtype, highest degree first."""
+    """The coefficients of one polynomial for each dtype, the highest degree first."""
 
     float32: tuple
     float64: tuple
 
     def __getitem__(self, dtype):
+        """The coefficients for a dtype."""
         return getattr(self, np.dtype(dtype).name)
 
 
 def _real(float32, float64):
+    """A real constant."""
     return Constant(np.float32(float32), np.float64(float64))
 
 
 def _integer(float32, float64):
+    """An integer constant."""
     return Constant(np.uint32(float32), np.uint64(float64))
 
 
 def _polynomial(float32, float64):
+    """A polynomial with coefficients of each dtype."""
     return Polynomial(tuple(map(np.float32, float32)), tuple(map(np.float64, float64)))
 
 
 # ---------------------------------------------------------------------------------------------------------
-# The format: a sign bit, the exponent field (exponent + bias), the mantissa's bits.
+# The format: a sign bit, the exponent field (exponent + bias), and the mantissa's bits
 
 MANTISSA_BITS = _integer(float32=23, float64=52)
 MANTISSA_MASK = _integer(float32=0x007FFFFF, float64=0x000FFFFFFFFFFFFF)
@@ -54,13 +59,13 @@ SIGN_MASK = _integer(float32=0x80000000, float64=0x8000000000000000)
 ONE_BITS = _integer(float32=0x3F800000, float64=0x3FF0000000000000)  # 1.0
 MIN_NORMAL = _real(float32=2.0**-126, float64=2.0**-1022)
 
-# The smallest results pass through a number that is SCALE_UP times as large, the largest through one SCALE_DOWN times.
+# The smallest results are computed SCALE_UP times as large, and the largest SCALE_DOWN times as large.
 SCALE_UP = _real(float32=2.0**32, float64=2.0**64)
 SCALE_DOWN = _real(float32=2.0**-32, float64=2.0**-64)
 
-# A sum with 1.5 * 2^23 or 2^52 is rounded to an integer, which stands in its lowest bits (two's complement). The bias
-# and the scale's exponent come in one go: the lowest bits of k + MAGIC_EXPONENT are the exponent field of 2^k, with
-# MAGIC_EXPONENT_UP that of 2^k SCALE_UP, with MAGIC_EXPONENT_DOWN that of 2^k SCALE_DOWN.
+# Adding 1.5 * 2^23 (float32) or 1.5 * 2^52 rounds a number to an integer, which is in the sum's lowest bits (two's
+# complement). The bias and the scale's exponent are added at the same time. The lowest bits of k + MAGIC_EXPONENT are
+# the exponent field of 2^k; with MAGIC_EXPONENT_UP, that of 2^k SCALE_UP; with MAGIC_EXPONENT_DOWN, of 2^k SCALE_DOWN.
 MAGIC_BITS = _integer(float32=0x4B400000, float64=0x4338000000000000)  # of 1.5 * 2^23, 1.5 * 2^52
 MAGIC_EXPONENT = _real(float32=1.5 * 2.0**23 + 127, float64=1.5 * 2.0**52 + 1023)
 MAGIC_EXPONENT_UP = _real(float32=1.5 * 2.0**23 + 127 + 32, float64=1.5 * 2.0**52 + 1023 + 64)
@@ -69,9 +74,9 @@ MAGIC_EXPONENT_DOWN = _real(float32=1.5 * 2.0**23 + 127 - 32, float64=1.5 * 2.0*
 # ---------------------------------------------------------------------------------------------------------
 # exp, sigmoid, tanh
 
-EXP_LOWEST = _real(float32=-105.0, float64=-746.0)  # e^x is 0 from here down
-EXP_HIGHEST = _real(float32=89.0, float64=710.0)  # e^x is infinite from here up
-TANH_HIGHEST = _real(float32=20.0, float64=40.0)  # of 2|x|; tanh is +-1 from here up
+EXP_LOWEST = _real(float32=-105.0, float64=-746.0)  # e^x is 0 below
+EXP_HIGHEST = _real(float32=89.0, float64=710.0)  # e^x is infinite above
+TANH_HIGHEST = _real(float32=20.0, float64=40.0)  # a value of 2|x|; tanh is +-1 above
 
 LOG2_E = _real(float32=1.4426950216293335, float64=1.4426950408889634)  # 1 / ln 2
 LN2_HI = _real(float32=0.6931471824645996, float64=0.6931471805599453)  # ln 2, rounded
@@ -127,10 +132,10 @@ LOG_POLYNOMIAL = _polynomial(
 # ---------------------------------------------------------------------------------------------------------
 # normal_cdf: Phi(-t) = e^(-t^2/2) N(u) / (t + NORMAL_SHIFT), u = (t - NORMAL_CENTRE) / (t + NORMAL_CENTRE)
 
-NORMAL_HIGHEST = _real(float32=14.625, float64=38.75)  # of t: Phi(-t) and t phi(t) are 0 from here up
-# The shift makes N nearly flat, 0.6 for small t and 0.4 for large, so that an error in u hardly counts; of few bits, it
-# can be taken off t + NORMAL_SHIFT exactly. The centres are those multiples of 1/32, of many that fit equally well,
-# where N(0) and its slope happen to be very nearly numbers of the dtype, so that rounding them costs next to nothing.
+NORMAL_HIGHEST = _real(float32=14.625, float64=38.75)  # a value of t; Phi(-t) and t phi(t) are 0 above
+# The shift makes N nearly flat, 0.6 for small t and 0.4 for large, so that an error in u has little effect. It has few
+# bits, so that subtracting it from t + NORMAL_SHIFT is exact. Many centres fit equally well. These are the multiples of
+# 1/32 for which N(0) and its slope are very nearly numbers of the dtype, so that rounding them adds next to no error.
 NORMAL_SHIFT = _real(float32=1.25, float64=1.25)
 NORMAL_CENTRE = _real(float32=4.09375, float64=5.03125)
 NORMAL_DENSITY = _real(float32=0.3989422917366028, float64=0.3989422804014327)  # 1 / sqrt(2 pi)
@@ -177,7 +182,7 @@ NORMAL_POLYNOMIAL = _polynomial(
 )
 
 # ---------------------------------------------------------------------------------------------------------
-# Activations: factors as their papers and PyTorch have them, rounded to each dtype
+# Activations: the factors of their papers and of PyTorch, rounded to each dtype
 
 HALF = _real(float32=0.5, float64=0.5)
 LEAK = _real(float32=0.01, float64=0.01)  # leaky_relu
@@ -185,5 +190,5 @@ SELU_SCALE = _real(float32=1.0507009873554805, float64=1.0507009873554805)
 SELU_ALPHA_SCALE = _real(float32=1.7580993408473766, float64=1.7580993408473766)
 GELU_SCALE = _real(float32=1.5957691216057308, float64=1.5957691216057308)  # 2 sqrt(2 / pi)
 GELU_CUBE = _real(float32=0.044715, float64=0.044715)
-GELU_CUBE_SLOPE = _real(float32=0.134145, float64=0.134145)  # 3 times that
+GELU_CUBE_SLOPE = _real(float32=0.134145, float64=0.134145)  # 3 GELU_CUBE
 GELU_HIGHEST = _real(float32=11.0, float64=22.0)  # sigmoid(2u) is 0 or 1 beyond

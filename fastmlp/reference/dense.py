@@ -10,7 +10,7 @@ from fastmlp.reference.optimizers import gradient_descent
 
 
 def dense_forward(a, w, b):
-    """z[n, j] = b[j] + sum over k of a[n, k] w[k, j]: from b[j], k ascending, by fma."""
+    """z[n, j] = b[j] + sum over k of a[n, k] w[k, j]. It starts from b[j]; k ascends, by fma."""
     z = np.broadcast_to(b, (len(a), len(b))).copy()
     for k in range(len(w)):
         z = fma(a[:, k, None], w[k], z)
@@ -18,7 +18,7 @@ def dense_forward(a, w, b):
 
 
 def dense_backward_input(dz, w):
-    """da[n, k] = sum over j of dz[n, j] w[k, j]: from +0, j ascending, by fma."""
+    """da[n, k] = sum over j of dz[n, j] w[k, j]. It starts from +0; j ascends, by fma."""
     da = np.zeros((len(dz), len(w)), dz.dtype)
     for j in range(w.shape[1]):
         da = fma(dz[:, j, None], w[:, j], da)
@@ -26,11 +26,11 @@ def dense_backward_input(dz, w):
 
 
 def dense_backward_weights(a, dz):
-    """dw[k, j] = sum over rows of a[n, k] dz[n, j]; db[j] = sum over rows of dz[n, j]."""
+    """dw[k, j] = sum over n of a[n, k] dz[n, j], and db[j] = sum over n of dz[n, j]. -> (K, J), (J,)."""
     return row_products(a, dz), row_sum(dz)
 
 
 def dense_descend(a, dz, p, scale, learning_rate):
-    """p, a layer's w and behind it b, after an update of gradient descent by their gradients' sums times scale."""
+    """Updates a layer by plain gradient descent. p (K J + J,): the weights, row by row, then the biases. -> p."""
     dw, db = dense_backward_weights(a, dz)
     return gradient_descent(p, np.append(dw, db), scale, learning_rate)

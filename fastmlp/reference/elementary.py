@@ -1,14 +1,14 @@
-"""exp, expm1, log, log1p, sigmoid, tanh, normal_cdf: every operation, in order. These ARE the definition of their bits.
+"""exp, expm1, log, log1p, sigmoid, tanh and normal_cdf: every operation, in order. These functions define the bits.
 
-Imports NumPy only. The fast twin is `fastmlp/kernels/elementary.py`. Only + - * / and fma, comparison and selection,
-and integer operations on the bits are used, all in the array's own dtype (float32 or float64), with no branches: each
-line is one vector operation, or a few. Each result is at most 1 ulp off the true value, normal_cdf's at most 1.5;
-docs/arithmetic.md has the largest errors that were found, and `tools/ulps.py` finds them.
+Imports NumPy only. The fast twin is `fastmlp/kernels/elementary.py`. The functions use + - * / and fma, comparison and
+selection, and integer operations on the bits, all in the array's own dtype (float32 or float64). There are no branches:
+each line is one vector operation, or a few. Each result is within 1 ulp of the true value, that of normal_cdf within
+1.5. `tools/ulps.py` measures the errors, and docs/arithmetic.md has the largest ones that were found.
 
-Sources: the reduction and log follow fdlibm (Sun Microsystems, e_exp.c and e_log.c, 1993), with fma; the rounding by a
-magic number and the error-free sums are in Muller et al., Handbook of Floating-Point Arithmetic, 2nd ed. 2018, ch. 4;
-normal_cdf maps its argument, and multiplies the function to fit by t + c, as in Shepherd and Laframboise, Chebyshev
-Approximation of (1 + 2x) exp(x^2) erfc x in 0 <= x < inf, Mathematics of Computation 36(153), 1981.
+Sources: the reduction and log follow fdlibm (Sun Microsystems, e_exp.c and e_log.c, 1993), with fma. Rounding by a
+magic number and the error-free sums are in Muller et al., Handbook of Floating-Point Arithmetic, 2nd ed., 2018, ch. 4.
+normal_cdf maps its argument, and multiplies the function to be fitted by t + c, as in Shepherd and Laframboise,
+Chebyshev approximation of (1 + 2x) exp(x^2) erfc x in 0 <= x < inf, Mathematics of Computation 36(153), 1981.
 """
 
 import numpy as np
@@ -49,7 +49,7 @@ from fastmlp.reference.constants import (
 
 
 def exp(x):
-    """e^x. Any x: e^-inf = 0, e^inf = inf, subnormal results are rounded once more. NaN stays NaN."""
+    """e^x for any x: 0 at -inf, inf at inf, NaN at NaN. Subnormal results are rounded once more."""
     d = x.dtype
     x = np.where(x > EXP_HIGHEST[d], EXP_HIGHEST[d], x)
     x = np.where(x < EXP_LOWEST[d], EXP_LOWEST[d], x)
@@ -66,9 +66,9 @@ def exp_nonpositive(x):
 
 
 def expm1_nonpositive(x):
-    """e^x - 1 for x <= 0 or NaN: -1 at -infinity; +0 at either zero."""
+    """e^x - 1 for x <= 0 or NaN: -1 at -inf, +0 at either zero."""
     d = x.dtype
-    x = np.where(x < -TANH_HIGHEST[d], -TANH_HIGHEST[d], x)  # e^x - 1 is -1 from here down
+    x = np.where(x < -TANH_HIGHEST[d], -TANH_HIGHEST[d], x)  # e^x - 1 rounds to -1 below
     with np.errstate(all="ignore"):
         power, r_high, p_low = _power_and_rest(x, MAGIC_EXPONENT[d])
         n, n_low = _exp_less_one(power, r_high, p_low)
@@ -76,30 +76,31 @@ def expm1_nonpositive(x):
 
 
 def _exp_less_one(power, r_high, p_low):
-    """n + n_low = (2^k - 1) + 2^k (r_high + p_low): the last sum is rounded, and is all of n when k = 0."""
+    """n + n_low = (2^k - 1) + 2^k (r_high + p_low). n_low is the rounding error of n; for k = 0, n is all of it."""
     rest = power - power.dtype.type(1)
     n = fma(r_high + p_low, power, rest)
     return n, fma(p_low, power, fma(r_high, power, rest - n))
 
 
 def _scaled_exp(x, magic, scale):
+    """e^x for a clipped x, with the scale that goes with `magic`."""
     with np.errstate(all="ignore"):
         power, r_high, p_low = _power_and_rest(x, magic)
         return fma(r_high + p_low, power, power) * scale
 
 
 def _power_and_rest(x, magic):
-    """power = 2^k (times what `magic` says), and 1 + r_high + p_low = e^x / 2^k, with |r_high + p_low| < 0.42.
+    """power = 2^k (times the scale of `magic`), and r_high + p_low = e^x / 2^k - 1, with |r_high + p_low| < 0.42.
 
-    r_high = x - k LN2_HI is exact; p_low = r_low + r^2 q(r) is small beside it, so that their sum's own rounding, a
-    quarter of an ulp of the result, is nearly all that exp adds to its last one.
+    r_high = x - k LN2_HI is exact. p_low = r_low + r^2 q(r) is small beside it. So the rounding of their sum, a quarter
+    of an ulp of the result, is nearly all that exp adds to the rounding of its last operation.
     """
     power, k, r_high = _reduced(x, magic)
     return power, r_high, _rest(r_high, k * -LN2_LO[x.dtype])
 
 
 def _reduced(x, magic):
-    """2^k (times what `magic` says), k, and r_high = x - k LN2_HI."""
+    """2^k (times the scale of `magic`), k, and r_high = x - k LN2_HI."""
     d = x.dtype
     t = fma(x, LOG2_E[d], magic)
     power = _as_real(_bits(t) << MANTISSA_BITS[d])
@@ -108,20 +109,20 @@ def _reduced(x, magic):
 
 
 def _rest(r_high, r_low):
-    """r_low + r^2 q(r), r = r_high + r_low: with r_high, what e^r has above 1."""
+    """r_low + r^2 q(r) with r = r_high + r_low: e^r - 1 - r_high."""
     r = r_high + r_low
     return fma(r * r, horner(EXP_POLYNOMIAL[r.dtype], r), r_low)
 
 
 # ---------------------------------------------------------------------------------------------------------
-# sigmoid and tanh: quotients of pairs. A pair high + low carries a number to about twice the dtype's precision.
+# sigmoid and tanh: quotients of pairs. A pair high + low holds a number to about twice the dtype's precision.
 
 
 def sigmoid(x):
-    """1 / (1 + e^-x). Any x: 0 at -inf, 1 at inf. NaN stays NaN.
+    """1 / (1 + e^-x) for any x: 0 at -inf, 1 at inf, NaN at NaN.
 
-    s = 1 / (1 + E) with E = e^|x| = 2^k (1 + p); then sigmoid is s for x < 0, and 1 - s otherwise. Everything up to s
-    is SCALE_DOWN times as large, as E may overflow.
+    With E = e^|x| = 2^k (1 + p) and s = 1 / (1 + E), the result is s for x < 0, else 1 - s. Everything up to s is
+    SCALE_DOWN times as large, since E may overflow.
     """
     d = x.dtype
     one = SCALE_DOWN[d]
@@ -140,9 +141,9 @@ def sigmoid(x):
 
 
 def tanh(x):
-    """tanh(x) = n / (2 + n) with n = e^2|x| - 1, and the sign of x. Any x; tanh(-0) = -0. NaN stays NaN.
+    """tanh(x) = n / (2 + n) with n = e^2|x| - 1 and the sign of x, for any x: tanh(-0) = -0, NaN at NaN.
 
-    n is a pair, so that its own rounding does not count.
+    n is a pair of numbers, so that its own rounding does not count.
     """
     d = x.dtype
     one, two = d.type(1), d.type(2)
@@ -165,11 +166,11 @@ def _reciprocal_error(y, high, low):
 
 
 # ---------------------------------------------------------------------------------------------------------
-# The standard normal distribution: Phi its function, phi its density
+# The standard normal distribution: function Phi, density phi
 
 
 def normal_cdf(x):
-    """Phi(x), the chance that a standard normal number is at most x. Any x: 0 at -inf, 1 at inf. NaN stays NaN."""
+    """Phi(x), the probability that a standard normal number is at most x: 0 at -inf, 1 at inf, NaN at NaN."""
     d = x.dtype
     with np.errstate(all="ignore"):
         t = np.abs(x)
@@ -179,12 +180,12 @@ def normal_cdf(x):
 
 
 def normal_tail(t):
-    """Phi(-t) and Phi(-t) - t phi(t), both SCALE_UP times as large, for t from 0 to NORMAL_HIGHEST or NaN.
+    """SCALE_UP times Phi(-t), and SCALE_UP times Phi(-t) - t phi(t), for t from 0 to NORMAL_HIGHEST or NaN.
 
-    Both are e^(-t^2/2) = 2^k (1 + r_high + p_low) times a number: q + q_low = Phi(-t) e^(t^2/2), or this less
-    t / sqrt(2 pi). The square's rounding error goes into r_low, for the exponential would magnify it. q is a quotient
-    n / s whose rounding errors (those of n and s, too) are in q_low, so that the last sum's own rounding is most of
-    what the first result is off.
+    Both are e^(-t^2/2) = 2^k (1 + r_high + p_low) times a number. For the first, the number is q + q_low = Phi(-t)
+    e^(t^2/2); for the second, it is that minus t / sqrt(2 pi). The rounding error of the square goes into r_low, since
+    the exponential would magnify it. q is a quotient n / s. The rounding errors of n, s and q are in q_low, so that the
+    rounding of the last sum is most of the first result's error.
     """
     d = t.dtype
     one = d.type(1)
@@ -214,7 +215,7 @@ def normal_tail(t):
 
 
 def log(x):
-    """The natural logarithm. log(0) = -inf, log(inf) = inf; x < 0 and NaN give NaN. Subnormal x is right, too."""
+    """The natural logarithm: -inf at 0, inf at inf, NaN for x < 0 and NaN. Subnormal x are handled."""
     d = x.dtype
     with np.errstate(all="ignore"):
         small = x < MIN_NORMAL[d]
@@ -226,10 +227,10 @@ def log(x):
 
 
 def log1p(x):
-    """log(1 + x) for x >= 0, or NaN; outside of this domain, anything. log1p(inf) = inf.
+    """log(1 + x) for x >= 0, or NaN; inf at inf. Not defined for x < 0.
 
-    With u = 1 + x rounded, and c what the rounding lost, log(1 + x) = log(u) + c / u, nearly. As u = 2^k (1 + f) and
-    1 / (1 + f) = 1 - 2s + ... with s = f / (2 + f), c / u = 2 c / 2^k (1/2 - s), near enough.
+    Let u = 1 + x, rounded, and c what the rounding lost: log(1 + x) = log(u) + c / u, nearly. Since u = 2^k (1 + f) and
+    1 / (1 + f) = 1 - 2s + ... with s = f / (2 + f), c / u is nearly 2 c / 2^k (1/2 - s).
     """
     d = x.dtype
     one, half = d.type(1), d.type(0.5)
@@ -245,7 +246,7 @@ def log1p(x):
 
 
 def _split(x):
-    """exponent = k + MAGIC_EXPONENT and f, with x = 2^k (1 + f), sqrt(1/2) <= 1 + f < sqrt(2). x: positive, normal."""
+    """k + MAGIC_EXPONENT and f, with x = 2^k (1 + f) and sqrt(1/2) <= 1 + f < sqrt(2). x: positive and normal."""
     d = x.dtype
     bits = _bits(x) + (ONE_BITS[d] - SQRT_HALF_BITS[d])
     exponent = _as_real((bits >> MANTISSA_BITS[d]) | MAGIC_BITS[d])
@@ -254,7 +255,7 @@ def _split(x):
 
 
 def _log_sum(k, f, s, low):
-    """k ln 2 + log(1 + f) + low (which holds k LN2_LO), where log(1 + f) = f - f^2/2 + s (f^2/2 + z q(z)), z = s^2."""
+    """k ln 2 + log(1 + f) + low, with log(1 + f) = f - f^2/2 + s (f^2/2 + z q(z)) and z = s^2; low holds k LN2_LO."""
     d = f.dtype
     z = s * s
     half_square = (f * d.type(0.5)) * f
@@ -263,11 +264,11 @@ def _log_sum(k, f, s, low):
 
 
 # ---------------------------------------------------------------------------------------------------------
-# Small things
+# Helpers
 
 
 def horner(coefficients, x):
-    """The polynomial's value, highest degree first, one fma for each degree."""
+    """The polynomial's value at x; coefficients have the highest degree first, and each degree takes one fma."""
     value = fma(coefficients[0], x, coefficients[1])
     for c in coefficients[2:]:
         value = fma(value, x, c)
@@ -275,8 +276,10 @@ def horner(coefficients, x):
 
 
 def _bits(x):
+    """The bits of x as unsigned integers of its width."""
     return x.view(np.dtype(f"u{x.dtype.itemsize}"))
 
 
 def _as_real(bits):
+    """The numbers with these bits."""
     return bits.view(np.dtype(f"f{bits.dtype.itemsize}"))

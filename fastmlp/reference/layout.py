@@ -1,15 +1,15 @@
-"""How rows lie in a tile: moves numbers, changes none. The fast twin is `fastmlp/kernels/layout.py`."""
+"""The layout of rows in a tile: moves numbers and changes none. The fast twin is `fastmlp/kernels/layout.py`."""
 
 import numpy as np
 
 
 def gather(x, rows):
-    """The chosen rows, feature-major: x (N, K), rows (R,) -> (K, R)."""
+    """Selects rows and transposes them: x (N, K), rows (R,) -> (K, R)."""
     return x[rows].T
 
 
 def copy_rows(x, rows):
-    """The chosen rows, each with a 1 behind it: x (N, K), rows (R,) -> (R, K + 1)."""
+    """Selects rows and appends a 1 to each: x (N, K), rows (R,) -> (R, K + 1)."""
     return np.column_stack([x[rows], np.ones(len(rows), x.dtype)])
 
 
@@ -19,5 +19,5 @@ def transpose(x):
 
 
 def scatter(tile):
-    """A tile's rows, row-major: (K, R) -> (R, K)."""
+    """The rows of a tile, row by row: (K, R) -> (R, K)."""
     return tile.T

@@ -1,10 +1,12 @@
 """Outputs and losses. Imports NumPy only; the fast twin is `fastmlp/kernels/losses.py`.
 
-Each loss takes the logits z (N, J) and the targets y, and gives, a row at a time:
-    dz (N, J), the derivative without the mean's factor (see `reference/train.py`);
-    loss (N,), the row's share of the sum, its terms added in the order of j;
-    right (N,), whether the row's prediction is right.
-A setting of the loss, as `delta`, is a number of the dtype.
+Each loss takes the logits z (N, J) and the targets y, and returns, for each row:
+
+- dz (N, J): the derivative by z, without the mean's factor (see `reference/train.py`),
+- loss (N,): the row's terms, added in the order of j,
+- right (N,): whether the row is predicted right.
+
+A parameter of a loss, such as `delta`, is a number of the dtype.
 """
 
 import numpy as np
@@ -14,7 +16,7 @@ from fastmlp.reference.elementary import exp, log, log1p, sigmoid
 
 
 def softmax(z):
-    """p[n, j] = e^(z[n, j] - m) / s with m the row's largest logit and s the sum over j, j ascending."""
+    """p[n, j] = e^(z[n, j] - m) / s with m the row's largest logit and s the sum over j, j ascending. -> (N, J)."""
     m = _largest(z)
     e = exp(z - m[:, None])
     return e * (1 / _sum_in_order(e))[:, None]
@@ -26,12 +28,15 @@ def sigmoid_output(z):
 
 
 def exponential_output(z):
-    """A mean of counts: e^z."""
+    """The mean of a count: e^z."""
     return exp(z)
 
 
 def softmax_cross_entropy(z, y):
-    """y (N,): labels, whole numbers from 0. loss = log(s) - (z_y - m), which never takes the log of a small p."""
+    """loss = log(s) - (z_label - m), with m and s of `softmax`. y (N,): labels from 0.
+
+    No logarithm of a small probability is taken.
+    """
     m = _largest(z)
     e = exp(z - m[:, None])
     s = _sum_in_order(e)
@@ -43,16 +48,19 @@ def softmax_cross_entropy(z, y):
 
 
 def softmax_bounded_cross_entropy(z, y, least):
-    """`softmax_cross_entropy`, with the loss that a label's probability between least and 1 - least would have."""
+    """`softmax_cross_entropy`, with the loss clipped to [least, -log(least)]; dz is unchanged.
+
+    So the label's probability counts as at least `least` and at most 1 - `least`.
+    """
     dz, loss, right = softmax_cross_entropy(z, y)
     return dz, _held(loss, least), right
 
 
 def softmax_smooth_cross_entropy(z, y, smoothing):
-    """y (N,): labels, each of which gives the share `smoothing` of its 1 to all J classes alike.
+    """Cross-entropy with the target on + off at the label and off elsewhere: off = smoothing / J, on = 1 - smoothing.
 
-    The target is on + off at the label and off elsewhere, with off = smoothing / J and on = 1 - smoothing. The loss is
-    log(s) - (off sum_j (z_j - m) + on (z_y - m)).
+    loss = log(s) - (off sum over j of (z_j - m) + on (z_label - m)). y (N,): labels from 0. Szegedy et al., "Rethinking
+    the Inception architecture for computer vision", CVPR 2016.
     """
     m = _largest(z)
     e = exp(z - m[:, None])
@@ -66,7 +74,7 @@ def softmax_smooth_cross_entropy(z, y, smoothing):
 
 
 def sigmoid_binary_cross_entropy(z, y):
-    """y (N, J) in [0, 1]. A term is max(z, 0) - z y + log(1 + e^-|z|)."""
+    """Each term is max(z, 0) - z y + log(1 + e^-|z|). y (N, J), in [0, 1]."""
     dz = sigmoid(z) - y
     positive = np.where(z > 0, z, z.dtype.type(0))
     loss = _sum_in_order(fma(-z, y, positive) + log1p(exp(-np.abs(z))))
@@ -74,27 +82,27 @@ def sigmoid_binary_cross_entropy(z, y):
 
 
 def sigmoid_bounded_binary_cross_entropy(z, y, least):
-    """`sigmoid_binary_cross_entropy`, each of whose terms is held between least and -log(least)."""
+    """`sigmoid_binary_cross_entropy`, with each term clipped to [least, -log(least)]; dz is unchanged."""
     dz, _, right = sigmoid_binary_cross_entropy(z, y)
     terms = [sigmoid_binary_cross_entropy(z[:, j : j + 1], y[:, j : j + 1])[1] for j in range(z.shape[1])]
     return dz, _sum_in_order(_held(np.column_stack(terms), least)), right
 
 
 def sigmoid_squared_error(z, y):
-    """y (N, J). With p = sigmoid(z), a term is (p - y)^2; dz leaves out its factor 2."""
+    """Each term is (p - y)^2 with p = sigmoid(z); dz leaves out the factor 2. y (N, J)."""
     p = sigmoid(z)
     error = p - y
     return error * (p * (1 - p)), _sum_of_squares(error), _sides_agree(z, y)
 
 
 def identity_squared_error(z, y):
-    """y (N, J). A term is (z - y)^2; dz leaves out its factor 2. No row counts as right."""
+    """Each term is (z - y)^2; dz leaves out the factor 2. y (N, J). No row counts as right."""
     error = z - y
     return error, _sum_of_squares(error), np.zeros(len(z), bool)
 
 
 def identity_absolute_error(z, y):
-    """y (N, J). A term is |z - y|; its slope is 1 or -1, and 0 where z = y. No row counts as right."""
+    """Each term is |z - y|; its derivative is 1 or -1, and 0 where z = y. y (N, J). No row counts as right."""
     error = z - y
     one = z.dtype.type(1)
     dz = np.where(error > 0, one, np.where(error < 0, -one, error))
@@ -102,9 +110,10 @@ def identity_absolute_error(z, y):
 
 
 def identity_huber(z, y, delta):
-    """y (N, J). With c the error held between -delta and delta, a term is c (error - c / 2). No row counts as right.
+    """Each term is c (e - c / 2) with e = z - y and c = e clipped to [-delta, delta]. y (N, J). No row counts as right.
 
-    That is half the error's square up to delta, and from there on a straight line.
+    That is e^2 / 2 up to delta, and linear from there on. Huber, "Robust estimation of a location parameter", Annals of
+    Mathematical Statistics 35(1), 1964.
     """
     error = z - y
     c = np.where(error > delta, delta, np.where(error < -delta, -delta, error))
@@ -116,9 +125,10 @@ def identity_huber(z, y, delta):
 
 
 def identity_quantile(z, y, q):
-    """y (N, J). A term is (1 - q) error where that is above 0, else -q error. No row counts as right.
+    """Each term is (1 - q) e where e = z - y is above 0, else -q e. y (N, J). No row counts as right.
 
-    Its mean is least where z is the q-quantile of y: an error below costs q, one above 1 - q.
+    The mean is least where z is the q-quantile of y. Koenker and Bassett, "Regression quantiles", Econometrica 46(1),
+    1978.
     """
     error = z - y
     dz = np.where(error > 0, z.dtype.type(1) - q, np.where(error < 0, -q, error))
@@ -126,24 +136,28 @@ def identity_quantile(z, y, q):
 
 
 def exponential_poisson(z, y):
-    """y (N, J), 0 or more. A term is e^z - y z: -log of the chance of y where e^z is expected, but for log(y!)."""
+    """Each term is e^z - y z. y (N, J), 0 or more. No row counts as right.
+
+    That is -log of the Poisson probability of y with mean e^z, without the constant log(y!).
+    """
     mean = exp(z)
     return mean - y, _sum_in_order(fma(-y, z, mean)), np.zeros(len(z), bool)
 
 
 def weigh(dz, loss, weights):
-    """dz (N, J) and loss (N,) times their rows' weights (N,); +0 where that is 0, of whatever else."""
+    """Multiplies dz (N, J) and loss (N,) by rows' weights (N,). A weight of 0 gives +0, even of NaN or infinity."""
     ignored, zero = weights == 0, dz.dtype.type(0)
     return np.where(ignored[:, None], zero, dz * weights[:, None]), np.where(ignored, zero, loss * weights)
 
 
 def _held(loss, least):
-    """Held between least, which -log(1 - least) rounds to where it is small, and -log(least)."""
+    """Clips losses to [least, -log(least)]; for a small `least`, -log(1 - least) rounds to `least`."""
     most = -log(np.array([least]))[0]
     return np.where(loss > most, most, np.where(loss < least, least, loss))
 
 
 def _largest(z):
+    """The largest logit of each row, z (N, J) -> (N,)."""
     m = z[:, 0]
     for j in range(1, z.shape[1]):
         m = np.where(z[:, j] > m, z[:, j], m)
@@ -151,6 +165,7 @@ def _largest(z):
 
 
 def first_largest(z):
+    """The index of each row's first largest logit, z (N, J) -> (N,), in z's dtype."""
     m, label = z[:, 0], np.zeros(len(z), z.dtype)
     for j in range(1, z.shape[1]):
         label = np.where(z[:, j] > m, z.dtype.type(j), label)
@@ -159,6 +174,7 @@ def first_largest(z):
 
 
 def _sum_in_order(terms):
+    """The sum over j of terms (N, J), j ascending. -> (N,)."""
     total = terms[:, 0]
     for j in range(1, terms.shape[1]):
         total = total + terms[:, j]
@@ -166,6 +182,7 @@ def _sum_in_order(terms):
 
 
 def _sum_of_squares(error):
+    """The sum over j of error^2, (N, J) -> (N,): the first square is rounded, the others are added by fma."""
     total = error[:, 0] * error[:, 0]
     for j in range(1, error.shape[1]):
         total = fma(error[:, j], error[:, j], total)
@@ -173,5 +190,5 @@ def _sum_of_squares(error):
 
 
 def _sides_agree(z, y):
-    """A row is right where every output is on its target's side of one half."""
+    """Whether each output of a row is on its target's side of 1/2. z, y (N, J) -> (N,)."""
     return ((z > 0) == (y > 0.5)).all(axis=1)

@@ -1,8 +1,14 @@
 """Updates of the flat parameter vector. Imports NumPy only; the fast twin is `fastmlp/kernels/optimizers.py`.
 
-Each takes p and total (P,), the scale that makes of total the gradient g = scale total, its state's vectors (P,), the
-numbers of this update and then those of all updates, every one of p's dtype; and gives p and the state's vectors.
-Formulas are rounded in the order that they are written here; fma(a, b, c) is a b + c, rounded once.
+Every update function takes
+
+- p and total (P,): the parameters, and the sum of the gradient over the batch's rows,
+- scale: g = scale total is the gradient,
+- the state's vectors (P,), if there are any,
+- the numbers of this update, then those that all updates share; each has p's dtype,
+
+and returns p and the state's vectors. Formulas are rounded in the order in which they are written here; fma(a, b, c) is
+a b + c, rounded once. `fastmlp/optimizers.py` names the sources.
 """
 
 import numpy as np
@@ -11,10 +17,7 @@ from fastmlp.reference.arithmetic import fma
 
 
 def gradient_descent(p, total, scale, learning_rate):
-    """p - learning_rate g, by one fma, with g = scale total: the sum over rows made a mean.
-
-    p, total: (P,). scale, learning_rate: numbers of p's dtype.
-    """
+    """p = p - learning_rate g, by one fma."""
     return fma(-learning_rate, scale * total, p)
 
 
@@ -33,7 +36,7 @@ def nesterov(p, total, scale, v, learning_rate, momentum):
 
 
 def classical_momentum(p, total, scale, v, learning_rate, momentum):
-    """v = momentum v - learning_rate g; p = p + v: the rate is in the velocity, where a later rate leaves it alone."""
+    """v = momentum v - learning_rate g; p = p + v. A later rate does not rescale the velocity."""
     g = scale * total
     v = fma(momentum, v, -(learning_rate * g))
     return p + v, v
@@ -50,7 +53,7 @@ def classical_nesterov(p, total, scale, v, learning_rate, momentum):
 def adam(p, total, scale, m, v, step_size, correction, decay, beta_1, rest_1, beta_2, rest_2, epsilon):
     """m = beta_1 m + rest_1 g; v = beta_2 v + rest_2 g^2; p = decay p - step_size m / (correction sqrt(v) + epsilon).
 
-    rest_i is 1 - beta_i. step_size, correction and decay are those of `adam_steps`; decay is 1 without weight decay.
+    rest_i is 1 - beta_i. `adam_steps` makes step_size, correction and decay. decay is 1 without weight decay.
     """
     g = scale * total
     m = fma(beta_1, m, rest_1 * g)
@@ -73,11 +76,23 @@ def adagrad(p, total, scale, s, learning_rate, epsilon):
 
 
 def adam_steps(rates, powers, beta_1, beta_2, weight_decay):
-    """What `adam` takes at T successive updates of these learning rates (T,), in float64; it has no fast twin.
+    """The numbers that `adam` takes at T successive updates, in float64. It has no fast twin.
 
-    powers (2,): beta_1^t and beta_2^t before the first of them, 1 and 1 at the very first; each next power is the
-    last one times beta. -> steps (T, 3): step_size = rate / (1 - beta_1^t), correction = 1 / sqrt(1 - beta_2^t),
-    decay = 1 - rate weight_decay; powers (T, 2), those after each update.
+    Parameters
+    ----------
+    rates : ndarray of shape (T,)
+        The learning rates.
+    powers : ndarray of shape (2,)
+        beta_1^t and beta_2^t before the first of these updates; (1, 1) at the start.
+    beta_1, beta_2, weight_decay : float
+        The optimizer's.
+
+    Returns
+    -------
+    steps : ndarray of shape (T, 3)
+        step_size = rate / (1 - beta_1^t), correction = 1 / sqrt(1 - beta_2^t), decay = 1 - rate weight_decay.
+    powers : ndarray of shape (T, 2)
+        The powers after each update: each is the last one times beta.
     """
     factors = np.empty((len(rates) + 1, 2))
     factors[0], factors[1:] = powers, (beta_1, beta_2)
@@ -88,10 +103,17 @@ def adam_steps(rates, powers, beta_1, beta_2, weight_decay):
 
 
 def plain_adam_steps(rates, powers, beta_1, beta_2):
-    """As `adam_steps`, with the corrections in the step alone, so that epsilon is not divided by the second of them.
+    """As `adam_steps`, with both corrections in the step size, so that epsilon is not divided by the second one.
 
-    -> steps (T, 3): step_size = rate sqrt(1 - beta_2^t) / (1 - beta_1^t), 1 and 1; powers (T, 2). Kingma and Ba give
-    both orders, and call this one's epsilon epsilon-hat.
+    Kingma and Ba, "Adam: a method for stochastic optimization", ICLR 2015, section 2, have both orders; they call this
+    one's epsilon "epsilon-hat".
+
+    Returns
+    -------
+    steps : ndarray of shape (T, 3)
+        step_size = rate sqrt(1 - beta_2^t) / (1 - beta_1^t), 1 and 1.
+    powers : ndarray of shape (T, 2)
+        The powers after each update.
     """
     _steps, powers = adam_steps(rates, powers, beta_1, beta_2, 0.0)
     step_size = rates * np.sqrt(1 - powers[:, 1]) / (1 - powers[:, 0])

@@ -1,7 +1,7 @@
 """Random numbers that depend on (seed, stream, epoch, index) alone. Imports NumPy only.
 
-The fast twin is `fastmlp/kernels/random.py`. The generator is Philox 4x32 with 10 rounds (Salmon, Moraes, Dror and
-Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011): a block cipher of a counter, integers only.
+The fast twin is `fastmlp/kernels/random.py`. The generator is Philox 4x32 with 10 rounds, a block cipher applied to a
+counter, in integer arithmetic: Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011.
 """
 
 import numpy as np
@@ -10,7 +10,7 @@ from fastmlp.reference.arithmetic import fma
 from fastmlp.reference.constants import Constant, Polynomial
 from fastmlp.reference.elementary import horner, log
 
-WEIGHTS, SHUFFLE, DROPOUT = 0, 1, 2  # streams; hidden layer l (from 0) drops by stream DROPOUT + l
+WEIGHTS, SHUFFLE, DROPOUT = 0, 1, 2  # streams; dropout of hidden layer l (from 0) uses stream DROPOUT + l
 
 _LOW = np.uint64(0xFFFFFFFF)
 _32 = np.uint64(32)
@@ -19,7 +19,7 @@ _WEYL = np.uint64(0x9E3779B9), np.uint64(0xBB67AE85)
 
 
 def philox(counter, key):
-    """Ten rounds on counters (4, N) with a key (2,), uint64 that hold 32 bits each. -> (4, N)."""
+    """Ten rounds of Philox on counters (4, N) with a key (2,): uint64 arrays that hold 32-bit words. -> (4, N)."""
     c0, c1, c2, c3 = counter
     k0, k1 = key
     for _ in range(10):
@@ -30,9 +30,10 @@ def philox(counter, key):
 
 
 def words(seed, stream, epoch, count):
-    """The first `count` words of 64 random bits of (seed, stream, epoch). -> (count,) uint64.
+    """The first `count` 64-bit words of (seed, stream, epoch). -> (count,) uint64.
 
-    Word i is half i % 2 of block i // 2, low 32 bits first; the block's counter is (block, block >> 32, epoch, stream).
+    Word i is half i % 2 of block i // 2, the low 32 bits first. The block's counter is (block, block >> 32, epoch,
+    stream).
     """
     block = np.arange((count + 1) // 2, dtype=np.uint64)
     counter = [block & _LOW, block >> _32, np.full_like(block, epoch), np.full_like(block, stream)]
@@ -42,20 +43,23 @@ def words(seed, stream, epoch, count):
 
 
 def uniform(seed, stream, epoch, count):
-    """Numbers in the open interval (0, 1), symmetric about 1/2: (the top 52 bits + 1/2) / 2^52. -> float64."""
+    """Uniform numbers in the open interval (0, 1): (the top 52 bits of a word + 1/2) / 2^52. -> (count,) float64.
+
+    They are symmetric about 1/2.
+    """
     return ((words(seed, stream, epoch, count) >> np.uint64(12)).astype(np.float64) + 0.5) * 2.0**-52
 
 
 def normal(seed, stream, epoch, count):
-    """Standard normal numbers: the inverse of their distribution function at `uniform`. -> float64."""
+    """Standard normal numbers: `normal_quantile` of `uniform`. -> (count,) float64."""
     return normal_quantile(uniform(seed, stream, epoch, count))
 
 
 def normal_quantile(p):
-    """x such that a standard normal number is below x with probability p, 0 < p < 1, float64.
+    """The inverse of the standard normal distribution function: x with Phi(x) = p. p (N,) float64, 0 < p < 1 -> (N,).
 
-    Wichura, "Algorithm AS 241: the percentage points of the normal distribution", Applied Statistics 37(3), 1988
-    (PPND16): a ratio of polynomials in q = p - 1/2 for the middle, in sqrt(-log(tail)) for either tail.
+    A ratio of polynomials: in q = p - 1/2 for the middle, in sqrt(-log(tail)) for the tails. Wichura, "Algorithm AS
+    241: the percentage points of the normal distribution", Applied Statistics 37(3), 1988 (PPND16).
     """
     d = p.dtype
     q = p - 0.5
@@ -67,14 +71,17 @@ def normal_quantile(p):
 
 
 def _ratio(r, above, below):
+    """The quotient of two polynomials at r."""
     return horner(above[r.dtype], r) / horner(below[r.dtype], r)
 
 
 def _double(value):
+    """A constant that is used in float64."""
     return Constant(np.float32(value), np.float64(value))
 
 
 def _doubles(*coefficients):
+    """A polynomial that is used in float64."""
     return Polynomial((), tuple(np.float64(c) for c in coefficients))
 
 
@@ -83,7 +90,7 @@ MIDDLE_CENTRE = _double(0.180625)
 NEAR_CENTRE = _double(1.6)
 FAR_CENTRE = _double(5.0)
 
-# Above and below the line, the highest degree first.
+# (numerator, denominator), the highest degree first
 MIDDLE = (
     _doubles(
         2509.0809287301227, 33430.57558358813, 67265.7709270087, 45921.95393154987,
@@ -117,14 +124,15 @@ FAR_TAIL = (
 
 
 def permutation(seed, epoch, count):
-    """A shuffled order of `count` rows: Fisher and Yates, from the last place down to place 1. -> (count,) int64.
+    """A shuffled order of `count` rows. -> (count,) int64.
 
-    Place i swaps with place j = floor(u (i + 1) / 2^64), u being word i of the stream; count < 2^32.
+    Fisher and Yates' shuffle, from the last place down to place 1: place i is swapped with place j = floor(u (i + 1) /
+    2^64), where u is word i of the stream. count < 2^32.
     """
     order = np.arange(count)
     u = words(seed, SHUFFLE, epoch, count)
     places = np.arange(1, count + 1, dtype=np.uint64)  # i + 1
-    # the high half of u (i + 1), by halves of u, since NumPy has no 128-bit product
+    # the high half of u (i + 1), from u's two halves, since NumPy has no 128-bit product
     chosen = ((u >> _32) * places + (((u & _LOW) * places) >> _32)) >> _32
     for i in range(count - 1, 0, -1):
         j = chosen[i]
@@ -133,10 +141,28 @@ def permutation(seed, epoch, count):
 
 
 def dropout_factors(seed, stream, epoch, places, units, threshold, kept):
-    """What dropout multiplies a layer's activations by: 0, or `kept` (a number of the dtype). -> (N, units).
+    """The factors of a layer's activations under dropout: 0, or 1 / (1 - rate).
 
-    places (N,): the rows' places in the epoch's order, from 0. Unit j of the row at place n has word j % 4 (32 bits) of
-    block n ceil(units / 4) + j // 4, and is kept where this word is not below `threshold`.
+    Unit j of the row at place n has the 32-bit word j % 4 of block n ceil(units / 4) + j // 4. It is kept if this word
+    is not below `threshold`. Srivastava, Hinton, Krizhevsky, Sutskever and Salakhutdinov, "Dropout: a simple way to
+    prevent neural networks from overfitting", Journal of Machine Learning Research 15, 2014.
+
+    Parameters
+    ----------
+    seed, stream, epoch : int
+        They choose the words.
+    places : array of shape (N,)
+        The rows' places in the epoch's order, from 0.
+    units : int
+        The layer's number of units.
+    threshold : int
+        rate 2^32, rounded down.
+    kept : numpy.floating
+        The factor of a unit that is kept, in the network's dtype.
+
+    Returns
+    -------
+    ndarray of shape (N, units), `kept`'s dtype
     """
     blocks = (units + 3) // 4
     block = (np.asarray(places, np.uint64)[:, None] * np.uint64(blocks) + np.arange(blocks, dtype=np.uint64)).ravel()
@@ -147,15 +173,26 @@ def dropout_factors(seed, stream, epoch, places, units, threshold, kept):
 
 
 def dropout_numbers(rate):
-    """(threshold, kept) for a dropout rate: rate 2^32 rounded down, and 1 / (1 - rate) in float64."""
+    """The threshold and the factor for a dropout rate: rate 2^32, rounded down, and 1 / (1 - rate) in float64."""
     return int(rate * 2.0**32), np.float64(1) / (np.float64(1) - np.float64(rate))
 
 
 def initial_weights(seed, layer, fan_in, fan_out, init):
-    """w (fan_in, fan_out) in float64. init: a name, or the standard deviation of normal weights.
+    """The initial weights w (fan_in, fan_out) of a layer, float64.
 
-    normal: deviation sqrt(2 / fan), uniform: limit sqrt(6 / fan); fan = fan_in (he_, He et al. 2015) or
-    fan_in + fan_out (glorot_, Glorot and Bengio 2010).
+    normal: mean 0, standard deviation sqrt(2 / fan). uniform: between -limit and limit = sqrt(6 / fan). fan is fan_in
+    for he_ (He, Zhang, Ren and Sun, "Delving deep into rectifiers", ICCV 2015) and fan_in + fan_out for glorot_ (Glorot
+    and Bengio, "Understanding the difficulty of training deep feedforward neural networks", AISTATS 2010).
+
+    Parameters
+    ----------
+    seed : int
+    layer : int
+        The layer's number, from 0.
+    fan_in, fan_out : int
+        The numbers of inputs and outputs.
+    init : str or float
+        "he_normal", "he_uniform", "glorot_normal" or "glorot_uniform", or the standard deviation of normal weights.
     """
     count = fan_in * fan_out
     if isinstance(init, str) and init.endswith("_uniform"):

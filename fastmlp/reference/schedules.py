@@ -1,16 +1,17 @@
-"""Learning rates as functions of time, in float64. These functions ARE the definition of their bits.
+"""Learning rates as functions of time, in float64. These functions define the bits of the rates.
 
-Imports NumPy only. Both backends call this file; there is no fast twin. t (T,) is the time in epochs since a schedule
-began, 0 or more, with fractions; every other argument is a number. Only + - * /, floor, comparison and selection, and
-`elementary.exp` and `elementary.log`. No fma: it is slow in NumPy, and nothing here needs it.
+Imports NumPy only. Both backends call this file; there is no fast twin. t (T,) is the time in epochs since the schedule
+began: 0 or more, with fractions. All other arguments are numbers. The functions use + - * /, floor, comparison,
+selection, `elementary.exp` and `elementary.log`. They use no fma, which is slow in NumPy and not needed here.
 """
 
 import numpy as np
 
 from fastmlp.reference.elementary import exp, log
 
-# (1 - cos(pi g)) / 2 = sum of (-1)^(k+1) pi^(2k) / (2 (2k)!) z^k, z = g^2, k = 1, 2, ...: Taylor's series, from k = 11
-# down to 1, where 2 is taken off: 2 z is added apart. What is left out is below 1e-19, z being 1/4 at most.
+# The Taylor series (1 - cos(pi g)) / 2 = sum over k = 1, 2, ... of (-1)^(k+1) pi^(2k) / (2 (2k)!) z^k, z = g^2 <= 1/4:
+# the coefficients from k = 11 down to k = 1. The last one is reduced by 2, since 2 z is added separately. The terms
+# that are left out are below 1e-19.
 SERIES = (
     3.850353565300677e-11,
     -1.8023653987312506e-09,
@@ -24,7 +25,7 @@ SERIES = (
     -2.0293560632083842,
     0.46740110027233966,
 )
-TOP_BITS = np.uint64(0xFFFFFFFFF8000000)  # of the 53 bits of a float64 it keeps 26, whose square is exact
+TOP_BITS = np.uint64(0xFFFFFFFFF8000000)  # keeps 26 of a float64's 53 bits, whose square is exact
 
 
 def step(t, learning_rate, every, factor):
@@ -43,12 +44,12 @@ def inverse_scaling(t, learning_rate, exponent):
 
 
 def cosine(t, learning_rate, epochs, floor):
-    """From learning_rate at 0 to floor at `epochs`, where it stays: half a wave."""
+    """Half a cosine from learning_rate at t = 0 to floor at t = epochs, and floor from there on."""
     return blend(learning_rate, floor, half_cosine(np.minimum(t, epochs) / epochs))
 
 
 def one_cycle(t, peak, epochs, warm_up, start_factor, end_factor):
-    """Half a wave from `start` up to peak at t = `top`, and one down to `end` at t = epochs, where it stays.
+    """Half a cosine from `start` up to peak at t = top, another one down to `end` at t = epochs, then `end`.
 
     start = peak * start_factor, end = start * end_factor, top = warm_up * epochs.
     """
@@ -56,28 +57,28 @@ def one_cycle(t, peak, epochs, warm_up, start_factor, end_factor):
     end = start * end_factor
     top = warm_up * epochs
     rises = t < top
-    with np.errstate(all="ignore"):  # of quotients that are not selected
+    with np.errstate(all="ignore"):  # in quotients that are not selected
         f = np.where(rises, t / top, np.where(t < epochs, (t - top) / (epochs - top), 1.0))
     h = half_cosine(f)
     return np.where(rises, blend(start, peak, h), blend(peak, end, h))
 
 
 def warm_up(t, epochs, start, learning_rate):
-    """The straight line from start * learning_rate at 0 to learning_rate at `epochs`, for t from 0 to there."""
+    """The straight line from start * learning_rate at t = 0 to learning_rate at t = epochs, for t in between."""
     return blend(learning_rate, start * learning_rate, t / epochs)
 
 
 # ---------------------------------------------------------------------------------------------------------
-# What they are made of
+# Building blocks
 
 
 def blend(a, b, h):
-    """a * h + b * (1 - h): exactly a where h is 1, and b where it is 0."""
+    """a * h + b * (1 - h): exactly a for h = 1, and exactly b for h = 0."""
     return a * h + b * (1.0 - h)
 
 
 def power(base, exponent):
-    """base^exponent, base > 0, exponent >= 0, broadcast: by squaring where the exponent is whole, else by logarithm."""
+    """base^exponent for base > 0, exponent >= 0, broadcast: by squaring for integer exponents, else by exp and log."""
     base, exponent = np.broadcast_arrays(base, exponent)
     whole = exponent == np.floor(exponent)
     with np.errstate(all="ignore"):
@@ -86,7 +87,7 @@ def power(base, exponent):
 
 
 def _whole_power(base, n):
-    """base^n, n >= 0 whole: from 1, times base^(2^i) for every bit of n that is set, the lowest first."""
+    """base^n for integers n >= 0: from 1, times base^(2^i) for each bit i of n that is set, the lowest first."""
     result = np.ones(base.shape)
     while n.any():
         half = np.floor(n / 2)
@@ -97,10 +98,11 @@ def _whole_power(base, n):
 
 
 def half_cosine(f):
-    """(1 + cos(pi f)) / 2 for f from 0 to 1: exactly 1 at 0, 1/2 at 1/2, 0 at 1, and within 1 ulp anywhere.
+    """(1 + cos(pi f)) / 2 for f from 0 to 1: exactly 1, 1/2 and 0 at 0, 1/2 and 1, and within 1 ulp elsewhere.
 
-    With g = min(f, 1 - f), which is exact, and s = (1 - cos(pi g)) / 2, it is 1 - s up to f = 1/2, and s from there.
-    s = 2 z + z q(z), z = g^2 = square + rest: the square of g's first 26 bits is exact, and what is added to it small.
+    Let g = min(f, 1 - f), which is exact, and s = (1 - cos(pi g)) / 2. The result is 1 - s up to f = 1/2, and s from
+    there on. s = 2 z + z q(z) with z = g^2 = square + rest. square is the square of g's first 26 bits, which is exact;
+    what is added to it is small.
     """
     late = f > 0.5
     g = np.where(late, 1.0 - f, f)

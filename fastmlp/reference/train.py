@@ -1,6 +1,7 @@
-"""Forward pass, gradient and training loop. Imports NumPy and the spec only.
+"""Forward pass, gradient and training loop. Imports NumPy and the reference only.
 
-The fast twin is `fastmlp/kernels/train.py`. Rows lie in x (N, K); parameters in one flat vector (see `Spec.views`).
+The fast twin is `fastmlp/kernels/train.py`. x (N, K) are rows; parameters (P,) are one flat vector (see `Spec.views`).
+y are the targets as the loss takes them: labels (N,) for softmax, else (N, J).
 """
 
 from dataclasses import dataclass
@@ -14,17 +15,17 @@ from fastmlp.reference.dense import dense_backward_input, dense_backward_weights
 
 @dataclass(frozen=True)
 class Sums:
-    """What a batch's rows add up to: the loss, its gradient (P,), the rows' weights, and how many rows are right."""
+    """The sums over a batch's rows: loss, gradient (P,), the rows' weights, and the number of rows predicted right."""
 
     loss: np.floating
     gradient: np.ndarray
-    weight: np.floating | None  # None: no row is weighed
+    weight: np.floating | None  # None if rows have no weights
     right: int
 
 
 @dataclass(frozen=True)
 class Record:
-    """What is known of an epoch: its loss, the share of right rows, and the parameters that it began with."""
+    """What is known of an epoch: its loss, the fraction of rows predicted right, and the parameters before it."""
 
     epoch: int
     loss: np.floating
@@ -33,10 +34,23 @@ class Record:
 
 
 def forward(spec, parameters, x, factors=None):
-    """The activations of every layer, x first, the last being the logits; and what their deltas are multiplied by.
+    """Computes the activations of all layers.
 
-    The latter are slopes, for activations that have them; dropout's factors (a list, one for each hidden layer, None
-    where nothing is dropped); or their product; else None.
+    Parameters
+    ----------
+    spec : Spec
+    parameters : ndarray of shape (P,)
+    x : ndarray of shape (N, K)
+    factors : list of ndarray or None
+        Dropout's factors (N, units) for each hidden layer; an entry is None if the layer drops nothing.
+
+    Returns
+    -------
+    values : list of ndarray
+        x, the activations of each hidden layer, and the logits.
+    slopes : list of ndarray or None
+        What da is multiplied by in the backward pass: slopes, for activations that have them; dropout's factors; or
+        their product. None where there is neither.
     """
     values, slopes = [x], [None]
     dropped = [*(factors or [None] * len(spec.hidden)), None]
@@ -55,7 +69,7 @@ def forward(spec, parameters, x, factors=None):
 
 
 def logits(spec, parameters, x):
-    """The last layer's sums, before softmax, sigmoid or e^z. -> (N, J)."""
+    """The last layer's sums, before the output function. -> (N, J)."""
     return forward(spec, parameters, x)[0][-1]
 
 
@@ -66,7 +80,7 @@ def outputs(spec, parameters, x):
 
 
 def loss_rows(spec, z, y, bound=None):
-    """dz (N, J), loss (N,) and right (N,) of the spec's loss, at logits z; bound: as for `train`."""
+    """dz (N, J), loss (N,) and right (N,) of the spec's loss at the logits z (N, J). bound: see `train`."""
     if bound is not None:
         return getattr(losses, f"{spec.output}_bounded_{spec.loss}")(z, y, z.dtype.type(bound))
     loss = getattr(losses, spec.loss_kernel)
@@ -74,7 +88,23 @@ def loss_rows(spec, z, y, bound=None):
 
 
 def loss_and_gradient(spec, parameters, x, y, weights=None, factors=None, bound=None):
-    """The Sums over the rows of a batch: weights (N,) or None; factors: dropout's, as for `forward`."""
+    """Computes the Sums over a batch: forward pass, loss, backward pass.
+
+    Parameters
+    ----------
+    spec, parameters, x, y
+        As in the module docstring.
+    weights : ndarray of shape (N,) or None
+        The rows' weights.
+    factors : list of ndarray or None
+        Dropout's factors, see `forward`.
+    bound : float or None
+        See `train`.
+
+    Returns
+    -------
+    Sums
+    """
     values, slopes = forward(spec, parameters, x, factors)
     dz, loss, right = loss_rows(spec, values[-1], y, bound)
     if weights is not None:
@@ -96,10 +126,29 @@ def loss_and_gradient(spec, parameters, x, y, weights=None, factors=None, bound=
 
 
 def prepare(spec, parameters, total, scale, *, l2=0, l1=0, of_sum=False, clip_value=None, clip_norm=None):
-    """The gradient of a batch's mean loss and penalties, from the sum over its rows; clipped.
+    """Computes the gradient for an update from the sum over a batch's rows: scaled, penalised, clipped.
 
-    The penalty is l2 / 2 times the weights' squares and l1 times their sizes; biases have none. It is added to the mean
-    loss; or, of_sum, to the sum, and so divided with it.
+    Parameters
+    ----------
+    spec : Spec
+    parameters : ndarray of shape (P,)
+    total : ndarray of shape (P,)
+        The sum over the batch's rows.
+    scale : number of the dtype
+        Turns `total` into the gradient of the mean loss.
+    l2, l1 : number of the dtype
+        The penalty is l2 / 2 times the sum of the weights' squares, and l1 times that of their absolute values. Biases
+        are not penalised.
+    of_sum : bool
+        Whether the penalty is added to the sum, and so scaled with it, not to the mean.
+    clip_value : number of the dtype or None
+        The largest absolute value of a component.
+    clip_norm : number of the dtype or None
+        The largest norm.
+
+    Returns
+    -------
+    ndarray of shape (P,)
     """
     g = total.copy() if of_sum else gradients.scaled(total, scale)
     if l2 or l1:
@@ -115,16 +164,16 @@ def prepare(spec, parameters, total, scale, *, l2=0, l1=0, of_sum=False, clip_va
 
 
 def evaluate(spec, parameters, x, y):
-    """The mean loss and the share of right rows."""
+    """The mean loss, and the fraction of rows predicted right."""
     _, loss, right = loss_rows(spec, logits(spec, parameters, x), y)
     return row_sum(loss) / _terms(spec, len(x)), int(right.sum()) / len(x)
 
 
 def batch_loss(spec, parameters, sums, rows, share, half_l2):
-    """What a batch of so many rows adds to the sum of an epoch's objective: its rows times its own objective.
+    """What a batch adds to the sum of an epoch's objective: the number of its rows times its own objective.
 
-    That is share times its rows' loss, and half_l2 times the weights' squares, layer by layer; with weights of rows,
-    that by their sum, times the rows: 0 where their sum is.
+    That is share * (the rows' loss) + half_l2 * (the sum of the weights' squares, layer by layer). If rows have
+    weights, it is divided by their sum and multiplied by the number of rows; it is 0 where their sum is 0.
     """
     loss = share * sums.loss
     if half_l2:
@@ -141,18 +190,43 @@ def train(
     spec, parameters, state, x, y, weights=None, *, epochs, batch_size, order, factors, update,
     share=None, bound=None, half_l2=0,
 ):  # fmt: skip
-    """Trains parameters (P,) and the optimizer's state (a list of vectors) in place; yields a Record each epoch.
+    """Trains parameters and the optimizer's state in place; yields a Record for each epoch.
 
-    epochs: their numbers. order(epoch) gives the order of the rows in that epoch, which is cut into batches of
-    batch_size, the last one perhaps shorter. factors(epoch, places) gives dropout's factors for the rows at these
-    places of the order. update(parameters, state, total, scale, epoch, batch) gives the new parameters and state;
-    `scale` makes `total`, the sum over the batch's rows, the gradient of its mean loss.
+    With one batch in an epoch, the Record comes before the update, so that a caller who stops there keeps the
+    parameters that were measured. With more, it comes at the epoch's end.
 
-    An epoch's loss is the sum over its batches, in their order, divided by the number of terms. With a share (see
-    `batch_loss`), the gradient's mean is over the rows alone, without the factor 2 of squares; and an epoch's loss is
-    the sum of its `batch_loss`, divided by the rows. bound: the least probability that a loss is made of, and the
-    largest but for it; None: any. With one batch an epoch, the Record comes before the update, so that a caller who
-    stops there keeps the parameters that were measured; with more, it comes when the epoch is done.
+    An epoch's loss is the sum over its batches, in their order, divided by the number of terms. With a `share`, the
+    epoch's loss is the sum of the `batch_loss` of its batches, divided by the number of rows; and the gradient's mean
+    is over rows alone, without the factor 2 of squares.
+
+    Parameters
+    ----------
+    spec : Spec
+    parameters : ndarray of shape (P,)
+        Changed in place.
+    state : list of ndarray
+        The optimizer's vectors (P,); changed in place.
+    x : ndarray of shape (N, K)
+    y : ndarray of shape (N,) or (N, J)
+    weights : ndarray of shape (N,) or None
+        The rows' weights.
+    epochs : iterable of int
+        The epochs' numbers.
+    batch_size : int
+        Rows in a batch; the last batch may be shorter.
+    order : callable
+        order(epoch) returns the order of the rows (N,) in that epoch.
+    factors : callable
+        factors(epoch, places) returns dropout's factors for the rows at these places of the order.
+    update : callable
+        update(parameters, state, total, scale, epoch, batch) returns the new parameters and state. total (P,) is the
+        sum over the batch's rows; scale turns it into the gradient of the mean loss.
+    share : number of the dtype or None
+        The fraction of the rows' loss that an objective records; None for the mean loss.
+    bound : float or None
+        The smallest probability that a recorded cross-entropy is computed from; 1 - bound is the largest.
+    half_l2 : number of the dtype
+        l2 / 2 of an objective.
     """
     kind = parameters.dtype.type
     whole = batch_size >= len(x)
@@ -183,19 +257,19 @@ def train(
 
 
 def _scale(spec, rows, weight):
-    """What makes the sum over a batch's rows the gradient of its mean loss: 0 where all of its weights are 0."""
+    """The factor that turns a batch's sum into the gradient of its mean loss; 0 if all its weights are 0."""
     if weight is not None and weight == 0:
         return weight
     return np.dtype(spec.dtype).type(spec.gradient_factor) / _terms(spec, rows, weight)
 
 
 def row_scale(rows, weight):
-    """What makes a batch's sum a mean over its rows, or their weights, alone: 0 where these are 0."""
+    """The factor that turns a batch's sum into the mean over its rows, or over their weights; 0 if these are 0."""
     count = rows if weight is None else weight
     return count.dtype.type(1) / count if count > 0 else count
 
 
 def _terms(spec, rows, weight=None):
-    """The number of terms in the mean, in the network's dtype (rounded once where it is large); or their weight."""
+    """The number of terms in the mean, in the network's dtype (rounded once if it is large); or their total weight."""
     kind = np.dtype(spec.dtype).type
     return kind(rows * spec.loss_terms) if weight is None else weight * kind(spec.loss_terms)

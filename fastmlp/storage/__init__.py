@@ -1,1 +1,1 @@
-"""Files: models, checkpoints, states of random generators."""
+"""Files of models, checkpoints and generators' states."""

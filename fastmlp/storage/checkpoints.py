@@ -1,7 +1,7 @@
-"""Checkpoints: a training in a file, so that a process that was killed goes on as if it never had been.
+"""Checkpoints: a training in a file, so that a process that was killed resumes exactly.
 
-A checkpoint is a model's file, which `Model.load` reads, with all that a fit has beside the model: its history, what
-early stopping has seen and would go back to, the weights that a diverging fit ends with, and what was asked for.
+A checkpoint is a model's file, which `Model.load` reads. It also has the rest of a fit: its history, the state of early
+stopping and the weights that this would restore, the weights that a diverging fit ends with, and the arguments.
 """
 
 from __future__ import annotations
@@ -28,36 +28,36 @@ FIGURES = [name for name in RECORD.names or () if name != "epoch"]
 
 @dataclass
 class Moment:
-    """A fit after one of its epochs."""
+    """The state of a fit after one of its epochs."""
 
     network: Network
-    asked: dict[str, Any]  # what the fit was asked for, as JSON has it
+    asked: dict[str, Any]  # the fit's arguments, as JSON holds them
     begun: int  # epochs of the run before the fit
     records: np.ndarray  # (R,), of dtype RECORD
     seconds: float
     stopped: str | None
     ended: bool  # whether nothing is left to do
     best_epoch: int | None = None
-    stopping: dict[str, Any] | None = None  # what early stopping has seen
-    best: Network | None = None  # what it would go back to
-    kept: np.ndarray | None = None  # (P,): what the last record of a finite loss began with
-    path: str | None = None  # of the file that it was read from
+    stopping: dict[str, Any] | None = None  # the state of early stopping
+    best: Network | None = None  # what early stopping would restore
+    kept: np.ndarray | None = None  # (P,): the parameters before the last record of a finite loss
+    path: str | None = None  # the file that it was read from
 
 
 class Checkpoints:
-    """Where a fit's checkpoints go, and when. keep: how many files, the newest at `path` itself.
+    """Where and when a fit's checkpoints are written. keep: the number of files; the newest is at `path` itself.
 
-    Older files are removed only if this training wrote them: by name, inode and time.
+    Older files are removed only if this training wrote them, which is told by name, inode and time.
     """
 
     def __init__(self, path: str | os.PathLike, every: int, keep: int) -> None:
-        self.path, self.every, self.keep = os.path.abspath(path), every, keep  # wherever the process goes to
-        self._tried: int | None = None  # the epoch of the file at `path`, or at which one could not be written
-        self._unfinished = False  # whether another training's file is at `path`, to go on with
+        self.path, self.every, self.keep = os.path.abspath(path), every, keep  # absolute: the working folder may change
+        self._tried: int | None = None  # the epoch of the newest file, or of the last attempt to write one
+        self._unfinished = False  # whether `path` has a training that has not ended
         self._aside: list[tuple[str, _Identity]] = []  # older files of this training, the oldest first
 
     def is_at(self, path: str | None) -> bool:
-        """Whether a file is the one at `path`."""
+        """Tells whether a file is the one at `path`."""
         if path is None:
             return False
         try:
@@ -66,17 +66,17 @@ class Checkpoints:
             return False
 
     def check(self, spec: Spec) -> None:
-        """Raises ValueError where something else is at `path` already, and OSError where no file can be written."""
+        """Raises ValueError if something else is at `path` already, and OSError if no file can be written."""
         if os.path.exists(self.path):
             try:
                 there, header, _ = model_file.read(self.path, KIND, "model")
             except ValueError as error:
                 raise ValueError(
-                    f"checkpoint={self.path!r} is there, and would be replaced, but is no checkpoint: {error}"
+                    f"checkpoint={self.path!r} exists, and would be replaced, but is not a checkpoint: {error}"
                 ) from None
             if there.spec != spec:
                 raise ValueError(
-                    f"checkpoint={self.path!r} is there, and is of another network, {list(there.spec.layers)}: remove "
+                    f"checkpoint={self.path!r} exists, and is of another network, {list(there.spec.layers)}: remove "
                     "it, or give another name"
                 )
             of = header.get("checkpoint")
@@ -84,19 +84,19 @@ class Checkpoints:
         container.check_writable(self.path)
 
     def begin(self, moment: Moment) -> None:
-        """Writes the first one, after `check`. A training that had not ended is kept under another name."""
+        """Writes the first checkpoint, after `check`. The file of a training that has not ended is renamed."""
         if self._unfinished:
             before = f"{self.path}.before"
             os.replace(self.path, before)
             warnings.warn(
                 f"checkpoint={self.path!r} had a training that has not ended, which is now {before!r}: give "
-                "resume=True to go on with one",
+                "resume=True to continue one",
                 stacklevel=2,
             )
         self._write(moment)
 
     def went_on(self, moment: Moment) -> None:
-        """The file at `path` is where the fit goes on from; older ones beside it are of this training, too."""
+        """The fit continues from the file at `path`. Older files beside it belong to this training, too."""
         epoch = moment.network.run.epochs if moment.network.run else 0
         self._tried = epoch
         folder, name = os.path.split(self.path)
@@ -114,11 +114,11 @@ class Checkpoints:
                 self._aside.append((older, _identity(older)))
 
     def due(self, epoch: int) -> bool:
-        """Whether one is to be written after this epoch of the run."""
+        """Tells whether a checkpoint is to be written after this epoch of the run."""
         return self._tried is None or epoch // self.every > self._tried // self.every
 
     def write(self, moment: Moment) -> None:
-        """Writes one. Where it cannot, training goes on, and a warning says so."""
+        """Writes a checkpoint. If that fails, training goes on, and a warning says so."""
         assert moment.network.run is not None
         if self.keep > 1 and self._tried not in (None, moment.network.run.epochs):
             self._set_aside()
@@ -126,20 +126,21 @@ class Checkpoints:
         self._prune()
 
     def _write(self, moment: Moment) -> None:
+        """Writes a checkpoint, or warns."""
         assert moment.network.run is not None
         epoch = moment.network.run.epochs
         try:
             write(self.path, moment)
         except (OSError, ValueError) as error:  # ValueError: a pipe in its place
-            before = ", and the checkpoint before is as it was" if os.path.isfile(self.path) else ""
+            before = ", and the previous checkpoint is unchanged" if os.path.isfile(self.path) else ""
             warnings.warn(
-                f"checkpoint={self.path!r} was not written after epoch {epoch}: {error}. The training goes on{before}",
+                f"checkpoint={self.path!r} was not written after epoch {epoch}: {error}. Training continues{before}",
                 stacklevel=2,
             )
         self._tried = epoch
 
     def _set_aside(self) -> None:
-        """Gives the newest file a second name, so that there is one at `path` all the time."""
+        """Gives the newest file a second name, so that there is a file at `path` at all times."""
         epoch, (stem, suffix) = self._tried, os.path.splitext(self.path)
         name = f"{stem}-{epoch}{suffix}"
         try:
@@ -155,7 +156,7 @@ class Checkpoints:
             warnings.warn(f"the checkpoint of epoch {epoch} is not kept: {error}", stacklevel=2)
 
     def _prune(self) -> None:
-        """Removes this training's oldest files, but for what somebody has put in their place."""
+        """Removes this training's oldest files, except where something else is in their place."""
         while len(self._aside) > self.keep - 1:
             name, identity = self._aside.pop(0)
             try:
@@ -169,13 +170,13 @@ _Identity = tuple[int, int, int]
 
 
 def _identity(path: str) -> _Identity:
-    """What tells a file from another one of its name. Raises OSError."""
+    """What tells a file from another one of the same name. Raises OSError."""
     status = os.lstat(path)
     return status.st_dev, status.st_ino, status.st_mtime_ns
 
 
 def _is_of(path: str, moment: Moment) -> bool:
-    """Whether a file is a checkpoint of the same training as the moment."""
+    """Whether a file is a checkpoint of the same training."""
     try:
         return read(path).asked == moment.asked
     except (OSError, ValueError):
@@ -216,7 +217,7 @@ def write(path: str, moment: Moment) -> None:
 
 
 def read(path: str | os.PathLike) -> Moment:
-    """The checkpoint of a file. Raises OSError where there is none, ValueError for what is damaged or no checkpoint."""
+    """Reads a checkpoint. Raises OSError if there is none, ValueError if it is damaged or is not a checkpoint."""
     network, header, tensors = model_file.read(path, KIND)
     try:
         moment = _moment(network, header["checkpoint"], tensors)
@@ -228,16 +229,17 @@ def read(path: str | os.PathLike) -> Moment:
 
 
 def _moment(network: Network, of: dict[str, Any], tensors: dict[str, np.ndarray]) -> Moment:
+    """The moment that a checkpoint's header and tensors describe."""
     epochs = tensors.pop("checkpoint.epoch")
     if epochs.ndim != 1 or epochs.dtype != np.int64:
-        raise ValueError("its history's epochs are no list of whole numbers")
+        raise ValueError("its history's epochs are not a list of whole numbers")
     records = np.zeros(len(epochs), RECORD)
     records["epoch"] = epochs
     for name in FIGURES:
         records[name] = model_file.taken(tensors, f"checkpoint.{name}", epochs.shape, "float64")
     spec, run = network.spec, network.run
     if run is None:
-        raise ValueError("it has no fit to go on with")
+        raise ValueError("it has no fit to continue")
     kept = None
     if "checkpoint.kept" in tensors:
         kept = model_file.taken(tensors, "checkpoint.kept", (spec.parameters,), spec.dtype)
@@ -258,7 +260,7 @@ def _moment(network: Network, of: dict[str, Any], tensors: dict[str, np.ndarray]
     if tensors:
         raise ValueError(f"nothing of a checkpoint is called {next(iter(tensors))}")
     if not isinstance(of["asked"], dict) or not isinstance(of["ended"], bool):
-        raise ValueError("what the fit was asked for is no dict")
+        raise ValueError("what the fit was asked for is not a dict")
     stopping = of["stopping"]
     if stopping is not None:
         StoppingRun.check(stopping)
@@ -278,24 +280,24 @@ def _moment(network: Network, of: dict[str, Any], tensors: dict[str, np.ndarray]
 
 
 def check_same(asked: dict[str, Any], stored: dict[str, Any], path: str) -> None:
-    """Raises ValueError that names the first argument that is not as the checkpoint's fit had it."""
+    """Raises ValueError for the first argument that differs from that of the checkpoint's fit."""
     for name, value in asked.items():
         if name not in stored or stored[name] != value:
             if name in ("X", "y", "sample_weight", "validation_data"):
                 raise ValueError(f"{name} is not that of the fit whose checkpoint {path} is: give the same rows")
             raise ValueError(
                 f"{name}={value!r:.60} where the fit whose checkpoint {path} is had {stored.get(name)!r:.60}: give the "
-                "same, or name another checkpoint to begin anew"
+                "same, or name another checkpoint to start again"
             )
 
 
 def plain(value: Any) -> Any:
-    """A value as it comes back from a file."""
+    """Returns a value as it is restored from a file."""
     return json.loads(json.dumps(value))
 
 
 def digest_of(array: np.ndarray | None) -> str | None:
-    """SHA-256, in hex, of an array's shape and bytes."""
+    """Returns the SHA-256, in hex, of an array's shape and bytes; None for None."""
     if array is None:
         return None
     digest = hashlib.sha256(f"{array.shape} {array.dtype}".encode())

@@ -1,7 +1,8 @@
-"""A file of named arrays and one JSON header: a safetensors file whose every bit is checked. docs/files.md is its text.
+"""A file of named arrays and one JSON header: a safetensors file with a checksum over every bit.
 
-Knows nothing of models. A file is whole or is not used: it is written beside its place and moved there, and whatever is
-wrong with one that is read is a ValueError that names it. Errors of the system stay OSErrors.
+docs/files.md describes the format. This module knows nothing of models. A file is whole or is not used: it is written
+under another name and then renamed. Whatever is wrong with a file that is read is a ValueError that names it. The
+system's errors stay OSErrors.
 """
 
 from __future__ import annotations
@@ -34,15 +35,27 @@ _LARGEST = 100_000_000  # bytes of header that safetensors reads
 
 
 def write(path: str | os.PathLike, tensors: dict[str, np.ndarray], header: dict[str, Any]) -> None:
-    """Writes tensors and header to `path`. Who reads meanwhile, or after a crash, finds the old file or the new one.
+    """Writes tensors and a header to a file. A reader finds the old file or the new one, also after a crash.
 
-    Equal contents give equal bytes. Tensors are of any shape, order and byte order, and of floats, integers or bool;
-    they are copied first, so that another thread may go on writing to them. The header holds what JSON can hold, with
-    text as keys; its floats come back exactly, its tuples as lists. A file that is there keeps its permissions; of a
-    symbolic link, the target is replaced.
+    Equal contents give equal bytes. The tensors are copied first, so that another thread may go on changing them. An
+    existing file keeps its permissions; a symbolic link's target is replaced.
 
-    Raises TypeError and ValueError for what cannot be stored (NaN in the header, for one), OSError for what the system
-    refuses: in each case the old file is as it was, and no other is left.
+    Parameters
+    ----------
+    path : path
+        The file's name.
+    tensors : dict of str to ndarray
+        Floats, integers or bools, of any shape, memory order and byte order. Names are printable ASCII without quotes
+        and backslashes.
+    header : dict
+        What JSON can hold, with text as keys. Floats are restored exactly; tuples become lists.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If something cannot be stored, for example NaN in the header.
+    OSError
+        If the system refuses. In each case the old file is unchanged, and no other file is left.
     """
     place = _place_to_write(path)
     content = _packed(tensors, header)
@@ -53,8 +66,8 @@ def write(path: str | os.PathLike, tensors: dict[str, np.ndarray], header: dict[
             mode = stat.S_IMODE(os.stat(place).st_mode) & 0o777
         except FileNotFoundError:
             mode = None
-        # "x": a file of our own. Without a file there, the permissions are those that open() gives. The descriptor is
-        # made in C together with the file that closes it: no exception can come in between.
+        # "x": the file is new. If there was none at `path`, the permissions are those of open(). The descriptor and the
+        # file that closes it are made in one call into C: no exception can come in between.
         with open(temporary, "xb", opener=partial(os.open, mode=0o666 if mode is None else mode)) as file:
             for part in content:
                 file.write(part)
@@ -70,14 +83,14 @@ def write(path: str | os.PathLike, tensors: dict[str, np.ndarray], header: dict[
             pass
         if isinstance(error, OSError):
             raise OSError(
-                error.errno, f"not saved: {error.strerror or error}; what was there is as it was", place
+                error.errno, f"not saved: {error.strerror or error}; what was there is unchanged", place
             ) from error
         raise
     _sync_folder(folder)
 
 
 def check_writable(path: str | os.PathLike) -> None:
-    """Raises OSError where `write` could make no file there, and ValueError where it would refuse to."""
+    """Raises OSError if `write` could make no file at a path, and ValueError if it would refuse to."""
     folder = os.path.dirname(_place_to_write(path)) or "."
     probe = os.path.join(folder, f".fastmlp-{os.getpid()}-{os.urandom(8).hex()}.new")
     try:
@@ -91,10 +104,26 @@ def check_writable(path: str | os.PathLike) -> None:
 
 
 def read(path: str | os.PathLike) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """-> (tensors, header) of a file of `write`: arrays of their own, C-contiguous and writable, in name order.
+    """Reads a file that `write` wrote.
 
-    Raises ValueError, naming the path, for a file that is damaged in any bit, cut short, of another kind, or of a later
-    version; OSError for one that the system does not give.
+    Parameters
+    ----------
+    path : path
+        The file's name.
+
+    Returns
+    -------
+    tensors : dict of str to ndarray
+        New arrays, C-contiguous and writable, in the order of their names.
+    header : dict
+
+    Raises
+    ------
+    ValueError
+        If any bit of the file is damaged, or it is cut short, of another kind, or of a later version. The error names
+        the path.
+    OSError
+        If the system does not give the file.
     """
     name = os.fsdecode(path)
     kind = os.stat(name).st_mode
@@ -104,7 +133,7 @@ def read(path: str | os.PathLike) -> tuple[dict[str, np.ndarray], dict[str, Any]
         raise ValueError(f"{name} is a device or a pipe, not a file: copy its content to a file first")
     with open(name, "rb") as file:
         size = os.fstat(file.fileno()).st_size
-        # What is in the way of reading it all is looked at first: a file of another kind may be large.
+        # The checks that need only the beginning come first: a file of another kind may be large.
         start = file.read(min(size, 512))
         end = _end_of_description(name, start, size)
         start += file.read(max(0, end - len(start)))
@@ -124,7 +153,7 @@ def read(path: str | os.PathLike) -> tuple[dict[str, np.ndarray], dict[str, Any]
 
 
 def _place_to_write(path: str | os.PathLike) -> str:
-    """Where the file itself is to be, links followed."""
+    """The path of the file itself, with links followed. Raises if no file can be written there."""
     place = os.path.realpath(os.fsdecode(path))
     if not os.path.isdir(os.path.dirname(place)):
         raise FileNotFoundError(
@@ -140,7 +169,7 @@ def _place_to_write(path: str | os.PathLike) -> str:
         raise OSError(errno.ELOOP, "not saved: this link leads to itself", place)
     if not stat.S_ISREG(kind):
         raise ValueError(f"{place} is a device or a pipe, not a file: give the name of a file")
-    if not os.access(place, os.W_OK):  # a rename would replace it all the same
+    if not os.access(place, os.W_OK):  # a rename would replace it in spite of that
         raise PermissionError(errno.EACCES, "not saved: this file is read-only", place)
     return place
 
@@ -148,8 +177,8 @@ def _place_to_write(path: str | os.PathLike) -> str:
 def _packed(tensors: dict[str, np.ndarray], header: dict[str, Any]) -> list[Any]:
     """The file's bytes in parts: the description's length, the description, and each tensor's bytes.
 
-    Not by safetensors' own functions: they write metadata in an order that changes from run to run, and version 0.8.0
-    writes arrays that are not C-contiguous wrongly (safetensors issues 584, 825).
+    safetensors' own functions are not used: they write metadata in an order that changes from run to run, and version
+    0.8.0 writes arrays that are not C-contiguous wrongly (safetensors issues 584, 825).
     """
     copies = {name: _copied(name, tensors[name]) for name in tensors}
     text = _header_text(header)
@@ -163,7 +192,9 @@ def _packed(tensors: dict[str, np.ndarray], header: dict[str, Any]) -> list[Any]
     }
     parts: list[Any] = []
     offset = 0
-    for name in sorted(copies, key=lambda name: (-copies[name].itemsize, name)):  # so that each is aligned
+    for name in sorted(
+        copies, key=lambda name: (-copies[name].itemsize, name)
+    ):  # the widest first, so that each is aligned
         array = copies[name]
         offsets = [offset, offset + array.nbytes]
         description[name] = {"dtype": _CODES[array.dtype], "shape": list(array.shape), "data_offsets": offsets}
@@ -179,7 +210,10 @@ def _packed(tensors: dict[str, np.ndarray], header: dict[str, Any]) -> list[Any]
 
 
 def _copied(name: Any, array: Any) -> np.ndarray:
-    """A little-endian, C-contiguous copy. A name needs no escapes in JSON: they would have two spellings."""
+    """A little-endian, C-contiguous copy of a tensor.
+
+    Its name must need no escapes in JSON, which would give it two spellings.
+    """
     if not isinstance(name, str) or not name.isascii() or not name.isprintable() or set(name) & set('"\\'):
         raise ValueError(f"tensor name {name!r} cannot be stored: use printable ASCII without quotes and backslashes")
     if name in ("", "__metadata__"):
@@ -193,11 +227,12 @@ def _copied(name: Any, array: Any) -> np.ndarray:
 
 
 def _header_text(header: dict[str, Any]) -> str:
+    """The header as JSON, in one way of writing."""
     if not isinstance(header, dict):
         raise TypeError(f"header is a {type(header).__name__}: give a dict")
     _check_keys(header)
     try:
-        # ASCII, so that every text (half of a surrogate pair, even) comes back
+        # ASCII, so that every text is restored, even half of a surrogate pair
         return json.dumps(header, sort_keys=True, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
     except (TypeError, ValueError, RecursionError) as error:
         kind = TypeError if isinstance(error, TypeError) else ValueError
@@ -205,7 +240,7 @@ def _header_text(header: dict[str, Any]) -> str:
 
 
 def _check_keys(value: Any) -> None:
-    """json would turn keys that are numbers into text."""
+    """Raises TypeError for keys that are not text, which JSON would turn into text."""
     if isinstance(value, dict):
         for key, item in value.items():
             if not isinstance(key, str):
@@ -217,7 +252,10 @@ def _check_keys(value: Any) -> None:
 
 
 def _digest(text: str, tensors: dict[str, np.ndarray]) -> str:
-    """SHA-256 of the header's text, a newline, and by name each tensor's [name, dtype, shape], a newline, its bytes."""
+    """SHA-256 of the header's text and a newline, then of each tensor's line and bytes, in the order of the names.
+
+    The line is [name, dtype, shape] as JSON, and a newline.
+    """
     digest = hashlib.sha256(f"{text}\n".encode())
     for name, array in sorted(tensors.items()):
         little = array.dtype.newbyteorder("<")
@@ -228,17 +266,21 @@ def _digest(text: str, tensors: dict[str, np.ndarray]) -> str:
 
 
 def _bytes_of(array: np.ndarray) -> memoryview:
+    """An array's bytes."""
     return array.reshape(-1).view(np.uint8).data
 
 
 def _sync_folder(folder: str) -> None:
-    """Has the system keep the rename, where it lets a folder be synchronised; the file is in its place in any case."""
-    # One call of C opens it, synchronises it and closes it: no exception can come in between and leave it open.
+    """Asks the system to write the rename to the disk, if it can synchronise folders.
+
+    The file is in its place in any case.
+    """
+    # One call into C opens, synchronises and closes it: no exception can come in between and leave it open.
     opened = map(os.open, [folder], [os.O_RDONLY | getattr(os, "O_CLOEXEC", 0)])
     to_synchronise, to_close = itertools.tee(opened)
     try:
         list(zip(map(os.fsync, to_synchronise), map(os.close, to_close), strict=False))
-    except OSError:  # Windows; a folder that may be written, not read; a file system that does not synchronise folders
+    except OSError:  # Windows, a folder that may not be read, or a file system that does not synchronise folders
         for descriptor in to_close:
             os.close(descriptor)
 
@@ -248,11 +290,11 @@ def _sync_folder(folder: str) -> None:
 
 
 def _end_of_description(name: str, start: bytes, size: int) -> int:
-    """Where the tensors' bytes begin, for a file that begins as safetensors do."""
+    """The offset at which the tensors' bytes begin. Raises ValueError unless the file begins as safetensors do."""
     if size == 0:
         raise ValueError(f"{name} is empty: the program that wrote it, or a copy of it, did not finish")
     length = int.from_bytes(start[:_LENGTH], "little")
-    # This before what the first bytes look like: those of a pickle's beginning can be a length's too.
+    # This check comes before `look_of`: the first bytes of a pickle can also be a length.
     if len(start) > _LENGTH and (length > _LARGEST or start[_LENGTH] != ord("{")):
         look = look_of(start) or "no safetensors file, or one whose beginning is damaged"
         raise ValueError(f"{name} is {look}: give a file that fastmlp saved")
@@ -282,7 +324,7 @@ _KINDS = (
 
 
 def look_of(start: bytes) -> str | None:
-    """What a file looks like from its first bytes, in words."""
+    """Says in words what kind of file it is, by its first bytes; None if they are not known."""
     kind = next((words for magic, words in _KINDS if start.startswith(magic)), None)
     if kind == "a zip archive":
         if b"data.pkl" in start:
@@ -297,25 +339,31 @@ def look_of(start: bytes) -> str | None:
 
 
 def _refuse_short(name: str, size: int, least: int) -> NoReturn:
+    """Raises ValueError for a file that is cut short."""
     raise ValueError(f"{name} is cut short: it has {size} bytes of at least {least}; copy or save it again")
 
 
 def _refuse_damaged(name: str, what: object) -> NoReturn:
+    """Raises ValueError for a file that is damaged."""
     raise ValueError(f"{name} is damaged: {cut(str(what), 200)}; copy or save it again") from None
 
 
 def _description(name: str, text: bytes) -> dict[str, Any]:
+    """The description, parsed."""
     try:
         description = json.loads(text.decode("utf-8"))
     except (ValueError, RecursionError) as error:
-        _refuse_damaged(name, f"its description is no JSON ({error})")
-    return description if isinstance(description, dict) else _refuse_damaged(name, "its description is no JSON object")
+        _refuse_damaged(name, f"its description is not JSON ({error})")
+    if not isinstance(description, dict):
+        _refuse_damaged(name, "its description is not a JSON object")
+    return description
 
 
 def _metadata(name: str, description: dict[str, Any]) -> dict[str, str]:
+    """The checked metadata of the description."""
     metadata = description.get("__metadata__", {})
     if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
-        _refuse_damaged(name, "its metadata are no texts")
+        _refuse_damaged(name, "its metadata are not text")
     if metadata.get("format") != FORMAT:
         names = [f"{key:.40}" for key in description if key != "__metadata__"]
         some = f" ({', '.join(names[:3])}{', ...' if len(names) > 3 else ''})" if names else ""
@@ -338,7 +386,7 @@ def _metadata(name: str, description: dict[str, Any]) -> dict[str, str]:
 
 
 def _check_size(name: str, description: dict[str, Any], start: int, size: int) -> None:
-    """Tells a file cut short apart, before it is read; anything odd here, safetensors refuses."""
+    """Detects a file that is cut short before it is read. safetensors refuses everything else that is odd here."""
     try:
         end = max((entry["data_offsets"][1] for key, entry in description.items() if key != "__metadata__"), default=0)
         short = size < start + end
@@ -349,7 +397,7 @@ def _check_size(name: str, description: dict[str, Any], start: int, size: int) -
 
 
 def _tensors(name: str, content: bytes) -> dict[str, np.ndarray]:
-    """The tensors, by name. safetensors checks that offsets, shapes and dtypes fit each other and the file."""
+    """The tensors by name. safetensors checks that offsets, shapes and dtypes fit each other and the file."""
     import safetensors
 
     try:
@@ -358,7 +406,7 @@ def _tensors(name: str, content: bytes) -> dict[str, np.ndarray]:
         _refuse_damaged(name, error)
     tensors = {}
     for key in sorted(entries):
-        entry = entries.pop(key)  # its bytes go as soon as they are copied
+        entry = entries.pop(key)  # frees its bytes as soon as they are copied
         dtype = _DTYPES.get(entry["dtype"])
         if dtype is None:
             _refuse_damaged(name, f"its tensor {cut(key)} is of dtype {entry['dtype']}")
@@ -375,18 +423,21 @@ def _tensors(name: str, content: bytes) -> dict[str, np.ndarray]:
 
 
 def _check_sum(name: str, metadata: dict[str, str], tensors: dict[str, np.ndarray]) -> None:
+    """Raises ValueError if the content does not have the checksum."""
     if _digest(metadata["header"], tensors) != metadata["sha256"]:
         _refuse_damaged(name, "its content does not fit its checksum")
 
 
 def _header(name: str, text: str) -> dict[str, Any]:
+    """The header, parsed."""
+
     def refuse(constant: str) -> NoReturn:
-        raise ValueError(f"{constant} is no JSON")
+        raise ValueError(f"{constant} is not JSON")
 
     try:
         header = json.loads(text, parse_constant=refuse)
     except (ValueError, RecursionError) as error:
-        _refuse_damaged(name, f"its header is no JSON ({error})")
+        _refuse_damaged(name, f"its header is not JSON ({error})")
     if not isinstance(header, dict):
-        _refuse_damaged(name, "its header is no JSON object")
+        _refuse_damaged(name, "its header is not a JSON object")
     return header

@@ -1,4 +1,4 @@
-"""A trained network in a file and back: what `Model.save` writes and `Model.load` reads, by way of `files.py`."""
+"""A trained network in a file: what `Model.save` writes and `Model.load` reads, by means of `container.py`."""
 
 from __future__ import annotations
 
@@ -27,9 +27,25 @@ def write(
     more: dict[str, Any] | None = None,
     more_tensors: dict[str, np.ndarray] | None = None,
 ) -> None:
-    """Writes a file of this kind ("model", or another with more in its header, and more tensors).
+    """Writes a network to a file.
 
-    Raises as `files.write` does.
+    Parameters
+    ----------
+    path : path
+        The file's name.
+    network : Network
+        What to write.
+    kind : str
+        "model", or another kind that has more in its header and more tensors.
+    more : dict or None
+        Further entries of the header.
+    more_tensors : dict of str to ndarray or None
+        Further tensors.
+
+    Raises
+    ------
+    TypeError, ValueError, OSError
+        As `container.write`.
     """
     tensors = dict(more_tensors or {})
     for layer, (w, b) in enumerate(network.spec.views(network.parameters)):
@@ -64,16 +80,36 @@ def write(
 
 
 def read(path: str | os.PathLike, *kinds: str) -> tuple[Network, dict[str, Any], dict[str, np.ndarray]]:
-    """(the model, the whole header, the tensors that are no part of it). Raises as `files.read` does.
+    """Reads a network from a file.
 
-    ValueError, too, for a file of another kind or another numerics version, and for one whose parts don't fit.
+    Parameters
+    ----------
+    path : path
+        The file's name.
+    *kinds : str
+        The kinds of file that are accepted.
+
+    Returns
+    -------
+    network : Network
+    header : dict
+        The whole header.
+    tensors : dict of str to ndarray
+        The tensors that do not belong to the network.
+
+    Raises
+    ------
+    ValueError
+        As `container.read`; and for another kind or numerics version, or contents that do not fit together.
+    OSError
+        As `container.read`.
     """
     tensors, header = container.read(path)
     kind = header.get("kind")
     if kind not in kinds:
         hint = {
             "model": "load it with fastmlp.Model.load",
-            "checkpoint": "load it with fastmlp.Model.load, or go on with it by fit(..., resume=path)",
+            "checkpoint": "load it with fastmlp.Model.load, or continue with fit(..., resume=path)",
             "table": "it takes rows of a table, standardised as `fastmlp train` did: use `fastmlp predict`, or "
             "fastmlp.TableModel.load",
         }.get(kind if isinstance(kind, str) else "", "this version of fastmlp does not know it")
@@ -97,7 +133,10 @@ def read(path: str | os.PathLike, *kinds: str) -> tuple[Network, dict[str, Any],
 
 
 def refusal(path: str | os.PathLike, error: Exception) -> Exception:
-    """What to raise where a header, whose checksum fits, says what no `write` wrote: its values may be of any kind."""
+    """The error for a header that has a right checksum and was not written by `write`.
+
+    Its values may be of any kind.
+    """
     if isinstance(error, MemoryError):
         return error
     wrong = f"it has no {error}" if isinstance(error, KeyError) else cut(str(error), 300)
@@ -105,14 +144,14 @@ def refusal(path: str | os.PathLike, error: Exception) -> Exception:
 
 
 def _model(header: dict[str, Any], tensors: dict[str, np.ndarray]) -> Network:
-    """Takes a model's parts out of the tensors."""
+    """Takes a network's tensors out of `tensors`, and makes the network."""
     of = part(header, "spec")
-    if of["dtype"] not in DTYPES:  # as `write` spells them: NumPy would parse any text
+    if of["dtype"] not in DTYPES:  # as `write` spells them; NumPy would parse other texts
         raise ValueError(f"its dtype is {shown(of['dtype'])}, none of {', '.join(DTYPES)}")
     spec = Spec.build(
         of["layers"], of["hidden"], of["output"], losses.of(of["loss"], of["loss_parameter"]), of["dtype"]
     )
-    parts = []  # nothing is as large as the header says before a tensor is
+    parts = []  # nothing is allocated for a size in the header before a tensor is known to have it
     for layer, (inputs, outputs) in enumerate(spec.shapes):
         parts.append(taken(tensors, f"layers.{layer}.w", (inputs, outputs), spec.dtype).reshape(-1))
         parts.append(taken(tensors, f"layers.{layer}.b", (outputs,), spec.dtype))
@@ -126,7 +165,7 @@ def _model(header: dict[str, Any], tensors: dict[str, np.ndarray]) -> Network:
 
 
 def _run(described: dict[str, Any], tensors: dict[str, np.ndarray], spec: Spec, epochs: int) -> Run:
-    """Takes the last fit's optimizer and its state out of the tensors. epochs: of all fits."""
+    """Takes the last fit's optimizer state out of `tensors`. epochs: the number of epochs of all fits."""
     rate = described["learning_rate"]
     rate = schedules.from_description(rate) if isinstance(rate, dict) else rate
     optimizer: Any = dataclasses.replace(optimizers.from_description(part(described, "optimizer")), learning_rate=rate)  # type: ignore[type-var]
@@ -139,12 +178,12 @@ def _run(described: dict[str, Any], tensors: dict[str, np.ndarray], spec: Spec, 
     if done > epochs:
         raise ValueError(f"its last fits have {done} epochs, and all of its fits {epochs}")
     if spoilt is not None and not isinstance(spoilt, str):
-        raise ValueError(f"spoilt is {shown(spoilt)}, and no text")
+        raise ValueError(f"spoilt is {shown(spoilt)}, not text")
     begins, held_out = count(described["rate_begins"]), described["held_out"]
     if begins > done:
         raise ValueError(f"its learning rate begins after {begins} epochs of {done}")
     if held_out is not None and not (isinstance(held_out, float) and 0 < held_out < 1):
-        raise ValueError(f"held_out is {shown(held_out)}, and no share")
+        raise ValueError(f"held_out is {shown(held_out)}, not a fraction")
     run = Run(optimizer, state, done, None, begins, held_out, spoilt if spoilt is None else cut(spoilt, 200))
     if plateau is not None:
         if not isinstance(rate, schedules.ReduceOnPlateau):
@@ -154,20 +193,22 @@ def _run(described: dict[str, Any], tensors: dict[str, np.ndarray], spec: Spec, 
 
 
 def powers_of(value: Any) -> np.ndarray:
-    """The optimizer's powers (2,), as a file has them. Raises ValueError."""
+    """Returns the optimizer's powers (2,) from a header. Raises ValueError."""
     if not isinstance(value, list) or len(value) != 2 or not all(isinstance(n, float) and 0 <= n <= 1 for n in value):
         raise ValueError(f"the optimizer's powers are {shown(value)}, not two numbers from 0 to 1")
     return np.array(value)
 
 
 def part(of: dict[str, Any], name: str) -> dict[str, Any]:
+    """Returns an entry of a header that has to be a dict. Raises ValueError."""
     part = of[name]
     if not isinstance(part, dict):
-        raise ValueError(f"its {name} is {shown(part)}, and no dict")
+        raise ValueError(f"its {name} is {shown(part)}, not a dict")
     return part
 
 
 def taken(tensors: dict[str, np.ndarray], name: str, shape: tuple[int, ...], dtype: str) -> np.ndarray:
+    """Takes a tensor of this shape and dtype out of `tensors`. Raises ValueError."""
     tensor = tensors.pop(name)
     if tensor.shape != shape or tensor.dtype != dtype:
         raise ValueError(f"{name} is {tensor.dtype} of shape {tensor.shape}, and its place {dtype} of shape {shape}")
@@ -175,6 +216,7 @@ def taken(tensors: dict[str, np.ndarray], name: str, shape: tuple[int, ...], dty
 
 
 def count(value: Any) -> int:
+    """Returns a value that has to be a count. Raises ValueError."""
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= LIMIT:
-        raise ValueError(f"{shown(value)} is no count")
+        raise ValueError(f"{shown(value)} is not a count")
     return value

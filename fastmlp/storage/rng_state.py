@@ -1,7 +1,7 @@
-"""The state of what a model takes as its seed, as plain numbers, lists and dicts for a file, and back.
+"""The state of a model's seed, as plain numbers, lists and dicts for a file, and back.
 
-Imports NumPy. A state from a file is checked before NumPy gets it: NumPy trusts a position in a buffer, and would
-read beyond the buffer's end.
+Imports NumPy. A state from a file is checked before NumPy gets it: NumPy trusts a position in a buffer, and would read
+beyond the buffer's end.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from fastmlp.checks.messages import shown
 
 Seed = int | np.random.Generator | np.random.RandomState
 
-_WORD = {"has_uint32": 2, "uinteger": 2**32}  # the other half of a 64-bit draw, kept for the next 32-bit one
+_WORD = {"has_uint32": 2, "uinteger": 2**32}  # the half of a 64-bit draw that is kept for the next 32-bit draw
 _PCG = {"state": {"state": 2**128, "inc": 2**128}, **_WORD}
-# What each state holds besides its name: a number from 0 to below this; so many such numbers; or a dict of these.
+# What each state holds besides its name: n is a number from 0 to n - 1, (c, n) a list of c of them, a dict both.
 _STATES: dict[str, dict[str, Any]] = {
     "PCG64": _PCG,
     "PCG64DXSM": _PCG,
@@ -30,12 +30,27 @@ _LEGACY = {**_STATES["MT19937"], "has_gauss": 2}
 
 
 def state_of(seed: Any) -> dict[str, Any]:
-    """What `from_state` makes an equal seed of, in what JSON can hold: the next draws are the same.
+    """Returns the state of a seed in a form that JSON can hold.
 
-    For an int from 0 to 2^64 - 1, a Generator over one of NumPy's bit generators, or a RandomState over MT19937, whose
-    kept second normal number is part of it. A Generator's seed sequence, which only `spawn` uses, is not.
+    `from_state` makes a seed of it that has the same next draws.
 
-    Raises TypeError for generators of other classes, ValueError for an int out of range.
+    Parameters
+    ----------
+    seed : int, numpy.random.Generator or numpy.random.RandomState
+        An int from 0 to 2^64 - 1, a Generator over one of NumPy's bit generators, or a RandomState over MT19937.
+
+    Returns
+    -------
+    dict
+        A RandomState's kept second normal number is included. A Generator's seed sequence, which only `spawn` uses, is
+        not.
+
+    Raises
+    ------
+    TypeError
+        For generators of other classes.
+    ValueError
+        For an int out of range.
     """
     if isinstance(seed, (int, np.integer)) and not isinstance(seed, bool):
         if not 0 <= seed < 2**64:
@@ -55,7 +70,7 @@ def state_of(seed: Any) -> dict[str, Any]:
 
 
 def from_state(state: Any) -> Seed:
-    """The seed whose `state_of` this is. Raises ValueError for anything that no `state_of` gave."""
+    """Makes the seed of a state. Raises ValueError for anything that `state_of` did not return."""
     if not isinstance(state, dict):
         raise ValueError(f"seed's state is a {type(state).__name__}, not a dict")
     kind, rest = state.get("kind"), {key: value for key, value in state.items() if key != "kind"}
@@ -78,7 +93,7 @@ def from_state(state: Any) -> Seed:
         return np.random.Generator(bit_generator)
     gauss = rest.pop("gauss", None)
     if type(gauss) is not float or not math.isfinite(gauss):
-        raise ValueError(f"seed's state has gauss={shown(gauss, 40)}, which is no finite float")
+        raise ValueError(f"seed's state has gauss={shown(gauss, 40)}, which is not a finite float")
     _check(rest, _LEGACY, "")
     _check_turns(rest["state"])
     generator = np.random.RandomState(0)
@@ -87,6 +102,7 @@ def from_state(state: Any) -> Seed:
 
 
 def _refusal(what: str) -> TypeError:
+    """The error for a seed whose state cannot be stored."""
     return TypeError(
         f"seed is {what}, whose state cannot be kept in a file: give a whole number as the seed, or a Generator over "
         f"one of NumPy's {', '.join(_STATES)}"
@@ -94,14 +110,14 @@ def _refusal(what: str) -> TypeError:
 
 
 def _plain(value: Any) -> Any:
-    """value with arrays as lists, and NumPy's numbers as Python's."""
+    """The value with arrays as lists, and NumPy's numbers as Python's."""
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items()}
     return value.tolist() if isinstance(value, (np.ndarray, np.generic)) else value
 
 
 def _arrays(value: Any, form: Any) -> Any:
-    """The inverse of `_plain`, for a value that `_check` has seen."""
+    """The inverse of `_plain`, for a value that has passed `_check`."""
     if isinstance(form, dict):
         return {key: _arrays(value[key], form[key]) for key in form}
     if isinstance(form, tuple):
@@ -110,7 +126,7 @@ def _arrays(value: Any, form: Any) -> Any:
 
 
 def _check(value: Any, form: Any, place: str) -> None:
-    """Raises ValueError where value is not of the form."""
+    """Raises ValueError if the value does not have the form."""
     where = f"seed's state has a {place} that" if place else "seed's state"
     if isinstance(form, dict):
         if not isinstance(value, dict) or set(value) != set(form):
@@ -121,15 +137,15 @@ def _check(value: Any, form: Any, place: str) -> None:
     elif isinstance(form, tuple):
         count, limit = form
         if not isinstance(value, list) or len(value) != count or not all(_is_below(item, limit) for item in value):
-            raise ValueError(f"{where} is no list of {count} whole numbers from 0 to {limit - 1}")
+            raise ValueError(f"{where} is not a list of {count} whole numbers from 0 to {limit - 1}")
     elif not _is_below(value, form):
         raise ValueError(f"{where} is {shown(value, 40)}, no whole number from 0 to {form - 1}")
 
 
 def _check_turns(state: dict[str, Any]) -> None:
-    """Raises ValueError for what no generator comes to: PCG64's even increment, and MT19937's zeros, which stay zeros.
+    """Raises ValueError for a state that no generator reaches: an even increment (PCG64), or zeros (MT19937).
 
-    A normal number is drawn until it fits, and of zeros none does: NumPy would not come back.
+    Normal numbers are drawn until one fits. With zeros none does, and NumPy would never return.
     """
     if "inc" in state and state["inc"] % 2 == 0:
         raise ValueError("seed's state has an even state.inc: those of PCG64 are odd")
@@ -138,4 +154,5 @@ def _check_turns(state: dict[str, Any]) -> None:
 
 
 def _is_below(value: Any, limit: int) -> bool:
+    """Whether it is an int from 0 to less than limit."""
     return type(value) is int and 0 <= value < limit

@@ -1,1 +1,1 @@
-"""The processor, threads, memory and files, as the operating system has them."""
+"""The processor, threads, memory and files of the operating system."""

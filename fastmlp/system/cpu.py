@@ -1,4 +1,7 @@
-"""The processor that kernels are compiled for, as Numba will see it. Imports llvmlite when first asked, never Numba."""
+"""The processor that kernels are compiled for, as Numba sees it.
+
+Imports llvmlite at the first call, and never Numba.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from fastmlp.system import background, memory_limits
 
 @dataclass(frozen=True)
 class Target:
-    """A processor's name and features, and the width of the registers that kernels use, in bytes."""
+    """A processor's name and features, and the width in bytes of the registers that kernels use."""
 
     name: str
     features: str
@@ -21,18 +24,19 @@ class Target:
 
 @functools.cache
 def target() -> Target:
-    """This process's target.
+    """Returns this process's target.
 
-    `NUMBA_CPU_NAME` and `NUMBA_CPU_FEATURES` choose another processor than the host, as they do for Numba.
-    `FASTMLP_REGISTER_BYTES` (16, 32 or 64) forces a width. Results do not depend on any of them.
+    The environment variables `NUMBA_CPU_NAME` and `NUMBA_CPU_FEATURES` choose another processor than the host, as for
+    Numba. `FASTMLP_REGISTER_BYTES` (16, 32 or 64) chooses the width. Results do not depend on any of them.
     """
     return _importer.call(_target)
 
 
-_importer = background.Worker()  # an interrupt must not leave half of llvmlite
+_importer = background.Worker()  # an interrupt must not leave half of llvmlite imported
 
 
 def _target() -> Target:
+    """Determines the target. Raises ValueError for a wrong FASTMLP_REGISTER_BYTES."""
     if "llvmlite.binding" not in sys.modules:
         memory_limits.need(16 * memory_limits.MB, "LLVM", code=192 * memory_limits.MB)
     import llvmlite.binding as llvm
@@ -51,7 +55,7 @@ def _target() -> Target:
 
 
 def spin_hint() -> tuple[str, tuple[int, ...]] | None:
-    """LLVM's name and arguments of the instruction that says that a thread spins, where the processor has one."""
+    """Returns LLVM's name and arguments of the instruction for a spinning thread; None if the processor has none."""
     import llvmlite.binding as llvm
 
     machine = llvm.get_default_triple().partition("-")[0]
@@ -61,5 +65,5 @@ def spin_hint() -> tuple[str, tuple[int, ...]] | None:
 
 
 def yield_function() -> str | None:
-    """The C function that offers the core to other threads, where the process has one."""
+    """Returns the name of the C function that yields the core to other threads; None if the process has none."""
     return None if sys.platform == "win32" else "sched_yield"

@@ -1,7 +1,8 @@
-"""Whether this process may have so much more memory: asked before LLVM is, which aborts the process where it may not.
+"""Whether this process may allocate so much more memory. LLVM ends the process if it is refused memory.
 
-The figures were found by limits (`ulimit -v`) in processes whose heap had nothing left: a kernel's link took up to 0.4
-MB, the first of a process 1.2; Numba's and LLVM's parts of a compile up to 64 MB each, and both are at work at once.
+The figures were found with limits (`ulimit -v`) in processes whose heap was full. Linking a kernel took up to 0.4 MB,
+the first link of a process 1.2. Numba's and LLVM's parts of compiling one take up to 64 MB each, and both work at the
+same time.
 """
 
 from __future__ import annotations
@@ -11,13 +12,15 @@ import mmap
 MB = 1 << 20
 LINK = 3 * MB
 COMPILE = 128 * MB
-THREAD = 10 * MB  # its stack, 8 MB on Linux where nobody chose another, and its first objects
+THREAD = 10 * MB  # its stack, 8 MB by default on Linux, and its first objects
 
 
 def need(size: int, what: str, code: int = 0) -> None:
-    """Raises MemoryError where `size` bytes more to write to are refused, or `code` more to read. Takes 5 us.
+    """Raises MemoryError if `size` bytes of writable memory, or `code` bytes of readable memory, are refused.
 
-    It touches no memory. Another thread may take what was there; and a limit on memory in use, as a container's,
+    Takes 5 us.
+
+    It touches no memory. Another thread may take what was free. A limit on memory in use, such as a container's,
     refuses nothing: it ends the process when the memory is touched.
     """
     if not hasattr(mmap, "MAP_PRIVATE"):  # Windows

@@ -1,11 +1,11 @@
-"""Threads that wait to help: they run kernels beside the thread that asks, which the GIL does not hinder.
+"""The process's threads that help: they run kernels in parallel with the calling thread, without the GIL.
 
-There is one crew a process, of as many threads as were ever asked for. Whoever finds it busy goes on alone, and so does
-a forked child until it asks for threads of its own: which threads do the work never changes a result.
+There is one pool in a process, with as many threads as were ever asked for. If it is busy, a call runs single-threaded,
+and so does a call in a forked child until it has threads of its own. Which threads do the work never changes a result.
 
-Nothing here is ever waited for, released or put back by the thread that asks, so that it may be cut short at any place
-by a signal or an exception. A task owns all that its kernel may touch. When a helper is let in, and when it has left,
-is decided in kernels alone (kernels/doors.py); docs/reliability.md has the argument.
+The calling thread never waits for anything here, releases it or puts it back, so a signal or an exception may end the
+call anywhere. A task owns everything that its kernel may touch. Kernels alone decide when a helper is let in and when
+it has left (kernels/doors.py); docs/reliability.md has the argument.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ Task = Callable[[], object]
 
 
 def available() -> int:
-    """The cores that this process may use."""
+    """Returns the number of cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 def asked() -> int | None:
-    """How many threads the environment asks for: FASTMLP_NUM_THREADS. Raises ValueError for what is no such number."""
+    """Returns the number of threads in FASTMLP_NUM_THREADS, or None. Raises ValueError if it is not such a number."""
     text = os.environ.get("FASTMLP_NUM_THREADS")
     if not text:
         return None
@@ -40,10 +40,10 @@ def asked() -> int | None:
 
 
 class Crew:
-    """Threads that do tasks: those that are idle, and others while there are fewer than the largest number asked for.
+    """Threads that do tasks: the idle ones, and new ones while there are fewer than the largest number asked for.
 
-    A thread puts itself back among the idle ones after its task. One that an exception ends, or whose task was lost on
-    its way, is not among them, and so is never used again.
+    After its task, a thread puts itself back among the idle ones. A thread that an exception ended, or whose task was
+    lost, is not among them, and is never used again.
     """
 
     def __init__(self) -> None:
@@ -51,7 +51,7 @@ class Crew:
         self._made: list[weakref.ref[_Helper]] = []
 
     def help(self, tasks: Sequence[Task]) -> None:
-        """Has as many tasks begun as there are threads for, each in a thread of its own. Waits for nothing."""
+        """Starts as many of the tasks as there are threads for, each in a thread of its own. Waits for nothing."""
         for task in tasks:
             helper = self._free(len(tasks))
             if helper is None:
@@ -59,6 +59,7 @@ class Crew:
             helper.tasks.put((helper, task))
 
     def _free(self, most: int) -> _Helper | None:
+        """An idle helper, or a new one, or None."""
         try:
             return self._idle.pop()
         except IndexError:
@@ -75,20 +76,20 @@ class Crew:
 
 
 class _Helper:
-    """A thread's handle. The thread ends when nobody has the handle any more."""
+    """A thread's handle. The thread ends when nothing refers to the handle."""
 
     __slots__ = ("__weakref__", "tasks")
 
     def __init__(self, idle: deque[_Helper]) -> None:
         self.tasks: SimpleQueue[Any] = SimpleQueue()
-        # The queue's own method, in C: no exception can come between the handle's end and the thread's word of it.
+        # The queue's own method is in C: no exception can come between the handle's end and the message to the thread.
         gone = weakref.ref(self, self.tasks.put)
-        # Not by `threading`, whose `start` waits for the thread, and leaves it half known where that is cut short.
+        # `threading.Thread.start` waits for the thread, and leaves it half registered if the wait is interrupted.
         _thread.start_new_thread(_serve, (self.tasks, gone, idle))
 
 
 def _serve(tasks: SimpleQueue[Any], gone: weakref.ref[_Helper], idle: deque[_Helper]) -> None:
-    """A helper's life. It holds no reference to its handle while it waits."""
+    """A helper's loop. It holds no reference to its handle while it waits."""
     while (message := tasks.get()) is not gone:
         helper, task = message
         task()
@@ -101,12 +102,12 @@ _crew = Crew()
 
 
 def crew() -> Crew:
-    """The process's crew."""
+    """Returns the process's pool."""
     return _crew
 
 
 def _forget() -> None:
-    """In a forked child: threads are not inherited."""
+    """Makes a new pool in a forked child, which does not inherit threads."""
     global _crew
     _crew = Crew()
 

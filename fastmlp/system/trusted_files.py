@@ -1,14 +1,14 @@
-"""Files and folders that nobody but this user and root can have made or changed.
+"""Files and folders that only this user or root can have made or changed.
 
-What is read through here is run as machine code. So a file, its folder and every folder above must belong to this user
-or to root, and give nobody else the right to write. A folder that all may write but where each may move his own entries
-alone, as /tmp, will do above: its entry has an owner to be looked at.
+What is read through this module is run as machine code. So a file, its folder and every folder above must belong to
+this user or to root, and nobody else may have the right to write to them. A sticky folder that everybody may write to,
+such as /tmp, is accepted above: there, nobody can move another user's entry, and the entry's owner is checked.
 
-The way is walked from the root, links included, and each step looks at an entry of a folder that was found good: so
-nobody else can exchange the entry between the look and its use, and no descriptors need be held. A file is looked at
-once more by the descriptor that it is read from.
+The path is walked from the root, links included. Each step checks an entry of a folder that has passed, so nobody else
+can exchange the entry between the check and its use, and no descriptor has to be held open. A file is checked once more
+through the descriptor that it is read from.
 
-Windows has no such owners and modes: there the rights of the user's profile are trusted (docs/security.md).
+Windows has no such owners and modes. There, the rights of the user's profile are trusted (docs/security.md).
 """
 
 from __future__ import annotations
@@ -19,13 +19,16 @@ import os
 import stat
 
 _POSIX = hasattr(os, "geteuid")
-_LINKS = 40  # followed at most, as by Linux
-# A pipe does not wait for who writes to it, a link is not followed, a program that this one starts does not get it.
+_LINKS = 40  # the most that are followed, as by Linux
+# Opening a pipe does not wait for a writer, a link is not followed, and child processes do not inherit the descriptor.
 _OPEN = sum(getattr(os, name, 0) for name in ("O_NONBLOCK", "O_NOFOLLOW", "O_CLOEXEC", "O_NOINHERIT", "O_BINARY"))
 
 
 class Refused(Exception):
-    """Somebody else may have made a file or folder. why: who; cure: what to do, the beginning of a sentence, as "S"."""
+    """Another user may have made a file or folder.
+
+    why: who may have. cure: what to do, as the beginning of a sentence, such as "S".
+    """
 
     def __init__(self, why: str, cure: str):
         super().__init__(f"{why}. {cure}")
@@ -33,9 +36,10 @@ class Refused(Exception):
 
 
 def folder(path: str, create: bool = False) -> str:
-    """The folder's way without links. It is for this user to trust; if there is none, it is made, for him alone.
+    """Returns the path of a folder that this user can trust, without links.
+    With `create`, a missing folder is made, for this user alone.
 
-    Raises Refused; or OSError or ValueError where there is none or none can be.
+    Raises Refused if it cannot be trusted; OSError or ValueError if it does not exist or cannot be made.
     """
     if not _POSIX:
         if create:
@@ -48,7 +52,7 @@ def folder(path: str, create: bool = False) -> str:
     except FileNotFoundError:
         if not create:
             raise
-    # Any other error, as of too long a path, comes before a part of it is made.
+    # Any other error, such as too long a path, is raised before a part of it is made.
     here, links = "/", 0
     _check(here, os.lstat(here), last=False)
     left = [name for name in path.split("/")[::-1] if name not in ("", ".")]
@@ -83,7 +87,10 @@ def folder(path: str, create: bool = False) -> str:
 
 
 def content(folder: str, name: str, most: int) -> bytes:
-    """A file of a folder that was found good. Raises Refused; or OSError, also for no plain file or too long a one."""
+    """Returns the content of a file in a folder that has passed.
+
+    Raises Refused if it cannot be trusted; OSError also if it is not a regular file, or is longer than `most` bytes.
+    """
     path = os.path.join(folder, name)
     file = os.open(path, os.O_RDONLY | _OPEN)
     try:
@@ -97,7 +104,7 @@ def content(folder: str, name: str, most: int) -> bytes:
 
 
 def plain(path: str, most: int) -> bytes:
-    """Any plain file's content, whoever owns it. Raises OSError."""
+    """Returns the content of any regular file, whoever owns it. Raises OSError."""
     file = os.open(path, os.O_RDONLY | _OPEN & ~getattr(os, "O_NOFOLLOW", 0))
     try:
         return _read(file, path, os.fstat(file), most)
@@ -106,6 +113,7 @@ def plain(path: str, most: int) -> bytes:
 
 
 def _read(file: int, path: str, status: os.stat_result, most: int) -> bytes:
+    """The content of an open regular file of at most `most` bytes."""
     if not stat.S_ISREG(status.st_mode) or status.st_size > most:
         raise OSError(f"{path} is not a file, or has more than {most} bytes")
     parts = []
@@ -117,7 +125,7 @@ def _read(file: int, path: str, status: os.stat_result, most: int) -> bytes:
 
 
 def create(folder: str, name: str, whole: bytes) -> None:
-    """Makes a file for this user alone. Raises OSError; what is there then is not whole."""
+    """Makes a file for this user alone. Raises OSError, and then leaves a file that is not whole."""
     file = os.open(os.path.join(folder, name), os.O_WRONLY | os.O_CREAT | os.O_EXCL | _OPEN, 0o600)
     try:
         left = memoryview(whole)
@@ -132,6 +140,7 @@ def create(folder: str, name: str, whole: bytes) -> None:
 
 
 def _check(path: str, status: os.stat_result, last: bool) -> None:
+    """Checks a folder: its type, owner and mode."""
     if not stat.S_ISDIR(status.st_mode):
         raise NotADirectoryError(f"{path} is not a folder")
     _check_owner(path, status)
@@ -139,11 +148,13 @@ def _check(path: str, status: os.stat_result, last: bool) -> None:
 
 
 def _check_owner(path: str, status: os.stat_result) -> None:
+    """Raises Refused unless this user or root is the owner."""
     if status.st_uid not in (os.geteuid(), 0):
         raise Refused(f"{path} belongs to {_user(status.st_uid)}", "S")
 
 
 def _check_mode(path: str, status: os.stat_result, last: bool) -> None:
+    """Raises Refused if others may write."""
     mode = status.st_mode
     others, group = mode & stat.S_IWOTH, mode & stat.S_IWGRP
     if mode & stat.S_ISVTX and not last and stat.S_ISDIR(mode):
@@ -158,11 +169,12 @@ def _check_mode(path: str, status: os.stat_result, last: bool) -> None:
 
 @functools.cache
 def _private(group: int, user: int) -> bool:
-    """Whether a group is the user's alone, as systems make one for each user, of the same name.
+    """Whether a group is the user's alone: systems make one for each user, of the same name.
 
-    There new folders are writable for it. Root's is not: containers run programs of many users in it.
+    There, new folders are writable for the group. Root's group is not private: programs of many users run in it in
+    containers.
     """
-    # Whether another user has the same primary group would take reading the list of all users.
+    # It is not checked whether another user has the same primary group: that takes a list of all users.
     if user == 0 or group == 0:
         return False
     try:
@@ -176,7 +188,7 @@ def _private(group: int, user: int) -> bool:
 
 
 def _without_acl(path: str) -> bool:
-    """Whether the group's bits speak of the group alone, and not of an access control list. Linux."""
+    """Whether the group's bits mean the group alone, and not an access control list. Linux."""
     try:
         os.getxattr(path, "system.posix_acl_access", follow_symlinks=False)
     except AttributeError:
@@ -187,6 +199,7 @@ def _without_acl(path: str) -> bool:
 
 
 def _user(number: int) -> str:
+    """A user's name and number."""
     try:
         import pwd
 
@@ -196,6 +209,7 @@ def _user(number: int) -> str:
 
 
 def _group(number: int) -> str:
+    """A group's name and number."""
     try:
         import grp
 

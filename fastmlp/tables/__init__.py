@@ -1,4 +1,4 @@
-"""Tables of numbers from files, and models of them."""
+"""Tables of numbers in files, and models of them."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ _HAD = ("Table", "Scale", "read", "read_rows", "as_classes", "listed", "places_o
 
 
 def __getattr__(name: str) -> Any:
-    """What `fastmlp.tables` had when it was one file."""
-    if name not in _HAD:  # a module of this folder, perhaps, that is about to be imported
+    """The names that `fastmlp.tables` had when it was one file."""
+    if name not in _HAD:  # perhaps a module of this folder that is about to be imported
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     import importlib
     import warnings

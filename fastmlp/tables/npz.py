@@ -1,8 +1,8 @@
-"""Arrays of numbers out of an .npz: read whole and checked, or refused in words.
+"""Arrays of numbers from an .npz file: read whole and checked, or refused with an error that helps.
 
-numpy.load opens such a file, too. But of a damaged one it raises a dozen kinds of exceptions, those of zipfile, zlib,
-lzma, tokenize and ast among them; it takes memory for whatever an array's header announces; and where a damaged header
-announces less than is there, it does not come to the checksum.
+numpy.load opens such a file, too. But for a damaged file it raises a dozen kinds of exceptions, among them those of
+zipfile, zlib, lzma, tokenize and ast. It allocates memory for whatever size an array's header states. And if a damaged
+header states less than is there, it does not reach the checksum.
 """
 
 from __future__ import annotations
@@ -22,15 +22,33 @@ from fastmlp.checks.messages import cut, shown
 from fastmlp.storage.container import look_of
 from fastmlp.tables.pipes import refuse_device
 
-_NUMBERS = "biufUScmM"  # and what `arrays.numeric_array` refuses in words; object and structured dtypes are not read
+_NUMBERS = "biufUScmM"  # and those that `arrays.numeric_array` refuses; objects and structures are not read
 _ENCRYPTED = 0x1  # in a member's flags
 
 
 def read(path: Path, wanted: Iterable[str]) -> tuple[dict[str, np.ndarray], list[str]]:
-    """({name: array} of those that are wanted and there, the names of all that are there).
+    """Reads arrays.
 
-    Raises ValueError, naming the path, for what is no .npz, is damaged, or holds Python objects in an array that is
-    wanted; OSError for a file that the system does not give.
+    Parameters
+    ----------
+    path : Path
+        The file.
+    wanted : iterable of str
+        The names to read.
+
+    Returns
+    -------
+    arrays : dict of str to ndarray
+        The wanted arrays that are there.
+    names : list of str
+        The names of all arrays in the file.
+
+    Raises
+    ------
+    ValueError
+        If it is not an .npz, is damaged, or has Python objects in a wanted array. The error names the path.
+    OSError
+        If the system does not give the file.
     """
     refuse_device(path)
     with open(path, "rb") as file:
@@ -48,7 +66,7 @@ def read(path: Path, wanted: Iterable[str]) -> tuple[dict[str, np.ndarray], list
             )
         try:
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # of Python's parser, about what it finds in a header
+                warnings.simplefilter("ignore")  # Python's parser may warn of a header
                 return _members(file, wanted)
         except _Refusal as refusal:
             raise ValueError(f"{path} {refusal}") from None
@@ -65,10 +83,11 @@ def read(path: Path, wanted: Iterable[str]) -> tuple[dict[str, np.ndarray], list
 
 
 class _Refusal(ValueError):
-    """What is wrong, to be said behind the path."""
+    """What is wrong with a file, to be put after its path."""
 
 
 def _members(file: IO[bytes], wanted: Iterable[str]) -> tuple[dict[str, np.ndarray], list[str]]:
+    """The wanted arrays, and all names."""
     try:
         archive = zipfile.ZipFile(file)
     except zipfile.BadZipFile as error:
@@ -80,6 +99,7 @@ def _members(file: IO[bytes], wanted: Iterable[str]) -> tuple[dict[str, np.ndarr
 
 
 def _array(archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: str) -> np.ndarray:
+    """One array, checked."""
     if member.flag_bits & _ENCRYPTED:
         raise _Refusal("is encrypted: save it without a password")
     with archive.open(member) as stream:
@@ -100,18 +120,18 @@ def _array(archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: str) -> np.n
         raise _Refusal(f"is too large: {error}") from None
     with archive.open(member) as stream:
         array = np.lib.format.read_array(stream, allow_pickle=False)
-        if stream.read(1):  # at the end the checksum is compared
-            raise _Refusal(f"is damaged: {name} goes on where it should end; copy or save it again")
+        if stream.read(1):  # reading to the end compares the checksum
+            raise _Refusal(f"is damaged: {name} has more data than its header states; copy or save it again")
     return array
 
 
 def _header(stream: IO[bytes]) -> tuple[tuple[int, ...], np.dtype]:
-    """(shape, dtype), as numpy.save writes them."""
+    """The shape and dtype in an array's header."""
     version = np.lib.format.read_magic(stream)
     if version == (1, 0):
         shape, _, dtype = np.lib.format.read_array_header_1_0(stream)
     elif version == (2, 0):
         shape, _, dtype = np.lib.format.read_array_header_2_0(stream)
-    else:  # 3.0 is of structured dtypes alone
+    else:  # 3.0 is for structured dtypes only
         raise _Refusal(f"holds arrays that cannot be read as numbers: they are of .npy version {version}")
     return shape, dtype

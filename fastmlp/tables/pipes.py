@@ -1,4 +1,4 @@
-"""Where a table's text comes from: a file, which is read as often as is needed, or a pipe, which is read once."""
+"""The source of a table's text: a file, which is read as often as needed, or a pipe, which is read once."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
-MOST = 2**30  # bytes that are taken from a pipe: one may have no end
-PATIENCE = 1.0  # seconds for somebody to begin to write
+MOST = 2**30  # bytes that are read from a pipe, which may have no end
+PATIENCE = 1.0  # seconds until a writer must have begun
 
 
 @dataclass(frozen=True)
@@ -26,40 +26,42 @@ class Piped:
 
 
 def received(path: Path) -> Path | Piped:
-    """The path of a file; or, of a pipe, as `<(...)` and /dev/stdin are, all that comes through it.
+    """Returns the path of a file; or all that comes through a pipe, such as `<(...)` or /dev/stdin.
 
-    Raises ValueError for a device, which may have no end, a socket, and a pipe into which nobody writes or too much is
-    written. A folder, and what is not there, is left to who opens it.
+    Raises ValueError for a device, which may have no end, a socket, and a pipe into which nobody or too much is
+    written. A folder or a missing file is returned, and fails when it is opened.
     """
     if not path.exists() or not stat.S_ISFIFO(os.stat(path).st_mode):
         refuse_device(path)
         return path
-    # Without O_NONBLOCK, to open a pipe into which nobody writes waits for somebody who does.
+    # Without O_NONBLOCK, opening a pipe waits for a writer.
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))
     with open(descriptor, "rb") as file:
         if hasattr(os, "set_blocking"):  # not on Windows, before Python 3.12
             os.set_blocking(descriptor, True)
         content = file.read(MOST + 1)
         last = time.monotonic() + PATIENCE
-        while not content and time.monotonic() < last:  # nobody writes there yet
+        while not content and time.monotonic() < last:  # no writer yet
             time.sleep(0.01)
             content = file.read(MOST + 1)
     if not content:
-        words = "is a device or a pipe, not a file: copy its content to a file first, as nobody writes into it now"
-        raise ValueError(f"{path} {words}")
+        raise ValueError(
+            f"{path} is a device or a pipe, not a file: copy its content to a file first, "
+            "since nothing is written into it now"
+        )
     if len(content) > MOST:
         raise ValueError(f"{path} is a pipe of more than {MOST >> 20} MB: copy its content to a file first")
     return Piped(path, content)
 
 
 def refuse_device(path: Path) -> None:
-    """Raises ValueError for a device, a pipe or a socket: they may have no end, and what is read of them is gone."""
+    """Raises ValueError for a device, a pipe or a socket: it may have no end, and can be read only once."""
     if path.exists() and not path.is_file() and not path.is_dir():
         raise ValueError(f"{path} is a device or a pipe, not a file: copy its content to a file first")
 
 
 def opened(source: Path | Piped) -> TextIO:
-    """Its text from the beginning, with line ends as they are."""
+    """Opens the text at its beginning, with line ends unchanged."""
     # -sig: spreadsheets write a byte-order mark
     if isinstance(source, Piped):
         return io.TextIOWrapper(io.BytesIO(source.content), newline="", encoding="utf-8-sig")
@@ -67,7 +69,7 @@ def opened(source: Path | Piped) -> TextIO:
 
 
 def beginning(source: Path | Piped) -> bytes:
-    """Its first bytes, which tell what kind of file it is."""
+    """Returns the first bytes, which tell what kind of file it is."""
     if isinstance(source, Piped):
         return source.content[:512]
     with open(source, "rb") as file:

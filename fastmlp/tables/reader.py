@@ -1,6 +1,6 @@
-"""Tables for `fastmlp train` and `fastmlp predict`: reading a CSV or .npz, and standardised columns.
+"""Reads a CSV or .npz for `fastmlp train` and `fastmlp predict`, and standardises columns.
 
-Imports NumPy, `data` and the reference's sums, so that a scale has the same bits anywhere.
+Imports NumPy, the checks, and the reference's sums, which give a scale the same bits on every machine.
 """
 
 from __future__ import annotations
@@ -28,15 +28,34 @@ from fastmlp.tables.pipes import Piped, beginning, opened, received
 
 MOST_CLASSES = 100  # a column with more different whole numbers is taken for a quantity
 SHOWN = 12  # names in a message, before "..."
-_UNPACKED = (".gz", ".bz2", ".xz", ".lzma")  # names of files that numpy.loadtxt would unpack, where the header is text
+_UNPACKED = (
+    ".gz",
+    ".bz2",
+    ".xz",
+    ".lzma",
+)  # numpy.loadtxt would unpack files with these names, though the header is plain text
 
 
 @dataclass(frozen=True)
 class Table:
-    """x (N, K) and y (N,) or (N, J), float64 and finite; names: of the K features; target: the name of y.
+    """A table of numbers.
 
-    weights (N,): the rows' own, where a column or an array of them was named. whole (N,): y as int64 or uint64, where
-    it has whole numbers that float64 may round. rounded: why y cannot be labels, where it has such and no `whole`.
+    Attributes
+    ----------
+    x : ndarray of shape (N, K), float64
+        Features; finite.
+    y : ndarray of shape (N,) or (N, J), float64
+        Targets; finite.
+    names : list of str
+        The names of the K features.
+    target : str
+        The name of y.
+    weights : ndarray of shape (N,) or None
+        The rows' weights, if a column or an array of them was named.
+    whole : ndarray of shape (N,) or None
+        y as int64 or uint64, if it has whole numbers that float64 may round.
+    rounded : str or None
+        Why y cannot be labels, if it has such numbers and no `whole`.
     """
 
     x: np.ndarray
@@ -48,18 +67,18 @@ class Table:
     rounded: str | None = None
 
     def labels(self) -> np.ndarray:
-        """y (N,), whole numbers, or `whole`. Raises ValueError where two labels may have become one."""
+        """Returns y (N,) as whole numbers. Raises ValueError if two labels may have become one."""
         if self.rounded is not None:
             raise ValueError(f"{self.target!r} {self.rounded}; --task regress takes it for a quantity")
         return self.y if self.whole is None else self.whole
 
     def arranged(self, names: Sequence[str], where: str | Path) -> Table:
-        """The same table with its features in this order. Raises ValueError where they are not the same."""
+        """Returns the same table with its features in this order. Raises ValueError if they are not the same."""
         places = places_of(self.names, names, where)
         return replace(self, x=np.ascontiguousarray(self.x[:, places]), names=list(names))
 
     def fingerprint(self) -> str:
-        """16 digits that tell this table's features and target from others."""
+        """Returns 16 hex digits that tell this table's features and targets from others."""
         digest = hashlib.sha256(str((self.x.shape, self.y.shape)).encode())
         for part in (self.x, self.y):
             digest.update(np.ascontiguousarray(part).data)
@@ -67,11 +86,27 @@ class Table:
 
 
 def read(path: str | Path, target: str | None = None, weights: str | None = None) -> Table:
-    """The table in a file: .npz, or else CSV.
+    """Reads the table in a file: .npz, or else CSV, which may come through a pipe such as `<(...)`.
 
-    target, weights: columns of the CSV, or arrays in the .npz; the target's is y there by default.
-    A CSV may come through a pipe, as of `<(...)`.
-    Raises OSError where there is no such file, and ValueError or TypeError for what it holds, naming line and column.
+    Parameters
+    ----------
+    path : path
+        The file.
+    target : str or None, default=None
+        A column of the CSV, or an array of the .npz, where it is "y" by default.
+    weights : str or None, default=None
+        The column or array of the rows' weights.
+
+    Returns
+    -------
+    Table
+
+    Raises
+    ------
+    OSError
+        If there is no such file.
+    TypeError, ValueError
+        If its content is wrong. The error names the line and the column of a CSV.
     """
     path = Path(path)
     archive = path.suffix.lower() == ".npz"
@@ -90,11 +125,31 @@ def read(path: str | Path, target: str | None = None, weights: str | None = None
 def read_rows(
     path: str | Path, names: Sequence[str], target: str, ignored: Collection[str] = ()
 ) -> tuple[np.ndarray, np.ndarray | None, str | None]:
-    """(x (N, K), y or None, what is wrong with y or None): rows to predict.
+    """Reads rows to predict.
 
-    From a CSV the columns of these names, in whatever order they stand there, and the target's if there is one; others
-    than those and the ignored are refused. From an .npz X by position, and the array of the target's name. A target
-    that cannot be read is no error. Where `Table` has its whole numbers, they are y. Raises as `read` does.
+    Parameters
+    ----------
+    path : path
+        The file.
+    names : sequence of str
+        The features. A CSV has them in any order; in an .npz, X has them by position.
+    target : str
+        The target's name.
+    ignored : collection of str
+        Columns of a CSV that are not read. Other columns are refused.
+
+    Returns
+    -------
+    x : ndarray of shape (N, K), float64
+    y : ndarray or None
+        The target, if it is there and can be read; as whole numbers where `Table.whole` would have them.
+    wrong : str or None
+        Why the target cannot be read.
+
+    Raises
+    ------
+    OSError, TypeError, ValueError
+        As `read`.
     """
     path = Path(path)
     if path.suffix.lower() == ".npz":
@@ -119,7 +174,7 @@ def read_rows(
 
 
 def places_of(found: Sequence[str], names: Sequence[str], where: str | Path, others: Collection[str] = ()) -> list[int]:
-    """Where each of `names` is in `found`. Raises ValueError for one that is not, and for one that is in no list."""
+    """Returns the index of each of `names` in `found`. Raises ValueError for a missing or an additional name."""
     places = {name: place for place, name in enumerate(found)}
     known = {*names, *others}
     missing = [name for name in names if name not in places]
@@ -131,7 +186,7 @@ def places_of(found: Sequence[str], names: Sequence[str], where: str | Path, oth
 
 
 def check_unique(names: Sequence[str], where: object) -> None:
-    """Raises ValueError for two columns of one name."""
+    """Raises ValueError if two columns have the same name."""
     twice = next((name for name, count in Counter(names).items() if count > 1), None)
     if twice is not None:
         raise ValueError(f"{where} has two columns {shown(twice)}: rename one")
@@ -142,6 +197,7 @@ def check_unique(names: Sequence[str], where: object) -> None:
 
 
 def _read_npz(path: Path, target: str, weights: str | None) -> Table:
+    """The table in an .npz."""
     x, arrays = _npz_arrays(path, [target] if weights is None else [target, weights])
     w = None
     with _naming(path):
@@ -154,6 +210,7 @@ def _read_npz(path: Path, target: str, weights: str | None) -> Table:
 
 
 def _npz_rows(path: Path, columns: int, target: str) -> tuple[np.ndarray, np.ndarray | None, str | None]:
+    """`read_rows` for an .npz."""
     x, arrays = _npz_arrays(path, [], [target])
     if x.shape[1] != columns:
         raise ValueError(f"{path}: X has {x.shape[1]} columns, and the model takes {columns}")
@@ -169,7 +226,7 @@ def _npz_rows(path: Path, columns: int, target: str) -> tuple[np.ndarray, np.nda
 def _npz_arrays(
     path: Path, needed: list[str], others: Collection[str] = ()
 ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """X, checked, and the arrays that are needed, and of the others those that are there, as they are."""
+    """X, checked; and the arrays that are needed, and those of the others that are there."""
     arrays, names = npz.read(path, {"X", *needed, *others})
     for name in ("X", *needed):
         if name not in arrays:
@@ -180,11 +237,11 @@ def _npz_arrays(
 
 @contextmanager
 def _naming(path: Path) -> Iterator[None]:
-    """Lets a ValueError or TypeError inside begin with the path."""
+    """Puts the path before the message of a ValueError or TypeError."""
     try:
         yield
     except (ValueError, TypeError) as error:
-        kind = TypeError if isinstance(error, TypeError) else ValueError  # others may not take a text
+        kind = TypeError if isinstance(error, TypeError) else ValueError  # subclasses may not take a text
         raise kind(f"{path}: {error}") from None
 
 
@@ -211,13 +268,14 @@ def _target(values: np.ndarray, name: str, rows: int) -> tuple[np.ndarray, np.nd
 
 
 def _read_csv(path: Path | Piped, target: str, weights: str | None) -> Table:
+    """The table in a CSV."""
     header, lines = _csv_header(path)
     columns = {name: column for column, name in enumerate(header)}
     for name in (target, weights):
         if name is not None and name not in columns:
             hint = ""
             if len(header) == 1 and ";" in header[0]:
-                hint = "; cells are parted by ';' there, and a CSV has commas"
+                hint = "; its cells are separated by ';', and a CSV has commas"
             elif all(arrays.reads_as_number(name) for name in header):
                 hint = "; its first line looks like numbers: put a line of names above it"
             raise ValueError(f"{path} has no column {name!r}: it has {listed(header)}{hint}")
@@ -271,13 +329,13 @@ def _csv_rows(path: Path | Piped) -> Iterator[tuple[int, list[str]]]:
 
 
 def _loaded(path: Path | Piped, skip: int, columns: int) -> np.ndarray | None:
-    """The numbers (N, columns) below the header by NumPy's own fast reader, or None where anything is unusual."""
+    """The numbers (N, columns) below the header, by NumPy's fast reader; None if anything is unusual."""
     if str(path).lower().endswith(_UNPACKED):
         return None
     text: Path | TextIO = path if isinstance(path, Path) else opened(path)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about a file without rows
+            warnings.simplefilter("ignore")  # a warning about a file without rows
             values = np.loadtxt(
                 text, delimiter=",", skiprows=skip, ndmin=2, comments=None, quotechar='"', encoding="utf-8-sig"
             )
@@ -287,9 +345,9 @@ def _loaded(path: Path | Piped, skip: int, columns: int) -> np.ndarray | None:
 
 
 def _parsed(path: Path | Piped, header: list[str], unread: Collection[str] = ()) -> np.ndarray:
-    """The same numbers, cell by cell: some twenty times slower, and every error has its line and column.
+    """The same numbers, cell by cell: some twenty times slower, with line and column in every error.
 
-    In the columns whose names are in `unread`, what is no finite number is NaN.
+    In the columns named in `unread`, what is not a finite number becomes NaN.
     """
     rows = []
     lines = _csv_rows(path)
@@ -310,7 +368,7 @@ def _parsed(path: Path | Piped, header: list[str], unread: Collection[str] = ())
 
 
 def _whole_column(path: Path | Piped, column: int) -> tuple[np.ndarray | None, str | None]:
-    """(whole, rounded) of a `Table`, of a column of finite numbers, by its cells."""
+    """(whole, rounded) of a `Table`, from the cells of a column of finite numbers."""
     from decimal import Decimal
 
     rows = _csv_rows(path)
@@ -320,25 +378,26 @@ def _whole_column(path: Path | Piped, column: int) -> tuple[np.ndarray | None, s
     for _, cell in cells:
         try:
             numbers.append(Decimal(cell))
-        except ArithmeticError:  # an exponent of 20 digits: to be finite, it is 0
+        except ArithmeticError:  # an exponent of 20 digits: since the float is finite, it is 0
             numbers.append(Decimal(0))
     if all(number == number.to_integral_value() for number in numbers):
         whole = integers([int(number) for number in numbers])
         if whole is not None:
             return whole, None
     for (line, cell), number in zip(cells, numbers, strict=True):
-        if Decimal(repr(float(number))) != number:  # 1e300 is so many; an id of 25 digits would be another
+        if Decimal(repr(float(number))) != number:  # 1e300 is unchanged; an id of 25 digits is not
             return None, f"has {cut(cell, 40)} in line {line}, which float64 rounds to {in_digits(float(number))}"
     return None, None
 
 
 def _number(cell: str, path: Path | Piped, line: int, name: str) -> float:
+    """The number in a cell. Raises ValueError."""
     where = f"{path}, line {line}, column {name!r}"
     cell = cell.strip()
     if not cell:
         raise ValueError(f"{where}: nothing there; fill it in, or leave out the line")
     try:
-        number = float(cell) if "_" not in cell else None  # Python reads 1_000, which no other reader of a CSV does
+        number = float(cell) if "_" not in cell else None  # Python reads 1_000; other CSV readers do not
     except ValueError:
         number = None
     if number is None:
@@ -351,6 +410,7 @@ def _number(cell: str, path: Path | Piped, line: int, name: str) -> float:
 
 
 def listed(names: Iterable[object]) -> str:
+    """Returns the names as text, the first 12 of them."""
     texts = [cut(str(name), 40) for name in names]
     more = f", ... ({len(texts)} in all)" if len(texts) > SHOWN else ""
     return (", ".join(texts[:SHOWN]) + more) or "none"
@@ -361,9 +421,9 @@ def listed(names: Iterable[object]) -> str:
 
 
 def as_classes(y: np.ndarray) -> np.ndarray | None:
-    """y as class numbers (N,) if it looks like labels, else None: whole numbers, few and repeated, or one-hot rows.
+    """Returns y as labels (N,) if it looks like labels, else None: whole numbers, few and repeated, or one-hot rows.
 
-    Integers stay what they are; see `Table.labels`.
+    Integers stay integers; see `Table.labels`.
     """
     if y.ndim == 2:
         one_hot = np.isin(y, (0, 1)).all() and (y.sum(axis=1) == 1).all()
@@ -376,26 +436,32 @@ def as_classes(y: np.ndarray) -> np.ndarray | None:
 
 @dataclass(frozen=True)
 class Scale:
-    """Columns' means (K,) and standard deviations (K,); a deviation of 0 marks a constant column, which becomes 0."""
+    """The mean (K,) and standard deviation (K,) of columns.
+
+    A deviation of 0 marks a constant column, which becomes 0.
+    """
 
     mean: np.ndarray
     deviation: np.ndarray
 
     @classmethod
     def of(cls, x: np.ndarray, names: list[str]) -> Scale:
-        """The scale of x (N, K). Raises ValueError naming a column whose numbers are too large to square."""
+        """Returns the scale of x (N, K).
+
+        Raises ValueError naming a column whose numbers are too large to be squared.
+        """
         with np.errstate(all="ignore"):
             mean = row_sum(x) / len(x)
             deviation = np.sqrt(row_sum((x - mean) ** 2) / len(x))
-        deviation = np.where((x == x[0]).all(axis=0), 0.0, deviation)  # not by a rounded mean
+        deviation = np.where((x == x[0]).all(axis=0), 0.0, deviation)  # exact, unlike a deviation from a rounded mean
         if not np.isfinite(deviation).all():
             raise ValueError(f"column {names[int(np.argmin(np.isfinite(deviation)))]!r} is too large to standardise")
         return cls(mean, deviation)
 
     def backward(self, z: np.ndarray) -> np.ndarray:
-        """What `forward` made z (N, K) of, but for its rounding; float64."""
+        """Returns what `forward` made z (N, K) of, except for rounding; float64."""
         return z.astype(np.float64) * self.deviation + self.mean
 
     def forward(self, x: np.ndarray) -> np.ndarray:
-        """x (N, K) in deviations from the mean."""
+        """Returns (x - mean) / deviation for x (N, K)."""
         return np.where(self.deviation > 0, (x - self.mean) / np.where(self.deviation > 0, self.deviation, 1.0), 0.0)

@@ -21,18 +21,36 @@ from fastmlp.tables.reader import Scale, as_classes, check_unique, listed, place
 
 @dataclass(frozen=True, eq=False)
 class TableModel:
-    """A model that takes a table's rows as they are in its file, and answers in the file's labels and units.
+    """A model that takes a table's rows as they are in the file, and predicts the file's labels or units.
 
-    names: of the K features, in the order of the network's inputs. target: the name of what is predicted. classes
-    (C,): the labels, ascending, float64, or int64 or uint64 where that would round them; None for quantities. scale:
-    of the features. target_scale: of the quantities, None where they were not standardised. settings: what `fastmlp
-    train --resume` goes on with, as plain values.
+    Parameters
+    ----------
+    model : Model
+        The network.
+    names : tuple of str
+        The names of the K features, in the order of the network's inputs.
+    target : str
+        The name of what is predicted.
+    classes : ndarray of shape (C,) or None
+        The labels, ascending: float64, or int64 or uint64 where float64 would round them. None for quantities.
+    scale : Scale
+        The scale of the features.
+    target_scale : Scale or None, default=None
+        The scale of the quantities; None if they were not standardised.
+    settings : mapping, default={}
+        What `fastmlp train --resume` continues with, as plain values.
 
-    Raises ValueError where these do not fit the network.
+    Raises
+    ------
+    ValueError
+        If these do not fit the network.
 
-    >>> wine = TableModel.load("wine.safetensors")
-    >>> wine.predict([[12.8, 2.4, 107.0]])
-    array([3])
+    Examples
+    --------
+    With a file that `fastmlp train -o` wrote::
+
+        wine = TableModel.load("wine.safetensors")
+        wine.predict([[12.8, 2.4, 107.0]])  # array([3])
     """
 
     model: Model
@@ -64,10 +82,22 @@ class TableModel:
                 raise ValueError(f"{name} has {len(values)} entries, and layers={list(spec.layers)} needs {size}")
 
     def predict(self, X: Any) -> np.ndarray:
-        """Labels (N,), int64 (or uint64, of those beyond it); or quantities, (N,) or (N, J) for J of them, float64.
+        """Predicts labels or quantities.
 
-        X (N, K): rows as in the table. A frame's columns go by their names, in any order; an array's by their place.
-        Raises ValueError or TypeError for an X that does not fit, and ValueError where a quantity is not finite.
+        Parameters
+        ----------
+        X : array of shape (N, K)
+            Rows as in the table. A frame's columns are found by their names, in any order; an array's by position.
+
+        Returns
+        -------
+        ndarray of shape (N,) or (N, J)
+            Labels (N,), int64, or uint64 for labels beyond it; or quantities, float64, (N,) or (N, J) for J of them.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If X does not fit, or a quantity is not finite.
         """
         found = self.model.predict(self._features(X))
         if self.classes is not None:
@@ -83,16 +113,48 @@ class TableModel:
         return values
 
     def predict_proba(self, X: Any) -> np.ndarray:
-        """The probability of each of `classes` (N, C). Raises ValueError for quantities, and as `predict` does."""
+        """Predicts the probability of each class.
+
+        Parameters
+        ----------
+        X : array of shape (N, K)
+            Rows as in the table.
+
+        Returns
+        -------
+        ndarray of shape (N, C)
+            Probabilities, in the order of `classes`.
+
+        Raises
+        ------
+        ValueError
+            For quantities.
+        TypeError, ValueError
+            As `predict`.
+        """
         if self.classes is None:
             raise ValueError(f"{self.target!r} is a quantity, which has no probabilities: use predict")
         return self.model.predict_proba(self._features(X))
 
     def score(self, X: Any, y: Any) -> dict[str, float]:
-        """{"accuracy"}, the share of rows whose label is met; or {"r2"}, as `Model.evaluate` has it, in y's own units.
+        """Computes the accuracy or R2 of the predictions.
 
-        y: labels (N,), or one-hot rows for labels 0, 1, ...; quantities (N,) or (N, J). Raises ValueError or TypeError
-        for one that does not fit.
+        Parameters
+        ----------
+        X : array of shape (N, K)
+            Rows as in the table.
+        y : array of shape (N,) or (N, J)
+            Labels (N,), or one-hot rows for labels 0, 1, ...; or quantities (N,) or (N, J).
+
+        Returns
+        -------
+        dict of str to float
+            {"accuracy"}, the fraction of rows predicted right; or {"r2"}, as in `Model.evaluate`, in y's own units.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If X or y does not fit.
         """
         predicted = self.predict(X)
         y = arrays.numeric_array(y, "y")
@@ -111,7 +173,18 @@ class TableModel:
         return {"r2": _r2(predicted.reshape(rows, -1), y.reshape(rows, -1))}
 
     def save(self, path: str | os.PathLike) -> None:
-        """Writes everything to one file, as `Model.save` does, which says how and what is raised."""
+        """Writes everything to one file, as `Model.save` does.
+
+        Parameters
+        ----------
+        path : path
+            The file's name.
+
+        Raises
+        ------
+        OSError
+            If the file cannot be written.
+        """
         scales = {"scale": self.scale, "target_scale": self.target_scale}
         table = {
             "names": list(self.names),
@@ -128,7 +201,24 @@ class TableModel:
 
     @classmethod
     def load(cls, path: str | os.PathLike, *, backend: str = "numba") -> TableModel:
-        """What `save` or `fastmlp train -o` wrote. Raises as `Model.load` does."""
+        """Reads what `save` or `fastmlp train -o` wrote.
+
+        Parameters
+        ----------
+        path : path
+            The file's name.
+        backend : str, default="numba"
+            "numba" or "reference".
+
+        Returns
+        -------
+        TableModel
+
+        Raises
+        ------
+        ValueError, OSError
+            As `Model.load`.
+        """
         network, header, tensors = model_file.read(path, "table")
         model = Model._of(network, backend)
         try:
@@ -140,7 +230,7 @@ class TableModel:
             raise model_file.refusal(path, error) from error
 
     def _features(self, X: Any) -> np.ndarray:
-        """X as the network sees it."""
+        """X (N, K) as the network's inputs: columns in order, standardised."""
         x = data.matrix(X)
         columns = getattr(X, "columns", None)
         if columns is not None:
@@ -154,14 +244,17 @@ class TableModel:
 
 
 # ---------------------------------------------------------------------------------------------------------
-# What a header says: its values may be of any kind
+# Reading a header, whose values may be of any kind
 
 
 def _described(table: dict[str, Any]) -> dict[str, Any]:
-    """A TableModel's fields beside the model. Raises ValueError, TypeError or KeyError for what no `save` wrote."""
+    """A TableModel's fields, from a header whose values may be of any kind.
+
+    Raises ValueError, TypeError or KeyError.
+    """
     names, target = table["names"], table["target"]
     if not isinstance(names, list) or not all(map(_is_name, [*names, target])):
-        raise ValueError(f"its names and target are {shown([names, target])}, and no texts")
+        raise ValueError(f"its names and target are {shown([names, target])}, not text")
     check_unique(names, "names")
     classes = table["classes"]
     return {
@@ -175,7 +268,7 @@ def _described(table: dict[str, Any]) -> dict[str, Any]:
 
 
 def _is_name(value: Any) -> bool:
-    """Whether it is a text that UTF-8 can spell: halves of a surrogate pair are in JSON, and in no table."""
+    """Whether it is text that UTF-8 can encode. JSON can hold halves of surrogate pairs, and a table cannot."""
     try:
         return isinstance(value, str) and value.encode() is not None
     except UnicodeEncodeError:
@@ -183,18 +276,19 @@ def _is_name(value: Any) -> bool:
 
 
 def _classes(values: Any) -> np.ndarray:
-    """(C,): integers where there is one that float64 would round, as `save` writes them, or else float64."""
+    """The labels (C,): integers if float64 would round one, as `save` writes them, else float64."""
     found: np.ndarray | None
     if isinstance(values, list) and values and all(type(value) is int for value in values):
         found = integers(values)
     else:
         found = _numbers(values, "classes")
     if found is None or not (found[1:] > found[:-1]).all():
-        raise ValueError(f"its classes are {shown(values)}, and no labels in ascending order")
+        raise ValueError(f"its classes are {shown(values)}, not labels in ascending order")
     return found
 
 
 def _scale(parts: dict[str, Any]) -> Scale:
+    """A scale from a header."""
     mean, deviation = _numbers(parts["mean"], "mean"), _numbers(parts["deviation"], "deviation")
     if (deviation < 0).any():
         raise ValueError(f"a deviation is {deviation.min():g}, and 0 is the least")
@@ -202,9 +296,9 @@ def _scale(parts: dict[str, Any]) -> Scale:
 
 
 def _numbers(values: Any, name: str) -> np.ndarray:
-    """(K,), float64. Raises ValueError for what are no finite floats."""
+    """Finite floats (K,), float64. Raises ValueError."""
     if not isinstance(values, list) or not all(type(value) is float for value in values):
-        raise ValueError(f"its {name} is {shown(values)}, and no list of floats")
+        raise ValueError(f"its {name} is {shown(values)}, not a list of floats")
     found = np.array(values, np.float64)
     if not np.isfinite(found).all():
         raise ValueError(f"its {name} is {shown(values)}: every value must be finite")

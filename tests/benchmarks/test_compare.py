@@ -437,7 +437,7 @@ def test_start_up_is_a_run_whose_parts_add_up(monkeypatch):
 
 
 def test_a_start_up_run(monkeypatch, tmp_path):
-    """With this test run's own cache, so that nothing is compiled anew more than it has to be."""
+    """With this test run's own cache, so that nothing is compiled again without need."""
     monkeypatch.setattr(startup, "SCRIPT", startup.SCRIPT.replace("epochs=5000", "epochs=5"))
     found = startup.run(os.environ.get("FASTMLP_CACHE_DIR", str(tmp_path)), compare.cores.chosen(1))
     assert {*found["parts"]} == {"python", "import", "load_kernels", "train"}

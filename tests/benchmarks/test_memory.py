@@ -16,7 +16,7 @@ DTYPES = pytest.mark.parametrize("dtype", ["float64", "float32"])
 
 
 def share(dtype, batch_size=None, output="softmax", outputs=3, y=None):
-    """The most that NumPy and Python hold during a fit beyond the caller's own data, as a share of that data."""
+    """The most that NumPy and Python hold during a fit beyond the caller's own data, as a fraction of that data."""
     x = np.random.default_rng(0).random((ROWS, INPUTS)).astype(dtype)
     y = np.resize(np.arange(outputs), ROWS).astype(dtype) if y is None else y
     model = Model([INPUTS, 4, outputs], output=output, dtype=dtype, seed=0)

@@ -850,7 +850,7 @@ WEIGHTS = ["--target", "w", "--epochs", "2", "--backend", "reference"]  # four c
         ),
         (
             ["--quantile", "2", "--loss", "quantile"],
-            "--quantile=2.0 is no quantile: give a number above 0 and below 1, as 0.9",
+            "--quantile=2.0 is not a quantile: give a number above 0 and below 1, as 0.9",
         ),
         (["--delta", "0", "--loss", "huber"], "--delta=0.0 is not positive: give a number above 0"),
         (

@@ -1,4 +1,4 @@
-"""Many rows at once: pieces, that threads take by turns; the same bits, the same errors, and nobody left at work."""
+"""Many rows at once, in pieces that threads take in turn: the same bits and errors, and no thread still running."""
 
 import ctypes
 import functools

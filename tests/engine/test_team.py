@@ -1,4 +1,4 @@
-"""Several threads at one training: the same bits, whatever their number, and nobody waits for ever."""
+"""Several threads at one training: the same bits, whatever their number, and no thread waits for ever."""
 
 import os
 import signal
@@ -146,7 +146,7 @@ def paced(speeds, calls, seconds=0.05):
 def test_the_faster_way_is_taken():
     assert paced({False: 2e-6, True: 1e-6}, 8) == [False, True, True, True, True, True, True, True]
     assert paced({False: 1e-6, True: 3e-6}, 8) == [False, True, False, False, False, False, False, False]
-    assert sum(paced({False: 1e-6, True: 3e-6}, 160)) == 10  # one in 16 tries anew
+    assert sum(paced({False: 1e-6, True: 3e-6}, 160)) == 10  # one in 16 tries again
     assert paced({False: 2e-6, True: 1e-6}, 50, seconds=0.01) == [False] * 50  # too short to tell
 
 

@@ -132,7 +132,7 @@ def test_a_class_that_no_training_row_has(one_hot):
 @MODES
 @pytest.mark.parametrize("name", ["sgd", "adam", "dropout", "plateau"])
 @pytest.mark.parametrize("share", [0.25, np.float32(0.5), 1e-9, 0.999])
-def test_a_share_is_not_trained_on(share, name, batch_size):
+def test_a_fraction_is_not_trained_on(share, name, batch_size):
     x, y = problem()
     train, held = split(y.astype(float), float(share), 3)
     options = {"epochs": 6, "batch_size": batch_size, **TRAININGS[name]}
@@ -149,7 +149,7 @@ def test_a_share_is_not_trained_on(share, name, batch_size):
 
 
 @pytest.mark.parametrize("share", [0.1, 0.2, 1 / 3, 0.5, 0.9, 0.99, 1e-9])
-def test_a_share_is_stratified(share):
+def test_a_fraction_is_stratified(share):
     y = np.repeat([0, 1, 2, 3], [50, 30, 17, 2])
     train, held = held_out(y.astype(float), share, 3, Spec.build([2, 4]))
     assert sorted([*train, *held]) == list(range(99))
@@ -161,7 +161,7 @@ def test_a_share_is_stratified(share):
     assert np.array_equal(again[1], held)  # labels as one-hot rows of a sigmoid
 
 
-def test_a_share_of_many_labels_is_a_share():
+def test_a_fraction_of_many_labels_is_a_fraction():
     """Of 12 outputs each row may be a combination of its own; rows that are alike are stratified all the same."""
     spec = Spec.build([2, 12], output="sigmoid")
     own = (np.arange(200)[:, None] >> np.arange(12) & 1).astype(float)
@@ -175,7 +175,7 @@ def test_a_share_of_many_labels_is_a_share():
     ]
 
 
-def test_a_share_of_quantities_is_any_rows():
+def test_a_fraction_of_quantities_is_any_rows():
     y = rows(100, 1)
     train, held = held_out(y, 0.2, 3, Spec.build([2, 1], output="identity"))
     assert len(held) == 20
@@ -183,7 +183,7 @@ def test_a_share_of_quantities_is_any_rows():
     assert held.tolist() != list(range(20))
 
 
-def test_a_share_of_too_little():
+def test_a_fraction_of_too_little():
     x, _ = problem()
     for count, share in ((1, 0.5), (2, 0.5), (3, 0.9)):
         message = said(ValueError, learner().fit, x[:count], np.arange(count), epochs=1, validation=share)
@@ -194,7 +194,7 @@ def test_a_share_of_too_little():
     assert len(model.fit(x[:2], [1.0, 2.0], epochs=1, validation=0.5)) == 1
 
 
-def test_a_share_is_the_same_for_every_fit_of_a_model():
+def test_a_fraction_is_the_same_for_every_fit_of_a_model():
     """Resumed or not: what was held out once is never trained on."""
     x, y = problem()
     for seed in SEEDS:

@@ -1,5 +1,6 @@
-"""What `fit` refuses beyond data and epochs, in words, and that a refused fit changes nothing. What options do: the
-files of their subjects, as test_resume.py."""
+"""What `fit` refuses beyond data and epochs, with a clear error, and that a refused fit changes nothing. What options
+do: the files of their subjects, as test_resume.py.
+"""
 
 import gc
 import tracemalloc

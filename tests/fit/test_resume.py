@@ -442,5 +442,5 @@ class Wrong(np.random.Generator):
 
 
 def test_an_order_that_is_none_is_refused():
-    with pytest.raises(ValueError, match="no order of 64 rows"):
+    with pytest.raises(ValueError, match="not an order of 64 rows"):
         Model([4, 8, 2], seed=Wrong(np.random.PCG64(1))).fit(rows(64, 4), np.arange(64) % 2, epochs=2, batch_size=16)

@@ -1,4 +1,4 @@
-"""What rows count for: `sample_weight` and `class_weight`, refused in words, and what they do to a training."""
+"""What rows count for: `sample_weight` and `class_weight`, their errors, and what they do to a training."""
 
 import copy
 import warnings
@@ -248,7 +248,7 @@ def test_class_weights_of_a_sigmoid(loss):
 
 
 @pytest.mark.parametrize("class_weight", [None, "balanced", {1: 3.0}])
-def test_weights_beside_a_held_out_share(class_weight):
+def test_weights_with_a_held_out_fraction(class_weight):
     """The weights are those of the rows that train, and "balanced" counts these; validation weighs all rows alike."""
     x, y = problem()
     weights = np.linspace(0.5, 2, 23)

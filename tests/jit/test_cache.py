@@ -143,7 +143,7 @@ def test_cold_then_warm_through_the_command_line(tmp_path, monkeypatch):
     files = list(place.iterdir())
     assert len(files) > 3
     assert all(set(found.externals) <= machine_code.EXTERNALS for found in all_code(place, monkeypatch))
-    # a folder that is whole but for one file: that one is made anew, and nothing else
+    # a folder in which one file is missing: that file is made again, and nothing else
     times = {path: path.stat().st_mtime_ns for path in files}
     lost = next(path for path in files if path.name.startswith("layout.gather"))
     lost.unlink()

@@ -1,4 +1,4 @@
-"""A storm of signals over short calls by several threads: no hang, no crash, no wrong bit, nobody left at work.
+"""A storm of signals over short calls by several threads: no hang, no crash, no wrong bit, no thread still running.
 
     python tests/long/signals.py --signals 10000 --seed 1
 

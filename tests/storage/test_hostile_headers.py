@@ -1,4 +1,6 @@
-"""Headers whose checksum fits and that no `save` wrote: any value in any place is refused in words; nothing is run."""
+"""Headers whose checksum fits and that no `save` wrote: any value in any place is refused with a clear error; nothing
+is run.
+"""
 
 import io
 import json
@@ -108,7 +110,7 @@ def places(value, path=()):
 
 @pytest.mark.parametrize("name", ["model", "other", "table"])
 def test_any_value_in_any_place(saved, name, monkeypatch):
-    """It is refused in words, or it makes a model that predicts: what loads is whole."""
+    """It is refused with a clear error, or it makes a model that predicts: what loads is whole."""
     folder, kinds = saved
     load, tensors, header = kinds[name]
     x = problem()[0]
@@ -252,7 +254,7 @@ def test_states_of_generators(value):
 
 @pytest.mark.parametrize("kind", ["RandomState", "Generator"])
 def test_a_generator_of_zeros_alone(kind):
-    """It gives zeros for ever, and a normal number is drawn until it fits: NumPy would never come back."""
+    """It gives zeros for ever, and a normal number is drawn until it fits: NumPy would never return."""
     seed = np.random.RandomState(1) if kind == "RandomState" else np.random.Generator(np.random.MT19937(1))
     state = rng_state.state_of(seed)
     state["state"]["key"] = [2**31 - 1, *[0] * 623]  # of the first word one bit counts

@@ -1,4 +1,4 @@
-"""Models in files: what comes back is equal in everything, and what cannot be a model is refused in words."""
+"""Models in files: what is loaded is equal in everything, and what cannot be a model is refused with a clear error."""
 
 import json
 import os

@@ -173,7 +173,7 @@ def stopped_at(place, run, *arguments):
 
 @pytest.mark.parametrize("cached", [True, False])
 def test_an_interrupt_between_any_two_instructions_of_loading_harms_nothing(cached, monkeypatch):
-    """The next caller, in this thread and in others, gets the kernel; and no worker is left at work."""
+    """The next caller, in this thread and in others, gets the kernel; and no worker is still running."""
     codes = {
         dtype: compilation.compile_function(*registry._find("layout.scatter", dtype))
         for dtype in ("float64", "float32")

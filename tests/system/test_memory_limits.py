@@ -1,4 +1,6 @@
-"""Little memory: a MemoryError in words, where LLVM would end the process. tests/long/memory_limits.py tries more."""
+"""Little memory: a MemoryError with a message, where LLVM would end the process. tests/long/memory_limits.py tries
+more.
+"""
 
 import sys
 

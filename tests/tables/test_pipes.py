@@ -66,7 +66,7 @@ def test_a_pipe_into_which_nobody_writes_does_not_hang(pipe):
     done = subprocess.run([sys.executable, "-c", code], env=HERE, capture_output=True, text=True, timeout=60)
     assert done.returncode == 2
     assert done.stderr == f"fastmlp: {pipe} is a device or a pipe, not a file: " + (
-        "copy its content to a file first, as nobody writes into it now\n"
+        "copy its content to a file first, since nothing is written into it now\n"
     )
 
 

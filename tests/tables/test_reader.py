@@ -198,7 +198,7 @@ def test_a_split_is_a_stratified_partition(groups, share, seed):
     assert np.array_equal(train, repeated[0])
 
 
-def test_a_split_holds_out_the_share():
+def test_a_split_holds_out_the_fraction():
     train, held = splits.split(np.repeat([0, 1, 2], [50, 30, 23]), 0.2, seed=3)
     assert (len(train), len(held)) == (82, 21)
     assert [len(part) for part in splits.split(np.zeros(10), 0, seed=3)] == [10, 0]

@@ -1,6 +1,6 @@
-"""A check before each load and store of a kernel, put into what Numba makes of it before LLVM sees it.
+"""Adds a check before each load and store of a kernel, in Numba's LLVM code.
 
-So the package knows nothing of it, no load or store can go without, and what is compiled without checks stays as it is.
+The package is not involved, no load or store can be missed, and code that is compiled without checks does not change.
 To be imported after `ranges.install`.
 """
 

@@ -1,8 +1,8 @@
 """The memory that kernels may access: ranges of addresses, in a table that compiled code searches.
 
 Every array that NumPy makes enters the table, and leaves it when it is freed: NumPy takes its memory from here (NEP 49
-lets it). GUARD bytes of nobody lie between two arrays, and new memory is full of NaN. So a kernel is seen at the first
-byte that it accesses before or behind an array, or of one that is gone.
+lets it). GUARD unused bytes lie between two arrays, and new memory is full of NaN. So the first byte that a kernel
+accesses outside of an array, or of one that was freed, is noticed.
 
 To be imported before fastmlp. The process ends by `os._exit`: the code that frees arrays would be gone before them.
 """
