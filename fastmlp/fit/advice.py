@@ -1,4 +1,4 @@
-"""What to say of a training that diverged, or ended far above where it began: what to scale, and by how much."""
+"""How a training ended, in words: a target that it reached, or where it diverged, and what to scale then."""
 
 from __future__ import annotations
 
@@ -32,6 +32,22 @@ def ended_far_above(spec: Spec, y: np.ndarray, first: float, last: float) -> boo
     else:
         trivial = _largest(y)
     return last > FAR * abs(first) and last > trivial
+
+
+def reached(record: np.void, target_loss: float | None, spec: Spec) -> str:
+    """Which target a record has reached."""
+    with np.errstate(all="ignore"):  # a goal beyond float32 is infinity
+        by_loss = target_loss is not None and record["loss"] <= np.dtype(spec.dtype).type(target_loss)
+    figure = f"loss {record['loss']:.6g}" if by_loss else f"accuracy {record['accuracy']:.6g}"
+    return f"{figure} reached the target in epoch {record['epoch']}"
+
+
+def what_diverged(epochs: int, records: np.ndarray, finite: int) -> str:
+    """What was not finite by this epoch. finite: how many of the last step's records have a finite loss."""
+    if finite < len(records):
+        last = records[-1]
+        return f"the loss was {last['loss']} in epoch {last['epoch']}"
+    return f"a weight was no longer finite by epoch {max(epochs, 1)}"
 
 
 def _largest(array: np.ndarray) -> float:

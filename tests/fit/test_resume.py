@@ -234,7 +234,7 @@ def test_other_rows_cannot_be_held_out_later(first, tmp_path):
     assert len(model.fit(x, y, epochs=2, validation=first)) == 2
     before = inside(model), model.history
     message = said(ValueError, model.fit, x, y, epochs=2, validation=0.5, resume=True)
-    for word in ("validation=0.5", "trained on", "(X, y)", "no share" if first is None else "validation=0.25"):
+    for word in ("validation=0.5", "trained on", "(X, y)", "no fraction" if first is None else "validation=0.25"):
         assert word in message
     assert (inside(model), model.history) == before
     twin = copy.deepcopy(model)
@@ -246,7 +246,7 @@ def test_other_rows_cannot_be_held_out_later(first, tmp_path):
     held = x[:5], y[:5]
     assert len(model.fit(x, y, epochs=2, validation=held, resume=True)) == 2
     if first is not None:  # that one has trained on all rows
-        assert "no share" in said(ValueError, model.fit, x, y, epochs=2, validation=first, resume=True)
+        assert "no fraction" in said(ValueError, model.fit, x, y, epochs=2, validation=first, resume=True)
     assert len(model.fit(x, y, epochs=2, validation=0.5)) == 2  # anew: whoever asks for it has been told
 
 
