@@ -292,7 +292,7 @@ class Model:
                     place[:] = data.weight_array(value, shape, f"weights[{number}] {name}", self.spec.dtype)
             changes = [copied(network.parameters, parameters)]
             if network.run is not None:
-                changes.append(held(network.run, "spoilt", "set_weights has replaced the weights"))
+                changes.append(held(network.run, "not_resumable_because", "set_weights has replaced the weights"))
             network.change(changes)
         finally:
             use.end()
@@ -338,7 +338,7 @@ class Model:
     def not_resumable_because(self) -> str | None:
         """Why `fit(..., resume=True)` cannot go on with the last fit, or None where it can, or there was none."""
         run = self._network.run
-        return None if run is None else run.spoilt
+        return None if run is None else run.not_resumable_because
 
     @property
     def seed(self) -> int:

@@ -187,12 +187,12 @@ class Estimating(Scenario):
             getattr(estimator, self.method)(self.x, self.y)
 
     def state(self, estimator):
-        """All of it that training changes."""
+        """All of it that training changes, but for n_iter_, which Ctrl-C leaves at 0 where no epoch was done."""
         if not hasattr(estimator, "coefs_"):
             return None
         descent = estimator._optimizer
         arrays = [*estimator.coefs_, *estimator.intercepts_, descent.state.vectors, descent.state.powers]
-        names = ("n_iter_", "t_", "loss_", "best_loss_", "best_validation_score_", "_no_improvement_count")
+        names = ("t_", "loss_", "best_loss_", "best_validation_score_", "_no_improvement_count")
         curves = [estimator.loss_curve_, estimator.validation_scores_, estimator.validation_loss_curve_]
         return (
             *(array.tobytes() for array in arrays),

@@ -156,7 +156,9 @@ def print_calls():
         for name, run in trainings(folder).items():
             found = calls_of(run)
             files = {file for file, _, _ in found}
-            print(f"{name}: {sum(found.values())} calls of {len(found)} functions of {len(files)} modules")
+            rooms = {file.removesuffix(".py").split("/")[0] for file in files}
+            calls = f"{sum(found.values())} calls of {len(found)} functions"
+            print(f"{name}: {calls} of {len(files)} modules in {len(rooms)} rooms")
             print("    " + " ".join(sorted(files)))
 
 

@@ -24,6 +24,8 @@ def what_to_try(spec: Spec, x: np.ndarray, y: np.ndarray, rate: str) -> str:
 
 def ended_far_above(spec: Spec, y: np.ndarray, first: float, last: float) -> bool:
     """Whether a training has done harm: its last loss is FAR above its first, and above that of predicting nothing."""
+    if not last > FAR * abs(first):
+        return False
     if spec.loss in ("cross_entropy", "binary_cross_entropy"):
         trivial = math.log(max(2, spec.outputs))
     elif spec.loss == "squared_error":
@@ -31,7 +33,7 @@ def ended_far_above(spec: Spec, y: np.ndarray, first: float, last: float) -> boo
             trivial = float(np.mean(np.square(y, dtype=np.float64)))
     else:
         trivial = _largest(y)
-    return last > FAR * abs(first) and last > trivial
+    return last > trivial
 
 
 def reached(record: np.void, target_loss: float | None, spec: Spec) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 import warnings
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ import numpy as np
 from fastmlp.checks import scalars
 from fastmlp.core import data
 from fastmlp.core.network import Network, raw_state, seed_set
+from fastmlp.engine.backends import Backend
 from fastmlp.errors import DivergenceError, DivergenceWarning
 from fastmlp.fit import advice, loop, resume, sample_weights, validation
 from fastmlp.fit.monitor import Monitor
@@ -33,7 +33,7 @@ class Fit:
     X, y, options: as given to `Model.fit`, which says what they are, and what is raised. `loop.run` sees an `Epochs`.
     """
 
-    def __init__(self, network: Network, backend: ModuleType, X: Any, y: Any, options: FitOptions) -> None:
+    def __init__(self, network: Network, backend: Backend, X: Any, y: Any, options: FitOptions) -> None:
         self.network, self.backend = network, backend
         self.numbered = False  # whether it needs the seed as a number
         spec = network.spec
@@ -41,7 +41,9 @@ class Fit:
         self.source = self.moment.network if self.moment else network  # where the fit goes on from
         x = data.features(X, spec)
         targets = data.targets(y, len(x), spec)
-        split = validation.split(options.validation, x, targets, spec, self._number_seed)
+        split = validation.NOTHING
+        if options.validation is not None:
+            split = validation.split(options.validation, x, targets, spec, self._number_seed)
         weights = sample_weights.row_weights(options.sample_weight, options.class_weight, targets, spec, split.rows)
         if split.rows is not None:
             x, targets = x[split.rows], targets[split.rows]
@@ -113,7 +115,7 @@ class Fit:
                 self.checkpoints.write(self._moment_now(ended=True))
             self._warn_if_it_did_harm()
         except BaseException as error:
-            if not run.spoilt:
+            if not run.not_resumable_because:
                 interrupted = isinstance(error, KeyboardInterrupt)
                 history.stopped = "interrupted" if interrupted else f"{type(error).__name__} was raised"
             raise
@@ -232,7 +234,7 @@ class Fit:
             *self._drawn_from(),
         ]
         if step.state == "diverged":  # its parameters are those of before
-            changes.append(held(run, "spoilt", "the last fit diverged"))
+            changes.append(held(run, "not_resumable_because", "the last fit diverged"))
         elif monitor.needed and len(finite):
             assert step.parameters is not None
             changes += monitor.validated(finite, step.parameters)

@@ -159,6 +159,8 @@ def _checkpoint(options: FitOptions, epochs: int) -> tuple[int, int, str | None]
 
 def penalty(value: Any, name: str, dtype: str) -> float:
     """value as a number of 0 or more that the dtype can hold. Raises TypeError or ValueError naming the argument."""
+    if type(value) is float and value == 0:
+        return value
     number = scalars.finite_float(value, name)
     if number < 0:
         raise ValueError(f"{name}={shown(value)} is negative, which would reward large weights: give 0 or more")
@@ -226,6 +228,8 @@ def function(value: Any, name: str) -> Any:
 
 def dropout_rates(dropout: Any, spec: Spec) -> tuple[float, ...]:
     """A rate for each hidden layer, or () where nothing is dropped. Raises TypeError or ValueError."""
+    if type(dropout) is float and dropout == 0:
+        return ()
     hidden = len(spec.hidden)
     if isinstance(dropout, (list, tuple)) or (isinstance(dropout, np.ndarray) and dropout.ndim):
         if len(dropout) != hidden:

@@ -47,8 +47,8 @@ def run_of(source: Network, optimizer: Any, learning_rate: Any, resume: bool) ->
         found = optimizers.find("sgd" if optimizer is None else optimizer, learning_rate)
         optimizers.check_settings(found, spec.dtype)
         return Run(found, State.new(found, spec.parameters, spec.dtype))
-    if last.spoilt:
-        raise ValueError(f"resume=True has nothing to go on from, since {last.spoilt}: leave it out to begin anew")
+    if why := last.not_resumable_because:
+        raise ValueError(f"resume=True has nothing to go on from, since {why}: leave it out to begin anew")
     found = last.optimizer
     named = isinstance(optimizer, str) and type(found) is optimizers.OPTIMIZERS.get(optimizer)
     if optimizer is not None and not named:

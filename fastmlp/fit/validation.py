@@ -40,8 +40,6 @@ def split(validation: Any, x: np.ndarray, targets: np.ndarray, spec: Spec, seed:
 
     Raises TypeError or ValueError naming the argument.
     """
-    if validation is None:
-        return NOTHING
     fraction = validation_fraction(validation)
     if fraction is not None:
         rows, others = held_out(targets, fraction, seed(), spec)

@@ -394,7 +394,7 @@ def test_train_has_everything_else_of_model_and_fit(run, small, monkeypatch, tmp
         **dict(l2=0.1, l1=0.2, dropout=[0.25, 0.5], clip_value=None, clip_norm=3.0, sample_weight=None),
         **dict(class_weight={0: 2.0, 1: 0.5}, record_every=2, target_loss=0.001, target_accuracy=1.0, progress=False),
         **dict(early_stopping=EarlyStopping(2, "validation_accuracy", 0.01), threads=2),
-        **dict(checkpoint=tmp_path / "run", checkpoint_every=3, keep=2),
+        **dict(checkpoint=tmp_path / "run", checkpoint_every=3, keep=2, callback=None),
     )
 
 

@@ -444,3 +444,43 @@ class Wrong(np.random.Generator):
 def test_an_order_that_is_none_is_refused():
     with pytest.raises(ValueError, match="no order of 64 rows"):
         Model([4, 8, 2], seed=Wrong(np.random.PCG64(1))).fit(rows(64, 4), np.arange(64) % 2, epochs=2, batch_size=16)
+
+
+# ---------------------------------------------------------------------------------------------------------
+# What a model tells of its last fit
+
+
+def test_what_a_model_tells_of_its_last_fit():
+    x, y = problem()
+    model = Model([2, 5, 3], seed=3)
+    assert (model.epochs, model.optimizer, model.not_resumable_because, model.seed) == (0, None, None, 3)
+    model.fit(x, y, epochs=2, optimizer=Adam(0.02))
+    model.fit(x, y, epochs=3, resume=True)
+    assert (model.epochs, model.optimizer, model.not_resumable_because) == (5, Adam(0.02), None)
+    model.set_weights(model.weights)
+    assert model.not_resumable_because == "set_weights has replaced the weights"
+    with pytest.raises(ValueError, match=f"since {model.not_resumable_because}"):
+        model.fit(x, y, epochs=1, resume=True)
+    model.fit(x, y, epochs=1)
+    assert (model.epochs, model.not_resumable_because) == (1, None)
+
+
+def test_the_seed_of_a_generator_is_the_number_that_a_fit_draws():
+    x, y = problem()
+    model = Model([2, 5, 3], seed=np.random.default_rng(3))
+    told = model.seed
+    assert type(told) is int
+    model.fit(x, y, epochs=1, dropout=0.5)
+    assert model.seed == told == model._network.drawn_seed
+
+
+def test_a_snapshot_is_a_model_s_own_moment():
+    x, y = problem()
+    model = learner()
+    model.fit(x, y, epochs=2)
+    twin = Model.from_snapshot(model.snapshot())
+    assert inside(twin) == inside(model)
+    model.fit(x, y, epochs=1, resume=True)
+    assert twin.epochs == 2
+    twin.fit(x, y, epochs=1, resume=True)
+    assert inside(twin) == inside(model)
