@@ -28,6 +28,7 @@ from fastmlp.system.atomic import Change, together
 from fastmlp.training import Step, records
 
 KEPT = 2**23  # bytes of a workspace, or as many as the parameters have: beyond, a batch takes long enough without
+USUAL = FitOptions(epochs=1)
 Score = Callable[[np.ndarray], tuple[float, float]]  # of parameters: the validation rows' loss, and their score
 
 
@@ -253,7 +254,7 @@ def options_of(estimator: Any, spec: Spec, epochs: int, batch: int) -> FitOption
 
     Its optimizer with its learning rate is a `Descent`, its stopping and validation are its own.
     """
-    return FitOptions(
+    return USUAL.replaced(
         epochs=epochs,
         batch_size=batch,
         shuffle=estimator.shuffle,

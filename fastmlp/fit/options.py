@@ -100,7 +100,11 @@ class FitOptions:
             plain["progress"] = scalars.flag(self.progress, "progress")
         elif self.callback is not None:
             plain["progress"] = False  # what a callback prints would land on the bar's line
-        return _made({**self.__dict__, **plain})
+        return self.replaced(**plain)
+
+    def replaced(self, **others: Any) -> FitOptions:
+        """With other values of some."""
+        return _made({**self.__dict__, **others})
 
     def training(self, **others: Any) -> Training:
         """The engine's view of checked options. others: what a Training has beyond them, or of another kind."""
