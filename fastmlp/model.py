@@ -3,30 +3,27 @@
 from __future__ import annotations
 
 import copy
-import hashlib
-import json
 import math
 import os
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from fastmlp import losses
 from fastmlp.callbacks import Info
-from fastmlp.checks import arrays
-from fastmlp.core import data
+from fastmlp.core import data, scores
 from fastmlp.core.network import Network
 from fastmlp.engine.backends import backend_module, known_backend
 from fastmlp.engine.initial_weights import check_init, check_seed, initial_parameters
 from fastmlp.fit import options
 from fastmlp.fit.fit import Fit
+from fastmlp.fit.options import FitOptions
 from fastmlp.history import History
 from fastmlp.losses import Loss
 from fastmlp.optimizers import Optimizer
 from fastmlp.schedules import Schedule
-from fastmlp.spec import NUMERICS_VERSION, Spec
+from fastmlp.spec import Spec
 from fastmlp.stopping import EarlyStopping
 from fastmlp.storage import model_file
 from fastmlp.system.atomic import copied, held
@@ -183,41 +180,13 @@ class Model:
         ago or an epoch; resume then goes on exactly. RuntimeError if another call trains the model. Predictions that
         another thread makes meanwhile use the weights as they stood after one of the epochs.
         """
+        asked = FitOptions.of(locals())
         use = self._busy.begin(
             "fit was called while the model trains, as from a callback or another thread: call it after that fit, "
             "or give each thread a copy of the model"
         )
         try:
-            fit = Fit(
-                self._network,
-                backend_module(self.backend),
-                X,
-                y,
-                epochs=epochs,
-                learning_rate=learning_rate,
-                batch_size=batch_size,
-                shuffle=shuffle,
-                optimizer=optimizer,
-                l2=l2,
-                l1=l1,
-                dropout=dropout,
-                clip_value=clip_value,
-                clip_norm=clip_norm,
-                sample_weight=sample_weight,
-                class_weight=class_weight,
-                validation=validation,
-                early_stopping=early_stopping,
-                callback=callback,
-                resume=resume,
-                record_every=record_every,
-                target_loss=target_loss,
-                target_accuracy=target_accuracy,
-                progress=progress,
-                threads=threads,
-                checkpoint=checkpoint,
-                checkpoint_every=checkpoint_every,
-                keep=keep,
-            )
+            fit = Fit(self._network, backend_module(self.backend), X, y, asked)
             history = History()
             fit.go(history, held(self, "history", history))
             return history
@@ -285,7 +254,7 @@ class Model:
         if spec.is_classifier:
             return {"loss": loss, "accuracy": accuracy if data.labelled(spec, targets) else math.nan}
         forward = self._forward_of(parameters)
-        return {"loss": loss, "r2": _r2(forward("outputs", x, "X", threads), targets)}
+        return {"loss": loss, "r2": scores.r2(forward("outputs", x, "X", threads), targets)}
 
     def loss(self, X: Any, y: Any, *, threads: int | None = None) -> float:
         """The mean loss. threads: as for `predict`."""
@@ -320,10 +289,10 @@ class Model:
                     (w, places[0], (inputs, outputs), "w"),
                     (b, places[1], (outputs,), "b"),
                 ):
-                    place[:] = _weight_array(value, shape, f"weights[{number}] {name}", self.spec.dtype)
+                    place[:] = data.weight_array(value, shape, f"weights[{number}] {name}", self.spec.dtype)
             changes = [copied(network.parameters, parameters)]
             if network.run is not None:
-                changes.append(held(network.run, "spoilt", "set_weights has replaced the weights"))
+                changes.append(held(network.run, "not_resumable_because", "set_weights has replaced the weights"))
             network.change(changes)
         finally:
             use.end()
@@ -334,7 +303,7 @@ class Model:
         The file is written beside its place and moved there when it is whole: after a crash it is the old or the new
         one. A callback may call it. Raises OSError where it cannot be written.
         """
-        model_file.write(path, self._network.at_once(), "model")
+        model_file.write(path, self.snapshot(), "model")
 
     @classmethod
     def load(cls, path: str | os.PathLike, *, backend: str = "numba") -> Model:
@@ -343,24 +312,46 @@ class Model:
         Raises ValueError, in words, for a file that is damaged, cut short, or not a model of fastmlp's, and OSError
         where there is none.
         """
-        return cls._of(model_file.read(path, "model", "checkpoint")[0], backend)
+        return cls.from_snapshot(model_file.read(path, "model", "checkpoint")[0], backend=backend)
 
     @classmethod
-    def _of(cls, network: Network, backend: str) -> Model:
+    def from_snapshot(cls, network: Network, *, backend: str = "numba") -> Model:
+        """The model that holds a `snapshot`, which then is its own."""
         model = cls.__new__(cls)
         model.spec, model.backend, model._network = network.spec, known_backend(backend), network
         model._busy, model.history = Busy(), None
         return model
 
+    @property
+    def epochs(self) -> int:
+        """The epochs of the training that `fit(..., resume=True)` goes on with; 0 where there was none."""
+        run = self._network.run
+        return 0 if run is None else run.epochs
+
+    @property
+    def optimizer(self) -> Optimizer | None:
+        """The last fit's, with its learning rate or schedule; None where there was none."""
+        run = self._network.run
+        return None if run is None else run.optimizer
+
+    @property
+    def not_resumable_because(self) -> str | None:
+        """Why `fit(..., resume=True)` cannot go on with the last fit, or None where it can, or there was none."""
+        run = self._network.run
+        return None if run is None else run.not_resumable_because
+
+    @property
+    def seed(self) -> int:
+        """The seed as a number: of a NumPy generator, the one that is drawn from it once, for dropout and splits."""
+        return self._network.number_seed()
+
+    def snapshot(self) -> Network:
+        """All that `save` writes: a copy as it stands at one moment, also while another thread trains."""
+        return self._network.at_once()
+
     def digest(self) -> str:
         """SHA-256, in hex, of the network's spec, the numerics version, and the parameters' bits (little-endian)."""
-        fields = asdict(self.spec)
-        if self.spec.loss_parameter is None:
-            del fields["loss_parameter"]  # digests of networks without one are older than it
-        words = json.dumps({"numerics": NUMERICS_VERSION, **fields}, sort_keys=True)
-        parameters = self._network.parameters_now()
-        numbers = parameters.astype(parameters.dtype.newbyteorder("<")).tobytes()
-        return hashlib.sha256(words.encode() + b"\n" + numbers).hexdigest()
+        return self._network.digest()
 
     # -----------------------------------------------------------------------------------------------------
 
@@ -381,24 +372,3 @@ class Model:
     ) -> tuple[float, float]:
         with np.errstate(all="ignore"):
             return backend_module(self.backend).evaluate(self.spec, parameters, x, targets, threads=threads)
-
-
-def _weight_array(value: Any, shape: tuple[int, ...], name: str, dtype: str) -> np.ndarray:
-    array = arrays.numeric_array(value, name)
-    if array.shape != shape:
-        raise ValueError(f"{name} has shape {array.shape}: this layer's is {shape}")
-    with np.errstate(over="ignore"):
-        array = array.astype(dtype)
-    if not np.isfinite(array).all():
-        raise ValueError(f"{name} has NaN or infinity, or a number too large for {dtype}: every weight must be finite")
-    return array
-
-
-def _r2(predicted: np.ndarray, y: np.ndarray) -> float:
-    """1 - (squared error) / (squared deviation from the mean), averaged over outputs; in float64."""
-    y, predicted = y.astype(np.float64), predicted.astype(np.float64)
-    error = ((y - predicted) ** 2).sum(axis=0)
-    deviation = ((y - y.mean(axis=0)) ** 2).sum(axis=0)
-    # a constant output: 1 where it is met exactly, else 0, as in scikit-learn
-    scores = np.where(deviation > 0, 1 - error / np.where(deviation > 0, deviation, 1), (error == 0).astype(float))
-    return float(scores.mean())

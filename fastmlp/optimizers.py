@@ -583,8 +583,7 @@ def check_settings(optimizer: Optimizer, dtype: str) -> None:
     ends = {"momentum": 1, "beta_1": 1, "beta_2": 1, "decay": 1, "epsilon": np.inf, "initial_accumulator": np.inf}
     for name, end in ends.items():
         value = getattr(optimizer, name, None)
-        found = rounded(value or 0.0, dtype)
-        if value and not 0 < found < end:
+        if value and not 0 < (found := rounded(value, dtype)) < end:
             raise ValueError(
                 f"{name}={value!r} of optimizer={type(optimizer).__name__}() rounds to {found} in {dtype}: "
                 'use another, or a Model of dtype="float64"'

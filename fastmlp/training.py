@@ -250,10 +250,17 @@ class Run:
     plateau: PlateauRun | None = None  # if the learning rate is a ReduceOnPlateau
     rate_begins: int = 0  # the learning rate's time 0, in epochs of the run
     held_out: float | None = None  # the share of the rows that validation has held out
-    spoilt: str | None = None  # why nothing can go on from here
+    not_resumable_because: str | None = None  # in words
     # Of a seed that is a generator, while an epoch's order may have been drawn that is not trained on yet: its state
     # before that.
     drawn_from: dict[str, Any] | None = None
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """From a pickle; older ones call a field otherwise."""
+        if "spoilt" in state:
+            state = {**state, "not_resumable_because": state["spoilt"]}
+            del state["spoilt"]
+        self.__dict__.update(state)
 
 
 @dataclass(slots=True)

@@ -93,7 +93,10 @@ class Models(RuleBasedStateMachine):
     def same(self):
         one, other = inside(self.model), inside(self.twin)
         assert len(one) == len(other)
-        spoilt = [model._network.run is not None and model._network.run.spoilt for model in (self.model, self.twin)]
+        spoilt = [
+            model._network.run is not None and model._network.run.not_resumable_because
+            for model in (self.model, self.twin)
+        ]
         assert spoilt[0] == spoilt[1]
         for a, b in zip(one, other, strict=True):
             assert a == b or spoilt[0]  # a diverged optimizer's state is in no defined state
@@ -175,7 +178,7 @@ class Models(RuleBasedStateMachine):
         self.saved = [Path(self.folder.name) / name for name in ("model", "twin")]
         for model, path in zip((self.model, self.twin), self.saved, strict=True):
             model.save(path)
-        spoilt = self.model._network.run is not None and self.model._network.run.spoilt
+        spoilt = self.model._network.run is not None and self.model._network.run.not_resumable_because
         assert spoilt or self.saved[0].read_bytes() == self.saved[1].read_bytes()
         COUNTS["saved"] += 1
 

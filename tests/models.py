@@ -128,7 +128,7 @@ def inside(model):
     if run is not None:
         plateau = run.plateau and run.plateau.state()
         state = run.state.vectors.tobytes().hex(), run.state.powers.tolist()
-        told = [repr(run.optimizer), run.epochs, run.spoilt, plateau, *state]
+        told = [repr(run.optimizer), run.epochs, run.not_resumable_because, plateau, *state]
     return [model.digest(), rng_state.state_of(network.seed), network.drawn_seed, network.epochs, told]
 
 

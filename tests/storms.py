@@ -8,12 +8,13 @@ import os
 import sys
 import threading
 import time
+import warnings
 from pathlib import Path
 
 import numpy as np
 
 import fastmlp
-from fastmlp import Adam, EarlyStopping, Model
+from fastmlp import Adam, EarlyStopping, MLPClassifier, Model
 from fastmlp.schedules import ReduceOnPlateau
 from fastmlp.system import thread_pool
 
@@ -156,6 +157,59 @@ class Fitting(Scenario):
         assert model.predict_proba(self.x[:40]).tobytes() == self.outputs.tobytes()
 
 
+class Estimating(Scenario):
+    """An estimator's `fit`, or its second `partial_fit`. Afterwards it is as before, or as after an epoch, where Ctrl-C
+    has ended the training without an exception; and fitting goes on to the bits of one that was not cut short."""
+
+    def __init__(self, method="fit", epochs=3, **parameters):
+        draws = np.random.default_rng(0)
+        self.x, self.y = draws.standard_normal((40, 3)), draws.integers(0, 2, 40)
+        self.method, self.epochs = method, epochs if method == "fit" else 1
+        self.parameters = {"batch_size": 16, "random_state": 1, "n_threads": 1, "tol": 0.0, **parameters}
+        self.before = self.state(self.ready())
+        self.states = [self.state(self.trained(count)) for count in range(1, self.epochs + 1)]
+        assert len({self.before, *self.states}) == self.epochs + 1
+
+    def ready(self):
+        made = MLPClassifier((4,), max_iter=self.epochs, **self.parameters)
+        return made if self.method == "fit" else made.partial_fit(self.x, self.y, classes=[0, 1])
+
+    def trained(self, epochs):
+        made = self.ready()
+        if self.method == "fit":
+            made.set_params(max_iter=epochs)
+        self.call(made)
+        return made.set_params(max_iter=self.epochs)
+
+    def call(self, estimator):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            getattr(estimator, self.method)(self.x, self.y)
+
+    def state(self, estimator):
+        """All of it that training changes, but for n_iter_, which Ctrl-C leaves at 0 where no epoch was done."""
+        if not hasattr(estimator, "coefs_"):
+            return None
+        descent = estimator._optimizer
+        arrays = [*estimator.coefs_, *estimator.intercepts_, descent.state.vectors, descent.state.powers]
+        names = ("t_", "loss_", "best_loss_", "best_validation_score_", "_no_improvement_count")
+        curves = [estimator.loss_curve_, estimator.validation_scores_, estimator.validation_loss_curve_]
+        return (
+            *(array.tobytes() for array in arrays),
+            *(getattr(estimator, name, None) for name in names),
+            *(tuple(curve or ()) for curve in curves),
+            *(descent.epochs, descent.learning_rate, descent.plateau.now if descent.plateau else None),
+        )
+
+    def check(self, estimator):
+        found = self.state(estimator)
+        at_once = self.method == "fit" and found is not None and estimator.n_iter_ == 0  # cut short in its first epoch
+        assert at_once or found in (self.before, *self.states)
+        if self.method == "fit" or found == self.before:
+            self.call(estimator)
+            assert self.state(estimator) == self.states[-1]
+
+
 class Reading(Scenario):
     """A call that changes nothing. Afterwards it gives what it should, twice."""
 
@@ -229,6 +283,11 @@ def scenarios(folder):
         ),
         "fit, 2 threads": lambda: Fitting([3, 5, 2], 1100, 3, threads=2),
         "fit, 2 threads, layered": lambda: Fitting([64, 300, 2], 70, 3, threads=2, batch_size=50, learning_rate=0.01),
+        "an estimator's fit": Estimating,
+        "an estimator's fit, watched": lambda: Estimating(
+            early_stopping=True, validation_fraction=0.25, learning_rate=ReduceOnPlateau(0.01, patience=0, factor=0.5)
+        ),
+        "partial_fit": lambda: Estimating("partial_fit"),
         "predict": lambda: Reading([3, 4, 2], 5, "predict_proba"),
         "predict, 2 threads": lambda: Reading([3, 4, 2], 3000, "predict_proba", threads=2),
         "labels, 2 threads": lambda: Reading([3, 4, 2], 3000, "predict", threads=2),

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from fastmlp import CrossEntropy, DivergenceError, EarlyStopping, Huber, Model, Quantile
-from fastmlp.fit.fit import Fit
+from fastmlp.fit import resume
 from fastmlp.optimizers import SGD, Adagrad, Adam, AdamW, RMSprop
 from fastmlp.schedules import Cosine, OneCycle, ReduceOnPlateau, WarmUp
 from fastmlp.splits import split
@@ -110,8 +110,8 @@ def a_large_accumulator(monkeypatch):
 
 
 def uphill(monkeypatch):
-    rates = Fit._rates
-    monkeypatch.setattr(Fit, "_rates", lambda fit: -rates(fit))
+    rates = resume.rates_of
+    monkeypatch.setattr(resume, "rates_of", lambda *of: -rates(*of))
 
 
 @pytest.mark.parametrize("name", FLOORS)

@@ -2,6 +2,9 @@
 
     python -m tools.architecture            rooms, floors, arrows, circles
     python -m tools.architecture --arrows   each arrow, too
+    python -m tools.architecture --calls    the package's modules, functions and Python calls of one training
+
+For another checkout: PYTHONPATH=CHECKOUT python tools/architecture.py --calls.
 
 A room is a folder of fastmlp/ or a file next to them. An arrow A -> B: a file of A imports something of B, anywhere: at
 the top, in a function, for types only, or by `importlib.import_module`. A room is one floor above the highest room that
@@ -10,7 +13,12 @@ it imports. fastmlp/__init__.py and __main__.py are not rooms.
 
 import argparse
 import ast
-from collections import defaultdict
+import contextlib
+import io
+import sys
+import tempfile
+import warnings
+from collections import Counter, defaultdict
 from pathlib import Path
 
 PACKAGE = Path(__file__).parents[1] / "fastmlp"
@@ -99,10 +107,69 @@ def floors(edges):
     return found
 
 
+def trainings(folder):
+    """{name: what trains}: 20 rows of the exclusive or, by a Model, an estimator and the command."""
+    import numpy as np
+
+    from fastmlp import MLPClassifier, Model
+    from fastmlp.cli import main as command
+
+    x = np.random.default_rng(1).integers(0, 2, (20, 2)).astype(float)
+    y = (x[:, 0] != x[:, 1]).astype(int)
+    table = Path(folder) / "xor.csv"
+    table.write_text("a,b,y\n" + "".join(f"{a:g},{b:g},{c}\n" for (a, b), c in zip(x, y, strict=True)))
+    model = Model([2, 8, 8, 2], seed=1)
+    estimator = MLPClassifier((8, 8), max_iter=10, tol=0, n_iter_no_change=1000, random_state=1, n_threads=1)
+    line = ["train", str(table), "--target", "y", "--epochs", "10", "--no-progress", "--threads", "1"]
+    return {
+        "Model.fit": lambda: model.fit(x, y, epochs=10, threads=1),
+        "MLPClassifier.fit": lambda: estimator.fit(x, y),
+        "fastmlp train": lambda: command(line),
+    }
+
+
+def calls_of(run):
+    """{(file, line, function): count} of Python's calls of the package's functions, once kernels are loaded."""
+    import fastmlp
+
+    home, found = str(Path(fastmlp.__file__).parent), Counter()
+
+    def see(frame, event, _):
+        code = frame.f_code
+        if event == "call" and code.co_filename.startswith(home):  # or going on with a generator
+            found[code.co_filename[len(home) + 1 :], code.co_firstlineno, code.co_name] += 1
+
+    with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for _ in range(3):
+            run()
+        sys.setprofile(see)
+        try:
+            run()
+        finally:
+            sys.setprofile(None)
+    return found
+
+
+def print_calls():
+    with tempfile.TemporaryDirectory() as folder:
+        for name, run in trainings(folder).items():
+            found = calls_of(run)
+            files = {file for file, _, _ in found}
+            rooms = {file.removesuffix(".py").split("/")[0] for file in files}
+            calls = f"{sum(found.values())} calls of {len(found)} functions"
+            print(f"{name}: {calls} of {len(files)} modules in {len(rooms)} rooms")
+            print("    " + " ".join(sorted(files)))
+
+
 def main():
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--arrows", action="store_true")
+    options.add_argument("--calls", action="store_true")
     given = options.parse_args()
+    if given.calls:
+        print_calls()
+        return 0
     edges = arrows()
     if given.arrows:
         for (room, other), places in sorted(edges.items()):

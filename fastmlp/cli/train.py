@@ -1,4 +1,4 @@
-"""`fastmlp train`: from a table and options to a report, a plot and a file. The options are in `train_options.py`."""
+"""`fastmlp train`: from a table and options to a report, a plot and a file. The options: `train_parser.py`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastmlp.checks.messages import cut, in_digits, shown
-from fastmlp.cli import train_options
+from fastmlp.cli import train_checks, train_options, train_parser
 from fastmlp.cli.arguments import (
     Voice,
     check_place,
@@ -25,6 +25,7 @@ from fastmlp.cli.arguments import (
 from fastmlp.cli.train_options import ARGUMENTS, KEPT, OUTPUTS, USUAL, USUAL_FIT
 from fastmlp.cli.train_table import Job, class_names, prepared, seed_of
 from fastmlp.errors import DivergenceError
+from fastmlp.fit.options import NAMES, FitOptions
 from fastmlp.history import seconds_of
 from fastmlp.tables import reader
 from fastmlp.tables.reader import Scale, Table
@@ -53,11 +54,11 @@ def add(commands: Any) -> None:
     )
     train.set_defaults(run=run)
     train.add_argument("data", type=Path, metavar="DATA", help="a CSV of numbers with a header, or .npz with X and y")
-    train_options.add(train)
+    train_parser.add(train)
 
 
 def run(args: argparse.Namespace) -> None:
-    train_options.check(args)
+    train_checks.check(args)
     check_plot(args.plot)
     check_place("--output", args.output, "model.safetensors", {"the table": args.data})
     if args.output is not None and args.output.exists() and not args.output.is_file():
@@ -125,14 +126,13 @@ def _loaded(args: argparse.Namespace) -> TableModel:
 
     before = TableModel.load(args.resume, backend=args.backend)
     _check_kept(before.settings, args.resume)
-    run = before.model._network.run
-    if run is None:
+    if before.model.optimizer is None:
         raise ValueError(f"--resume {args.resume}: this model has not been trained, so that nothing goes on there")
-    if run.spoilt:
-        raise ValueError(f"--resume {args.resume}: nothing can go on there, since {run.spoilt}")
+    if why := before.model.not_resumable_because:
+        raise ValueError(f"--resume {args.resume}: nothing can go on there, since {why}")
     if args.target not in (None, before.target):
         raise ValueError(f"--target {args.target}: {args.resume} predicts {before.target!r}; leave --target out")
-    train_options.check_task(args, "regress" if before.classes is None else "classify", before.target)
+    train_checks.check_task(args, "regress" if before.classes is None else "classify", before.target)
     return before
 
 
@@ -175,8 +175,6 @@ def _check_shares(args: argparse.Namespace, old: dict[str, Any]) -> None:
 
 def _resumed(args: argparse.Namespace, model: Model, settings: dict[str, Any]) -> str:
     """What goes on, in words."""
-    last = model._network.run
-    assert last is not None
     old = [
         option(name) + ("" if value is True else f" {value}") if value is not False else f"--no-{name}"
         for name, value in settings.items()
@@ -187,7 +185,7 @@ def _resumed(args: argparse.Namespace, model: Model, settings: dict[str, Any]) -
         if args.learning_rate is None and args.schedule is None and args.warm_up is None
         else " at a new learning rate"
     )
-    return f"resuming {args.resume} after epoch {last.epochs}{rate}{', still with ' if old else ''}{' '.join(old)}"
+    return f"resuming {args.resume} after epoch {model.epochs}{rate}{', still with ' if old else ''}{' '.join(old)}"
 
 
 # ---------------------------------------------------------------------------------------------------------
@@ -221,52 +219,42 @@ def _in_words(model: Model) -> str:
 
 
 def _fit(model: Model, table: Table, job: Job, args: argparse.Namespace, settings: dict[str, Any]) -> None:
+    options = _options(model, table, job, args, settings)
+    with naming_options(ARGUMENTS), warnings_as_lines(ARGUMENTS):
+        model.fit(*job.train, **vars(options))
+
+
+def _options(model: Model, table: Table, job: Job, args: argparse.Namespace, settings: dict[str, Any]) -> FitOptions:
+    """What `fit` is asked for: options of its arguments' names as they are, and the others by what they mean."""
     optimizer, rate = None, None
-    last = model._network.run if args.resume else None
+    last = model.optimizer if args.resume else None
     if last is None:
         level = (
             float(Scale.of(job.train[1], [table.target] * job.outputs).mean.max()) if args.loss == "poisson" else 1.0
         )
         optimizer = train_options.optimizer_of(args, job.task, level)
     else:
-        rate = train_options.rate_on_resuming(args, last.optimizer)
-    class_weight = _class_weight(settings["class_weight"], job)
+        rate = train_options.rate_on_resuming(args, last)
     goes_on = args.checkpoint is not None and args.checkpoint.exists()
-    with naming_options(ARGUMENTS), warnings_as_lines(ARGUMENTS):
-        model.fit(
-            *job.train,
-            epochs=args.epochs,
-            optimizer=optimizer,
-            learning_rate=rate,
-            resume=args.checkpoint if goes_on else last is not None,
-            batch_size=settings["batch_size"],
-            shuffle=settings["shuffle"],
-            l2=settings["l2"] or 0.0,
-            l1=settings["l1"] or 0.0,
-            dropout=train_options.dropout_rates(settings["dropout"]),
-            clip_value=settings["clip_value"],
-            clip_norm=settings["clip_norm"],
-            sample_weight=job.weights,
-            class_weight=class_weight,
-            validation=job.validation,
-            early_stopping=train_options.stopping_of(args),
-            record_every=args.record_every,
-            target_loss=args.target_loss,
-            target_accuracy=args.target_accuracy,
-            progress=args.progress,
-            threads=args.threads,
-            checkpoint=args.checkpoint,
-            checkpoint_every=args.checkpoint_every,
-            keep=args.keep,
-        )
+    given = {name: value for name, value in {**vars(args), **settings}.items() if name in NAMES and value is not None}
+    meant = {
+        "optimizer": optimizer,
+        "learning_rate": rate,
+        "resume": args.checkpoint if goes_on else last is not None,
+        "dropout": train_options.dropout_rates(settings["dropout"]),
+        "sample_weight": job.weights,
+        "class_weight": _class_weight(settings["class_weight"], job),
+        "validation": job.validation,
+        "early_stopping": train_options.stopping_of(args),
+    }
+    return FitOptions(**{**given, **meant})
 
 
 def _diverged(
     error: DivergenceError, model: Model, job: Job, args: argparse.Namespace, settings: dict[str, Any]
 ) -> str:
-    run = model._network.run
-    assert run is not None
-    advice = f"try a smaller --learning-rate than {train_options.base_rate(run.optimizer.learning_rate):g}"
+    assert model.optimizer is not None
+    advice = f"try a smaller --learning-rate than {train_options.base_rate(model.optimizer.learning_rate):g}"
     if settings["clip_norm"] is None and settings["clip_value"] is None:
         advice += ", or --clip-norm 1"
     if model.spec.loss == "poisson" and (largest := float(job.train[1].max())) > LARGE:  # others are standardised

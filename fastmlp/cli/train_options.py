@@ -1,6 +1,7 @@
-"""The options of `fastmlp train`: what there is, what goes with what, and the objects that they mean.
+"""The options of `fastmlp train`: what is usual, and the objects that they mean.
 
-What is not given is None, so that one can tell. Imports no Numba: `fastmlp --help` is quick.
+What there is says `train_parser.py`, what goes with what `train_checks.py`. What is not given is None, so that one can
+tell. None of the three imports Numba: `fastmlp --help` is quick.
 """
 
 from __future__ import annotations
@@ -8,18 +9,18 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import re
-from pathlib import Path
 from typing import Any
 
 from fastmlp import losses, schedules
 from fastmlp.checks import arrays, scalars
 from fastmlp.checks.messages import cut
-from fastmlp.cli.arguments import add_backend, add_plot, default, either, naming_options, option
+from fastmlp.cli.arguments import either, naming_options, option
+from fastmlp.fit.options import NAMES
 from fastmlp.losses import CrossEntropy, Huber, Loss, Quantile
 from fastmlp.optimizers import OPTIMIZERS, Optimizer
 from fastmlp.schedules import Schedule, WarmUp
-from fastmlp.spec import DTYPES, HIDDEN, INITS
-from fastmlp.stopping import METRICS, EarlyStopping
+from fastmlp.spec import DTYPES, HIDDEN
+from fastmlp.stopping import EarlyStopping
 
 # learning rates of plain gradient descent for standardised columns and batches of 32; at 0.01 squared error jumps about
 # on the diabetes data (held-out R2 of 0.33 to 0.41 over three seeds, where 0.005 gives 0.41 to 0.48)
@@ -60,355 +61,16 @@ SCHEDULES: dict[str, dict[str, str]] = {
 }
 NAMED = tuple(name for name in schedules.SCHEDULES if name != "warm_up")
 FITS_LOSS = {"label_smoothing": "cross_entropy", "delta": "huber", "quantile": "quantile"}
+KINDS: dict[str, Any] = dict(OPTIMIZERS)  # dataclasses
 # the arguments of Model and fit whose names are in their messages
 ARGUMENTS = {
-    **{
-        name: option(name)
-        for name in (
-            *("epochs", "learning_rate", "batch_size", "optimizer", "momentum", "beta_1", "beta_2", "decay", "epsilon"),
-            *("l2", "l1", "dropout", "clip_value", "clip_norm", "sample_weight", "class_weight", "validation"),
-            *(
-                "early_stopping",
-                "record_every",
-                "target_loss",
-                "target_accuracy",
-                "init",
-                "metric",
-                "loss",
-                "min_delta",
-                "checkpoint",
-                "checkpoint_every",
-                "keep",
-            ),
-        )
-    },
+    **{field.name: option(field.name) for kind in KINDS.values() for field in dataclasses.fields(kind)},
+    **{name: option(name) for name in (*NAMES, "init", "loss", "metric", "min_delta")},
     "hidden": "--activation",
 }
 
 
 _WHOLE = re.compile("[+-]?[0-9]{1,100}")
-
-
-def add(train: argparse.ArgumentParser) -> None:
-    """Adds all options but the table's file."""
-    _add_table(train.add_argument_group("table"))
-    _add_network(train.add_argument_group("network"))
-    _add_training(train.add_argument_group("training"))
-    _add_schedule(train.add_argument_group("learning rate over time"))
-    _add_restraints(train.add_argument_group("regularisation and weights"))
-    _add_stopping(train.add_argument_group("validation and stopping"))
-    _add_files(train.add_argument_group("files and display"))
-
-
-def _add_table(group: Any) -> None:
-    group.add_argument("--target", metavar="NAME", help="the CSV's column to predict (for .npz: the array; default: y)")
-    group.add_argument(
-        "--task",
-        choices=("auto", *RATES),
-        help=default("what the target is; auto looks at --loss, then at the target", "auto"),
-    )
-    group.add_argument(
-        "--sample-weight", metavar="COLUMN", help="what each row counts for; then this column is no feature"
-    )
-    group.add_argument("--held-out", type=float, metavar="SHARE", help=default("share of rows to test on, or 0", "0.2"))
-
-
-def _add_network(group: Any) -> None:
-    group.add_argument("--hidden", metavar="SIZES", help=default('hidden layers, like 64,64, or "none"', "128"))
-    group.add_argument(
-        "--activation",
-        metavar="NAMES",
-        help=default(f"of the hidden layers, one, or one for each, like relu,tanh: {either(HIDDEN)}", "relu"),
-    )
-    group.add_argument(
-        "--init", metavar="INIT", help=default(f"initial weights: {either(INITS)}, or a scale", INITS[0])
-    )
-    group.add_argument(
-        "--loss",
-        choices=tuple(OUTPUTS),
-        help=default("what to minimise", "cross_entropy to classify, else squared_error"),
-    )
-    group.add_argument(
-        "--label-smoothing", type=float, metavar="SHARE", help=default("of cross_entropy: spread over all classes", 0)
-    )
-    group.add_argument("--delta", type=float, metavar="D", help=default("of huber: the error where squares end", 1))
-    group.add_argument("--quantile", type=float, metavar="Q", help=default("of quantile: which one", 0.5))
-    group.add_argument("--dtype", choices=DTYPES, help=default("precision", DTYPES[0]))
-    group.add_argument("--seed", type=int, metavar="N", help=default("of split, weights, order and dropout", "0"))
-    add_backend(group)
-
-
-def _add_training(group: Any) -> None:
-    group.add_argument("--epochs", type=int, default=100, metavar="N", help=default("passes over the rows", "100"))
-    group.add_argument("--batch-size", type=int, metavar="N", help=default("rows in an update", "32"))
-    group.add_argument(
-        "--shuffle", action=argparse.BooleanOptionalAction, help=default("a new order of the rows in each epoch", "yes")
-    )
-    rates = ", ".join(f"{rate:g} to {task}" for task, rate in RATES.items())
-    group.add_argument(
-        "--learning-rate",
-        type=float,
-        metavar="RATE",
-        help=default(
-            "step size",
-            f"of sgd {rates}, {POISSON:g} / mean count for poisson, all times 1 - momentum; of adam and adamw "
-            "0.001, of the others 0.01",
-        ),
-    )
-    group.add_argument("--optimizer", choices=tuple(OPTIMIZERS), help=default("how to step", "sgd"))
-    group.add_argument("--momentum", type=float, metavar="M", help=default("of sgd", 0))
-    group.add_argument("--nesterov", action="store_const", const=True, help="with --momentum: Nesterov's")
-    group.add_argument("--beta-1", type=float, metavar="B", help=default("of adam, adamw: average of gradients", 0.9))
-    group.add_argument("--beta-2", type=float, metavar="B", help=default("of adam, adamw: average of squares", 0.999))
-    group.add_argument("--epsilon", type=float, metavar="E", help=default("of all but sgd", "1e-8; adagrad 1e-10"))
-    group.add_argument("--weight-decay", type=float, metavar="W", help=default("of adamw", 0.01))
-    group.add_argument("--decay", type=float, metavar="D", help=default("of rmsprop: average of squares", 0.99))
-    group.add_argument("--initial-accumulator", type=float, metavar="A", help=default("of adagrad", 0))
-
-
-def _add_schedule(group: Any) -> None:
-    group.add_argument("--schedule", choices=NAMED, help=default("how --learning-rate goes on", "constant"))
-    group.add_argument("--every", type=int, metavar="EPOCHS", help="of step: from one fall to the next")
-    group.add_argument(
-        "--factor", type=float, help="of each fall (step, reduce_on_plateau; default: 0.1) or epoch (exponential)"
-    )
-    group.add_argument("--power", type=float, metavar="P", help=default("of inverse_scaling", 0.5))
-    group.add_argument(
-        "--floor", type=float, metavar="RATE", help=default("of cosine, reduce_on_plateau: the least rate", 0)
-    )
-    group.add_argument(
-        "--schedule-epochs",
-        type=float,
-        metavar="EPOCHS",
-        help=default("of cosine, one_cycle: until the end", "that of training"),
-    )
-    group.add_argument("--rise", type=float, metavar="SHARE", help=default("of one_cycle: the epochs to the peak", 0.3))
-    group.add_argument(
-        "--start-factor", type=float, metavar="F", help=default("of one_cycle: first rate / peak", "1/25")
-    )
-    group.add_argument(
-        "--end-factor", type=float, metavar="F", help=default("of one_cycle: last rate / first rate", "1e-4")
-    )
-    group.add_argument(
-        "--patience", type=int, metavar="N", help=default("of reduce_on_plateau: records without progress", 10)
-    )
-    group.add_argument(
-        "--threshold", type=float, metavar="SHARE", help=default("of reduce_on_plateau: what is progress", "1e-4")
-    )
-    group.add_argument("--warm-up", type=float, metavar="EPOCHS", help="at first, go up to the rate in a straight line")
-    group.add_argument(
-        "--warm-up-start", type=float, metavar="SHARE", help=default("where that line begins, as a share of its end", 0)
-    )
-
-
-def _add_restraints(group: Any) -> None:
-    group.add_argument("--l2", type=float, metavar="L", help=default("adds L/2 * (sum of squared weights)", 0))
-    group.add_argument("--l1", type=float, metavar="L", help=default("adds L * (sum of the weights' sizes)", 0))
-    group.add_argument(
-        "--dropout",
-        metavar="RATES",
-        help=default("share of hidden units to drop, or one for each layer, like 0.2,0.5", 0),
-    )
-    group.add_argument("--clip-value", type=float, metavar="MOST", help="bound each part of the gradient")
-    group.add_argument("--clip-norm", type=float, metavar="MOST", help="bound the gradient's length")
-    group.add_argument(
-        "--class-weight",
-        metavar="WEIGHTS",
-        help='"balanced", or label:weight for some labels, like 0:1,1:5 (default: 1 each)',
-    )
-
-
-def _add_stopping(group: Any) -> None:
-    group.add_argument(
-        "--validation", type=float, metavar="SHARE", help="share of the training rows to watch, not to train on"
-    )
-    group.add_argument(
-        "--early-stopping",
-        type=int,
-        metavar="PATIENCE",
-        help="stop after so many records without progress, and go back to the best",
-    )
-    group.add_argument(
-        "--metric",
-        choices=METRICS,
-        help=default(
-            "what --early-stopping and reduce_on_plateau watch", "validation_loss, or loss without validation"
-        ),
-    )
-    group.add_argument("--min-delta", type=float, metavar="D", help=default("of --early-stopping: what is progress", 0))
-    group.add_argument("--target-loss", type=float, metavar="LOSS", help="stop at a record that reaches it")
-    group.add_argument("--target-accuracy", type=float, metavar="SHARE", help="stop at a record that reaches it")
-    group.add_argument("--record-every", type=int, metavar="N", help=default("epochs from record to record", 1))
-
-
-def _add_files(group: Any) -> None:
-    group.add_argument(
-        "-o", "--output", type=Path, metavar="MODEL", help="write the trained model, for predict and --resume"
-    )
-    group.add_argument(
-        "--resume",
-        type=Path,
-        metavar="MODEL",
-        help="train a written model for --epochs more, as before but for options given here",
-    )
-    group.add_argument(
-        "--checkpoint",
-        type=Path,
-        metavar="FILE",
-        help="write the whole state of the training there now and then; after a crash the same command goes on from it",
-    )
-    group.add_argument(
-        "--checkpoint-every", type=int, metavar="N", help=default("epochs from one checkpoint to the next", "a tenth")
-    )
-    group.add_argument("--keep", type=int, metavar="K", default=1, help=default("checkpoints that stay", 1))
-    add_plot(group)
-    group.add_argument(
-        "--threads",
-        type=int,
-        metavar="N",
-        help=default("how many; results do not depend on it", "as many as make it faster"),
-    )
-    group.add_argument(
-        "--progress", action=argparse.BooleanOptionalAction, help=default("show a bar", "on a terminal, after a second")
-    )
-
-
-# ---------------------------------------------------------------------------------------------------------
-# What goes with what
-
-
-def check(args: argparse.Namespace) -> None:
-    """Raises ValueError or TypeError for what is wrong without any table. Errors name options."""
-    scalars.positive_int(args.epochs, "--epochs")
-    if args.batch_size is not None:
-        scalars.positive_int(args.batch_size, "--batch-size")
-    if args.learning_rate is not None:
-        scalars.positive_float(args.learning_rate, "--learning-rate")
-    if args.held_out is not None and not 0 <= args.held_out < 1:
-        raise ValueError(f"--held-out={args.held_out} is not a share of the rows: give 0 or more, and less than 1")
-    if args.validation is not None and not 0 < args.validation < 1:
-        raise ValueError(f"--validation={args.validation} is not a share of the rows: give one between 0 and 1")
-    if args.seed is not None and not 0 <= args.seed < 2**64:
-        raise ValueError(f"--seed={args.seed} is not a seed: give a whole number from 0 to 2^64 - 1")
-    if args.clip_value is not None and args.clip_norm is not None:
-        raise ValueError("--clip-value and --clip-norm are both given: clip by one of them")
-    if args.class_weight is not None:
-        class_weights(args.class_weight)
-    if args.resume is not None:
-        given = [option(name) for name in OF_THE_NETWORK if getattr(args, name) is not None]
-        if given:
-            raise ValueError(
-                f"{', '.join(given)} beside --resume: {args.resume} has its network, loss, optimizer and seed; leave "
-                f"{'it' if len(given) == 1 else 'them'} out, or --resume, to train a new one"
-            )
-    else:
-        _check_network(args)
-        _check_optimizer(args)
-    _check_schedule(args)
-    _check_stopping(args)
-
-
-def _check_network(args: argparse.Namespace) -> None:
-    hidden = sizes(args.hidden or USUAL["hidden"])
-    if not hidden:
-        for name in ("activation", "dropout"):
-            if getattr(args, name) is not None:
-                raise ValueError(
-                    f"{option(name)} is of hidden layers, and --hidden none has no such layer: leave it out"
-                )
-    layers = "there is one hidden layer" if len(hidden) == 1 else f"there are {len(hidden)} hidden layers"
-    activation = activations(args)
-    if isinstance(activation, list) and len(activation) != len(hidden):
-        raise ValueError(
-            f"--activation={args.activation} has {len(activation)} names, and {layers}: give one name, or one for each"
-        )
-    rates = dropout_rates(args.dropout)
-    if isinstance(rates, list) and len(rates) != len(hidden):
-        raise ValueError(
-            f"--dropout={args.dropout} has {len(rates)} rates, and {layers}: give one rate, or one for each"
-        )
-    if args.loss is not None and args.task in RATES and args.task != task_of(args.loss):
-        fits = [name for name in OUTPUTS if task_of(name) == args.task]
-        raise ValueError(f"--loss {args.loss} does not go with --task {args.task}: use {either(fits)}")
-    for name, loss in FITS_LOSS.items():
-        smooths = name == "label_smoothing" and args.loss is None  # cross_entropy is what classes have anyway
-        if getattr(args, name) is not None and args.loss != loss and not smooths:
-            _refuse(name, "loss", [loss], args.loss)
-
-
-def _check_optimizer(args: argparse.Namespace) -> None:
-    chosen = args.optimizer or "sgd"
-    kinds: dict[str, Any] = dict(OPTIMIZERS)
-    fits: dict[str, list[str]] = {}
-    for name, kind in kinds.items():
-        for field in dataclasses.fields(kind):
-            fits.setdefault(field.name, []).append(name)
-    for name in fits:
-        if name != "learning_rate" and getattr(args, name) is not None and chosen not in fits[name]:
-            _refuse(name, "optimizer", fits[name], chosen)
-    if args.nesterov and not args.momentum:
-        raise ValueError("--nesterov needs a momentum: give --momentum, like 0.9")
-
-
-def _check_schedule(args: argparse.Namespace) -> None:
-    for name, fits in SCHEDULES.items():
-        if getattr(args, name) is not None and args.schedule not in fits:
-            _refuse(name, "schedule", list(fits), args.schedule)
-    for name, needed, like in (("every", "step", "30"), ("factor", "exponential", "0.95")):
-        if args.schedule == needed and getattr(args, name) is None:
-            raise ValueError(f"--schedule {needed} needs {option(name)}: give it, like {option(name)} {like}")
-    if args.warm_up is not None:
-        if args.schedule == "one_cycle":
-            raise ValueError("--warm-up does not go with --schedule one_cycle, which rises by itself: use --rise SHARE")
-        if args.schedule == "reduce_on_plateau":
-            raise ValueError(
-                "--warm-up does not go with --schedule reduce_on_plateau, which would count it as no progress: "
-                "leave one of them out"
-            )
-        if args.warm_up >= args.epochs and args.schedule == "cosine" and args.schedule_epochs is None:
-            raise ValueError(f"--warm-up {args.warm_up:g} leaves no epochs of {args.epochs} for the cosine: give fewer")
-    elif args.warm_up_start is not None:
-        raise ValueError("--warm-up-start is of --warm-up EPOCHS: give that, or leave --warm-up-start out")
-
-
-def _check_stopping(args: argparse.Namespace) -> None:
-    if args.min_delta is not None and args.early_stopping is None:
-        raise ValueError("--min-delta is of --early-stopping PATIENCE: give that, or leave --min-delta out")
-    if args.metric is None:
-        return
-    if args.early_stopping is None and args.schedule != "reduce_on_plateau":
-        raise ValueError(
-            "--metric is what --early-stopping or --schedule reduce_on_plateau watches: give one, or leave --metric out"
-        )
-    if args.metric.startswith("validation") and args.validation is None and args.resume is None:
-        raise ValueError(f"--metric {args.metric} needs --validation SHARE: give that, or another metric")
-
-
-def check_task(args: argparse.Namespace, task: str, target: str) -> None:
-    """Raises ValueError for options of classes where the target is a quantity."""
-    if task == "classify":
-        return
-    for name, instead in (
-        ("label_smoothing", "leave it out, or say --task classify"),
-        ("class_weight", "use --sample-weight COLUMN"),
-        ("target_accuracy", "use --target-loss"),
-    ):
-        if getattr(args, name) is not None:
-            raise ValueError(f"{option(name)} needs classes, and {target!r} is a quantity: {instead}")
-    if args.metric is not None and args.metric.endswith("accuracy"):
-        loss = args.metric.replace("accuracy", "loss")
-        raise ValueError(f"--metric {args.metric} needs classes, and {target!r} is a quantity: use --metric {loss}")
-
-
-def _refuse(name: str, choice: str, fits: list[str], chosen: str | None) -> None:
-    but = f", and not with {chosen}" if chosen is not None else ""
-    raise ValueError(
-        f"{option(name)} goes with {option(choice)} {either(fits)}{but}: give that, or leave {option(name)} out"
-    )
-
-
-# ---------------------------------------------------------------------------------------------------------
-# What they mean
 
 
 def task_of(loss: str) -> str:
@@ -495,7 +157,7 @@ def described_loss(name: str, parameter: float | None) -> str:
 def optimizer_of(args: argparse.Namespace, task: str, level: float) -> Optimizer:
     """The optimizer of a new training, with its learning rate or schedule. level: the mean of counts, for poisson."""
     name = args.optimizer or "sgd"
-    kind: Any = OPTIMIZERS[name]
+    kind = KINDS[name]
     fields = [field.name for field in dataclasses.fields(kind) if field.name != "learning_rate"]
     given = {field: getattr(args, field) for field in fields if getattr(args, field) is not None}
     with naming_options({field: option(field) for field in fields}):

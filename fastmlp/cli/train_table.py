@@ -12,7 +12,7 @@ import numpy as np
 from fastmlp import splits
 from fastmlp.checks.integers import places_in
 from fastmlp.checks.messages import in_digits
-from fastmlp.cli import train_options
+from fastmlp.cli import train_checks, train_options
 from fastmlp.cli.train_options import USUAL
 from fastmlp.tables import reader
 from fastmlp.tables.reader import Scale, Table
@@ -79,7 +79,7 @@ def prepared(
         say(f"{shape}, {'a quantity' if outputs == 1 else f'{outputs} quantities'} to predict")
     if before is not None and columns != len(before.names):
         raise ValueError(f"{args.data}: X has {columns} columns, and {args.resume} takes {len(before.names)}")
-    train_options.check_task(args, task, table.target)
+    train_checks.check_task(args, task, table.target)
     weights = _checked_weights(table, settings)
     seed = seed_of(args, before)
     train, held = splits.split(groups, settings["held_out"], seed)
@@ -120,7 +120,7 @@ def prepared(
 
 def seed_of(args: argparse.Namespace, before: TableModel | None) -> int:
     if before is not None:
-        return before.model._network.number_seed()
+        return before.model.seed
     return USUAL["seed"] if args.seed is None else args.seed
 
 

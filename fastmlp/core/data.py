@@ -152,6 +152,18 @@ def targets(y: Any, rows: int, spec: Spec, name: str = "y", x_name: str = "X") -
     return values
 
 
+def weight_array(value: Any, shape: tuple[int, ...], name: str, dtype: str) -> np.ndarray:
+    """A layer's weights or biases, of a caller, in the network's dtype. Raises TypeError or ValueError naming them."""
+    array = numeric_array(value, name)
+    if array.shape != shape:
+        raise ValueError(f"{name} has shape {array.shape}: this layer's is {shape}")
+    with np.errstate(over="ignore"):
+        array = array.astype(dtype)
+    if not np.isfinite(array).all():
+        raise ValueError(f"{name} has NaN or infinity, or a number too large for {dtype}: every weight must be finite")
+    return array
+
+
 def labelled(spec: Spec, targets: np.ndarray) -> bool:
     """Tells whether the targets (as `targets` returns them) are labels, so that there is an accuracy."""
     return spec.output == "softmax" or (spec.is_classifier and first(_is_0_or_1, targets) is None)

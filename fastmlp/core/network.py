@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import copy
+import hashlib
+import json
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
 
 import numpy as np
 
-from fastmlp.spec import Spec
+from fastmlp.spec import NUMERICS_VERSION, Spec
 from fastmlp.system.atomic import Change, copied, held, together
 from fastmlp.training import Run, State
 
@@ -37,6 +39,16 @@ class Network:
         parameters = np.empty_like(self.parameters)
         together([copied(parameters, self.parameters)])
         return parameters
+
+    def digest(self) -> str:
+        """`Model.digest`."""
+        fields = asdict(self.spec)
+        if self.spec.loss_parameter is None:
+            del fields["loss_parameter"]  # digests of networks without one are older than it
+        words = json.dumps({"numerics": NUMERICS_VERSION, **fields}, sort_keys=True)
+        parameters = self.parameters_now()
+        numbers = parameters.astype(parameters.dtype.newbyteorder("<")).tobytes()
+        return hashlib.sha256(words.encode() + b"\n" + numbers).hexdigest()
 
     def at_once(self) -> Network:
         """Returns a copy of everything as of one moment, even while another thread trains."""

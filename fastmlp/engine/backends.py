@@ -2,10 +2,63 @@
 
 from __future__ import annotations
 
-from types import ModuleType
-from typing import Any
+from collections.abc import Callable, Generator
+from typing import Any, Protocol
 
-from fastmlp.spec import BACKENDS
+import numpy as np
+
+from fastmlp.spec import BACKENDS, Spec
+from fastmlp.training import State, Step, Training
+
+
+class Backend(Protocol):
+    """What both modules have. Rows x (N, K) and targets y are checked, and of the network's dtype."""
+
+    def outputs(self, spec: Spec, parameters: np.ndarray, x: np.ndarray) -> np.ndarray:
+        """Probabilities (softmax, sigmoid), values (identity) or means (exponential), (N, J)."""
+        ...
+
+    def logits(self, spec: Spec, parameters: np.ndarray, x: np.ndarray) -> np.ndarray:
+        """The last layer's sums, (N, J)."""
+        ...
+
+    def evaluate(
+        self, spec: Spec, parameters: np.ndarray, x: np.ndarray, y: np.ndarray, *, threads: int | None = None
+    ) -> tuple[float, float]:
+        """The mean loss and the fraction of right rows."""
+        ...
+
+    def evaluator(
+        self, spec: Spec, x: np.ndarray, y: np.ndarray, *, threads: int | None = None
+    ) -> Callable[[np.ndarray], tuple[float, float]]:
+        """`evaluate` as a function of the parameters, made ready for many calls."""
+        ...
+
+    def objective(
+        self, spec: Spec, x: np.ndarray, y: np.ndarray, training: Training, weights: np.ndarray | None = None
+    ) -> Callable[[np.ndarray], tuple[float, np.ndarray]]:
+        """A function of the parameters that gives the training's Objective over all rows, and its gradient (P,)."""
+        ...
+
+    def train(
+        self,
+        spec: Spec,
+        parameters: np.ndarray,
+        x: np.ndarray,
+        y: np.ndarray,
+        training: Training,
+        state: State | None = None,
+        weights: np.ndarray | None = None,
+        *,
+        staged: bool = False,
+        kept: np.ndarray | None = None,
+    ) -> Generator[Step, None, None]:
+        """Trains `parameters` and `state`, yielding Steps.
+
+        weights (N,): what each row counts for, or None. staged: whether the caller makes each step's changes itself.
+        kept (P,): the last Step's, of the training that this one goes on with.
+        """
+        ...
 
 
 def known_backend(backend: Any) -> str:
@@ -15,8 +68,8 @@ def known_backend(backend: Any) -> str:
     return str(backend)
 
 
-def backend_module(backend: str) -> ModuleType:
-    """The module with `train`, `evaluate`, `outputs` and `logits` of a backend: both have the same functions."""
+def backend_module(backend: str) -> Backend:
+    """The module of a backend."""
     if backend == "reference":
         from fastmlp.engine import reference_backend
 

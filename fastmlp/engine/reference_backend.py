@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -72,7 +72,7 @@ def train(
     weights: np.ndarray | None = None,
     staged: bool = False,
     kept: np.ndarray | None = None,
-) -> Iterator[Step]:
+) -> Generator[Step, None, None]:
     """Trains `parameters` and `state` in place, yielding a Step for each epoch.
 
     staged: whether the caller makes each step's changes itself, together with its own. kept (P,): the last Step's, of

@@ -1,4 +1,4 @@
-"""Training by "sgd" and "adam": the engine's epochs, and what is decided between two of them."""
+"""Training by "sgd" and "adam": what is asked for, and what is decided between two epochs of `fit.loop`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import math
 import time
 import warnings
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -19,22 +18,24 @@ from fastmlp.engine.buffers import Workspace
 from fastmlp.estimators import problem
 from fastmlp.estimators.descent import Descent
 from fastmlp.estimators.problem import Rows
-from fastmlp.fit import options
+from fastmlp.fit import loop, options
 from fastmlp.fit.advice import ended_far_above
+from fastmlp.fit.options import FitOptions
 from fastmlp.history import History
 from fastmlp.spec import Spec
 from fastmlp.stopping import resolve_metric
 from fastmlp.system.atomic import Change, together
-from fastmlp.training import Step, Training, records
+from fastmlp.training import Step, records
 
 KEPT = 2**23  # bytes of a workspace, or as many as the parameters have: beyond, a batch takes long enough without
+USUAL = FitOptions(epochs=1)
 Score = Callable[[np.ndarray], tuple[float, float]]  # of parameters: the validation rows' loss, and their score
 
 
 class Stochastic:
     """One call of `fit` or `partial_fit`, whose curves and counts it writes into the estimator as they come.
 
-    score: None where nothing is validated. After `go`, `parameters` hold the result.
+    score: None where nothing is validated. After `go`, `parameters` hold the result. `loop.run` sees an `Epochs`.
     """
 
     def __init__(
@@ -56,25 +57,20 @@ class Stochastic:
         self.order = np.arange(count)
         self.batch = batch_size(estimator.batch_size, count)
         self.constants = rows.constants(spec)
-        dropout = options.dropout_rates(estimator.dropout, spec)
         self.metric = "loss"
         if descent.plateau is not None:
             self.metric = resolve_metric(descent.plateau.rule.metric, score is not None, spec.is_classifier)
             descent.plateau.watch(self.metric)
-        self.training = Training(
+        asked = options_of(estimator, spec, self.epochs, self.batch)
+        self.training = asked.training(
             epochs=self.epochs,
             learning_rate=descent.of_training,
-            batch_size=self.batch,
-            record_every=1,
-            order=self.draw if estimator.shuffle else None,
+            order=self.draw if asked.shuffle else None,
             epochs_before=descent.epochs,
             done=descent.epochs,
             optimizer=None if descent.optimizer.kernel == "gradient_descent" else descent.optimizer,
-            l2=float(estimator.alpha),
-            dropout=dropout,
-            dropout_seed=int(random_state.randint(2**31)) if dropout else 0,
+            dropout_seed=int(random_state.randint(2**31)) if asked.dropout else 0,
             objective=problem.objective(spec),
-            threads=options.thread_count(estimator.n_threads),
             watched=True,
         )
         callbacks = estimator.callbacks
@@ -99,27 +95,16 @@ class Stochastic:
     def go(self) -> None:
         """Trains. Raises ValueError where the parameters do not stay finite, unless early stopping has better ones."""
         estimator = self.estimator
-        started = time.perf_counter()
+        self.started = time.perf_counter()
         estimator.n_iter_ = 0
         rows, state, workspace = self.rows, self.descent.state, self.kept() if self.incremental else None
         steps = numba_backend.train(
             self.spec, self.parameters, rows.x, rows.y, self.training, state, rows.weights, workspace=workspace,
             staged=True,
         )  # fmt: skip
-        ended = False
         try:
-            while not ended:
-                with np.errstate(all="ignore"):
-                    step = next(steps, None)
-                if step is None:
-                    break
-                if step.state == "diverged":
-                    together(step.changes)
-                    self.diverge()
-                    break
-                if step.changes:
-                    ended = self.see(step, time.perf_counter() - started)
-            if estimator.n_iter_ == self.epochs and not ended and not self.incremental:
+            reason = loop.run(steps, self)
+            if estimator.n_iter_ == self.epochs and reason is None and not self.incremental:
                 warnings.warn(
                     f"Stochastic Optimizer: Maximum iterations ({self.epochs}) reached and the optimization hasn't "
                     "converged yet. Raise max_iter, or tol",
@@ -130,7 +115,6 @@ class Stochastic:
         except KeyboardInterrupt:
             warnings.warn("Training interrupted by user.", stacklevel=7)
         finally:
-            steps.close()
             if workspace:
                 workspace.rows = ()  # which are the caller's
         if self.best is not None:
@@ -150,8 +134,8 @@ class Stochastic:
     def kept(self) -> Workspace:
         """The workspace of the last `partial_fit`, if that was of the same kind and as many rows, or a new one."""
         rows, training = self.rows, self.training
-        kind = replace(training, order=None, done=0, epochs_before=0)
-        key = self.spec, len(rows.x), rows.weights is None, training.order is None, kind
+        kind = {**training.__dict__, "order": training.order is None, "done": 0, "epochs_before": 0}
+        key = self.spec, len(rows.x), rows.weights is None, kind
         last: tuple[Any, Workspace] | None = self.estimator.__dict__.get("_kept")
         if last is not None and last[0] == key:
             return last[1]
@@ -161,8 +145,10 @@ class Stochastic:
         self.estimator._kept = (key, made) if keeps else None
         return made
 
-    def see(self, step: Step, seconds: float) -> bool:
-        """Takes in an epoch: the network, the curves and the counts change as one. -> whether training ends here."""
+    def changes(self, step: Step) -> list[Change]:
+        """An epoch's: the curves, the counts, early stopping's weights, and the learning rate."""
+        if step.state == "diverged":
+            return []
         estimator, early = self.estimator, self.estimator.early_stopping
         (record,), parameters = step.records, step.parameters
         assert parameters is not None
@@ -170,7 +156,7 @@ class Stochastic:
             self.draw(0)  # which the engine does not ask for: a batch of all rows has no order
         loss = np.float64(float(record["loss"]) + self.constant_loss())  # as scikit-learn's, which has .round
         held_loss = score = math.nan
-        changes: list[Change] = [*step.changes, partial(estimator.loss_curve_.append, loss)]
+        changes: list[Change] = [partial(estimator.loss_curve_.append, loss)]
         if self.score is not None:
             held_loss, score = self.score(parameters)
             changes.append(partial(estimator.validation_loss_curve_.append, held_loss))
@@ -179,26 +165,39 @@ class Stochastic:
                 better = partial(self.__dict__.update, best=parameters.copy(), found_better=True)
                 changes.append(better)
         accuracy = float(record["accuracy"]) if self.spec.is_classifier else math.nan
-        seen = {
+        self.seen = seen = {
             "loss": loss, "accuracy": accuracy, "validation_loss": held_loss, "validation_accuracy": score,
+            "learning_rate": self.descent.learning_rate, "seconds": time.perf_counter() - self.started,
         }  # fmt: skip
-        rate, rows_ever = self.descent.learning_rate, estimator.t_ + len(self.order)
+        rows_ever = estimator.t_ + len(self.order)
         counts = {"n_iter_": estimator.n_iter_ + 1, "loss_": loss, "t_": rows_ever, **self.counts(loss, score)}
-        changes += [partial(estimator.__dict__.update, counts)]
-        together([*changes, *self.descent.epoch_ended(rows_ever, self.metric, seen[self.metric])])
-        self.say(f"Iteration {estimator.n_iter_}, loss = {loss:.8f}")
-        if self.score is not None:
-            self.say(f"Validation score: {score:f}")
-        ended = False
+        changes.append(partial(estimator.__dict__.update, counts))
+        return [*changes, *self.descent.epoch_ended(rows_ever, self.metric, seen[self.metric])]
+
+    def commit(self, changes: list[Change]) -> None:
+        together(changes)
+
+    def decide(self, step: Step) -> str | None:
+        """Tells of an epoch. -> why training ends: it has not improved for long, or a callback asks for it."""
+        if step.state == "diverged":
+            self.diverge()
+            return None
+        estimator, seen, reason = self.estimator, self.seen, None
+        if estimator.verbose:
+            print(f"Iteration {estimator.n_iter_}, loss = {seen['loss']:.8f}")
+            if self.score is not None:
+                print(f"Validation score: {seen['validation_accuracy']:f}")
         if estimator._no_improvement_count > estimator.n_iter_no_change:
-            what = "Validation score" if early else "Training loss"
+            what = "Validation score" if estimator.early_stopping else "Training loss"
             why = (
                 f"{what} did not improve more than tol={estimator.tol:f} for {estimator.n_iter_no_change} "
                 "consecutive epochs."
             )
-            ended = self.descent.stops(why, self.say)
-            estimator._no_improvement_count = estimator._no_improvement_count if ended else 0
-        return self.call_back(seen, rate, seconds) or ended
+            reason = why if self.descent.stops(why, self.say) else None
+            estimator._no_improvement_count = estimator._no_improvement_count if reason else 0
+        if self.callbacks and self.call_back():
+            reason = reason or f"a callback asked for it in epoch {estimator.n_iter_}"
+        return reason
 
     def counts(self, loss: float, score: float) -> dict[str, Any]:
         """How many epochs did not improve by tol, and the best figures, with this epoch's."""
@@ -212,14 +211,11 @@ class Stochastic:
             best["best_validation_score_"] = score
         return {**best, "_no_improvement_count": estimator._no_improvement_count + 1 if worse else 0}
 
-    def call_back(self, seen: dict[str, float], rate: float, seconds: float) -> bool:
+    def call_back(self) -> bool:
         """Whether a callback asks for the end."""
-        if not self.callbacks:
-            return False
-        record = records(self.estimator.n_iter_, seen["loss"], seen["accuracy"], rate)
-        record["seconds"] = seconds
-        for name in ("validation_loss", "validation_accuracy"):
-            record[name] = seen[name]
+        record = records(self.estimator.n_iter_, np.nan, np.nan)
+        for name, figure in self.seen.items():
+            record[name] = figure
         self.history.extend(record)
         info = Info.of(record[0], self.epochs, self.history)
         ends = [verdict(callback(info)) for callback in self.callbacks]  # all of them see it
@@ -251,6 +247,22 @@ class Stochastic:
         estimator.t_ += left * len(self.order)
         for curve in (estimator.loss_curve_, estimator.validation_scores_, estimator.validation_loss_curve_):
             curve += [math.nan] * left
+
+
+def options_of(estimator: Any, spec: Spec, epochs: int, batch: int) -> FitOptions:
+    """An estimator's parameters by `Model.fit`'s names, checked: scikit-learn has checked what is not here.
+
+    Its optimizer with its learning rate is a `Descent`, its stopping and validation are its own.
+    """
+    return USUAL.replaced(
+        epochs=epochs,
+        batch_size=batch,
+        shuffle=estimator.shuffle,
+        l2=float(estimator.alpha),
+        dropout=options.dropout_rates(estimator.dropout, spec),
+        record_every=1,
+        threads=options.thread_count(estimator.n_threads),
+    )
 
 
 def batch_size(asked: Any, rows: int) -> int:

@@ -1,4 +1,4 @@
-"""What to say of a training that diverged, or ended far above where it began: what to scale, and by how much."""
+"""How a training ended, in words: a target that it reached, or where it diverged, and what to scale then."""
 
 from __future__ import annotations
 
@@ -24,6 +24,8 @@ def what_to_try(spec: Spec, x: np.ndarray, y: np.ndarray, rate: str) -> str:
 
 def ended_far_above(spec: Spec, y: np.ndarray, first: float, last: float) -> bool:
     """Whether a training has done harm: its last loss is FAR above its first, and above that of predicting nothing."""
+    if not last > FAR * abs(first):
+        return False
     if spec.loss in ("cross_entropy", "binary_cross_entropy"):
         trivial = math.log(max(2, spec.outputs))
     elif spec.loss == "squared_error":
@@ -31,7 +33,23 @@ def ended_far_above(spec: Spec, y: np.ndarray, first: float, last: float) -> boo
             trivial = float(np.mean(np.square(y, dtype=np.float64)))
     else:
         trivial = _largest(y)
-    return last > FAR * abs(first) and last > trivial
+    return last > trivial
+
+
+def reached(record: np.void, target_loss: float | None, spec: Spec) -> str:
+    """Which target a record has reached."""
+    with np.errstate(all="ignore"):  # a goal beyond float32 is infinity
+        by_loss = target_loss is not None and record["loss"] <= np.dtype(spec.dtype).type(target_loss)
+    figure = f"loss {record['loss']:.6g}" if by_loss else f"accuracy {record['accuracy']:.6g}"
+    return f"{figure} reached the target in epoch {record['epoch']}"
+
+
+def what_diverged(epochs: int, records: np.ndarray, finite: int) -> str:
+    """What was not finite by this epoch. finite: how many of the last step's records have a finite loss."""
+    if finite < len(records):
+        last = records[-1]
+        return f"the loss was {last['loss']} in epoch {last['epoch']}"
+    return f"a weight was no longer finite by epoch {max(epochs, 1)}"
 
 
 def _largest(array: np.ndarray) -> float:

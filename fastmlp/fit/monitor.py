@@ -1,6 +1,6 @@
 """What happens between two epochs of a training: validation, a learning rate that waits for progress, stopping.
 
-A Watch sees each record once, when its epoch is done. It knows the model only through the functions that it is given.
+A Monitor sees each record once, when its epoch is done. It knows the model only through the functions that it is given.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class Watch:
+class Monitor:
     """What to do between epochs.
 
     evaluate: gives (loss, accuracy) of parameters on the validation's data. keep: gives a copy of the network as it
@@ -41,7 +41,7 @@ class Watch:
     _rule: Any = None
 
     def begin(self, stopping: EarlyStopping) -> None:
-        """Watches for the best epoch from now on."""
+        """Looks for the best epoch from now on."""
         self._rule = stopping.start()
 
     def see_start(self, epoch: int, parameters: np.ndarray) -> None:
@@ -53,7 +53,7 @@ class Watch:
                 self.best = self.keep()
 
     def go_on(self, stopping: dict[str, Any] | None, best: Any) -> None:
-        """Goes on from where another training's watch was."""
+        """Goes on from where another training's monitor was."""
         if self._rule is not None and stopping is not None:
             self._rule.go_on(stopping)
             self.best = best

@@ -1,27 +1,170 @@
-"""Checks of what `fit` is asked for beyond its data: penalties, limits, dropout, validation."""
+"""`FitOptions`: what a training is asked for beside its rows; and the checks of each option."""
 
 from __future__ import annotations
 
 import numbers
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
 
-from fastmlp import splits
+from fastmlp.callbacks import Info
 from fastmlp.checks import scalars
-from fastmlp.checks.messages import in_digits, shown
+from fastmlp.checks.messages import shown
 from fastmlp.checks.rounding import check_rounded
-from fastmlp.core import data
+from fastmlp.optimizers import Optimizer
 from fastmlp.reference.random import dropout_numbers
+from fastmlp.schedules import Schedule
 from fastmlp.spec import Spec
 from fastmlp.stopping import EarlyStopping
 from fastmlp.system import thread_pool
+from fastmlp.training import Training
+
+
+def _stored(**default: Any) -> Any:
+    """A field that decides the bits, and that a checkpoint holds as it is."""
+    return field(**default, metadata={"stored": True})
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class FitOptions:
+    """The keyword arguments of `Model.fit`, which says what they mean; as given, or `checked`.
+
+    The command line and the estimators make theirs of their own parameters.
+    """
+
+    epochs: int = _stored()
+    learning_rate: float | Schedule | None = None
+    batch_size: int | None = _stored(default=None)
+    shuffle: bool = _stored(default=True)
+    optimizer: str | Optimizer | None = None
+    l2: float = _stored(default=0.0)
+    l1: float = _stored(default=0.0)
+    dropout: float | Sequence[float] = _stored(default=0.0)
+    clip_value: float | None = _stored(default=None)
+    clip_norm: float | None = _stored(default=None)
+    sample_weight: Any = None
+    class_weight: Any = None
+    validation: Any = None
+    early_stopping: EarlyStopping | int | None = None
+    callback: Callable[[Info], bool | None] | None = None
+    resume: bool | str | os.PathLike = False
+    record_every: int | None = _stored(default=None)
+    target_loss: float | None = _stored(default=None)
+    target_accuracy: float | None = _stored(default=None)
+    progress: bool | None = None
+    threads: int | None = None
+    checkpoint: str | os.PathLike | None = None
+    checkpoint_every: int | None = None
+    keep: int = 1
+
+    @classmethod
+    def of(cls, arguments: Mapping[str, Any]) -> FitOptions:
+        """From a mapping that has all of them, and may have more: the `locals()` of a function of these arguments."""
+        return _made({name: arguments[name] for name in NAMES})
+
+    def checked(self, spec: Spec, rows: int, labelled: bool, trained: int) -> FitOptions:
+        """With plain values in place of what may stand for them, for a network and this many rows to train on.
+
+        labelled: whether the rows have labels. trained: epochs of all the network's fits. optimizer, learning_rate and
+        resume are left to `resume.run_of`, rows' weights and validation to `sample_weights` and `validation`.
+        Raises TypeError or ValueError naming the argument.
+        """
+        epochs = _epochs(self.epochs, trained)
+        every, keep, path = _checkpoint(self, epochs)
+        size, records = self.batch_size, self.record_every
+        plain = {
+            "epochs": epochs,
+            "checkpoint_every": every,
+            "keep": keep,
+            "checkpoint": path,
+            "threads": thread_count(self.threads),
+            "callback": function(self.callback, "callback"),
+            "early_stopping": stopping(self.early_stopping),
+            "dropout": dropout_rates(self.dropout, spec),
+            "batch_size": rows if size is None else min(scalars.positive_int(size, "batch_size"), rows),
+            "record_every": 1 if records is None else scalars.positive_int(records, "record_every"),
+            "shuffle": scalars.flag(self.shuffle, "shuffle"),
+            "target_loss": None if self.target_loss is None else scalars.finite_float(self.target_loss, "target_loss"),
+            "target_accuracy": target_accuracy(self.target_accuracy, spec, labelled),
+            "l2": penalty(self.l2, "l2", spec.dtype),
+            "l1": penalty(self.l1, "l1", spec.dtype),
+            "clip_value": limit(self.clip_value, "clip_value", spec.dtype),
+            "clip_norm": limit(self.clip_norm, "clip_norm", spec.dtype),
+        }
+        if self.clip_value is not None and self.clip_norm is not None:
+            raise ValueError("clip_value and clip_norm are both given: clip by one of them")
+        if self.progress is not None:
+            plain["progress"] = scalars.flag(self.progress, "progress")
+        elif self.callback is not None:
+            plain["progress"] = False  # what a callback prints would land on the bar's line
+        return self.replaced(**plain)
+
+    def replaced(self, **others: Any) -> FitOptions:
+        """With other values of some."""
+        return _made({**self.__dict__, **others})
+
+    def training(self, **others: Any) -> Training:
+        """The engine's view of checked options. others: what a Training has beyond them, or of another kind."""
+        own = self.__dict__
+        return Training(**{name: own[name] for name in _OF_TRAINING}, **others)
+
+    def stored(self) -> dict[str, Any]:
+        """What a checkpoint holds of checked options, beside what is described: the optimizer, stopping and rows."""
+        return {name: getattr(self, name) for name in _STORED}
+
+
+NAMES = tuple(field.name for field in fields(FitOptions))
+_STORED = tuple(field.name for field in fields(FitOptions) if field.metadata)
+# a Training's epochs are this call's, its learning rate has been looked up, and its optimizer is None for plain descent
+_OF_TRAINING = tuple(
+    field.name
+    for field in fields(Training)
+    if field.name in NAMES and field.name not in ("epochs", "learning_rate", "optimizer")
+)
+
+
+def _made(values: dict[str, Any]) -> FitOptions:
+    """In a tenth of the time that a frozen dataclass takes to set 24 fields."""
+    made = object.__new__(FitOptions)
+    made.__dict__.update(values)
+    return made
+
+
+def _epochs(value: Any, trained: int) -> int:
+    """The epochs, where they fit into what counts those of all fits."""
+    count, left = scalars.positive_int(value, "epochs"), scalars.LIMIT - trained
+    if count > left:
+        raise ValueError(
+            f"epochs={value!r} after {trained} that the model has trained is more than it can count, "
+            f"{scalars.LIMIT}: " + (f"give {left} or less" if left else "give the weights to a new Model")
+        )
+    return count
+
+
+def _checkpoint(options: FitOptions, epochs: int) -> tuple[int, int, str | None]:
+    """(checkpoint_every, keep, checkpoint)"""
+    every = options.checkpoint_every
+    some = max(1, epochs // 10) if every is None else scalars.positive_int(every, "checkpoint_every")
+    keep = scalars.positive_int(options.keep, "keep")
+    if options.checkpoint is None:
+        if every is not None or keep != 1:
+            name = "keep" if every is None else "checkpoint_every"
+            raise ValueError(f"{name} goes with checkpoint, which is not given: give the path of a file")
+        return some, keep, None
+    return some, keep, path(options.checkpoint, "checkpoint")
+
+
+# ---------------------------------------------------------------------------------------------------------
+# Each option
 
 
 def penalty(value: Any, name: str, dtype: str) -> float:
     """value as a number of 0 or more that the dtype can hold. Raises TypeError or ValueError naming the argument."""
+    if type(value) is float and value == 0:
+        return value
     number = scalars.finite_float(value, name)
     if number < 0:
         raise ValueError(f"{name}={shown(value)} is negative, which would reward large weights: give 0 or more")
@@ -44,15 +187,15 @@ def check_learning_rate(value: float, name: str, dtype: str) -> None:
 
 
 def target_accuracy(value: Any, spec: Spec, labelled: bool) -> float | None:
-    """value as a share of the rows, or None. Raises TypeError or ValueError, also where there are no labels."""
+    """value as a fraction of the rows, or None. Raises TypeError or ValueError, also where there are no labels."""
     if value is None:
         return None
     if not spec.is_classifier:
         raise ValueError(f'target_accuracy needs labels, and output="{spec.output}" has none: use target_loss')
-    share = scalars.fraction(value, "target_accuracy")
+    found = scalars.fraction(value, "target_accuracy")
     if not labelled:
         raise ValueError("target_accuracy needs labels, and y has values other than 0 and 1: use target_loss")
-    return share
+    return found
 
 
 def thread_count(value: Any) -> int | None:
@@ -89,6 +232,8 @@ def function(value: Any, name: str) -> Any:
 
 def dropout_rates(dropout: Any, spec: Spec) -> tuple[float, ...]:
     """A rate for each hidden layer, or () where nothing is dropped. Raises TypeError or ValueError."""
+    if type(dropout) is float and dropout == 0:
+        return ()
     hidden = len(spec.hidden)
     if isinstance(dropout, (list, tuple)) or (isinstance(dropout, np.ndarray) and dropout.ndim):
         if len(dropout) != hidden:
@@ -96,55 +241,14 @@ def dropout_rates(dropout: Any, spec: Spec) -> tuple[float, ...]:
                 f"dropout is a list of {len(dropout)}, and layers={list(spec.layers)} has {hidden} hidden: "
                 "give a rate for each hidden layer, or one number for all"
             )
-        rates = [_share(rate, f"dropout[{layer}]") for layer, rate in enumerate(dropout)]
+        rates = [_fraction(rate, f"dropout[{layer}]") for layer, rate in enumerate(dropout)]
     else:
-        rates = [_share(dropout, "dropout")] * hidden
+        rates = [_fraction(dropout, "dropout")] * hidden
         if not hidden and dropout:
             raise ValueError(
                 f"dropout={shown(dropout)}, and layers={list(spec.layers)} has no hidden layer: leave it out"
             )
     return tuple(rates) if any(dropout_numbers(rate)[0] for rate in rates) else ()
-
-
-def validation_share(validation: Any) -> float | None:
-    """The share of the rows to hold out, where `validation` is a number; None where it is something else."""
-    if isinstance(validation, (bool, np.bool_)) or not isinstance(validation, numbers.Real):
-        return None
-    share = scalars.finite_float(validation, "validation")
-    if not 0 < share < 1:
-        raise ValueError(f"validation={shown(validation)} is no share of the rows: give one between 0 and 1, or (X, y)")
-    return share
-
-
-def validation_data(validation: Any, spec: Spec) -> tuple[np.ndarray, np.ndarray]:
-    """(X, y) as `data.features` and `data.targets` have them. Raises TypeError or ValueError."""
-    several = isinstance(validation, Sequence) and not isinstance(validation, (str, bytes))
-    if not several or len(validation) != 2:
-        kind = type(validation).__name__
-        what = f"is a {kind} of {len(validation)}" if several else f"is a {kind}"
-        raise TypeError(f"validation {what}, neither a pair (X, y) nor a share of the rows, like 0.1")
-    x = data.features(validation[0], spec, "validation X")
-    return x, data.targets(validation[1], len(x), spec, "validation y", "validation X")
-
-
-def held_out(targets: np.ndarray, share: float, seed: int, spec: Spec) -> tuple[np.ndarray, np.ndarray]:
-    """Row numbers (training, validation): stratified by label, where each row has one. Raises ValueError."""
-    if len(targets) < 2:
-        raise ValueError(f"validation={share:g} of one row leaves nothing to train on: give validation=(X, y)")
-    groups: np.ndarray
-    if not data.labelled(spec, targets):
-        groups = np.zeros(len(targets))
-    elif targets.ndim == 1:
-        groups = targets
-    else:
-        # a combination of labels of which there is one row stays with the others like it: most are, of many labels
-        _, groups, counts = np.unique(targets, axis=0, return_inverse=True, return_counts=True)
-        groups = groups.reshape(len(targets))
-        groups = np.where(counts[groups] == 1, -1, groups)
-    try:
-        return splits.split(groups, share, seed)
-    except ValueError as error:
-        raise ValueError(f"validation={share:g}: {error}; give validation=(X, y)") from None
 
 
 def stopping(value: Any) -> EarlyStopping | None:
@@ -159,22 +263,10 @@ def stopping(value: Any) -> EarlyStopping | None:
     return EarlyStopping(patience=scalars.positive_int(value, "early_stopping"))
 
 
-def check_classes(targets: np.ndarray, held: np.ndarray, spec: Spec) -> None:
-    """Raises ValueError where validation has a class that no training row has."""
-    if spec.output != "softmax":
-        return
-    unknown = np.setdiff1d(held, targets)
-    if len(unknown):
-        raise ValueError(
-            f"validation has rows of class {in_digits(unknown[0])}, of which there is no row to train on: "
-            "shuffle before you part the data, or hold out a share with validation=0.1, which keeps some of each class"
-        )
-
-
-def _share(value: Any, name: str) -> float:
+def _fraction(value: Any, name: str) -> float:
     number = scalars.finite_float(value, name)
     if not 0 <= number < 1:
-        raise ValueError(f"{name}={shown(value)} is not a share of units to drop: give 0 or more, and less than 1")
+        raise ValueError(f"{name}={shown(value)} is not a fraction of units to drop: give 0 or more, and less than 1")
     if number > 1 - 2.0**-32:  # what is kept is told by words of 32 bits
         raise ValueError(f"{name}={shown(value)} keeps less than one unit in 2**32: give less")
     return number

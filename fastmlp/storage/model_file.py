@@ -74,7 +74,7 @@ def write(
             "plateau": run.plateau.state() if run.plateau else None,
             "rate_begins": run.rate_begins,
             "held_out": run.held_out,
-            "spoilt": run.spoilt,
+            "spoilt": run.not_resumable_because,
         }
     container.write(path, tensors, header)
 

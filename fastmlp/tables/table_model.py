@@ -13,8 +13,8 @@ from fastmlp.checks import arrays
 from fastmlp.checks.faults import only_faults
 from fastmlp.checks.integers import EXACT, check_exact, integers, same
 from fastmlp.checks.messages import cut, shown
-from fastmlp.core import data
-from fastmlp.model import Model, _r2
+from fastmlp.core import data, scores
+from fastmlp.model import Model
 from fastmlp.storage import model_file
 from fastmlp.tables.reader import Scale, as_classes, check_unique, listed, places_of
 
@@ -170,7 +170,7 @@ class TableModel:
         if self.classes is not None:
             return {"accuracy": float(same(predicted, y).mean())}
         rows = len(predicted)
-        return {"r2": _r2(predicted.reshape(rows, -1), y.reshape(rows, -1))}
+        return {"r2": scores.r2(predicted.reshape(rows, -1), y.reshape(rows, -1))}
 
     def save(self, path: str | os.PathLike) -> None:
         """Writes everything to one file, as `Model.save` does.
@@ -197,7 +197,7 @@ class TableModel:
             },
             "settings": dict(self.settings),
         }
-        model_file.write(path, self.model._network.at_once(), "table", {"table": table})
+        model_file.write(path, self.model.snapshot(), "table", {"table": table})
 
     @classmethod
     def load(cls, path: str | os.PathLike, *, backend: str = "numba") -> TableModel:
@@ -220,7 +220,7 @@ class TableModel:
             As `Model.load`.
         """
         network, header, tensors = model_file.read(path, "table")
-        model = Model._of(network, backend)
+        model = Model.from_snapshot(network, backend=backend)
         try:
             if tensors:
                 raise ValueError(f"nothing of a table's model is called {cut(next(iter(tensors)))}")

@@ -394,7 +394,7 @@ def test_train_has_everything_else_of_model_and_fit(run, small, monkeypatch, tmp
         **dict(l2=0.1, l1=0.2, dropout=[0.25, 0.5], clip_value=None, clip_norm=3.0, sample_weight=None),
         **dict(class_weight={0: 2.0, 1: 0.5}, record_every=2, target_loss=0.001, target_accuracy=1.0, progress=False),
         **dict(early_stopping=EarlyStopping(2, "validation_accuracy", 0.01), threads=2),
-        **dict(checkpoint=tmp_path / "run", checkpoint_every=3, keep=2),
+        **dict(checkpoint=tmp_path / "run", checkpoint_every=3, keep=2, callback=None),
     )
 
 
@@ -974,7 +974,7 @@ WEIGHTS = ["--target", "w", "--epochs", "2", "--backend", "reference"]  # four c
             "--dropout=0.5,0.5 has 2 rates, and there is one hidden layer: give one rate, or one for each",
         ),
         (["--dropout", "half"], "--dropout=half is not a share of the units, like 0.2, or a list, like 0.2,0.5"),
-        (["--dropout", "1"], "--dropout=1.0 is not a share of units to drop: give 0 or more, and less than 1"),
+        (["--dropout", "1"], "--dropout=1.0 is not a fraction of units to drop: give 0 or more, and less than 1"),
         (["--init", "he"], "--init='he' is not known: use \"he_normal\", "),
         (["--l2", "-1"], "--l2=-1.0 is negative, which would reward large weights: give 0 or more"),
         (["--clip-norm", "0"], "--clip-norm=0.0 is not positive: give a number above 0"),

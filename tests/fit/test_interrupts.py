@@ -12,6 +12,7 @@ from models import bits, in_another_process, labels, rows, trained, whole_number
 from fastmlp import History, Model
 from fastmlp.engine import numba_backend
 from fastmlp.engine.numba_backend import Workspace
+from fastmlp.fit import loop
 from fastmlp.fit.fit import Fit
 
 # ---------------------------------------------------------------------------------------------------------
@@ -284,7 +285,10 @@ def test_ctrl_c_between_any_two_lines_leaves_a_whole_state(watched, backend):
             reference_backend.train,
             Model.fit,
             Fit.go,
-            Fit._take,
+            loop.run,
+            Fit.changes,
+            Fit.commit,
+            Fit.decide,
             History.extend,
             Workspace.data,
         )

@@ -27,8 +27,8 @@ from models import (
 )
 
 from fastmlp import DivergenceError, EarlyStopping, Info, Model
-from fastmlp.fit.options import held_out
 from fastmlp.fit.progress import bar
+from fastmlp.fit.validation import held_out
 from fastmlp.schedules import ReduceOnPlateau
 from fastmlp.spec import Spec
 from fastmlp.splits import split

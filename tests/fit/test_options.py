@@ -2,7 +2,9 @@
 do: the files of their subjects, as test_resume.py.
 """
 
+import dataclasses
 import gc
+import inspect
 import tracemalloc
 import warnings
 
@@ -12,8 +14,10 @@ from models import OUTPUTS, SEEDS, TRAININGS, XOR_X, XOR_Y, figures, inside, lea
 
 import fastmlp
 from fastmlp import SGD, Adagrad, Adam, AdamW, EarlyStopping, Model, RMSprop, schedules
+from fastmlp.fit.options import FitOptions
 from fastmlp.kernels import registry
 from fastmlp.schedules import Cosine, OneCycle, ReduceOnPlateau, Step, WarmUp
+from fastmlp.spec import Spec
 
 NAN, INF = float("nan"), float("inf")
 
@@ -113,7 +117,10 @@ NUMBERS = ("l2", "l1", "clip_value", "clip_norm")
             ["learning_rate", "metric='validation_loss'", 'metric="loss"'],
         ),
         ({"validation": 0}, ValueError, ["validation=0", "between 0 and 1", "(X, y)"]),
-        *[({"validation": value}, ValueError, [f"validation={value}", "share"]) for value in (1, 1.0, 1.5, -0.2, 20)],
+        *[
+            ({"validation": value}, ValueError, [f"validation={value}", "fraction"])
+            for value in (1, 1.0, 1.5, -0.2, 20)
+        ],
         ({"validation": NAN}, ValueError, ["validation=nan", "finite"]),
         *[
             ({"validation": value}, TypeError, [f"validation is a {kind}", "(X, y)", "0.1"])
@@ -371,3 +378,33 @@ def test_every_output_takes_the_options(output, loss, outputs):
         model = Model([3, 4, outputs], output=output, loss=loss, backend=backend)
         found.append((figures(model.fit(x, y, **options)), inside(model)))
     assert found[0] == found[1]
+
+
+def test_fit_options_are_the_arguments_of_fit():
+    """Names, order, defaults and types: each list stands twice, and so they are compared."""
+    of_fit = list(inspect.signature(Model.fit).parameters.values())[3:]
+    of_options = list(inspect.signature(FitOptions).parameters.values())
+    assert [(one.name, one.default, one.annotation) for one in of_options] == [
+        (one.name, one.default, one.annotation) for one in of_fit
+    ]
+    assert all(one.kind is one.KEYWORD_ONLY for one in of_fit)
+
+
+def test_fit_options_are_frozen():
+    options = FitOptions(epochs=3)
+    assert vars(FitOptions.of({**vars(options), "self": None})) == vars(options)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        options.epochs = 4
+
+
+def test_checked_options_are_plain():
+    options = FitOptions(epochs=np.int64(30), early_stopping=4, dropout=0.5, batch_size=100, callback=print)
+    checked = options.checked(Spec.build([2, 3, 4, 2]), rows=20, labelled=True, trained=0)
+    assert (checked.epochs, checked.batch_size, checked.record_every, checked.checkpoint_every) == (30, 20, 1, 3)
+    assert (checked.dropout, checked.early_stopping, checked.progress) == ((0.5, 0.5), EarlyStopping(4), False)
+    assert type(checked.epochs) is int
+    assert options.batch_size == 100  # as given
+    assert set(checked.stored()) == {
+        *("epochs", "batch_size", "shuffle", "l2", "l1", "dropout", "clip_value", "clip_norm", "record_every"),
+        *("target_loss", "target_accuracy"),
+    }

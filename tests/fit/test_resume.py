@@ -234,7 +234,7 @@ def test_other_rows_cannot_be_held_out_later(first, tmp_path):
     assert len(model.fit(x, y, epochs=2, validation=first)) == 2
     before = inside(model), model.history
     message = said(ValueError, model.fit, x, y, epochs=2, validation=0.5, resume=True)
-    for word in ("validation=0.5", "trained on", "(X, y)", "no share" if first is None else "validation=0.25"):
+    for word in ("validation=0.5", "trained on", "(X, y)", "no fraction" if first is None else "validation=0.25"):
         assert word in message
     assert (inside(model), model.history) == before
     twin = copy.deepcopy(model)
@@ -246,7 +246,7 @@ def test_other_rows_cannot_be_held_out_later(first, tmp_path):
     held = x[:5], y[:5]
     assert len(model.fit(x, y, epochs=2, validation=held, resume=True)) == 2
     if first is not None:  # that one has trained on all rows
-        assert "no share" in said(ValueError, model.fit, x, y, epochs=2, validation=first, resume=True)
+        assert "no fraction" in said(ValueError, model.fit, x, y, epochs=2, validation=first, resume=True)
     assert len(model.fit(x, y, epochs=2, validation=0.5)) == 2  # anew: whoever asks for it has been told
 
 
@@ -444,3 +444,43 @@ class Wrong(np.random.Generator):
 def test_an_order_that_is_none_is_refused():
     with pytest.raises(ValueError, match="not an order of 64 rows"):
         Model([4, 8, 2], seed=Wrong(np.random.PCG64(1))).fit(rows(64, 4), np.arange(64) % 2, epochs=2, batch_size=16)
+
+
+# ---------------------------------------------------------------------------------------------------------
+# What a model tells of its last fit
+
+
+def test_what_a_model_tells_of_its_last_fit():
+    x, y = problem()
+    model = Model([2, 5, 3], seed=3)
+    assert (model.epochs, model.optimizer, model.not_resumable_because, model.seed) == (0, None, None, 3)
+    model.fit(x, y, epochs=2, optimizer=Adam(0.02))
+    model.fit(x, y, epochs=3, resume=True)
+    assert (model.epochs, model.optimizer, model.not_resumable_because) == (5, Adam(0.02), None)
+    model.set_weights(model.weights)
+    assert model.not_resumable_because == "set_weights has replaced the weights"
+    with pytest.raises(ValueError, match=f"since {model.not_resumable_because}"):
+        model.fit(x, y, epochs=1, resume=True)
+    model.fit(x, y, epochs=1)
+    assert (model.epochs, model.not_resumable_because) == (1, None)
+
+
+def test_the_seed_of_a_generator_is_the_number_that_a_fit_draws():
+    x, y = problem()
+    model = Model([2, 5, 3], seed=np.random.default_rng(3))
+    told = model.seed
+    assert type(told) is int
+    model.fit(x, y, epochs=1, dropout=0.5)
+    assert model.seed == told == model._network.drawn_seed
+
+
+def test_a_snapshot_is_a_model_s_own_moment():
+    x, y = problem()
+    model = learner()
+    model.fit(x, y, epochs=2)
+    twin = Model.from_snapshot(model.snapshot())
+    assert inside(twin) == inside(model)
+    model.fit(x, y, epochs=1, resume=True)
+    assert twin.epochs == 2
+    twin.fit(x, y, epochs=1, resume=True)
+    assert inside(twin) == inside(model)

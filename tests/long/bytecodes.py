@@ -1,6 +1,6 @@
-"""An exception between any two bytecodes of the package's Python, in fit, predict, evaluate, save and load.
+"""An exception between any two bytecodes of the package: fits of models and estimators, predict, evaluate, save, load.
 
-    python tests/long/bytecodes.py              every bytecode, some 85,000: half an hour
+    python tests/long/bytecodes.py              every bytecode, some 125,000: an hour
     python tests/long/bytecodes.py --every 50   each 50th
 
 Each scenario of tests/storms.py is run once for each bytecode that its call executes; an exception is raised there, and

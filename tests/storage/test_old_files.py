@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from written_by_3022ee4 import make
 
-from fastmlp import Model
+from fastmlp import SGD, Model
+from fastmlp.training import Run, State
 
 FIGURES = json.loads((Path(make.__file__).parent / "figures.json").read_text())
 
@@ -43,3 +44,14 @@ def test_what_is_written_now_is_what_was_written_then(name, tmp_path):
     path = make.FOLDER / f"{name}.model"
     Model.load(path).save(tmp_path / "again")
     assert (tmp_path / "again").read_bytes() == path.read_bytes()
+
+
+def test_a_run_of_an_old_pickle_says_why_it_cannot_go_on():
+    """Its field had another name."""
+    run = Run(SGD(0.1), State.new(SGD(0.1), 6, "float64"))
+    state = {**vars(run), "spoilt": "the last fit diverged"}
+    del state["not_resumable_because"]
+    old = Run.__new__(Run)
+    old.__setstate__(state)
+    assert vars(old) == {**vars(run), "not_resumable_because": "the last fit diverged"}
+    assert vars(pickle.loads(pickle.dumps(old))).keys() == vars(run).keys()

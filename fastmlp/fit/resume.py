@@ -1,0 +1,117 @@
+"""Where a fit begins: anew, where the last one ended, or at a checkpoint; and what a checkpoint says was asked for."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from typing import Any
+
+import numpy as np
+
+from fastmlp import optimizers, schedules
+from fastmlp.core.network import Network
+from fastmlp.fit import options
+from fastmlp.fit.options import FitOptions
+from fastmlp.fit.validation import Split
+from fastmlp.schedules import ReduceOnPlateau, Schedule
+from fastmlp.spec import Spec
+from fastmlp.stopping import EarlyStopping
+from fastmlp.storage import checkpoints
+from fastmlp.storage.checkpoints import Moment
+from fastmlp.training import Rates, Run, State
+
+
+def moment_to_go_on_from(checkpoint: Any, resume: Any, spec: Spec) -> Moment | None:
+    """The moment of the checkpoint that `resume` is, or that is there and means it; None for any other fit."""
+    if isinstance(resume, (str, os.PathLike)):
+        path = resume
+    elif resume is True and checkpoint is not None and os.path.exists(options.path(checkpoint, "checkpoint")):
+        path = checkpoint
+    else:
+        return None
+    moment = checkpoints.read(path)
+    if moment.network.spec != spec:
+        raise ValueError(
+            f"{os.fspath(path)} is the checkpoint of another network, {list(moment.network.spec.layers)}, "
+            f"{moment.network.spec.dtype}: load it with Model.load, and fit that"
+        )
+    return moment
+
+
+def run_of(source: Network, optimizer: Any, learning_rate: Any, resume: bool) -> Run:
+    """The run that a fit belongs to: a new one, or the network's last."""
+    spec = source.spec
+    last = source.run if resume else None
+    found: Any
+    if last is None:
+        found = optimizers.find("sgd" if optimizer is None else optimizer, learning_rate)
+        optimizers.check_settings(found, spec.dtype)
+        return Run(found, State.new(found, spec.parameters, spec.dtype))
+    if why := last.not_resumable_because:
+        raise ValueError(f"resume=True has nothing to go on from, since {why}: leave it out to begin anew")
+    found = last.optimizer
+    named = isinstance(optimizer, str) and type(found) is optimizers.OPTIMIZERS.get(optimizer)
+    if optimizer is not None and not named:
+        found = optimizers.find(optimizer, learning_rate)
+    elif learning_rate is not None:
+        found = dataclasses.replace(found, learning_rate=learning_rate)
+    if found.kernel != last.optimizer.kernel:
+        raise ValueError(
+            f"resume=True goes on with {last.optimizer}, whose state another optimizer cannot use: "
+            "leave optimizer out; or leave resume out, to begin anew"
+        )
+    optimizers.check_settings(found, spec.dtype)
+    same = found.learning_rate == last.optimizer.learning_rate
+    plateau, begins = (last.plateau, last.rate_begins) if same else (None, last.epochs)
+    return Run(found, last.state, last.epochs, plateau, begins, last.held_out, drawn_from=last.drawn_from)
+
+
+def rates_of(run: Run, dtype: str) -> float | Rates:
+    """The learning rate, as a Training has it. Raises TypeError or ValueError where it is none of ours."""
+    rate = run.optimizer.learning_rate
+    if type(rate) is ReduceOnPlateau:
+        assert run.plateau is not None
+        return run.plateau
+    if isinstance(rate, Schedule):
+        try:
+            schedules.describe(rate)  # one of our own, all the way down: others could not be saved
+        except TypeError:
+            words = "give a number, or one of fastmlp.schedules"
+            raise TypeError(f"learning_rate={rate!r:.60} is no schedule of fastmlp's: {words}") from None
+        return rate
+    options.check_learning_rate(rate, "learning_rate", dtype)
+    return rate
+
+
+def check_held_out(run: Run, fraction: float | None) -> None:
+    """Raises ValueError where a resumed run would hold out rows that it has trained on."""
+    if fraction is None or not run.epochs or fraction == run.held_out:
+        return
+    before, again = "no fraction", ""
+    if run.held_out:
+        before, again = f"{run.held_out:g}", f"validation={run.held_out:g}, or "
+    raise ValueError(
+        f"validation={fraction:g} with resume=True would hold out rows that the run has trained on, as it held "
+        f"out {before}: give {again}validation=(X, y) of other rows"
+    )
+
+
+def asked(
+    checked: FitOptions, run: Run, split: Split, x: np.ndarray, targets: np.ndarray, weights: np.ndarray | None
+) -> dict[str, Any]:
+    """What a fit was asked for, as far as its bits depend on it, for its checkpoints."""
+    rule, rate = checked.early_stopping, run.optimizer.learning_rate
+    digest_of = checkpoints.digest_of
+    return checkpoints.plain(
+        {
+            **checked.stored(),
+            "optimizer": optimizers.describe(run.optimizer),
+            "learning_rate": rate if isinstance(rate, float) else schedules.describe(rate),
+            "validation": split.fraction,
+            "early_stopping": dataclasses.asdict(rule) if isinstance(rule, EarlyStopping) else None,
+            "X": digest_of(x),
+            "y": digest_of(targets),
+            "sample_weight": digest_of(weights),
+            "validation_data": [digest_of(part) for part in split.held or (None, None)],
+        }
+    )
