@@ -1,4 +1,4 @@
-"""`Model`: a network, its parameters, and what one does with them."""
+"""`Model`: a network with its parameters, and what can be done with it."""
 
 from __future__ import annotations
 
@@ -35,27 +35,62 @@ if TYPE_CHECKING:
 
 
 class Model:
-    """A multi-layer perceptron that trains by gradient descent, the same bits on every machine.
+    """A multi-layer perceptron that trains by gradient descent, with the same bits on every machine.
 
-    layers: sizes from the inputs to the outputs, [2, 8, 8, 2].
-    hidden: "relu", "leaky_relu", "elu", "selu", "sigmoid", "tanh", "softplus", "gelu", "gelu_erf", "silu" or
-        "identity", one name or one for each hidden layer.
-    output, loss: "softmax" with "cross_entropy"; "sigmoid" with "binary_cross_entropy" (its default) or
-        "squared_error"; "identity" with "squared_error" (its default), "absolute_error", "huber" or "quantile";
-        "exponential" with "poisson", for counts. One of them is enough ("squared_error" alone is with "identity"), and
-        neither means softmax. CrossEntropy(label_smoothing), Huber(delta) and Quantile(q) of `fastmlp.losses` may
-        stand where a loss's name stands.
-    init: "he_normal", "he_uniform", "glorot_normal", "glorot_uniform", or the standard deviation of normal weights.
-    seed: a whole number (our own generator: portable bits), or a NumPy Generator or RandomState (their draws).
-        It gives the initial weights and, in `fit`, the shuffles, dropout, and the rows that a share holds out.
-    dtype: "float64" or "float32", of the parameters and of all arithmetic.
-    backend: "numba", or "reference": the definition itself, thousands of times slower.
+    Parameters
+    ----------
+    layers : sequence of int
+        Layer sizes, from the inputs to the outputs, such as [2, 8, 8, 2].
+    hidden : str or sequence of str, default="relu"
+        Activation of the hidden layers: one name, or one for each hidden layer. Names are "relu", "leaky_relu", "elu",
+        "selu", "sigmoid", "tanh", "softplus", "gelu", "gelu_erf", "silu" and "identity".
+    output : str or None, default=None
+        "softmax" for one class of several, "sigmoid" for probabilities, "identity" for values, or "exponential" for
+        counts. None is the loss's own output, or "softmax" if `loss` is None, too.
+    loss : str, Loss or None, default=None
+        A loss that goes with the output:
 
-    Raises ValueError or TypeError that name the argument.
+        - "softmax": "cross_entropy";
+        - "sigmoid": "binary_cross_entropy" (its default) or "squared_error";
+        - "identity": "squared_error" (its default), "absolute_error", "huber" or "quantile";
+        - "exponential": "poisson".
 
+        One of `output` and `loss` is enough; "squared_error" alone goes with "identity".
+        `CrossEntropy(label_smoothing)`, `Huber(delta)` and `Quantile(q)` of `fastmlp.losses` can be given in place of a
+        name. None is the output's default.
+    init : str or float, default="he_normal"
+        Distribution of the initial weights: "he_normal", "he_uniform", "glorot_normal", "glorot_uniform", or the
+        standard deviation of normal weights. Biases start from 0.
+    seed : int, numpy.random.Generator or numpy.random.RandomState, default=0
+        Source of the initial weights and, in `fit`, of the shuffles, dropout, and the rows that a validation fraction
+        holds out. An int from 0 to 2^64 - 1 uses fastmlp's own generator, whose bits are portable. A NumPy generator
+        makes its own draws.
+    dtype : str or dtype, default="float64"
+        "float64" or "float32", of the parameters and of all arithmetic.
+    backend : str, default="numba"
+        "numba", or "reference": the definition in NumPy, which is thousands of times slower and gives the same bits.
+
+    Attributes
+    ----------
+    spec : Spec
+        The network's layers, activations, loss and dtype.
+    history : History or None
+        The records of the last `fit`, also of one that was interrupted. None before the first.
+    weights : list of (ndarray, ndarray)
+        Copies of each layer's w (K, J) and b (J,).
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is wrong; the error names it.
+
+    Examples
+    --------
+    >>> from fastmlp import Model
+    >>> X = [[0, 0], [0, 1], [1, 0], [1, 1]]
     >>> model = Model([2, 8, 8, 2], seed=1)
-    >>> history = model.fit([[0, 0], [0, 1], [1, 0], [1, 1]], [0, 1, 1, 0], epochs=2000, learning_rate=0.1)
-    >>> model.predict([[0, 0], [0, 1], [1, 0], [1, 1]])
+    >>> history = model.fit(X, [0, 1, 1, 0], epochs=2000, learning_rate=0.1)
+    >>> model.predict(X)
     array([0, 1, 1, 0])
     """
 
@@ -131,54 +166,113 @@ class Model:
         checkpoint_every: int | None = None,
         keep: int = 1,
     ) -> History:
-        """Trains from the current weights; returns what it recorded.
+        """Trains the model from its current weights, and returns what was recorded.
 
-        X (N, K): any array, list or frame of finite numbers. y: labels 0, 1, ... (N,) or one-hot rows (N, J) for
-            softmax; (N, J), or (N,) for one output, else; 0 or more for poisson. Neither is changed.
-        epochs: passes over X.
-        optimizer: "sgd" (the default), "adam", "adamw", "rmsprop", "adagrad", or one of `fastmlp.optimizers`.
-        learning_rate: of an optimizer that is given by name: a number, or one of `fastmlp.schedules`; None: its default
-            (0.1 for "sgd", 0.001 for "adam").
-        batch_size: rows of a batch (the last may be shorter); None: all.
-        shuffle: whether each epoch of mini-batches goes through the rows in a new order; a second call goes on with
-            the orders where the first one ended.
-        l2, l1: add l2 / 2 times the sum of the weights' squares, and l1 times that of their sizes, to the mean loss
-            that training minimises; biases are left out, and so are both terms from the loss that is recorded.
-        dropout: the share of hidden units that each row of a batch goes without; or a list, one for each hidden layer.
-            What is kept is divided by 1 - dropout. Predictions drop nothing.
-        clip_value, clip_norm: the most that each part of the gradient, or its length over all parameters, may be; one
-            of them.
-        sample_weight (N,): what each row counts for. A batch's loss is the sum of weight * loss over that of weights.
-        class_weight: {label: weight}, or "balanced": N / (classes * rows of the class).
-        validation: (X, y), or the share of the rows (stratified by label) to hold out of training, like 0.1. Its loss
-            and accuracy, for which all rows count alike, are recorded with each record, as they stand after that epoch.
-        early_stopping: an EarlyStopping, or its patience: ends training when the validation loss (without validation:
-            the loss) has not improved for so many records. When training ends, be it by a target, a callback or the
-            last epoch, the weights come back as they stood after the epoch of the best record.
-        callback: a function of an Info that is called after each record's epoch; training ends if it returns True.
-        resume: goes on where the last fit ended: with its optimizer's state and learning rate, and its count of epochs,
-            so that 10 epochs and 20 more are 30, bit for bit. The other options have to be given again; optimizer need
-            not, and by the same name is the same. Otherwise the optimizer and its learning rate begin anew.
-            With a checkpoint that is there, or given its path: goes on from the checkpoint, see there.
-        record_every: records the first epoch, each k-th and the last; None: every epoch, at 56 bytes each.
-        target_loss, target_accuracy: a record that reaches either ends the training.
-        progress: a bar; None: on a terminal, for runs of more than a second.
-        threads: how many; None: FASTMLP_NUM_THREADS, or else as many as there are cores and as make it faster, which is
-            tried out while training. The result is the same, to the bit.
-        checkpoint: the path of a file to which the whole state of this fit is written after each `checkpoint_every`
-            epochs (None: ten times) and at its end; the file is always whole. After a crash, the same call with
-            resume=True goes on from there and ends with the very bits and history of a fit that was not cut short, with
-            early stopping, too; it raises ValueError where its arguments or rows differ. `Model.load` reads the file.
-        keep: how many checkpoints stay: those before the newest get the number of their epoch into their names.
+        Parameters
+        ----------
+        X : array of shape (N, K)
+            Rows of features: any array, list or frame of finite numbers. It is not changed.
+        y : array of shape (N,) or (N, J)
+            Targets. For softmax: labels 0, 1, ... (N,), or one-hot rows (N, J). Otherwise: values (N, J), or (N,) for
+            one output; sigmoid with several outputs also accepts labels (N,). For "binary_cross_entropy" from 0 to 1,
+            for "poisson" 0 or more. It is not changed.
+        epochs : int
+            The number of passes over X.
+        learning_rate : float, Schedule or None, default=None
+            Of an optimizer that is given by name: a number, or one of `fastmlp.schedules`. None is the optimizer's
+            default (0.1 for "sgd", 0.001 for "adam").
+        batch_size : int or None, default=None
+            Rows in a batch; the last batch may be shorter. None makes one batch of all rows.
+        shuffle : bool, default=True
+            Whether each epoch of mini-batches goes through the rows in a new order. A second call continues with the
+            orders where the first one ended.
+        optimizer : str, Optimizer or None, default=None
+            "sgd" (the default), "adam", "adamw", "rmsprop" or "adagrad", or an object of `fastmlp.optimizers`.
+        l2 : float, default=0.0
+            Adds l2 / 2 times the sum of the squared weights to the mean loss that is minimised. Biases are not
+            penalised. The recorded loss does not include the penalty.
+        l1 : float, default=0.0
+            Adds l1 times the sum of the weights' absolute values, in the same way.
+        dropout : float or sequence of float, default=0.0
+            The fraction of hidden units that is dropped, drawn for each row of a batch; or a list with one fraction for
+            each hidden layer. The units that are kept are divided by 1 - dropout. Predictions drop nothing.
+        clip_value : float or None, default=None
+            The largest absolute value of each component of the gradient. Only one of `clip_value` and `clip_norm` may
+            be given.
+        clip_norm : float or None, default=None
+            The largest norm of the gradient over all parameters.
+        sample_weight : array of shape (N,) or None, default=None
+            The weight of each row. A batch's loss is the sum of weight * loss, divided by the sum of weights.
+        class_weight : dict, "balanced" or None, default=None
+            {label: weight}, or "balanced": N / (number of classes * number of rows of the class). It multiplies
+            `sample_weight`.
+        validation : (X, y), float or None, default=None
+            Validation rows, or the fraction of the rows to hold out of training, such as 0.1; stratified by label.
+            Their loss and accuracy after the epoch are in each record. All of these rows count alike.
+        early_stopping : EarlyStopping, int or None, default=None
+            An EarlyStopping, or its patience. Training ends when the validation loss (without validation, the training
+            loss) has not improved for this number of records. However training ends, the weights after the epoch of the
+            best record are restored, unless the object has best_weights=False.
+        callback : callable or None, default=None
+            A function of an `Info`, called after each record's epoch. Training ends if it returns True.
+        resume : bool or path, default=False
+            Whether to continue where the last fit ended, with the state of its optimizer, its learning rate and its
+            count of epochs: 10 epochs and then 20 give the bits of 30. All other options have to be given again.
+            `optimizer` may be left out; the same name means the same optimizer. If `checkpoint` names a file that
+            exists, or if a path is given, the fit continues from that checkpoint. If False, the optimizer and the
+            learning rate start again.
+        record_every : int or None, default=None
+            Record the first epoch, every k-th and the last. None records every epoch. A record takes 56 bytes.
+        target_loss : float or None, default=None
+            End training at a record whose loss is at most this.
+        target_accuracy : float or None, default=None
+            End training at a record whose accuracy is at least this.
+        progress : bool or None, default=None
+            Whether to show a progress bar. None shows one on a terminal if the run takes more than a second and there
+            is no callback.
+        threads : int or None, default=None
+            The number of threads. None is the environment variable FASTMLP_NUM_THREADS if it is set; otherwise as many
+            as there are cores and as make training faster, which is found by trying during training. The result is the
+            same, to the bit.
+        checkpoint : path or None, default=None
+            A file for checkpoints: the whole state of this fit. The file is always whole.
+        checkpoint_every : int or None, default=None
+            A checkpoint is written after each multiple of this many epochs of the run, and at the end. None is a tenth
+            of `epochs`.
+        keep : int, default=1
+            The number of checkpoints to keep. Those before the newest have their epoch in their names.
 
-        A record's loss and accuracy stand as before that epoch's update; with mini-batches they are the epoch's mean.
-        With one batch an epoch, a target leaves the very weights that reached it.
+        Returns
+        -------
+        History
+            The records. `model.history` is the same object.
 
-        Raises DivergenceError if a recorded loss or a parameter is not finite; the model then holds the weights of the
-        last record that was. KeyboardInterrupt (Ctrl-C), any exception of a signal's handler, and what a callback
-        raises, leave the model and `model.history` as they stood after the last whole epoch that was told, some 50 ms
-        ago or an epoch; resume then goes on exactly. RuntimeError if another call trains the model. Predictions that
-        another thread makes meanwhile use the weights as they stood after one of the epochs.
+        Raises
+        ------
+        TypeError, ValueError
+            If an argument is wrong; the error names it. Also if a checkpoint is resumed with other arguments or rows.
+        DivergenceError
+            If a recorded loss or a parameter is not finite. The model then has the weights of the last record that was.
+        RuntimeError
+            If another call is training the model.
+
+        Warns
+        -----
+        DivergenceWarning
+            If training ends with a finite loss far above the one that it began with.
+
+        Notes
+        -----
+        A record has the loss and accuracy before the epoch's update; with mini-batches, the epoch's means. With one
+        batch in an epoch, a target leaves the weights that reached it.
+
+        After a crash, the same call with `checkpoint` and resume=True continues. It ends with the bits and the history
+        of a fit that was not interrupted, early stopping included. `Model.load` reads a checkpoint, too.
+
+        KeyboardInterrupt (Ctrl-C), an exception of a signal handler and an exception of a callback leave the model and
+        `model.history` as they were after the last whole epoch that was reported: at most some 50 ms, or one epoch,
+        earlier. resume=True then continues exactly. Predictions that another thread makes meanwhile use the weights
+        after one of the epochs.
         """
         asked = FitOptions.of(locals())
         use = self._busy.begin(
@@ -194,14 +288,31 @@ class Model:
             use.end()
 
     def predict(self, X: Any, *, threads: int | None = None) -> np.ndarray:
-        """Labels (N,) for softmax; 0 or 1 for sigmoid, values for identity and means for exponential, (N,) for one
-        output, else (N, J).
+        """Predicts labels or values.
 
-        A label is that of the first largest logit; a sigmoid's 1 is a logit above 0.
-        threads: how many; None: FASTMLP_NUM_THREADS, or else as many as there are cores, for what takes a core some
-        milliseconds. The bits of a row's outputs depend neither on them nor on the other rows.
+        Parameters
+        ----------
+        X : array of shape (N, K)
+            Rows of features.
+        threads : int or None, default=None
+            The number of threads. None is FASTMLP_NUM_THREADS if it is set; otherwise as many as there are cores, for
+            calls that take one core some milliseconds.
 
-        Raises ValueError or TypeError for an X that does not fit, and ValueError where an output is not finite.
+        Returns
+        -------
+        ndarray of shape (N,) or (N, J)
+            softmax: labels (N,), integers. sigmoid: 0 or 1 for each output. identity: values. exponential: means. The
+            last three have the shape (N,) for one output, else (N, J).
+
+        Raises
+        ------
+        TypeError, ValueError
+            If X does not fit the network, or an output is not finite.
+
+        Notes
+        -----
+        A label is the index of the first largest logit. A sigmoid's 1 is a logit above 0. The bits of a row's outputs
+        depend neither on the number of threads nor on the other rows.
         """
         spec = self.spec
         threads = threads if threads is None else options.thread_count(threads)
@@ -209,11 +320,26 @@ class Model:
         return found[:, 0] if spec.outputs == 1 else found
 
     def predict_proba(self, X: Any, *, threads: int | None = None) -> np.ndarray:
-        """The probability of each class (softmax) or of each output being 1 (sigmoid), (N, J).
+        """Predicts the probability of each class (softmax), or of a 1 in each output (sigmoid).
 
-        threads: as for `predict`.
+        Parameters
+        ----------
+        X : array of shape (N, K)
+            Rows of features.
+        threads : int or None, default=None
+            The number of threads, as in `predict`.
 
-        Raises ValueError for output="identity" and "exponential", and as `predict` does.
+        Returns
+        -------
+        ndarray of shape (N, J)
+            Probabilities, in the network's dtype.
+
+        Raises
+        ------
+        ValueError
+            For output="identity" and "exponential".
+        TypeError, ValueError
+            As `predict`.
         """
         spec = self.spec
         if not spec.is_classifier:
@@ -224,11 +350,20 @@ class Model:
         return self._forward()("outputs", X, "X", threads)
 
     def predictor(self) -> Predictor:
-        """A function of one row (K,), or of rows (N, K), that gives the outputs, (J,) or (N, J), as fast as can be.
+        """Returns a function that computes the outputs of one row, or of several, as fast as possible.
 
-        It has a copy of the weights as they are now: later training does not change it. For what it takes, checks and
-        raises, see `fastmlp.predictor.Predictor`.
+        It takes a snapshot of the current weights: later training does not change it.
 
+        Returns
+        -------
+        Predictor
+            A function of a row (K,) or of rows (N, K) that returns the outputs, (J,) or (N, J).
+            `fastmlp.predictor.Predictor` says what it accepts, checks and raises.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastmlp import Model
         >>> model = Model([2, 8, 8, 2], seed=1)
         >>> outputs = model.predictor()
         >>> outputs(np.array([0.0, 1.0])).shape
@@ -239,11 +374,31 @@ class Model:
         return Predictor(self.spec, self._network.parameters_now(), self.backend)
 
     def evaluate(self, X: Any, y: Any, *, threads: int | None = None) -> dict[str, float]:
-        """{"loss", "accuracy"}, or {"loss", "r2"} for output="identity" and "exponential".
+        """Computes the mean loss and the accuracy, or R2, on some rows.
 
-        The accuracy is the share of rows that `predict` gets right, in every output; NaN where a sigmoid's targets are
-        not all 0 or 1. r2 is that of what `predict` gives, its mean over outputs. threads: as for `predict`. Raises as
-        `fit` does for X and y.
+        Parameters
+        ----------
+        X : array of shape (N, K)
+            Rows of features.
+        y : array of shape (N,) or (N, J)
+            Targets, as in `fit`.
+        threads : int or None, default=None
+            The number of threads, as in `predict`.
+
+        Returns
+        -------
+        dict of str to float
+            {"loss", "accuracy"} for softmax and sigmoid, {"loss", "r2"} for identity and exponential.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If X or y is wrong, as in `fit`.
+
+        Notes
+        -----
+        The accuracy is the fraction of rows that `predict` gets right, in every output; NaN if a sigmoid's targets are
+        not all 0 or 1. r2 is the coefficient of determination of what `predict` returns, averaged over the outputs.
         """
         spec = self.spec
         threads = threads if threads is None else options.thread_count(threads)
@@ -257,18 +412,58 @@ class Model:
         return {"loss": loss, "r2": scores.r2(forward("outputs", x, "X", threads), targets)}
 
     def loss(self, X: Any, y: Any, *, threads: int | None = None) -> float:
-        """The mean loss. threads: as for `predict`."""
+        """Computes the mean loss on some rows.
+
+        Parameters
+        ----------
+        X : array of shape (N, K)
+            Rows of features.
+        y : array of shape (N,) or (N, J)
+            Targets, as in `fit`.
+        threads : int or None, default=None
+            The number of threads, as in `predict`.
+
+        Returns
+        -------
+        float
+            The loss, without penalties and without weights of rows.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If X or y is wrong, as in `fit`.
+        """
         threads = threads if threads is None else options.thread_count(threads)
         x = data.features(X, self.spec)
         return self._evaluate(self._network.parameters_now(), x, data.targets(y, len(x), self.spec), threads)[0]
 
     @property
     def weights(self) -> list[tuple[np.ndarray, np.ndarray]]:
-        """[(w (K, J), b (J,)), ...], a layer each: copies; `set_weights` takes such a list back."""
+        """Copies of the parameters: a list of (w, b), one for each layer, with w (K, J) and b (J,).
+
+        `set_weights` accepts such a list.
+        """
         return self.spec.views(self._network.parameters_now())
 
     def set_weights(self, weights: Iterable[tuple[Any, Any]]) -> None:
-        """Replaces all parameters by [(w (K, J), b (J,)), ...]. Raises before anything is changed."""
+        """Replaces all parameters.
+
+        Parameters
+        ----------
+        weights : iterable of (w, b)
+            For each layer, w of shape (K, J) and b of shape (J,), finite numbers.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If a shape or a number is wrong. Nothing is changed then.
+        RuntimeError
+            If another call is training the model.
+
+        Notes
+        -----
+        A fit cannot be resumed after this.
+        """
         shapes = self.spec.shapes
         try:
             layers = [tuple(layer) for layer in weights]
@@ -298,25 +493,71 @@ class Model:
             use.end()
 
     def save(self, path: str | os.PathLike) -> None:
-        """Writes the model to one safetensors file: weights, spec, and all that `fit(..., resume=True)` goes on from.
+        """Writes the model to a file.
 
-        The file is written beside its place and moved there when it is whole: after a crash it is the old or the new
-        one. A callback may call it. Raises OSError where it cannot be written.
+        The file, in the safetensors format, holds the weights, the spec, and everything that `fit(..., resume=True)`
+        continues from. docs/files.md describes it.
+
+        Parameters
+        ----------
+        path : path
+            The file's name.
+
+        Raises
+        ------
+        OSError
+            If the file cannot be written.
+        TypeError
+            If the seed is a generator whose state cannot be stored.
+
+        Notes
+        -----
+        The file is written under another name and renamed when it is whole: after a crash, either the old file or the
+        new one is there. A callback may call this method.
         """
         model_file.write(path, self.snapshot(), "model")
 
     @classmethod
     def load(cls, path: str | os.PathLike, *, backend: str = "numba") -> Model:
-        """The model that `save` wrote, in any process and on any machine: the same bits from there on.
+        """Reads a model that `save` wrote, or a checkpoint, in any process and on any machine.
 
-        Raises ValueError, in words, for a file that is damaged, cut short, or not a model of fastmlp's, and OSError
-        where there is none.
+        Parameters
+        ----------
+        path : path
+            The file's name.
+        backend : str, default="numba"
+            "numba" or "reference".
+
+        Returns
+        -------
+        Model
+            It continues with the same bits. Its history is None.
+
+        Raises
+        ------
+        ValueError
+            If the file is damaged, cut short, or not a model of fastmlp.
+        OSError
+            If there is no such file, or it cannot be read.
         """
         return cls.from_snapshot(model_file.read(path, "model", "checkpoint")[0], backend=backend)
 
     @classmethod
     def from_snapshot(cls, network: Network, *, backend: str = "numba") -> Model:
-        """The model that holds a `snapshot`, which then is its own."""
+        """Makes a model of a snapshot.
+
+        Parameters
+        ----------
+        network : Network
+            What `snapshot` returned. It belongs to the new model from then on.
+        backend : str, default="numba"
+            "numba" or "reference".
+
+        Returns
+        -------
+        Model
+            Its history is None.
+        """
         model = cls.__new__(cls)
         model.spec, model.backend, model._network = network.spec, known_backend(backend), network
         model._busy, model.history = Busy(), None
@@ -324,39 +565,51 @@ class Model:
 
     @property
     def epochs(self) -> int:
-        """The epochs of the training that `fit(..., resume=True)` goes on with; 0 where there was none."""
+        """The number of epochs of the training that `fit(..., resume=True)` continues; 0 if there was none."""
         run = self._network.run
         return 0 if run is None else run.epochs
 
     @property
     def optimizer(self) -> Optimizer | None:
-        """The last fit's, with its learning rate or schedule; None where there was none."""
+        """The last fit's optimizer, with its learning rate or schedule; None if there was no fit."""
         run = self._network.run
         return None if run is None else run.optimizer
 
     @property
     def not_resumable_because(self) -> str | None:
-        """Why `fit(..., resume=True)` cannot go on with the last fit, or None where it can, or there was none."""
+        """Why `fit(..., resume=True)` cannot continue the last fit; None if it can, or if there was no fit."""
         run = self._network.run
         return None if run is None else run.not_resumable_because
 
     @property
     def seed(self) -> int:
-        """The seed as a number: of a NumPy generator, the one that is drawn from it once, for dropout and splits."""
+        """The seed as a number. A NumPy generator draws one once, for dropout and for validation splits."""
         return self._network.number_seed()
 
     def snapshot(self) -> Network:
-        """All that `save` writes: a copy as it stands at one moment, also while another thread trains."""
+        """Returns a copy of everything that `save` writes, as of one moment, even while another thread trains.
+
+        Returns
+        -------
+        Network
+            The spec, the parameters, the seed, and the state of the last fit.
+        """
         return self._network.at_once()
 
     def digest(self) -> str:
-        """SHA-256, in hex, of the network's spec, the numerics version, and the parameters' bits (little-endian)."""
+        """Returns a digest of the network: equal digests mean equal bits.
+
+        Returns
+        -------
+        str
+            The SHA-256, in hex, of the spec, the numerics version, and the parameters' bits (little-endian).
+        """
         return self._network.digest()
 
     # -----------------------------------------------------------------------------------------------------
 
     def _forward(self) -> Forward:
-        """What predicts, with the passes that it keeps."""
+        """Returns the object that predicts with the current parameters; it keeps its buffers for later calls."""
         found = self._forward_kept
         if found is None or found.backend != self.backend or found.parameters is not self._network.parameters:
             found = self._forward_kept = self._forward_of(self._network.parameters, self._network)

@@ -1,10 +1,11 @@
 """scikit-learn's `MLPClassifier` and `MLPRegressor` on fastmlp's kernels.
 
-The same parameters, attributes and errors, and by default the same arithmetic but for rounding: the same `random_state`
-gives the same initial weights, batches and learning curve, and on fewer microseconds; and the same bits whatever the
-machine and the number of threads. What is new comes behind scikit-learn's parameters. docs/estimators.md has all of it.
+The parameters, attributes and errors are scikit-learn's, and so is the arithmetic by default, except for rounding: the
+same `random_state` gives the same initial weights, batches and learning curve. Training takes less time, and its bits
+depend neither on the machine nor on the number of threads. Additional parameters come after scikit-learn's.
+docs/estimators.md has the details.
 
-Imports scikit-learn, 1.6 or newer: `pip install "fastmlp[sklearn]"`.
+Imports scikit-learn 1.6 or newer: `pip install "fastmlp[sklearn]"`.
 """
 
 try:

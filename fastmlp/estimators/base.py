@@ -37,7 +37,7 @@ FOR_SPEED = (
 
 
 class BaseMLP(BaseEstimator):
-    """The parameters are documented in the two classes."""
+    """Base class of the two estimators, whose docstrings describe the parameters."""
 
     _parameter_constraints: dict[str, list[Any]] = {
         "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
@@ -69,7 +69,7 @@ class BaseMLP(BaseEstimator):
     }
 
     def _keep(self, parameters: dict[str, Any]) -> None:
-        """Stores the arguments of `__init__`, as they are."""
+        """Stores the arguments of `__init__` unchanged."""
         for name, value in parameters.items():
             if name not in ("self", "__class__"):
                 setattr(self, name, value)
@@ -78,23 +78,23 @@ class BaseMLP(BaseEstimator):
     # Of each class
 
     def _validate_input(self, X: Any, y: Any, incremental: bool, reset: bool) -> tuple[Any, np.ndarray]:
-        """X, and y (N, J) as numbers, or as booleans of classes."""
+        """Checks X (N, K) and y, and returns them: y (N, J) as numbers, or as booleans for classes."""
         raise NotImplementedError
 
     def _spec(self, layers: list[int], hidden: tuple[str, ...], dtype: str) -> Spec:
-        """The network."""
+        """Returns the spec of the network."""
         raise NotImplementedError
 
     def _targets_of(self, y: Any) -> np.ndarray:
-        """A validation's y as `_validate_input` gives it."""
+        """Checks a validation's y, and returns it in the form of `_validate_input`."""
         raise NotImplementedError
 
     def _scorer(self, spec: Spec, y: np.ndarray, weights: np.ndarray | None) -> Callable[[np.ndarray], float] | None:
-        """The validation's score of outputs (N, J), as `score` has it; None where the share of right rows is that."""
+        """Returns the function that scores outputs (N, J) as `score` does; None if that is the plain accuracy."""
         raise NotImplementedError
 
     def _class_weights(self, y: Any, incremental: bool) -> np.ndarray | None:
-        """The weight (N,) of each row's class, before y is made numbers of; None where all count alike."""
+        """Returns the weight (N,) of each row's class; None if all classes count alike."""
         return None
 
     # -----------------------------------------------------------------------------------------------------
@@ -105,21 +105,44 @@ class BaseMLP(BaseEstimator):
         self, X: Any, y: Any, sample_weight: Any = None, *, X_val: Any = None, y_val: Any = None,
         sample_weight_val: Any = None,
     ) -> Any:  # fmt: skip
-        """Trains from new initial weights, or with warm_start from those that there are; returns the estimator.
+        """Trains the network, from new initial weights, or with warm_start from the present ones.
 
-        X (N, K): an array or a sparse matrix; float32 is trained in float32, all else in float64. y (N,) or (N, J).
-        sample_weight (N,): what each row counts for, 0 or more.
-        X_val, y_val, sample_weight_val: rows to validate on after each epoch, in place of those that early_stopping
-            would hold out; without early_stopping their score and loss are recorded, and end nothing.
+        Parameters
+        ----------
+        X : array or sparse matrix of shape (N, K)
+            Rows of features. float32 is trained in float32, everything else in float64. A sparse X is made dense.
+        y : array of shape (N,) or (N, J)
+            Labels or values. A classifier accepts several labels a row as 0 or 1 in J columns.
+        sample_weight : array of shape (N,) or None, default=None
+            The weight of each row, 0 or more.
+        X_val : array or sparse matrix of shape (M, K) or None, default=None
+            Rows to validate on after each epoch, in place of those that early_stopping would hold out. Without
+            early_stopping, their score and loss are recorded and do not end the training. For "sgd" and "adam".
+        y_val : array of shape (M,) or (M, J) or None, default=None
+            Their targets.
+        sample_weight_val : array of shape (M,) or None, default=None
+            Their weights, for the score.
 
-        Raises ValueError for what does not fit, and where the training diverges; the estimator is then as it was
-        before. Ctrl-C ends the training with a warning, and leaves the weights that it had reached.
+        Returns
+        -------
+        self
+            The fitted estimator.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If an argument is wrong, or the training diverges. The estimator is then as it was before.
+        RuntimeError
+            If another call is fitting the estimator.
+
+        Notes
+        -----
+        Ctrl-C ends a training by "sgd" or "adam" with a warning, and keeps the weights after the last epoch.
         """
         return self._trained(lambda: self._fit(X, y, sample_weight, (X_val, y_val, sample_weight_val), False))
 
     def _trained(self, fit: Callable[[], Any]) -> Any:
-        """What `fit` returns. No bad argument, diverging training or exception of a callback loses the network that
-        there is: the estimator is then as before."""
+        """Calls `fit`. If it raises (bad arguments, divergence, a callback), the estimator is restored."""
         busy: Busy = self.__dict__.setdefault("_busy", Busy())
         use = busy.begin(
             "the estimator is being fitted, as where a callback or another thread calls fit: do it after that fit, or "
@@ -139,6 +162,7 @@ class BaseMLP(BaseEstimator):
             use.end()
 
     def _is_stochastic(self) -> bool:
+        """Whether the solver trains on batches. Raises AttributeError if not, as scikit-learn does."""
         if self.solver not in ("sgd", "adam"):
             raise AttributeError(
                 f"partial_fit is only available for stochastic optimizers. {self.solver} is not stochastic."
@@ -190,7 +214,7 @@ class BaseMLP(BaseEstimator):
         return self
 
     def _begin_random(self, incremental: bool) -> np.random.RandomState:
-        """random_state's; each `partial_fit` begins its number anew, for which one is kept: to make it takes 80 us."""
+        """Returns random_state as a RandomState. `partial_fit` seeds a kept one again: making one takes 80 us."""
         kept: np.random.RandomState | None = self.__dict__.get("_seeded")
         if incremental and kept is not None and type(self.random_state) is int:
             kept.seed(self.random_state)
@@ -202,7 +226,7 @@ class BaseMLP(BaseEstimator):
     def _begin_network(
         self, layers: list[int], dtype: np.dtype, random_state: np.random.RandomState, first: bool
     ) -> tuple[Spec, np.ndarray]:
-        """The network, and its parameters to begin with: new ones, or those that there are. lbfgs is in float64."""
+        """Returns the spec and the parameters (P,) to start from: new ones, or the present ones. lbfgs uses float64."""
         hidden = problem.hidden_names(self.activation, len(layers) - 2)
         network = None if first else self.__dict__.get("_network")  # none where coefs_ were set, and never fitted
         name = network.dtype if network else dtype.name
@@ -220,7 +244,7 @@ class BaseMLP(BaseEstimator):
         return spec, self._flat(spec)
 
     def _begin_curves(self, first: bool, validates: bool) -> None:
-        """What a first fit by "sgd" or "adam" sets, and a later one that asks for more than the last."""
+        """Sets the curves and counts that "sgd" and "adam" extend."""
         if first or not hasattr(self, "loss_curve_"):
             self.loss_curve_: list[float] = []
             self._no_improvement_count = 0
@@ -234,6 +258,10 @@ class BaseMLP(BaseEstimator):
             self.validation_scores_, self.validation_loss_curve_, self.best_validation_score_ = [], [], -np.inf
 
     def _given_validation(self, given: tuple[Any, Any, Any]) -> tuple[Any, np.ndarray, np.ndarray | None] | None:
+        """Checks X_val, y_val and sample_weight_val.
+
+        Returns X (M, K), y (M, J), and weights (M,) or None; None if they are not given.
+        """
         X, y, weights = given
         if (X is None) != (y is None):
             one, other = ("X_val", "y_val") if y is None else ("y_val", "X_val")
@@ -252,7 +280,7 @@ class BaseMLP(BaseEstimator):
         return X, y.reshape(-1, 1) if y.ndim == 1 else y, arguments.weights_of_rows(weights, X)
 
     def _hold_out(self, y: np.ndarray, random_state: Any) -> tuple[np.ndarray, np.ndarray]:
-        """The numbers of the rows to train on, and of those to validate on: scikit-learn's split."""
+        """Returns the numbers of the rows to train on and of those to validate on, by scikit-learn's split."""
         stratify = y if is_classifier(self) and y.shape[1] == 1 else None
         train, held = train_test_split(
             np.arange(len(y)), random_state=random_state, test_size=self.validation_fraction, stratify=stratify
@@ -269,7 +297,7 @@ class BaseMLP(BaseEstimator):
     # The trained network
 
     def _hold(self, spec: Spec, parameters: np.ndarray) -> None:
-        """Makes these parameters the network's: coefs_ and intercepts_ are views of them."""
+        """Makes parameters (P,) the network's: coefs_ and intercepts_ become views into them."""
         self._network = spec
         pairs = spec.views(parameters)
         self.coefs_ = [w for w, _ in pairs]
@@ -278,7 +306,7 @@ class BaseMLP(BaseEstimator):
         self._forward = Forward(spec, parameters, "numba")
 
     def _flat(self, spec: Spec) -> np.ndarray:
-        """The parameters in one vector of the network's dtype: a copy of coefs_ and intercepts_, whoever made them."""
+        """Returns a copy of coefs_ and intercepts_ in one vector (P,) of the network's dtype, whoever set them."""
         parameters = np.empty(spec.parameters, spec.dtype)
         for name, places in zip(("coefs_", "intercepts_"), zip(*spec.views(parameters), strict=True), strict=True):
             arrays = getattr(self, name)
@@ -290,10 +318,10 @@ class BaseMLP(BaseEstimator):
         return parameters
 
     def _outputs(self, X: Any) -> np.ndarray:
-        """The network's outputs (N, J) in its dtype, a new array.
+        """Returns the network's outputs (N, J) in its dtype, in a new array.
 
-        Numbers go straight to the pass that is kept, in microseconds; whatever that refuses, and all else, goes by
-        scikit-learn's checks, in its words.
+        Numeric input goes straight to the kept pass, which takes microseconds. Input that it refuses, and all other
+        input, goes through scikit-learn's checks, whose errors are raised.
         """
         held = self.__dict__
         forward = held.get("_forward")
@@ -319,7 +347,7 @@ class BaseMLP(BaseEstimator):
             return numba_backend.outputs(self._network, self._flat(self._network), x)
 
     def _takes(self, X: Any) -> bool:
-        """Whether X is an array of good rows (N, K), of which scikit-learn's checks would say nothing, in 0.3 ms."""
+        """Whether X is an array of valid rows (N, K), which needs none of scikit-learn's checks. They take 0.3 ms."""
         held = self.__dict__
         return (
             type(X) is np.ndarray

@@ -24,33 +24,132 @@ EXACT = {"e": 2.0**11, "f": 2.0**24, "d": 2.0**53}  # below, labels of these dty
 
 
 class MLPClassifier(ClassifierMixin, BaseMLP):
-    """A multi-layer perceptron for labels, with scikit-learn's interface; also for several yes or no at once.
+    """A multi-layer perceptron classifier with scikit-learn's interface; also for several labels a row.
 
-    The parameters up to max_fun are scikit-learn's `MLPClassifier`'s, with its defaults and meaning; these take more:
+    The parameters up to `max_fun` are scikit-learn's, with its defaults and meaning; `activation` and `learning_rate`
+    accept more than there. `loss`, `class_weight`, `dropout`, `callbacks` and `n_threads` are additional parameters.
 
-    activation: also "leaky_relu", "elu", "selu", "softplus", "gelu", "gelu_erf" and "silu"; and a list of names, one
-        for each hidden layer.
-    learning_rate: also one of `fastmlp.schedules`, for "adam", too; learning_rate_init then has no part in it.
+    Parameters
+    ----------
+    hidden_layer_sizes : int or array-like of int, default=(100,)
+        The number of units in each hidden layer.
+    activation : str or list of str, default="relu"
+        Activation of the hidden layers: one name, or a list with one for each hidden layer. scikit-learn's "identity",
+        "logistic", "tanh" and "relu"; and "leaky_relu", "elu", "selu", "softplus", "gelu", "gelu_erf", "silu" and
+        "sigmoid", which is "logistic".
+    solver : {"lbfgs", "sgd", "adam"}, default="adam"
+        "lbfgs" is scipy's L-BFGS-B, in float64 and single-threaded. "sgd" and "adam" are stochastic: they train on
+        batches.
+    alpha : float, default=0.0001
+        Strength of the L2 penalty: alpha / 2 times the sum of the squared weights, divided by the number of rows in the
+        batch (or their total weight). Biases are not penalised.
+    batch_size : int or "auto", default="auto"
+        Rows in a batch for "sgd" and "adam"; "auto" is min(200, number of rows).
+    learning_rate : {"constant", "invscaling", "adaptive"} or Schedule, default="constant"
+        The names are for "sgd". "constant" is learning_rate_init. "invscaling" is learning_rate_init / (t_ +
+        1)^power_t, changed after each epoch. "adaptive" divides the rate by 5 each time that n_iter_no_change epochs in
+        a row did not improve by tol. One of `fastmlp.schedules` is accepted for "sgd" and "adam"; learning_rate_init is
+        then not used.
+    learning_rate_init : float, default=0.001
+        The first learning rate of "sgd" and "adam".
+    power_t : float, default=0.5
+        The exponent of "invscaling".
+    max_iter : int, default=200
+        The largest number of iterations; for "sgd" and "adam", of epochs.
+    shuffle : bool, default=True
+        Whether "sgd" and "adam" shuffle the rows in each epoch.
+    random_state : int, RandomState or None, default=None
+        Source of the initial weights, the rows that early_stopping holds out, the order of the rows, and dropout.
+    tol : float, default=1e-4
+        Training has converged when n_iter_no_change epochs in a row did not improve the loss (with early_stopping, the
+        validation score) by at least tol. For "lbfgs", the tolerance of the gradient.
+    verbose : bool or int, default=False
+        Whether to print the loss of each iteration.
+    warm_start : bool, default=False
+        Whether `fit` starts from the weights of the last fit. hidden_layer_sizes must not have changed.
+    momentum : float, default=0.9
+        Momentum of "sgd", from 0 to 1.
+    nesterovs_momentum : bool, default=True
+        Whether the momentum of "sgd" is Nesterov's.
+    early_stopping : bool, default=False
+        Whether to hold out validation_fraction of the rows (stratified for two classes), end training when their score
+        has not improved by tol for n_iter_no_change epochs, and restore the weights of the best score. For "sgd" and
+        "adam"; not for `partial_fit`.
+    validation_fraction : float, default=0.1
+        The fraction of the rows that early_stopping holds out.
+    beta_1 : float, default=0.9
+        Decay of the average of gradients in "adam", from 0 to less than 1.
+    beta_2 : float, default=0.999
+        Decay of the average of squared gradients in "adam", from 0 to less than 1.
+    epsilon : float, default=1e-8
+        Added to the denominator of "adam"; above 0.
+    n_iter_no_change : int or inf, default=10
+        The number of epochs without improvement by tol that are allowed.
+    max_fun : int, default=15000
+        The largest number of loss evaluations of "lbfgs".
+    loss : {"log_loss", "squared_error"} or CrossEntropy, default="log_loss"
+        "squared_error" is for two classes, or for several labels a row. `CrossEntropy(label_smoothing)` of
+        `fastmlp.losses` is the log loss with label smoothing.
+    class_weight : dict, "balanced" or None, default=None
+        {label: weight}, or "balanced", as in scikit-learn's other classifiers; with several labels a row, only
+        "balanced".
+    dropout : float or list of float, default=0.0
+        The fraction of hidden units that is dropped, drawn for each row of a batch; or a list with one fraction for
+        each hidden layer. For "sgd" and "adam".
+    callbacks : callable, list of callable or None, default=None
+        Functions of a `fastmlp.Info` that are called after each epoch. Training ends if one of them returns True. For
+        "sgd" and "adam".
+    n_threads : int or None, default=None
+        The number of threads of "sgd" and "adam". None is the environment variable FASTMLP_NUM_THREADS if it is set,
+        else as many as make training faster. The result is the same, to the bit.
 
-    And these are new:
+    Attributes
+    ----------
+    classes_ : ndarray of shape (C,)
+        The labels, ascending.
+    coefs_ : list of ndarray of shape (K, J)
+        The weights of each layer.
+    intercepts_ : list of ndarray of shape (J,)
+        The biases of each layer.
+    n_features_in_ : int
+        The number of features.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        The features' names, if X had column names that are all strings.
+    n_iter_ : int
+        The number of iterations of the last fit; for "sgd" and "adam", of epochs.
+    n_layers_ : int
+        The number of layers, inputs and outputs included.
+    n_outputs_ : int
+        The number of outputs.
+    out_activation_ : str
+        The output activation: "softmax" or "logistic".
+    loss_ : float
+        The last loss.
+    t_ : int
+        The number of rows that "sgd" and "adam" have seen, over all epochs.
+    loss_curve_ : list of float
+        The loss of each epoch. With "sgd" and "adam" only, as all that follow.
+    best_loss_ : float or None
+        The smallest loss; None with early_stopping.
+    validation_scores_ : list of float or None
+        The score of the validation rows after each epoch; None without validation.
+    best_validation_score_ : float or None
+        The largest of them.
+    validation_loss_curve_ : list of float or None
+        The mean loss of the validation rows after each epoch, without alpha's penalty and with all rows counting alike;
+        None without validation. scikit-learn does not have this attribute.
 
-    loss: "log_loss"; CrossEntropy(label_smoothing=...) of `fastmlp.losses`; or, of two classes or several labels,
-        "squared_error".
-    class_weight: {label: weight}, "balanced", or None, as scikit-learn's other classifiers have it.
-    dropout: the share of hidden units that each row of a batch goes without, or a list, one for each hidden layer.
-    callbacks: a function of a `fastmlp.Info` after each epoch, or a list of them; training ends if one returns True.
-    n_threads: None: FASTMLP_NUM_THREADS, or as many as make it faster. The result is the same, to the bit.
+    Notes
+    -----
+    By default the arithmetic is scikit-learn's, except for rounding: the same random_state gives the same initial
+    weights, batches and learning curve. docs/estimators.md has the details, and what differs.
 
-    dropout, callbacks and n_threads are for "sgd" and "adam".
-
-    classes_, coefs_, intercepts_, n_features_in_, feature_names_in_, n_iter_, n_layers_, n_outputs_, out_activation_,
-    loss_, t_, and of "sgd" and "adam" loss_curve_, best_loss_, validation_scores_ and best_validation_score_ are
-    scikit-learn's; validation_loss_curve_ is the validation rows' mean loss after each epoch, without alpha's penalty
-    and with all rows counting alike.
-
+    Examples
+    --------
+    >>> from fastmlp import MLPClassifier
     >>> from sklearn.datasets import load_digits
     >>> X, y = load_digits(return_X_y=True)
-    >>> MLPClassifier(random_state=1).fit(X / 16, y).score(X / 16, y)
+    >>> MLPClassifier(max_iter=300, random_state=1).fit(X / 16, y).score(X / 16, y)
     1.0
     """
 
@@ -99,9 +198,30 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     @available_if(lambda estimator: estimator._is_stochastic())
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None) -> MLPClassifier:
-        """Goes through the rows once, from where the last call ended; X, y and sample_weight are those of `fit`.
+        """Goes through the rows once, from where the last call ended. For "sgd" and "adam".
 
-        classes: all labels that will come, sorted or not; the first call needs them.
+        Parameters
+        ----------
+        X : array or sparse matrix of shape (N, K)
+            Rows of features.
+        y : array of shape (N,) or (N, J)
+            Labels.
+        sample_weight : array of shape (N,) or None, default=None
+            The weight of each row, 0 or more.
+        classes : array of shape (C,) or None, default=None
+            All labels that will occur, in any order. The first call needs them.
+
+        Returns
+        -------
+        self
+            The estimator.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If an argument is wrong, or the training diverges. The estimator is then as it was before.
+        RuntimeError
+            If another call is fitting the estimator.
         """
 
         def fit() -> MLPClassifier:
@@ -116,9 +236,22 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         return self._trained(fit)
 
     def predict(self, X: Any) -> np.ndarray:
-        """The labels (N,) of rows X (N, K); of several labels a row, 0 or 1 for each, (N, J).
+        """Predicts labels.
 
-        A label is that of the first largest probability; a yes is a probability above one half.
+        Parameters
+        ----------
+        X : array or sparse matrix of shape (N, K)
+            Rows of features.
+
+        Returns
+        -------
+        ndarray of shape (N,) or (N, J)
+            One label for each row, from classes_; with several labels a row, 0 or 1 for each.
+
+        Notes
+        -----
+        A label is that of the first largest probability. With two classes or several labels, a 1 is a probability above
+        1/2.
         """
         p = self._outputs(X) if type(X) is ARRAY else arguments.outputs_of(self, X)
         if p.shape[1] > 1 and self._network.output == "softmax":
@@ -128,7 +261,18 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         return self._label_binarizer.inverse_transform(p.ravel() if p.shape[1] == 1 else p)
 
     def predict_proba(self, X: Any) -> np.ndarray:
-        """The probability of each class, in the order of classes_: (N, C). Of several labels a row, of each, (N, J)."""
+        """Predicts the probability of each class.
+
+        Parameters
+        ----------
+        X : array or sparse matrix of shape (N, K)
+            Rows of features.
+
+        Returns
+        -------
+        ndarray of shape (N, C)
+            Probabilities, in the order of classes_. With several labels a row, the probability of each label, (N, J).
+        """
         p = self._outputs(X) if type(X) is ARRAY else arguments.outputs_of(self, X)
         if p.shape[1] > 1:
             return p
@@ -138,7 +282,18 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         return both
 
     def predict_log_proba(self, X: Any) -> np.ndarray:
-        """The logarithms of `predict_proba`; -inf, with NumPy's warning, where that is 0."""
+        """Predicts the logarithms of the probabilities.
+
+        Parameters
+        ----------
+        X : array or sparse matrix of shape (N, K)
+            Rows of features.
+
+        Returns
+        -------
+        ndarray of shape (N, C)
+            The logarithms of `predict_proba`; -inf, with NumPy's warning, where a probability is 0.
+        """
         p = self.predict_proba(X)
         return np.log(p, out=p)
 
@@ -162,9 +317,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         return X, places[:, None] == (np.arange(count) if count > 2 else [1])
 
     def _places(self, y: Any) -> np.ndarray | None:
-        """The place in classes_ of each label y (N,); None where not all are there, or it takes scikit-learn to tell.
+        """Returns the index in classes_ of each label y (N,); None if one is missing or needs scikit-learn's checks.
 
-        In 5 us of what its checks and its LabelBinarizer take 500 for.
+        It takes 5 us; scikit-learn's checks and LabelBinarizer take 500.
         """
         kinds = {y.dtype.kind, self.classes_.dtype.kind} if isinstance(y, np.ndarray) and y.ndim == 1 else set("O")
         if self._several or not (kinds <= set("biuf") or kinds == {"U"}):
@@ -177,7 +332,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         return places if (self.classes_[places] == y).all() else None
 
     def _check_labels(self, y: Any) -> None:
-        """Raises ValueError where y has not the classes that a network goes on with."""
+        """Raises ValueError if y does not have the classes that the network continues with."""
         found = unique_labels(y)
         if self.warm_start and set(found) != set(self.classes_):
             raise ValueError(
