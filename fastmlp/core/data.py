@@ -128,7 +128,7 @@ def targets(y: Any, rows: int, spec: Spec, name: str = "y", x_name: str = "X") -
             labels = _labels(column, spec, y, name)
             if outputs > LABELS:
                 _check_held(labels, spec, name)
-            return compact(labels, kind, name) if labels.dtype == kind else labels.astype(kind)
+            return compact(labels, kind, name)
         if outputs == 1:
             values = column[:, None]
         elif spec.output == "sigmoid":
