@@ -34,6 +34,16 @@ if TYPE_CHECKING:
     from fastmlp.predictor import Predictor
 
 
+class _readable:
+    """As `property`; but where a subclass sets an attribute of the same name, that one is read, as in a plain class."""
+
+    def __init__(self, read: Callable[[Any], Any]) -> None:
+        self._read, self.__doc__ = read, read.__doc__
+
+    def __get__(self, model: Any, owner: Any = None) -> Any:
+        return self if model is None else self._read(model)
+
+
 class Model:
     """A multi-layer perceptron that trains by gradient descent, with the same bits on every machine.
 
@@ -563,25 +573,25 @@ class Model:
         model._busy, model.history = Busy(), None
         return model
 
-    @property
+    @_readable
     def epochs(self) -> int:
         """The number of epochs of the training that `fit(..., resume=True)` continues; 0 if there was none."""
         run = self._network.run
         return 0 if run is None else run.epochs
 
-    @property
+    @_readable
     def optimizer(self) -> Optimizer | None:
         """The last fit's optimizer, with its learning rate or schedule; None if there was no fit."""
         run = self._network.run
         return None if run is None else run.optimizer
 
-    @property
+    @_readable
     def not_resumable_because(self) -> str | None:
         """Why `fit(..., resume=True)` cannot continue the last fit; None if it can, or if there was no fit."""
         run = self._network.run
         return None if run is None else run.not_resumable_because
 
-    @property
+    @_readable
     def seed(self) -> int:
         """The seed as a number. A NumPy generator draws one once, for dropout and for validation splits."""
         return self._network.number_seed()

@@ -180,3 +180,19 @@ GOLDEN_DIGESTS = {
     ("float32", None): (SINGLE, "b1dc2a9a10f49566dec4b71dd8b1e0b3d29389025fd5f2a84fa7bf25aa15ec15"),
     ("float32", 3): (SINGLE, "118de64e8b0f7d7db211c22947d78441cff4791fba3ae2777487f26eb2a439eb"),
 }
+
+
+def test_a_subclass_may_have_attributes_of_these_names():
+    class Own(Model):
+        def __init__(self, seed):
+            self.seed, self.epochs, self.optimizer = "mine", 7, "yours"
+            super().__init__([2, 3, 2], seed=seed)
+
+    model = Own(5)
+    model.fit([[0, 1], [1, 0]], [0, 1], epochs=2)
+    assert (model.seed, model.epochs, model.optimizer) == ("mine", 7, "yours")
+    plain = Model([2, 3, 2], seed=5)
+    assert (plain.seed, plain.epochs, plain.optimizer) == (5, 0, None)
+    plain.fit([[0, 1], [1, 0]], [0, 1], epochs=2)
+    assert plain.epochs == 2
+    assert plain.digest() == model.digest()
