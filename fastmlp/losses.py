@@ -45,12 +45,12 @@ class CrossEntropy:
     name: ClassVar[str] = "cross_entropy"
 
     def __post_init__(self) -> None:
-        share = finite_float(self.label_smoothing, "label_smoothing")
-        if not 0 <= share < 1:
+        smoothing = finite_float(self.label_smoothing, "label_smoothing")
+        if not 0 <= smoothing < 1:
             raise ValueError(
                 f"label_smoothing={self.label_smoothing} is out of range: give 0 or more, and less than 1, as 0.1"
             )
-        object.__setattr__(self, "label_smoothing", share)
+        object.__setattr__(self, "label_smoothing", smoothing)
 
     @property
     def parameter(self) -> float | None:

@@ -249,7 +249,7 @@ class Run:
     epochs: int = 0
     plateau: PlateauRun | None = None  # if the learning rate is a ReduceOnPlateau
     rate_begins: int = 0  # the learning rate's time 0, in epochs of the run
-    held_out: float | None = None  # the share of the rows that validation has held out
+    held_out: float | None = None  # the fraction of the rows that validation has held out
     not_resumable_because: str | None = None  # in words
     # Of a seed that is a generator, while an epoch's order may have been drawn that is not trained on yet: its state
     # before that.

@@ -33,8 +33,8 @@ def add(commands: Any) -> None:
         "bench",
         help="measure the speed on this machine",
         description=(
-            "Measures microseconds a training step on one core, and their share of what the core can do. With --peers, "
-            "the other libraries that are installed take turns with fastmlp on the same core."
+            "Measures microseconds a training step on one core, and the fraction of what the core can do. With "
+            "--peers, the other libraries that are installed take turns with fastmlp on the same core."
         ),
         formatter_class=help_shape,
     )

@@ -31,9 +31,9 @@ def check(args: argparse.Namespace) -> None:
     if args.learning_rate is not None:
         scalars.positive_float(args.learning_rate, "--learning-rate")
     if args.held_out is not None and not 0 <= args.held_out < 1:
-        raise ValueError(f"--held-out={args.held_out} is not a share of the rows: give 0 or more, and less than 1")
+        raise ValueError(f"--held-out={args.held_out} is not a fraction of the rows: give 0 or more, and less than 1")
     if args.validation is not None and not 0 < args.validation < 1:
-        raise ValueError(f"--validation={args.validation} is not a share of the rows: give one between 0 and 1")
+        raise ValueError(f"--validation={args.validation} is not a fraction of the rows: give one between 0 and 1")
     if args.seed is not None and not 0 <= args.seed < 2**64:
         raise ValueError(f"--seed={args.seed} is not a seed: give a whole number from 0 to 2^64 - 1")
     if args.clip_value is not None and args.clip_norm is not None:
@@ -104,7 +104,9 @@ def _check_schedule(args: argparse.Namespace) -> None:
             raise ValueError(f"--schedule {needed} needs {option(name)}: give it, like {option(name)} {like}")
     if args.warm_up is not None:
         if args.schedule == "one_cycle":
-            raise ValueError("--warm-up does not go with --schedule one_cycle, which rises by itself: use --rise SHARE")
+            raise ValueError(
+                "--warm-up does not go with --schedule one_cycle, which rises by itself: use --rise FRACTION"
+            )
         if args.schedule == "reduce_on_plateau":
             raise ValueError(
                 "--warm-up does not go with --schedule reduce_on_plateau, which would count it as no progress: "
@@ -126,7 +128,7 @@ def _check_stopping(args: argparse.Namespace) -> None:
             "--metric is what --early-stopping or --schedule reduce_on_plateau watches: give one, or leave --metric out"
         )
     if args.metric.startswith("validation") and args.validation is None and args.resume is None:
-        raise ValueError(f"--metric {args.metric} needs --validation SHARE: give that, or another metric")
+        raise ValueError(f"--metric {args.metric} needs --validation FRACTION: give that, or another metric")
 
 
 def check_task(args: argparse.Namespace, task: str, target: str) -> None:

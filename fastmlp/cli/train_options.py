@@ -110,7 +110,8 @@ def dropout_rates(text: str | None) -> float | list[float]:
     try:
         rates = [float(rate) for rate in text.split(",")]
     except ValueError:
-        raise ValueError(f"--dropout={text} is not a share of the units, like 0.2, or a list, like 0.2,0.5") from None
+        words = "is not a fraction of the units, like 0.2, or a list, like 0.2,0.5"
+        raise ValueError(f"--dropout={text} {words}") from None
     return rates[0] if len(rates) == 1 else rates
 
 

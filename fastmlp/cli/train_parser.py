@@ -34,7 +34,9 @@ def _add_table(group: Any) -> None:
     group.add_argument(
         "--sample-weight", metavar="COLUMN", help="what each row counts for; then this column is no feature"
     )
-    group.add_argument("--held-out", type=float, metavar="SHARE", help=default("share of rows to test on, or 0", "0.2"))
+    group.add_argument(
+        "--held-out", type=float, metavar="FRACTION", help=default("fraction of rows to test on, or 0", "0.2")
+    )
 
 
 def _add_network(group: Any) -> None:
@@ -53,7 +55,7 @@ def _add_network(group: Any) -> None:
         help=default("what to minimise", "cross_entropy to classify, else squared_error"),
     )
     group.add_argument(
-        "--label-smoothing", type=float, metavar="SHARE", help=default("of cross_entropy: spread over all classes", 0)
+        "--label-smoothing", type=float, metavar="FRACTION", help=default("of cross_entropy: over all classes", 0)
     )
     group.add_argument("--delta", type=float, metavar="D", help=default("of huber: the error where squares end", 1))
     group.add_argument("--quantile", type=float, metavar="Q", help=default("of quantile: which one", 0.5))
@@ -106,7 +108,9 @@ def _add_schedule(group: Any) -> None:
         metavar="EPOCHS",
         help=default("of cosine, one_cycle: until the end", "that of training"),
     )
-    group.add_argument("--rise", type=float, metavar="SHARE", help=default("of one_cycle: the epochs to the peak", 0.3))
+    group.add_argument(
+        "--rise", type=float, metavar="FRACTION", help=default("of one_cycle: the epochs to the peak", 0.3)
+    )
     group.add_argument(
         "--start-factor", type=float, metavar="F", help=default("of one_cycle: first rate / peak", "1/25")
     )
@@ -117,11 +121,11 @@ def _add_schedule(group: Any) -> None:
         "--patience", type=int, metavar="N", help=default("of reduce_on_plateau: records without progress", 10)
     )
     group.add_argument(
-        "--threshold", type=float, metavar="SHARE", help=default("of reduce_on_plateau: what is progress", "1e-4")
+        "--threshold", type=float, metavar="FRACTION", help=default("of reduce_on_plateau: what is progress", "1e-4")
     )
     group.add_argument("--warm-up", type=float, metavar="EPOCHS", help="at first, go up to the rate in a straight line")
     group.add_argument(
-        "--warm-up-start", type=float, metavar="SHARE", help=default("where that line begins, as a share of its end", 0)
+        "--warm-up-start", type=float, metavar="FRACTION", help=default("where it begins, as a fraction of its end", 0)
     )
 
 
@@ -131,7 +135,7 @@ def _add_restraints(group: Any) -> None:
     group.add_argument(
         "--dropout",
         metavar="RATES",
-        help=default("share of hidden units to drop, or one for each layer, like 0.2,0.5", 0),
+        help=default("fraction of hidden units to drop, or one for each layer, like 0.2,0.5", 0),
     )
     group.add_argument("--clip-value", type=float, metavar="MOST", help="bound each part of the gradient")
     group.add_argument("--clip-norm", type=float, metavar="MOST", help="bound the gradient's length")
@@ -144,7 +148,7 @@ def _add_restraints(group: Any) -> None:
 
 def _add_stopping(group: Any) -> None:
     group.add_argument(
-        "--validation", type=float, metavar="SHARE", help="share of the training rows to watch, not to train on"
+        "--validation", type=float, metavar="FRACTION", help="fraction of the training rows to watch, not to train on"
     )
     group.add_argument(
         "--early-stopping",
@@ -161,7 +165,7 @@ def _add_stopping(group: Any) -> None:
     )
     group.add_argument("--min-delta", type=float, metavar="D", help=default("of --early-stopping: what is progress", 0))
     group.add_argument("--target-loss", type=float, metavar="LOSS", help="stop at a record that reaches it")
-    group.add_argument("--target-accuracy", type=float, metavar="SHARE", help="stop at a record that reaches it")
+    group.add_argument("--target-accuracy", type=float, metavar="FRACTION", help="stop at a record that reaches it")
     group.add_argument("--record-every", type=int, metavar="N", help=default("epochs from record to record", 1))
 
 

@@ -70,7 +70,7 @@ class Rows:
     def of(cls, spec: Spec, X: Any, y: np.ndarray, weights: np.ndarray | None, smoothing: float = 0.0) -> Rows:
         """y (N, J): numbers, or booleans of which softmax takes the place; a sparse X becomes dense.
 
-        smoothing: the share of a sigmoid's target that goes to 1/2, as label smoothing of two classes.
+        smoothing: the fraction of a sigmoid's target that goes to 1/2, as label smoothing of two classes.
         """
         x = dense(X, spec.dtype)
         if spec.output == "softmax":

@@ -281,8 +281,8 @@ def batch_size(asked: Any, rows: int) -> int:
 def loss_and_score(spec: Spec, held: Rows, score: Callable[[np.ndarray], float] | None) -> Score:
     """A function of the parameters that gives the validation's loss and score.
 
-    The loss is loss_curve_'s without the penalty; the score that of `score` of the outputs (N, J), or else the share of
-    right rows.
+    The loss is loss_curve_'s without the penalty; the score that of `score` of the outputs (N, J), or else the fraction
+    of right rows.
     """
     evaluate = numba_backend.evaluator(spec, held.x, held.y)
     factor = problem.objective(spec).share * spec.loss_terms

@@ -883,7 +883,7 @@ WEIGHTS = ["--target", "w", "--epochs", "2", "--backend", "reference"]  # four c
         (["--rise", "1"], "--rise goes with --schedule one_cycle: give that, or leave --rise out"),
         (
             ["--rise", "1", "--schedule", "one_cycle"],
-            "--rise=1.0 leaves no rise or no fall: give a share above 0 and below 1",
+            "--rise=1.0 leaves no rise or no fall: give a fraction above 0 and below 1",
         ),
         (["--schedule", "step"], "--schedule step needs --every: give it, like --every 30"),
         (["--schedule", "exponential"], "--schedule exponential needs --factor: give it, like --factor 0.95"),
@@ -893,7 +893,7 @@ WEIGHTS = ["--target", "w", "--epochs", "2", "--backend", "reference"]  # four c
         ),
         (
             ["--schedule", "one_cycle", "--warm-up", "1"],
-            "--warm-up does not go with --schedule one_cycle, which rises by itself: use --rise SHARE",
+            "--warm-up does not go with --schedule one_cycle, which rises by itself: use --rise FRACTION",
         ),
         (
             ["--schedule", "reduce_on_plateau", "--warm-up", "1"],
@@ -916,7 +916,7 @@ WEIGHTS = ["--target", "w", "--epochs", "2", "--backend", "reference"]  # four c
         ),
         (
             ["--metric", "validation_loss", "--early-stopping", "1"],
-            "--metric validation_loss needs --validation SHARE: give that, or another metric",
+            "--metric validation_loss needs --validation FRACTION: give that, or another metric",
         ),
         (
             ["--metric", "accuracy", "--early-stopping", "1"],
@@ -946,7 +946,7 @@ WEIGHTS = ["--target", "w", "--epochs", "2", "--backend", "reference"]  # four c
             [*WEIGHTS, "--class-weight", "heavy"],
             '--class-weight=heavy is neither "balanced" nor labels and weights like 0:1,1:5',
         ),
-        ([*WEIGHTS, "--target-accuracy", "2"], "--target-accuracy=2.0 is not a share: give a number from 0 to 1"),
+        ([*WEIGHTS, "--target-accuracy", "2"], "--target-accuracy=2.0 is not a fraction: give a number from 0 to 1"),
         (
             [*WEIGHTS, "--loss", "squared_error", "--class-weight", "balanced"],
             "--class-weight needs classes, and 'w' is",
@@ -955,7 +955,7 @@ WEIGHTS = ["--target", "w", "--epochs", "2", "--backend", "reference"]  # four c
         (["--sample-weight", "a"], "--sample-weight a: it holds -"),
         (["--sample-weight", "y"], "--sample-weight and --target are both 'y': name two columns"),
         (["--sample-weight", "v"], "quantity.csv has no column 'v': it has a, w, y, b"),
-        (["--validation", "1"], "--validation=1.0 is not a share of the rows: give one between 0 and 1"),
+        (["--validation", "1"], "--validation=1.0 is not a fraction of the rows: give one between 0 and 1"),
         (["--activation", "swish"], "--activation=swish is not known: use relu, "),
         (
             ["--activation", "relu,tanh", "--hidden", "8"],
@@ -973,7 +973,7 @@ WEIGHTS = ["--target", "w", "--epochs", "2", "--backend", "reference"]  # four c
             ["--dropout", "0.5,0.5", "--hidden", "8"],
             "--dropout=0.5,0.5 has 2 rates, and there is one hidden layer: give one rate, or one for each",
         ),
-        (["--dropout", "half"], "--dropout=half is not a share of the units, like 0.2, or a list, like 0.2,0.5"),
+        (["--dropout", "half"], "--dropout=half is not a fraction of the units, like 0.2, or a list, like 0.2,0.5"),
         (["--dropout", "1"], "--dropout=1.0 is not a fraction of units to drop: give 0 or more, and less than 1"),
         (["--init", "he"], "--init='he' is not known: use \"he_normal\", "),
         (["--l2", "-1"], "--l2=-1.0 is negative, which would reward large weights: give 0 or more"),
