@@ -96,10 +96,12 @@ _translated: dict[Callable[..., Any], Any] = {}  # helpers' statements, as Numba
 def _copy_in(helper: Any, caller: Any, block: Any, i: int) -> list[tuple[int, Any]]:
     """Puts a helper's statements in place of its call, statement i of the block. -> the labels and blocks that are new.
 
-    `InlineWorker.inline_ir`, for a helper that stays as it is and is called with all its arguments, by position.
+    `InlineWorker.inline_ir`, for a helper that stays as it is and is called with all its arguments.
     """
     call, scope = block.body[i], block.scope
-    assert len(call.value.args) == helper.arg_count, "helpers are called with all their arguments, by position"
+    given, named = call.value.args, dict(call.value.kws)
+    arguments = [*given, *(named[name] for name in helper.arg_names[len(given) :])]
+    assert len(arguments) == len(given) + len(named), "helpers are called with all their arguments"
     blocks = {}
     for label, old in helper.blocks.items():
         blocks[label] = ir.Block(scope, old.loc)
@@ -110,7 +112,7 @@ def _copy_in(helper: Any, caller: Any, block: Any, i: int) -> list[tuple[int, An
     names = next(iter(helper.blocks.values())).scope.localvars._con
     own = {name: _created_inlined_var_name(helper.func_id.unique_name, name) for name in names}
     ir_utils.replace_vars(blocks, {name: scope.redefine(own[name], call.loc) for name in names})
-    _replace_args_with(blocks, call.value.args)
+    _replace_args_with(blocks, arguments)
     order = ir_utils.find_topo_order(blocks)
     # The statements after the call go on in a block of their own.
     after = ir.Block(scope, block.loc)

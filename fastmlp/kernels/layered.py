@@ -1,7 +1,8 @@
 """The layered pass: several chunks' rows through one layer, then through the next. Lanes are units; for wide layers."""
 
+from fastmlp.kernels import calls
 from fastmlp.kernels import plan as at
-from fastmlp.kernels.memory import advance, call, pointer
+from fastmlp.kernels.memory import advance, pointer
 from fastmlp.kernels.passes import begin_statistics, end_statistics, look_for_interrupt, loss_rows, set_tail
 from fastmlp.kernels.registry import Floats, Int, Ints, kernel
 from fastmlp.kernels.simd import helper, line_lanes
@@ -16,22 +17,25 @@ def outputs_of_chunk(plan, z, stride, first, rows, mode):
     J, tile_stride = plan[at.OUTPUTS], plan[at.STRIDE]
     tile = pointer(plan[at.Y_TILE], z)
     y = advance(tile, J * tile_stride)
-    call(plan[at.TRANSPOSE], (z, stride, rows, J, tile, tile_stride))
+    calls.transpose(plan, x=z, x_stride=stride, rows=rows, K=J, to=tile, stride=tile_stride)
     set_tail(tile, J, rows, tile_stride, 0.0)
     if mode & at.OUTPUT:
         if plan[at.OUTPUT_KERNEL] != 0:
-            call(plan[at.OUTPUT_KERNEL], (tile, J, rows, tile_stride))
-        call(plan[at.SCATTER], (tile, tile_stride, rows, J, pointer(plan[at.RESULT], z), first))
+            calls.output(plan, z=tile, J=J, rows=rows, stride=tile_stride)
+        calls.scatter(plan, tile, stride=tile_stride, rows=rows, K=J, x=pointer(plan[at.RESULT], z), first=first)
     else:
         order, ordered = pointer(plan[at.ORDER], plan), int(plan[at.ORDER] != 0)
         columns = plan[at.COLUMNS]
-        call(plan[at.GATHER], (pointer(plan[at.Y], z), order, ordered, first, rows, columns, y, tile_stride))
+        calls.gather(
+            plan, x=pointer(plan[at.Y], z), order=order, ordered=ordered, first=first, rows=rows, K=columns, tile=y,
+            stride=tile_stride,
+        )  # fmt: skip
         begin_statistics(plan, z, mode, True)
         record = int(mode & at.RECORD != 0)
         loss_rows(plan, tile, y, pointer(plan[at.STATISTICS], z), J, rows, tile_stride, mode, record)
         end_statistics(plan, z, mode, True)
         if mode & at.BACKWARD:
-            call(plan[at.TRANSPOSE], (tile, tile_stride, J, rows, z, stride))
+            calls.transpose(plan, x=tile, x_stride=tile_stride, rows=J, K=rows, to=z, stride=stride)
 
 
 @helper
@@ -59,14 +63,17 @@ def dropout(plan: Ints, a: Floats, layer: Int, first: Int, low: Int, rows: Int):
     epoch = plan[at.EPOCHS_BEFORE] + plan[at.EPOCH]
     kept = pointer(plan[layer + at.LAYER_KEPT], a)[0]
     threshold = plan[layer + at.LAYER_THRESHOLD]
-    seed, draw = plan[at.DROPOUT_SEED], plan[at.DROPOUT_FACTORS]
+    seed = plan[at.DROPOUT_SEED]
     for n in range(rows):
         to = advance(factors, n * stride)
-        call(draw, (to, seed, stream, epoch, first + low + n, units, 1, 1, threshold, kept))
-    call(plan[at.MULTIPLY], (a, factors, rows, units, stride))
+        calls.dropout_factors(
+            plan, factors=to, seed=seed, stream=stream, epoch=epoch, first=first + low + n, units=units, rows=1,
+            stride=1, threshold=threshold, kept=kept,
+        )  # fmt: skip
+    calls.multiply(plan, a, factors, units=rows, rows=units, stride=stride)
     if plan[layer + at.LAYER_SLOPE] != plan[layer + at.LAYER_FACTORS]:
         slope = advance(pointer(plan[layer + at.LAYER_SLOPE], a), low * stride)
-        call(plan[at.MULTIPLY], (slope, factors, rows, units, stride))
+        calls.multiply(plan, a=slope, factors=factors, units=rows, rows=units, stride=stride)
 
 
 @helper
@@ -94,14 +101,18 @@ def gradient_of(plan, parameters, layer, a, a_stride, dz, dz_stride, rows, mode)
             numbers = pointer(plan[at.NUMBERS], a)
             scale, rate = numbers[at.JOB_SCALE], numbers[at.LEARNING_RATE]
             if turned:
-                call(plan[at.TRANSPOSE], (to, J, count, J, made, count))
-            made_of = x, d, packed, blocks, made, scale, rate, inputs - 1, outputs, rows, x_stride, d_stride, group
-            call(plan[at.DENSE_DESCEND], made_of)
+                calls.transpose(plan, x=to, x_stride=J, rows=count, K=J, to=made, stride=count)
+            calls.wide_dense_descend(
+                plan, a=x, dz=d, packed=packed, levels=blocks, w=made, scale=scale, learning_rate=rate,
+                K=inputs - 1, J=outputs, rows=rows, a_stride=x_stride, dz_stride=d_stride, group=group,
+            )  # fmt: skip
         else:
-            given = x, d, packed, blocks, made, inputs - 1, outputs, rows, x_stride, d_stride, group
-            call(plan[at.DENSE_BACKWARD_WEIGHTS], given)
+            calls.wide_dense_backward_weights(
+                plan, a=x, dz=d, packed=packed, levels=blocks, dw=made,
+                K=inputs - 1, J=outputs, rows=rows, a_stride=x_stride, dz_stride=d_stride, group=group,
+            )  # fmt: skip
         if turned:
-            call(plan[at.TRANSPOSE], (made, count, J, count, to, J))
+            calls.transpose(plan, x=made, x_stride=count, rows=J, K=count, to=to, stride=J)
 
 
 @kernel(None)
@@ -124,7 +135,9 @@ def span(plan: Ints, parameters: Floats, first: Int, rows: Int, mode: Int) -> in
     if plan[at.COPY_ROWS] != 0:
         order, ordered = pointer(plan[at.ORDER], plan), int(plan[at.ORDER] != 0)
         rows_of, to = pointer(plan[at.X], parameters), advance(x, low * x_stride)
-        call(plan[at.COPY_ROWS], (rows_of, order, ordered, first + low, own, inputs, to, x_stride))
+        calls.copy_rows(
+            plan, x=rows_of, order=order, ordered=ordered, first=first + low, rows=own, K=inputs, to=to, stride=x_stride
+        )
     else:
         x = advance(x, first * x_stride)
     # forward
@@ -136,12 +149,15 @@ def span(plan: Ints, parameters: Floats, first: Int, rows: Int, mode: Int) -> in
         z, stride = pointer(plan[layer + at.LAYER_A], parameters), plan[layer + at.LAYER_STRIDE]
         own_a, own_z = advance(a, low * a_stride), advance(z, low * stride)
         relu = plan[layer + at.LAYER_RELU]
-        call(plan[at.DENSE_FORWARD], (own_a, w, advance(w, K * J), own_z, panel, K, J, own, a_stride, stride, relu))
+        calls.wide_dense_forward(
+            plan, a=own_a, w=w, b=advance(w, K * J), z=own_z, panel=panel, K=K, J=J, rows=own, a_stride=a_stride,
+            z_stride=stride, relu=relu,
+        )  # fmt: skip
         if plan[layer + at.LAYER_FORWARD] != 0:
             slope = advance(pointer(plan[layer + at.LAYER_SLOPE], parameters), low * stride)
-            call(plan[layer + at.LAYER_FORWARD], (own_z, slope, own, J, stride))
+            calls.activation_forward(plan, layer, z=own_z, slope=slope, units=own, rows=J, stride=stride)
         if mode & at.DROPS and plan[layer + at.LAYER_FACTORS] != 0:
-            call(plan[at.DROPOUT], (plan, own_z, layer, first, low, own))
+            calls.layered_dropout(plan, a=own_z, layer=layer, first=first, low=low, rows=own)
         if mode & at.BACKWARD and layer < last_layer:
             for n in range(own):
                 own_z[n * stride + J] = 1
@@ -152,7 +168,7 @@ def span(plan: Ints, parameters: Floats, first: Int, rows: Int, mode: Int) -> in
     # the loss: where its sums are wanted, chunk by chunk by one thread
     summed = mode & (at.RECORD | at.WEIGHED) != 0
     if not alone and summed:
-        call(plan[at.MEET], (plan,))
+        calls.meet(plan)
     start, end = (0, rows if leads else 0) if summed else (low, low + own)
     while start < end:
         here = CHUNK if end - start > CHUNK else end - start
@@ -161,7 +177,7 @@ def span(plan: Ints, parameters: Floats, first: Int, rows: Int, mode: Int) -> in
             combine_scalars(plan, parameters, start // CHUNK, start + here == rows)
         start += here
     if not alone and summed:
-        call(plan[at.MEET], (plan,))
+        calls.meet(plan)
     # backward
     if mode & at.BACKWARD:
         dz, dz_stride = a, a_stride
@@ -177,15 +193,15 @@ def span(plan: Ints, parameters: Floats, first: Int, rows: Int, mode: Int) -> in
                 relu = plan[below + at.LAYER_RELU]
                 own_dz, own_a = advance(dz, low * dz_stride), advance(a, low * a_stride)
                 own_da = advance(da, low * a_stride)
-                call(
-                    plan[at.DENSE_BACKWARD_INPUT],
-                    (own_dz, w, own_a, own_da, panel, sums, K, J, own, dz_stride, a_stride, relu),
-                )
+                calls.wide_dense_backward_input(
+                    plan, dz=own_dz, w=w, a=own_a, da=own_da, panel=panel, sums=sums, K=K, J=J, rows=own,
+                    dz_stride=dz_stride, stride=a_stride, relu=relu,
+                )  # fmt: skip
                 if plan[below + at.LAYER_SLOPE] != 0:
                     slope = advance(pointer(plan[below + at.LAYER_SLOPE], parameters), low * a_stride)
-                    call(plan[at.MULTIPLY], (own_da, slope, own, K, a_stride))
+                    calls.multiply(plan, a=own_da, factors=slope, units=own, rows=K, stride=a_stride)
             if not alone and (layer > at.FIELDS or layers == 1):
-                call(plan[at.MEET], (plan,))  # all deltas are there, and nobody needs the weights as they are
+                calls.meet(plan)  # all deltas are there, and nobody needs the weights as they are
             gradient_of(plan, parameters, layer, a, a_stride, dz, dz_stride, rows, mode)
             dz, dz_stride = da, a_stride
             if alone and mode & at.DESCENDS == 0 and look_for_interrupt(plan, 2 * rows * K * J):

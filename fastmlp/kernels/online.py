@@ -7,9 +7,10 @@ so that no register is read that was written in two parts; and a second copy of 
 way back. `unpack` makes the waiting updates and writes the parameters.
 """
 
+from fastmlp.kernels import calls
 from fastmlp.kernels import plan as at
 from fastmlp.kernels.elementary import sigmoid, tanh
-from fastmlp.kernels.memory import advance, call, load, pointer, spread, store
+from fastmlp.kernels.memory import advance, load, pointer, spread, store
 from fastmlp.kernels.registry import Float, Floats, Int, Ints, kernel
 from fastmlp.kernels.simd import (
     alike,
@@ -189,7 +190,9 @@ def forward(plan, like, x, first_deltas, now, last_layer, by_tile, scale, learni
                 c = select(greater(alike(c, 0), c), 0, c)
             store(z, 0, c)
             if curve == at.CALLED:
-                call(plan[layer + at.LAYER_FORWARD], (z, slope, 1, plan[layer + at.LAYER_OUTPUTS], stride))
+                calls.activation_forward(
+                    plan, layer, z, slope, units=1, rows=plan[layer + at.LAYER_OUTPUTS], stride=stride
+                )
                 c = load(z, 0)
             narrow_below = True
         else:
@@ -197,13 +200,18 @@ def forward(plan, like, x, first_deltas, now, last_layer, by_tile, scale, learni
                 bias = updated(load(b, j), load(deltas, j), factor, rate)
                 store(b, j, bias)
                 store(z, j, bias)
-            call(plan[at.SWEEP], (rows, a, before, deltas, z, K, stride, scale, learning_rate))
+            calls.sweep(
+                plan, w=rows, now=a, before=before, deltas=deltas, sums=z, count=K, stride=stride, scale=scale,
+                learning_rate=learning_rate,
+            )  # fmt: skip
             if plan[layer + at.LAYER_RELU] != 0:
                 for j in range(0, stride, lanes(like)):
                     c = load(z, j)
                     store(z, j, select(greater(alike(c, 0), c), 0, c))
             if curve == at.CALLED:
-                call(plan[layer + at.LAYER_FORWARD], (z, slope, 1, plan[layer + at.LAYER_OUTPUTS], stride))
+                calls.activation_forward(
+                    plan, layer, z, slope, units=1, rows=plan[layer + at.LAYER_OUTPUTS], stride=stride
+                )
             narrow_below = False
         a, before = z, advance(kept, (1 - now) * stride)
         layer += at.LAYER_FIELDS
@@ -224,7 +232,7 @@ def loss_by_tile(plan, z, y, dz, record):
     if record:
         for i in range(0, 2 * line_lanes(z), lanes(z)):
             store(statistics, i, fill(z, 0))
-    call(plan[at.LOSS_KERNEL], (logits, targets, ones, statistics, J, 1, tile, record))
+    calls.loss(plan, z=logits, y=targets, weights=ones, statistics=statistics, J=J, rows=1, stride=tile, record=record)
     d = fill(z, 0)
     for first in range(0, J, lanes(z)):
         for j in range(first, J if J - first < lanes(z) else first + lanes(z)):
@@ -265,7 +273,10 @@ def backward(plan, like, d, now, last_layer, scale, learning_rate):
         else:
             for k in range(0, to, lanes(like)):
                 store(da, k, fill(like, 0))
-            call(plan[at.SWEEP], (columns, dz, dz_before, a_before, da, J, to, scale, learning_rate))
+            calls.sweep(
+                plan, w=columns, now=dz, before=dz_before, deltas=a_before, sums=da, count=J, stride=to, scale=scale,
+                learning_rate=learning_rate,
+            )  # fmt: skip
             for k in range(0, to, lanes(like)):
                 d = load(da, k)
                 if curved:
@@ -297,14 +308,14 @@ def epochs(plan, parameters, batches):
             return at.MORE
         if plan[at.START] == 0:
             if record:
-                call(plan[at.UNPACK], (plan, parameters, scale, learning_rate))
+                calls.unpack(plan, parameters, scale, learning_rate)
                 d = fill(parameters, 0)
                 plan[at.SNAPSHOT] = 1 - plan[at.KEPT]
                 copy(advance(pointer(plan[at.SNAPSHOTS], parameters), plan[at.SNAPSHOT] * plan[at.SNAPSHOT_SIZE]),
                      parameters, 0, plan[at.PARAMETERS])  # fmt: skip
             if plan[at.SHUFFLE] != 0:
                 number_of = plan[at.EPOCHS_BEFORE] + epoch
-                call(plan[at.PERMUTATION], (plan[at.SEED], number_of, rows, order))
+                calls.permutation(plan, seed=plan[at.SEED], epoch=number_of, count=rows, order=order)
             numbers[at.TOTAL] = 0
             plan[at.EPOCH_RIGHT] = 0
         by_tile = record or plan[at.LOSS_CURVE] == at.CALLED
@@ -336,7 +347,7 @@ def epochs(plan, parameters, batches):
         plan[at.START] = 0
         plan[at.EPOCH] = epoch + 1
         if record:
-            call(plan[at.UNPACK], (plan, parameters, scale, learning_rate))
+            calls.unpack(plan, parameters, scale, learning_rate)
             d = fill(parameters, 0)
             ended = keep(plan, parameters, numbers, epoch)
             if ended != at.DONE:
@@ -349,7 +360,7 @@ def train(plan: Ints, parameters: Floats, batches: Int) -> int:
     """`train.train` for batches of one row of several, plain gradient descent at one rate, and no options."""
     numbers = pointer(plan[at.NUMBERS], parameters)
     plan[at.RECORDS] = 0
-    call(plan[at.PACK], (plan, parameters))
+    calls.pack(plan, parameters)
     ended = epochs(plan, parameters, batches)
-    call(plan[at.UNPACK], (plan, parameters, numbers[at.SCALE], numbers[at.LEARNING_RATE]))
+    calls.unpack(plan, parameters, scale=numbers[at.SCALE], learning_rate=numbers[at.LEARNING_RATE])
     return ended

@@ -1,7 +1,8 @@
 """The streamed pass: a tile of rows through all layers, the loss and back, then the next tile. Lanes are rows."""
 
+from fastmlp.kernels import calls
 from fastmlp.kernels import plan as at
-from fastmlp.kernels.memory import advance, call, pointer
+from fastmlp.kernels.memory import advance, pointer
 from fastmlp.kernels.passes import (
     begin_statistics,
     end_statistics,
@@ -45,10 +46,16 @@ def _make(options):
                 y = pointer(plan[at.Y_TILE], parameters)
                 order, ordered = pointer(plan[at.ORDER], plan), int(plan[at.ORDER] != 0)
                 rows_of = pointer(plan[at.X], parameters)
-                call(plan[at.GATHER], (rows_of, order, ordered, first + done, n, inputs, x, stride))
+                calls.gather(
+                    plan, x=rows_of, order=order, ordered=ordered, first=first + done, rows=n, K=inputs, tile=x,
+                    stride=stride,
+                )  # fmt: skip
                 if mode != at.OUTPUT:
                     rows_of = pointer(plan[at.Y], parameters)
-                    call(plan[at.GATHER], (rows_of, order, ordered, first + done, n, plan[at.COLUMNS], y, stride))
+                    calls.gather(
+                        plan, x=rows_of, order=order, ordered=ordered, first=first + done, rows=n, K=plan[at.COLUMNS],
+                        tile=y, stride=stride,
+                    )  # fmt: skip
             # forward
             a = x
             layer = at.FIELDS
@@ -56,12 +63,15 @@ def _make(options):
                 K, J = plan[layer + at.LAYER_INPUTS], plan[layer + at.LAYER_OUTPUTS]
                 w = advance(parameters, plan[layer + at.LAYER_OFFSET])
                 z = pointer(plan[layer + at.LAYER_A], parameters)
-                call(plan[at.DENSE_FORWARD], (a, w, advance(w, K * J), z, K, J, n, stride, plan[layer + at.LAYER_RELU]))
+                calls.dense_forward(
+                    plan, a, w, b=advance(w, K * J), z=z, K=K, J=J, rows=n, stride=stride,
+                    relu=plan[layer + at.LAYER_RELU],
+                )  # fmt: skip
                 if plan[layer + at.LAYER_FORWARD] != 0:
                     slope = pointer(plan[layer + at.LAYER_SLOPE], parameters)
-                    call(plan[layer + at.LAYER_FORWARD], (z, slope, J, n, stride))
+                    calls.activation_forward(plan, layer, z, slope, units=J, rows=n, stride=stride)
                 if options and mode & at.DROPS and plan[layer + at.LAYER_FACTORS] != 0:
-                    call(plan[at.DROPOUT], (plan, z, layer, first + done, n, stride))
+                    calls.dropout(plan, a=z, layer=layer, first=first + done, rows=n, stride=stride)
                 if ragged and mode & at.BACKWARD and layer < last_layer:
                     set_tail(z, J, n, stride, 0.0)
                 if look_for_interrupt(plan, n * K * J):
@@ -71,14 +81,18 @@ def _make(options):
             J = plan[at.OUTPUTS]
             if mode & at.OUTPUT:
                 if plan[at.OUTPUT_KERNEL] != 0:
-                    call(plan[at.OUTPUT_KERNEL], (a, J, n, stride))
-                call(plan[at.SCATTER], (a, stride, n, J, pointer(plan[at.RESULT], parameters), first + done))
+                    calls.output(plan, z=a, J=J, rows=n, stride=stride)
+                calls.scatter(
+                    plan, tile=a, stride=stride, rows=n, K=J, x=pointer(plan[at.RESULT], parameters), first=first + done
+                )
             else:
                 record = int(mode & at.RECORD != 0)
                 if options:
                     loss_rows(plan, a, y, statistics, J, n, stride, mode, record)
                 else:
-                    call(plan[at.LOSS_KERNEL], (a, y, ones, statistics, J, n, stride, record))
+                    calls.loss(
+                        plan, z=a, y=y, weights=ones, statistics=statistics, J=J, rows=n, stride=stride, record=record
+                    )
             # backward: the deltas of a layer take the place of its activations
             if mode & at.BACKWARD:
                 dz = a
@@ -93,14 +107,16 @@ def _make(options):
                         set_tail(dz, J, n, stride, -0.0)  # a sum that takes in -0 stays what it is
                     lines = sums if begins and ends else advance(sums, offset * line_lanes(parameters))
                     to = advance(gradient, offset)
-                    call(plan[at.DENSE_BACKWARD_WEIGHTS], (a, ones, dz, lines, to, K, J, n, stride, begins, ends))
+                    calls.dense_backward_weights(
+                        plan, a, ones, dz, sums=lines, dw=to, K=K, J=J, rows=n, stride=stride, first=begins, last=ends
+                    )
                     if layer > at.FIELDS:
                         w = advance(parameters, offset)
                         relu = plan[below + at.LAYER_RELU]
-                        call(plan[at.DENSE_BACKWARD_INPUT], (dz, w, a, K, J, n, stride, relu))
+                        calls.dense_backward_input(plan, dz, w, a, K, J, rows=n, stride=stride, relu=relu)
                         if plan[below + at.LAYER_SLOPE] != 0:
                             slope = pointer(plan[below + at.LAYER_SLOPE], parameters)
-                            call(plan[at.MULTIPLY], (a, slope, K, n, stride))
+                            calls.multiply(plan, a, factors=slope, units=K, rows=n, stride=stride)
                     dz = a
                     if look_for_interrupt(plan, 2 * n * K * J):
                         return at.INTERRUPTED

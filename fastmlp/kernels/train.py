@@ -5,8 +5,9 @@ compiles only what it uses. Nothing is allocated. The numbers that are made here
 epoch's mean loss.
 """
 
+from fastmlp.kernels import calls
 from fastmlp.kernels import plan as at
-from fastmlp.kernels.memory import advance, call, load, pointer, store
+from fastmlp.kernels.memory import advance, load, pointer, store
 from fastmlp.kernels.passes import look_for_interrupt
 from fastmlp.kernels.registry import Float, Floats, Int, Ints, kernel
 from fastmlp.kernels.simd import helper, lanes, line_lanes, number
@@ -49,15 +50,15 @@ def sum_batch(plan: Ints, parameters: Floats, first: Int, rows: Int, mode: Int) 
     spans = (rows + span - 1) // span
     by_chunks = plan[at.CHUNK_SUMS] != 0
     if by_chunks:
-        call(plan[at.TOGETHER], (plan, parameters, at.PASS, first, rows, mode))
+        calls.together(plan, parameters, job=at.PASS, first=first, rows=rows, mode=mode)
     for number_of in range(spans):
         start = number_of * span
         size_here = span if rows - start > span else rows - start
         if by_chunks:
             copy(gradient, advance(pointer(plan[at.CHUNK_SUMS], parameters), number_of * size), begin, size)
         elif plan[at.TEAM] != 0:
-            call(plan[at.TOGETHER], (plan, parameters, at.PASS, first + start, size_here, mode))
-        elif call(plan[at.PASS_KERNEL], (plan, parameters, first + start, size_here, mode)) != at.DONE:
+            calls.together(plan, parameters, job=at.PASS, first=first + start, rows=size_here, mode=mode)
+        elif calls.span(plan, parameters, first=first + start, rows=size_here, mode=mode) != at.DONE:
             return at.INTERRUPTED
         last = number_of + 1 == spans
         level, waiting = 0, number_of
@@ -79,7 +80,7 @@ def penalize(plan, parameters, gradient, numbers):
         weights = plan[layer + at.LAYER_INPUTS] * plan[layer + at.LAYER_OUTPUTS]
         g = advance(gradient, plan[layer + at.LAYER_OFFSET])
         w = advance(parameters, plan[layer + at.LAYER_OFFSET])
-        call(plan[at.PENALIZED], (g, w, numbers[at.L2], numbers[at.L1], weights))
+        calls.penalized(plan, g, w, l2=numbers[at.L2], l1=numbers[at.L1], count=weights)
 
 
 @kernel(None)
@@ -94,7 +95,9 @@ def record_objective(plan: Ints, parameters: Floats, rows: Float):
         for number_of in range(plan[at.LAYERS]):
             layer = at.FIELDS + number_of * at.LAYER_FIELDS
             weights = plan[layer + at.LAYER_INPUTS] * plan[layer + at.LAYER_OUTPUTS]
-            call(plan[at.SQUARES], (advance(parameters, plan[layer + at.LAYER_OFFSET]), scratch, weights))
+            calls.sum_of_squares(
+                plan, w=advance(parameters, plan[layer + at.LAYER_OFFSET]), scratch=scratch, count=weights
+            )
             squares += scratch[0]
         loss += numbers[at.HALF_L2] * squares
     if plan[at.EXTRAS] & at.WEIGHED:
@@ -119,21 +122,23 @@ def step(plan: Ints, parameters: Floats, scale: Float):
     if plan[at.PENALIZED] != 0 and plan[at.OF_SUM] != 0:
         penalize(plan, parameters, gradient, numbers)
     if plan[at.SCALED] != 0:
-        call(plan[at.SCALED], (gradient, scale, count))
+        calls.scaled(plan, g=gradient, scale=scale, count=count)
         scale = number(parameters, 1)
     if plan[at.PENALIZED] != 0 and plan[at.OF_SUM] == 0:
         penalize(plan, parameters, gradient, numbers)
     if plan[at.CLIPPED_BY_VALUE] != 0:
-        call(plan[at.CLIPPED_BY_VALUE], (gradient, numbers[at.CLIP_VALUE], count))
+        calls.clipped_by_value(plan, g=gradient, limit=numbers[at.CLIP_VALUE], count=count)
     if plan[at.CLIPPED_BY_NORM] != 0:
         scratch = pointer(plan[at.SCRATCH], parameters)
-        call(plan[at.CLIPPED_BY_NORM], (gradient, scratch, numbers[at.CLIP_NORM], count))
+        calls.clipped_by_norm(plan, g=gradient, scratch=scratch, limit=numbers[at.CLIP_NORM], count=count)
     own = advance(pointer(plan[at.STEPS], parameters), plan[at.STEP] * plan[at.STEP_NUMBERS])
     if plan[at.STATE] == 0:
-        call(plan[at.UPDATE], (parameters, gradient, scale, own[0], count))
+        calls.gradient_descent(plan, p=parameters, total=gradient, scale=scale, learning_rate=own[0], count=count)
     else:
         state, settings = pointer(plan[at.STATE], parameters), pointer(plan[at.SETTINGS], parameters)
-        call(plan[at.UPDATE], (parameters, gradient, scale, state, own, settings, count))
+        calls.optimizer_update(
+            plan, p=parameters, total=gradient, scale=scale, state=state, step=own, settings=settings, count=count
+        )
     plan[at.STEP] += 1
 
 
@@ -190,7 +195,9 @@ def train(plan: Ints, parameters: Floats, batches: Int) -> int:
                      parameters, 0, count)  # fmt: skip
             if plan[at.SHUFFLE] != 0 and not whole:
                 number_of = plan[at.EPOCHS_BEFORE] + epoch
-                call(plan[at.PERMUTATION], (plan[at.SEED], number_of, rows, pointer(plan[at.ORDER], plan)))
+                calls.permutation(
+                    plan, seed=plan[at.SEED], epoch=number_of, count=rows, order=pointer(plan[at.ORDER], plan)
+                )
             numbers[at.TOTAL] = 0
             numbers[at.WEIGHT] = 0
             plan[at.EPOCH_RIGHT] = 0
@@ -205,13 +212,13 @@ def train(plan: Ints, parameters: Floats, batches: Int) -> int:
             size = plan[at.BATCH] if plan[at.BATCH] < left else left
             scale = numbers[at.SCALE] if size == plan[at.BATCH] else numbers[at.SHORT_SCALE]
             numbers[at.JOB_SCALE] = scale
-            if call(plan[at.SUM_BATCH], (plan, parameters, plan[at.START], size, mode)) != at.DONE:
+            if calls.sum_batch(plan, parameters, first=plan[at.START], rows=size, mode=mode) != at.DONE:
                 return at.INTERRUPTED
             if record:
                 plan[at.EPOCH_RIGHT] += plan[at.BATCH_RIGHT]
                 if plan[at.RECORD_OBJECTIVE] != 0:
                     in_batch = numbers[at.BATCH_ROWS] if size == plan[at.BATCH] else numbers[at.SHORT_ROWS]
-                    call(plan[at.RECORD_OBJECTIVE], (plan, parameters, in_batch))
+                    calls.record_objective(plan, parameters, rows=in_batch)
                 else:
                     numbers[at.TOTAL] += gradient[count]
                     if mode & at.WEIGHED:
@@ -222,13 +229,16 @@ def train(plan: Ints, parameters: Floats, batches: Int) -> int:
                     if ended != at.DONE:
                         return ended
             if plan[at.STEP_KERNEL] != 0:
-                call(plan[at.STEP_KERNEL], (plan, parameters, scale))
+                calls.step(plan, parameters, scale)
             elif mode & at.DESCENDS:
                 pass  # the pass has updated them
             elif plan[at.TEAM] != 0 and count >= SHARED_UPDATE:
-                call(plan[at.TOGETHER], (plan, parameters, at.UPDATE_PARAMETERS, 0, 0, 0))
+                calls.together(plan, parameters, job=at.UPDATE_PARAMETERS, first=0, rows=0, mode=0)
             else:
-                call(plan[at.UPDATE], (parameters, gradient, scale, numbers[at.LEARNING_RATE], count))
+                calls.gradient_descent(
+                    plan, p=parameters, total=gradient, scale=scale, learning_rate=numbers[at.LEARNING_RATE],
+                    count=count,
+                )  # fmt: skip
             plan[at.START] += size
         plan[at.START] = 0
         plan[at.EPOCH] = epoch + 1
