@@ -39,6 +39,12 @@ def aligned(count: int, dtype: str) -> np.ndarray:
     return raw[start : start + count * itemsize].view(dtype)
 
 
+def padded_size(count: int, dtype: str) -> int:
+    """Numbers of a vector like the gradient: `count` parameters, the loss, the sum of weights, up to a whole line."""
+    line = LINE // np.dtype(dtype).itemsize
+    return math.ceil((count + 2) / line) * line
+
+
 def tile_rows(spec: Spec, rows: int, group: int) -> int:
     """Rows of a tile, a multiple of `group`: as many as fit the cache, and a chunk in tiles of about the same size."""
     chunk = min(CHUNK, rows)
@@ -99,8 +105,7 @@ class Workspace:
         self.several = self.tile < min(CHUNK, rows)  # tiles to a chunk
         # A line between units: with a power of two, all units of a row would fall on the same few sets of the cache.
         self.stride = max(self.tile, lanes) + lanes
-        # parameters, the loss and the sum of weights, in whole lines
-        self.size = (spec.parameters + 1 + lanes) // lanes * lanes
+        self.size = padded_size(spec.parameters, dtype)
         self._arrays: list[np.ndarray] = []
         self.plan = np.zeros(at.FIELDS + at.LAYER_FIELDS * (len(spec.layers) - 1), np.int64)
         self.parameters = aligned(self.size, dtype)

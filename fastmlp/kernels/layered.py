@@ -1,6 +1,6 @@
 """The layered pass: several chunks' rows through one layer, then through the next. Lanes are units; for wide layers."""
 
-from fastmlp.kernels import calls
+from fastmlp.kernels import calls, tree
 from fastmlp.kernels import plan as at
 from fastmlp.kernels.memory import advance, pointer
 from fastmlp.kernels.passes import begin_statistics, end_statistics, look_for_interrupt, loss_rows, set_tail
@@ -44,12 +44,11 @@ def combine_scalars(plan, like, chunk, last):
     scalars = pointer(plan[at.SCALARS], like)
     behind = advance(pointer(plan[at.GRADIENT], like), plan[at.PARAMETERS])
     level, waiting = 0, chunk
-    while waiting & 1 or (last and waiting > 0):
+    while tree.goes_up(waiting, last):
         if waiting & 1:
             behind[0] = scalars[2 * level] + behind[0]
             behind[1] = scalars[2 * level + 1] + behind[1]
-        level += 1
-        waiting >>= 1
+        level, waiting = level + 1, waiting >> 1
     scalars[2 * level] = behind[0]
     scalars[2 * level + 1] = behind[1]
 

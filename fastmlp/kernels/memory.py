@@ -9,7 +9,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from fastmlp.kernels.simd import Vec, _llvm, element, splat, vec
+from fastmlp.kernels.simd import Vec, _llvm, element, helper, line_lanes, splat, vec
 from fastmlp.reference.arithmetic import LINE
 
 # ---------------------------------------------------------------------------------------------------------
@@ -88,6 +88,13 @@ def pointer(context, address, like):
         return builder.inttoptr(values[0], context.get_value_type(like))
 
     return like(types.int64, like), lower
+
+
+@helper
+def padded_size(like, count):
+    """Numbers of a vector like the gradient: `count` parameters, the loss, the sum of weights, up to a whole line."""
+    line = line_lanes(like)
+    return (count + 1 + line) // line * line
 
 
 def _touched(name, writes):

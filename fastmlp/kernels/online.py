@@ -10,6 +10,7 @@ way back. `unpack` makes the waiting updates and writes the parameters.
 from fastmlp.kernels import calls
 from fastmlp.kernels import plan as at
 from fastmlp.kernels.elementary import sigmoid, tanh
+from fastmlp.kernels.epochs import begin_epoch, end_epoch, is_recorded
 from fastmlp.kernels.memory import advance, load, pointer, spread, store
 from fastmlp.kernels.registry import Float, Floats, Int, Ints, kernel
 from fastmlp.kernels.simd import (
@@ -29,7 +30,6 @@ from fastmlp.kernels.simd import (
     spread_first,
     spread_number,
 )
-from fastmlp.kernels.train import copy, keep
 from fastmlp.reference import train as reference
 
 
@@ -301,23 +301,14 @@ def epochs(plan, parameters, batches):
     output_deltas = pointer(plan[last_layer + at.LAYER_DELTAS], parameters)
     d = fill(parameters, 0)  # deltas of a narrow first layer that wait
     while plan[at.EPOCH] <= plan[at.EPOCHS]:
-        epoch = plan[at.EPOCH]
-        ends = epoch == plan[at.FIRST_EPOCH] or epoch == plan[at.EPOCHS]
-        record = epoch % plan[at.RECORD_EVERY] == 0 or ends
+        record = is_recorded(plan)
         if batches <= 0 or plan[at.RECORDS] == plan[at.RECORD_CAPACITY]:
             return at.MORE
         if plan[at.START] == 0:
             if record:
                 calls.unpack(plan, parameters, scale, learning_rate)
                 d = fill(parameters, 0)
-                plan[at.SNAPSHOT] = 1 - plan[at.KEPT]
-                copy(advance(pointer(plan[at.SNAPSHOTS], parameters), plan[at.SNAPSHOT] * plan[at.SNAPSHOT_SIZE]),
-                     parameters, 0, plan[at.PARAMETERS])  # fmt: skip
-            if plan[at.SHUFFLE] != 0:
-                number_of = plan[at.EPOCHS_BEFORE] + epoch
-                calls.permutation(plan, seed=plan[at.SEED], epoch=number_of, count=rows, order=order)
-            numbers[at.TOTAL] = 0
-            plan[at.EPOCH_RIGHT] = 0
+            begin_epoch(plan, parameters, numbers, record)
         by_tile = record or plan[at.LOSS_CURVE] == at.CALLED
         start, end = plan[at.START], rows if rows - plan[at.START] < batches else plan[at.START] + batches
         batches -= end - start
@@ -344,14 +335,12 @@ def epochs(plan, parameters, batches):
         plan[at.START] = end
         if end < rows:
             return at.MORE
-        plan[at.START] = 0
-        plan[at.EPOCH] = epoch + 1
         if record:
             calls.unpack(plan, parameters, scale, learning_rate)
             d = fill(parameters, 0)
-            ended = keep(plan, parameters, numbers, epoch)
-            if ended != at.DONE:
-                return ended
+        ended = end_epoch(plan, parameters, numbers, record)
+        if ended != at.DONE:
+            return ended
     return at.DONE
 
 

@@ -2,7 +2,7 @@
 
 from fastmlp.kernels import calls
 from fastmlp.kernels import plan as at
-from fastmlp.kernels.memory import advance, pointer
+from fastmlp.kernels.memory import advance, padded_size, pointer
 from fastmlp.kernels.passes import begin_statistics, end_statistics, look_for_interrupt, loss_rows, twice
 from fastmlp.kernels.registry import Floats, Int, Ints
 from fastmlp.kernels.simd import line_lanes
@@ -24,7 +24,7 @@ def _make(options):
         order = pointer(plan[at.ORDER], plan)
         last_layer = at.FIELDS + (layers - 1) * at.LAYER_FIELDS
         line = line_lanes(parameters)
-        size = (plan[at.PARAMETERS] + 1 + line) // line * line
+        size = padded_size(parameters, plan[at.PARAMETERS])
         begin_statistics(plan, parameters, mode, options)
         for n in range(rows):
             row = order[first + n] if plan[at.ORDER] != 0 else first + n

@@ -19,9 +19,9 @@ from fastmlp.kernels.doors import (
     wait_a_little,
     waits_for,
 )
-from fastmlp.kernels.memory import advance, load, pointer, store
+from fastmlp.kernels.memory import advance, load, padded_size, pointer, store
 from fastmlp.kernels.registry import Floats, Int, Ints, kernel
-from fastmlp.kernels.simd import helper, lanes, line_lanes
+from fastmlp.kernels.simd import helper, lanes
 from fastmlp.reference.arithmetic import CHUNK
 
 NO_LOOK = -(2**62)
@@ -139,8 +139,7 @@ def together(plan: Ints, parameters: Floats, job: Int, first: Int, rows: Int, mo
 def share_chunks(plan: Ints, parameters: Floats, first: Int, rows: Int, mode: Int):
     """A member's chunks of a batch, every so manyth: leaves each one's gradient, loss and weight in CHUNK_SUMS."""
     gradient, sums = pointer(plan[at.GRADIENT], parameters), pointer(plan[at.CHUNK_SUMS], parameters)
-    line = line_lanes(parameters)
-    size = (plan[at.PARAMETERS] + 1 + line) // line * line
+    size = padded_size(parameters, plan[at.PARAMETERS])
     for chunk in range(plan[at.ME], (rows + CHUNK - 1) // CHUNK, plan[at.MEMBERS]):
         start = chunk * CHUNK
         here = CHUNK if rows - start > CHUNK else rows - start

@@ -5,9 +5,10 @@ compiles only what it uses. Nothing is allocated. The numbers that are made here
 epoch's mean loss.
 """
 
-from fastmlp.kernels import calls
+from fastmlp.kernels import calls, tree
 from fastmlp.kernels import plan as at
-from fastmlp.kernels.memory import advance, load, pointer, store
+from fastmlp.kernels.epochs import begin_epoch, copy, end_epoch, is_recorded, write_record
+from fastmlp.kernels.memory import advance, load, padded_size, pointer, store
 from fastmlp.kernels.passes import look_for_interrupt
 from fastmlp.kernels.registry import Float, Floats, Int, Ints, kernel
 from fastmlp.kernels.simd import helper, lanes, line_lanes, number
@@ -23,25 +24,17 @@ def combine(to, a, b, first, count):
         store(to, i, load(a, i) + load(b, i))
 
 
-@helper
-def copy(to, a, first, count):
-    """to = a, elementwise."""
-    for i in range(first, count, lanes(to)):
-        store(to, i, load(a, i))
-
-
 @kernel(None)
 def sum_batch(plan: Ints, parameters: Floats, first: Int, rows: Int, mode: Int) -> int:
     """A batch, `first` and on, span by span: leaves the gradient with loss and weight behind it, and BATCH_RIGHT.
 
-    The spans combine in an aligned tree by a binary counter: a sum waits at level i where the count of spans so far
-    has bit i. Returns INTERRUPTED (the batch is then unfinished) or DONE.
+    The spans combine in an aligned tree (`tree.py`). Returns INTERRUPTED (the batch is then unfinished) or DONE.
     """
     gradient = pointer(plan[at.GRADIENT], parameters)
     levels = pointer(plan[at.LEVELS], parameters)
     line = line_lanes(parameters)
     loss, span = plan[at.PARAMETERS], plan[at.SPAN]
-    size = (loss + 1 + line) // line * line
+    size = padded_size(parameters, loss)
     begin = 0 if mode & at.BACKWARD else loss // line * line
     # Before anything is done: the pass may update weights, and a batch must not be begun anew after that.
     if plan[at.TEAM] != 0 and look_for_interrupt(plan, rows * loss // plan[at.MEMBERS]):
@@ -62,11 +55,10 @@ def sum_batch(plan: Ints, parameters: Floats, first: Int, rows: Int, mode: Int) 
             return at.INTERRUPTED
         last = number_of + 1 == spans
         level, waiting = 0, number_of
-        while waiting & 1 or (last and waiting > 0):
+        while tree.goes_up(waiting, last):
             if waiting & 1:
                 combine(gradient, advance(levels, level * size), gradient, begin, size)
-            level += 1
-            waiting >>= 1
+            level, waiting = level + 1, waiting >> 1
         if not last:
             copy(advance(levels, level * size), gradient, begin, size)
     return at.DONE
@@ -142,33 +134,6 @@ def step(plan: Ints, parameters: Floats, scale: Float):
     plan[at.STEP] += 1
 
 
-@helper
-def keep(plan, parameters, numbers, epoch):
-    """Writes an epoch's record. -> DONE, or why training ends here: REACHED or DIVERGED.
-
-    No record is written, and none is kept, where a parameter is not finite: its loss may still be (a saturated
-    sigmoid's). A record of a loss that is not finite is written, for the message.
-    """
-    loss = numbers[at.TOTAL] / numbers[at.TERMS]
-    wrong = number(parameters, 0)
-    for i in range(plan[at.PARAMETERS]):
-        wrong += parameters[i] - parameters[i]  # 0, or NaN
-    if wrong != 0 and loss - loss == 0:
-        return at.DIVERGED
-    right = plan[at.EPOCH_RIGHT]
-    place = plan[at.RECORDS]
-    pointer(plan[at.RECORD_EPOCHS], plan)[place] = epoch
-    pointer(plan[at.RECORD_LOSSES], numbers)[place] = loss
-    pointer(plan[at.RECORD_RIGHTS], plan)[place] = right
-    plan[at.RECORDS] = place + 1
-    if loss - loss != 0:
-        return at.DIVERGED
-    plan[at.KEPT] = plan[at.SNAPSHOT]
-    if loss <= numbers[at.TARGET_LOSS] or right >= plan[at.NEEDED]:
-        return at.REACHED
-    return at.DONE
-
-
 @kernel(reference.train)
 def train(plan: Ints, parameters: Floats, batches: Int) -> int:
     """Gradient descent from the plan's EPOCH and START on, for at most about this many batches.
@@ -184,23 +149,11 @@ def train(plan: Ints, parameters: Floats, batches: Int) -> int:
     whole = plan[at.BATCH] >= rows
     while plan[at.EPOCH] <= plan[at.EPOCHS]:
         epoch = plan[at.EPOCH]
-        ends = epoch == plan[at.FIRST_EPOCH] or epoch == plan[at.EPOCHS]
-        record = epoch % plan[at.RECORD_EVERY] == 0 or ends
+        record = is_recorded(plan)
         if batches <= 0 or plan[at.RECORDS] == plan[at.RECORD_CAPACITY]:
             return at.MORE
         if plan[at.START] == 0:
-            if record:
-                plan[at.SNAPSHOT] = 1 - plan[at.KEPT]
-                copy(advance(pointer(plan[at.SNAPSHOTS], parameters), plan[at.SNAPSHOT] * plan[at.SNAPSHOT_SIZE]),
-                     parameters, 0, count)  # fmt: skip
-            if plan[at.SHUFFLE] != 0 and not whole:
-                number_of = plan[at.EPOCHS_BEFORE] + epoch
-                calls.permutation(
-                    plan, seed=plan[at.SEED], epoch=number_of, count=rows, order=pointer(plan[at.ORDER], plan)
-                )
-            numbers[at.TOTAL] = 0
-            numbers[at.WEIGHT] = 0
-            plan[at.EPOCH_RIGHT] = 0
+            begin_epoch(plan, parameters, numbers, record)
         mode = plan[at.EXTRAS] | (at.BACKWARD | at.RECORD if record else at.BACKWARD)
         if record and whole:
             mode &= ~at.DESCENDS  # the record may be the end
@@ -225,7 +178,7 @@ def train(plan: Ints, parameters: Floats, batches: Int) -> int:
                         numbers[at.WEIGHT] += gradient[count + 1]
                         numbers[at.TERMS] = numbers[at.WEIGHT] * numbers[at.ROW_TERMS]
                 if whole:
-                    ended = keep(plan, parameters, numbers, epoch)
+                    ended = write_record(plan, parameters, numbers, epoch)
                     if ended != at.DONE:
                         return ended
             if plan[at.STEP_KERNEL] != 0:
@@ -240,10 +193,7 @@ def train(plan: Ints, parameters: Floats, batches: Int) -> int:
                     count=count,
                 )  # fmt: skip
             plan[at.START] += size
-        plan[at.START] = 0
-        plan[at.EPOCH] = epoch + 1
-        if record and not whole:
-            ended = keep(plan, parameters, numbers, epoch)
-            if ended != at.DONE:
-                return ended
+        ended = end_epoch(plan, parameters, numbers, record and not whole)
+        if ended != at.DONE:
+            return ended
     return at.DONE

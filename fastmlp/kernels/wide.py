@@ -6,6 +6,7 @@ written with no meaning and counts for nothing; so are up to 3 rows past the las
 its units.
 """
 
+from fastmlp.kernels import tree
 from fastmlp.kernels.blocks import (
     REGISTERS,
     added,
@@ -243,19 +244,17 @@ def sum_block(x, d, levels, rows, registers):
             if count > 0:
                 x, d = advance(x, count * together), advance(d, count * width)
             level, waiting = 0, place
-            while waiting & 1:
+            while tree.goes_up(waiting, False):
                 c = added(rows_of(levels, level * size, width, BLOCK_INPUTS, registers), c)
-                level += 1
-                waiting >>= 1
+                level, waiting = level + 1, waiting >> 1
             if place + 1 < V:
                 put(levels, level * size, width, c)
         last = chunk + 1 == chunks
         level, waiting = LEVELS_OF_LANES, chunk
-        while waiting & 1 or (last and waiting > 0):
+        while tree.goes_up(waiting, last):
             if waiting & 1:
                 c = added(rows_of(levels, level * size, width, BLOCK_INPUTS, registers), c)
-            level += 1
-            waiting >>= 1
+            level, waiting = level + 1, waiting >> 1
         if not last:
             put(levels, level * size, width, c)
     return c
