@@ -80,7 +80,7 @@ def record_objective(plan: Ints, parameters: Floats, rows: Float):
     """Adds a batch's `batch_loss` to the epoch's TOTAL, before the parameters move. rows: of the batch."""
     numbers = pointer(plan[at.NUMBERS], parameters)
     sums = advance(pointer(plan[at.GRADIENT], parameters), plan[at.PARAMETERS])
-    loss = numbers[at.SHARE] * sums[0]
+    loss = numbers[at.LOSS_FRACTION] * sums[0]
     if plan[at.SQUARES] != 0:
         scratch = pointer(plan[at.SCRATCH], parameters)
         squares = number(parameters, 0)
