@@ -7,23 +7,12 @@ its units.
 """
 
 from fastmlp.kernels import tree
-from fastmlp.kernels.blocks import (
-    REGISTERS,
-    added,
-    floored,
-    multiply_add,
-    passed,
-    put,
-    put_part,
-    rows_of,
-    square,
-    transposed,
-    zeros,
-)
+from fastmlp.kernels.blocks import REGISTERS, added, floored, multiply_add, passed, put, put_part, rows_of, zeros
 from fastmlp.kernels.memory import advance, load, store, touch, touch_to_write
 from fastmlp.kernels.plan import BLOCK_INPUTS, BLOCK_ROWS, DEPTH, LEVELS_OF_LANES, NARROW, PASSING, TALL_ROWS
 from fastmlp.kernels.registry import Float, Floats, Int, kernel
 from fastmlp.kernels.simd import MINUS_INFINITY, NAN, fill, helper, lanes, line_lanes, negative
+from fastmlp.kernels.squares import square, transposed
 from fastmlp.reference import dense as reference
 from fastmlp.reference.arithmetic import CHUNK
 

@@ -22,8 +22,6 @@ RANK = {room: rank for rank, line in enumerate(ORDER) for room in line.split()}
 LONGEST = {  # lines; what is longer than 400 is listed here, and gets shorter only
     "cli.train_options": 554,
     "fit.fit": 503,
-    "kernels.blocks": 473,
-    "kernels.simd": 420,
     "model": 404,
     "schedules": 418,
     "tables.reader": 401,
