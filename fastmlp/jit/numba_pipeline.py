@@ -91,7 +91,8 @@ class _InlineHelpers(untyped_passes.InlineInlinables):
 
     def run_pass(self, state: Any) -> bool:
         caller = state.func_ir
-        worker = InlineWorker(state.typingctx, state.targetctx, state.locals, _untyped, state.flags)
+        worker = InlineWorker(state.typingctx, state.targetctx, state.locals, state.pipeline, state.flags)
+        worker._compiler_pipeline = _untyped
         waiting = list(caller.blocks.values())
         modified = False
         while waiting:
@@ -121,7 +122,16 @@ class _Helper:
         self.name = translated.func_id.unique_name
         targets = Counter(s.target.name for block in self.blocks.values() for s in block.find_insts(ir.Assign))
         self.constant = {name for name in self.arguments if targets[name] == 1}
+        if len(self.blocks) == 1:
+            self._drop_none(*self.blocks.values())
         self.own = [name for name in next(iter(self.blocks.values())).scope.localvars._con if name not in self.constant]
+
+    @staticmethod
+    def _drop_none(block: Any) -> None:
+        """Leaves a helper that returns nothing without a None, which would be typed and compiled at each call."""
+        last: list[Any] = [getattr(statement, "value", None) for statement in block.body[-3:]]
+        if len(last) == 3 and isinstance(last[0], ir.Const) and last[0].value is None and isinstance(last[1], ir.Expr):
+            block.body[-3:] = [ir.Jump(0, block.loc)]
 
 
 _translated: dict[Callable[..., Any], _Helper] = {}
