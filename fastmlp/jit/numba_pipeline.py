@@ -130,7 +130,9 @@ class _Helper:
     def _drop_none(block: Any) -> None:
         """Leaves a helper that returns nothing without a None, which would be typed and compiled at each call."""
         last: list[Any] = [getattr(statement, "value", None) for statement in block.body[-3:]]
-        if len(last) == 3 and isinstance(last[0], ir.Const) and last[0].value is None and isinstance(last[1], ir.Expr):
+        if len(last) < 3 or not isinstance(last[0], ir.Const) or not isinstance(last[1], ir.Expr):
+            return
+        if last[0].value is None and last[1].op == "cast" and last[1].value.name == block.body[-3].target.name:
             block.body[-3:] = [ir.Jump(0, block.loc)]
 
 

@@ -114,43 +114,39 @@ def gradient_of(plan, parameters, layer, a, a_stride, dz, dz_stride, rows, mode)
             calls.transpose(plan, x=made, x_stride=count, rows=J, K=count, to=to, stride=J)
 
 
-@kernel(None)
-def span(plan: Ints, parameters: Floats, first: Int, rows: Int, mode: Int) -> int:
-    """A span's rows, `first` and on, layer by layer: lanes are units. For wide layers.
-
-    Does what `streamed.span` does, for several chunks at once. A member of a team does some rows of what goes row by
-    row, and some inputs' weight gradients; where the loss is summed, the main thread does it for all.
-    """
-    layers = plan[at.LAYERS]
-    alone, leads = plan[at.TEAM] == 0, plan[at.ME] == 0
-    own = rows if alone else part(plan, rows, at.BLOCK_ROWS)
-    low = plan[at.ME] * own if plan[at.ME] * own < rows else rows
-    own = own if low + own < rows else rows - low
-    panel = pointer(plan[at.PANEL], parameters)
-    sums = pointer(plan[at.DELTAS], parameters)
-    inputs, x_stride = plan[at.FIELDS + at.LAYER_INPUTS], plan[at.X_STRIDE]
-    last_layer = at.FIELDS + (layers - 1) * at.LAYER_FIELDS
+@helper
+def read_rows(plan, parameters, first, low, own):
+    """The span's rows of x, `first` and on: copied, a member's `own` from `low` on, or where they all lie already."""
+    K, stride = plan[at.FIELDS + at.LAYER_INPUTS], plan[at.X_STRIDE]
     x = pointer(plan[at.X_TILE], parameters)
     if plan[at.COPY_ROWS] != 0:
         order, ordered = pointer(plan[at.ORDER], plan), int(plan[at.ORDER] != 0)
-        rows_of, to = pointer(plan[at.X], parameters), advance(x, low * x_stride)
         calls.copy_rows(
-            plan, x=rows_of, order=order, ordered=ordered, first=first + low, rows=own, K=inputs, to=to, stride=x_stride
-        )
+            plan, x=pointer(plan[at.X], parameters), order=order, ordered=ordered, first=first + low, rows=own, K=K,
+            to=advance(x, low * stride), stride=stride,
+        )  # fmt: skip
     else:
-        x = advance(x, first * x_stride)
-    # forward
-    a, a_stride = x, x_stride
+        x = advance(x, first * stride)
+    return x
+
+
+@helper
+def forward(plan, parameters, x, first, rows, low, own, mode, last_layer):
+    """A member's rows through all layers, which leave a (rows, J) in LAYER_A. -> whether Ctrl-C was pressed.
+
+    Behind the units of a row comes a 1, the input of the next layer's biases, where weight gradients will want it.
+    """
+    panel = pointer(plan[at.PANEL], parameters)
+    a, a_stride = x, plan[at.X_STRIDE]
     layer = at.FIELDS
     while layer <= last_layer:
         K, J = plan[layer + at.LAYER_INPUTS], plan[layer + at.LAYER_OUTPUTS]
         w = advance(parameters, plan[layer + at.LAYER_OFFSET])
         z, stride = pointer(plan[layer + at.LAYER_A], parameters), plan[layer + at.LAYER_STRIDE]
         own_a, own_z = advance(a, low * a_stride), advance(z, low * stride)
-        relu = plan[layer + at.LAYER_RELU]
         calls.wide_dense_forward(
-            plan, a=own_a, w=w, b=advance(w, K * J), z=own_z, panel=panel, K=K, J=J, rows=own, a_stride=a_stride,
-            z_stride=stride, relu=relu,
+            plan, a=own_a, w=w, b=advance(w, K * J), z=own_z, panel=panel,
+            K=K, J=J, rows=own, a_stride=a_stride, z_stride=stride, relu=plan[layer + at.LAYER_RELU],
         )  # fmt: skip
         if plan[layer + at.LAYER_FORWARD] != 0:
             slope = advance(pointer(plan[layer + at.LAYER_SLOPE], parameters), low * stride)
@@ -160,50 +156,84 @@ def span(plan: Ints, parameters: Floats, first: Int, rows: Int, mode: Int) -> in
         if mode & at.BACKWARD and layer < last_layer:
             for n in range(own):
                 own_z[n * stride + J] = 1
-        if alone and look_for_interrupt(plan, rows * K * J):
-            return at.INTERRUPTED
+        if plan[at.TEAM] == 0 and look_for_interrupt(plan, rows * K * J):
+            return True
         a, a_stride = z, stride
         layer += at.LAYER_FIELDS
-    # the loss: where its sums are wanted, chunk by chunk by one thread
+    return False
+
+
+@helper
+def outputs_of_span(plan, parameters, first, rows, low, own, mode, last_layer):
+    """Outputs, or deltas in the logits' place, chunk by chunk. Where the loss is summed, one thread does it for all."""
+    a, stride = pointer(plan[last_layer + at.LAYER_A], parameters), plan[last_layer + at.LAYER_STRIDE]
     summed = mode & (at.RECORD | at.WEIGHED) != 0
-    if not alone and summed:
+    meets = summed and plan[at.TEAM] != 0
+    if meets:
         calls.meet(plan)
-    start, end = (0, rows if leads else 0) if summed else (low, low + own)
+    start, end = (0, rows if plan[at.ME] == 0 else 0) if summed else (low, low + own)
     while start < end:
         here = CHUNK if end - start > CHUNK else end - start
-        outputs_of_chunk(plan, advance(a, start * a_stride), a_stride, first + start, here, mode)
+        outputs_of_chunk(plan, advance(a, start * stride), stride, first + start, here, mode)
         if summed:
             combine_scalars(plan, parameters, start // CHUNK, start + here == rows)
         start += here
-    if not alone and summed:
+    if meets:
         calls.meet(plan)
-    # backward
-    if mode & at.BACKWARD:
-        dz, dz_stride = a, a_stride
-        layer = last_layer
-        while layer >= at.FIELDS:
-            K, J = plan[layer + at.LAYER_INPUTS], plan[layer + at.LAYER_OUTPUTS]
-            below = layer - at.LAYER_FIELDS
-            a, a_stride, da = x, x_stride, x
-            if layer > at.FIELDS:
-                a, a_stride = pointer(plan[below + at.LAYER_A], parameters), plan[below + at.LAYER_STRIDE]
-                da = pointer(plan[below + at.LAYER_DELTAS], parameters)
-                w = advance(parameters, plan[layer + at.LAYER_OFFSET])
-                relu = plan[below + at.LAYER_RELU]
-                own_dz, own_a = advance(dz, low * dz_stride), advance(a, low * a_stride)
-                own_da = advance(da, low * a_stride)
-                calls.wide_dense_backward_input(
-                    plan, dz=own_dz, w=w, a=own_a, da=own_da, panel=panel, sums=sums, K=K, J=J, rows=own,
-                    dz_stride=dz_stride, stride=a_stride, relu=relu,
-                )  # fmt: skip
-                if plan[below + at.LAYER_SLOPE] != 0:
-                    slope = advance(pointer(plan[below + at.LAYER_SLOPE], parameters), low * a_stride)
-                    calls.multiply(plan, a=own_da, factors=slope, units=own, rows=K, stride=a_stride)
-            if not alone and (layer > at.FIELDS or layers == 1):
-                calls.meet(plan)  # all deltas are there, and nobody needs the weights as they are
-            gradient_of(plan, parameters, layer, a, a_stride, dz, dz_stride, rows, mode)
-            dz, dz_stride = da, a_stride
-            if alone and mode & at.DESCENDS == 0 and look_for_interrupt(plan, 2 * rows * K * J):
-                return at.INTERRUPTED
-            layer = below
+
+
+@helper
+def backward(plan, parameters, x, rows, low, own, mode, last_layer):
+    """From the logits' deltas down: those of the layer below, a member's rows; then the weights' gradient, or weights.
+
+    So the weights are read before a gradient is taken from them. -> whether Ctrl-C was pressed.
+    """
+    alone = plan[at.TEAM] == 0
+    panel, sums = pointer(plan[at.PANEL], parameters), pointer(plan[at.DELTAS], parameters)
+    dz, dz_stride = pointer(plan[last_layer + at.LAYER_A], parameters), plan[last_layer + at.LAYER_STRIDE]
+    layer = last_layer
+    while layer >= at.FIELDS:
+        K, J = plan[layer + at.LAYER_INPUTS], plan[layer + at.LAYER_OUTPUTS]
+        below = layer - at.LAYER_FIELDS
+        a, a_stride, da = x, plan[at.X_STRIDE], x
+        if layer > at.FIELDS:
+            a, a_stride = pointer(plan[below + at.LAYER_A], parameters), plan[below + at.LAYER_STRIDE]
+            da = pointer(plan[below + at.LAYER_DELTAS], parameters)
+            w = advance(parameters, plan[layer + at.LAYER_OFFSET])
+            own_dz, own_a = advance(dz, low * dz_stride), advance(a, low * a_stride)
+            own_da = advance(da, low * a_stride)
+            calls.wide_dense_backward_input(
+                plan, dz=own_dz, w=w, a=own_a, da=own_da, panel=panel, sums=sums,
+                K=K, J=J, rows=own, dz_stride=dz_stride, stride=a_stride, relu=plan[below + at.LAYER_RELU],
+            )  # fmt: skip
+            if plan[below + at.LAYER_SLOPE] != 0:
+                slope = advance(pointer(plan[below + at.LAYER_SLOPE], parameters), low * a_stride)
+                calls.multiply(plan, a=own_da, factors=slope, units=own, rows=K, stride=a_stride)
+        if not alone and (layer > at.FIELDS or layer == last_layer):
+            calls.meet(plan)  # all deltas are there, and nobody needs the weights as they are
+        gradient_of(plan, parameters, layer, a, a_stride, dz, dz_stride, rows, mode)
+        dz, dz_stride = da, a_stride
+        if alone and mode & at.DESCENDS == 0 and look_for_interrupt(plan, 2 * rows * K * J):
+            return True
+        layer = below
+    return False
+
+
+@kernel(None)
+def span(plan: Ints, parameters: Floats, first: Int, rows: Int, mode: Int) -> int:
+    """A span's rows, `first` and on, layer by layer: lanes are units. For wide layers.
+
+    Does what `streamed.span` does, for several chunks at once. A member of a team does some rows of what goes row by
+    row, `own` of them from `low` on, and some inputs' weight gradients.
+    """
+    own = rows if plan[at.TEAM] == 0 else part(plan, rows, at.BLOCK_ROWS)
+    low = plan[at.ME] * own if plan[at.ME] * own < rows else rows
+    own = own if low + own < rows else rows - low
+    last_layer = at.FIELDS + (plan[at.LAYERS] - 1) * at.LAYER_FIELDS
+    x = read_rows(plan, parameters, first, low, own)
+    if forward(plan, parameters, x, first, rows, low, own, mode, last_layer):
+        return at.INTERRUPTED
+    outputs_of_span(plan, parameters, first, rows, low, own, mode, last_layer)
+    if mode & at.BACKWARD and backward(plan, parameters, x, rows, low, own, mode, last_layer):
+        return at.INTERRUPTED
     return at.DONE
