@@ -20,7 +20,6 @@ from numba.core import (
     imputils,
     ir,
     ir_utils,
-    postproc,
     typed_passes,
     types,
     typing,
@@ -109,7 +108,6 @@ class _InlineHelpers(untyped_passes.InlineInlinables):
         if modified:
             for dead in compute_cfg_from_blocks(caller.blocks).dead_nodes():
                 del caller.blocks[dead]
-            postproc.PostProcessor(caller).run()
             caller.blocks = ir_utils.simplify_CFG(caller.blocks)
         return True
 
