@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from fastmlp.engine import numba_backend, reference_backend
-from fastmlp.engine.buffers import aligned, panel_width, row_stride
+from fastmlp.engine.sizes import aligned, panel_width, row_stride
 from fastmlp.engine.team import Team
 from fastmlp.kernels import plan as at
 from fastmlp.kernels import registry

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from fastmlp.engine.buffers import whole_panels
+from fastmlp.engine.sizes import whole_panels
 from fastmlp.reference.arithmetic import CHUNK, LINE
 from fastmlp.spec import Spec
 from fastmlp.training import Training

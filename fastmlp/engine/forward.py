@@ -18,8 +18,9 @@ from fastmlp.checks import arrays
 from fastmlp.core import data
 from fastmlp.core.network import Network
 from fastmlp.engine import choose, row_pieces
-from fastmlp.engine.buffers import Workspace, aligned
+from fastmlp.engine.buffers import Workspace
 from fastmlp.engine.choose import FEW_ROWS, ROW_BY_ROW
+from fastmlp.engine.sizes import aligned
 from fastmlp.engine.thread_tuner import Pace
 from fastmlp.kernels import plan as at
 from fastmlp.kernels import registry
@@ -99,12 +100,12 @@ class Forward:
 
     def _new_pass(self, rows: int) -> Pass:
         """A pass for so many rows, to keep with `_passes`."""
-        schedule = choose.of_predictions(self.spec, rows)
+        pass_name = choose.of_predictions(self.spec, rows)
         if rows > FEW_ROWS:
-            return Pass(self.spec, self.parameters, schedule, piece_rows(self.spec, schedule), 0)
+            return Pass(self.spec, self.parameters, pass_name, piece_rows(self.spec, pass_name), 0)
         if rows > ROW_BY_ROW:
-            return Pass(self.spec, self.parameters, schedule, FEW_ROWS, self.most)
-        return Pass(self.spec, self.parameters, schedule, ROW_BY_ROW, ROW_BY_ROW)
+            return Pass(self.spec, self.parameters, pass_name, FEW_ROWS, self.most)
+        return Pass(self.spec, self.parameters, pass_name, ROW_BY_ROW, ROW_BY_ROW)
 
     def _many(self, what: str, X: Any, name: str, threads: int | None) -> np.ndarray:
         """Any rows of any kind of array."""
@@ -166,9 +167,9 @@ def empty(spec: Spec, what: str, rows: int) -> np.ndarray:
     return np.empty(rows if spec.output == "softmax" else (rows, spec.outputs), np.int64)
 
 
-def piece_rows(spec: Spec, schedule: str) -> int:
+def piece_rows(spec: Spec, pass_name: str) -> int:
     """The rows of a piece of many rows."""
-    if schedule != "layered":
+    if pass_name != "layered":
         return CHUNK
     itemsize = np.dtype(spec.dtype).itemsize
     row = (sum(spec.layers) + LINE * len(spec.layers)) * itemsize
@@ -203,23 +204,24 @@ class Pass:
     """
 
     def __init__(
-        self, spec: Spec, parameters: np.ndarray, schedule: str, piece: int, own: int, padded: Spec | None = None
+        self, spec: Spec, parameters: np.ndarray, pass_name: str, piece: int, own: int, padded: Spec | None = None
     ):
         """padded: how the parameters lie, if as `in_lines` has made them."""
-        made = self._workspace = Workspace(padded or spec, schedule, piece)  # keeps alive what the plan points to
-        self.spec, self.schedule, self.piece, self.parameters = spec, schedule, piece, parameters
+        made = self._workspace = Workspace(padded or spec, pass_name, piece)  # keeps alive what the plan points to
+        self.spec, self.pass_name, self.piece, self.parameters = spec, pass_name, piece, parameters
         plan = self.plan = made.plan
-        plan[at.OUTPUTS] = spec.outputs
+        write = self._writer = made.writer
+        write.counts(OUTPUTS=spec.outputs)
         for layer, (inputs, _) in enumerate(spec.shapes):
-            plan[at.FIELDS + layer * at.LAYER_FIELDS + at.LAYER_INPUTS] = inputs
+            write.layer(layer, LAYER_INPUTS=inputs)
         self._x = aligned(own * spec.inputs, spec.dtype).reshape(own, spec.inputs)
         self._ways: dict[str, Any] = {}
         made.for_pass()
-        plan[at.PIECE] = piece
+        write.counts(PIECE=piece)
         self._tail: np.ndarray | None = None
-        if schedule == "layered":
-            plan[at.X_TILE] = made.units(spec.inputs)
-            plan[at.COPY_ROWS] = made.address("predict.copy_rows")
+        if pass_name == "layered":
+            write.buffers(X_TILE=made.units(spec.inputs))
+            write.kernels(COPY_ROWS="predict.copy_rows")
             self._place_tail()
         self.bytes = sum(array.nbytes for array in made._arrays)
         self.held = own > 0 and spec.parameters * piece <= HELD_WORK
@@ -239,14 +241,13 @@ class Pass:
         if what not in self._ways:
             self._ways[what] = self._way(what)
         fields, self.views = self._ways[what]
-        for field, value in fields:
-            self.plan[field] = value
+        self._writer.write(fields)
         self.what, self.elsewhere = what, False
 
     def _way(self, what: str) -> tuple[list[tuple[int, int]], list[tuple[np.ndarray, np.ndarray]]]:
         """(what the plan says then, the views)."""
-        spec, address = self.spec, self._workspace.address
-        softmax, labelled = spec.output == "softmax", what == "labels" and self.schedule != "rowwise"
+        spec = self.spec
+        softmax, labelled = spec.output == "softmax", what == "labels" and self.pass_name != "rowwise"
         kernel, scatter = None, "layout.scatter"
         if what == "outputs" and spec.output_kernel:
             kernel = f"losses.{spec.output_kernel}"
@@ -254,21 +255,17 @@ class Pass:
             kernel = f"predict.{'label' if softmax else 'above_zero'}"
             scatter = f"predict.{'scatter_labels' if softmax else 'scatter_answers'}"
         result = empty(spec, what if labelled else "outputs", len(self._x))
-        fields = [
-            (at.OUTPUT_KERNEL, address(kernel) if kernel else 0),
-            (at.SCATTER, address(scatter)),
-            (at.LABELS, (1 if softmax else spec.outputs) if labelled else 0),
-            (at.X, self._x.ctypes.data),
-            (at.RESULT, result.ctypes.data),
-        ]
+        fields = self._writer.prepared(
+            OUTPUT_KERNEL=kernel or 0, SCATTER=scatter, LABELS=(1 if softmax else spec.outputs) if labelled else 0,
+            X=self._x.ctypes.data, RESULT=result.ctypes.data,
+        )  # fmt: skip
         return fields, [(self._x[:n], result[:n]) for n in range(len(result) + 1)]
 
     def take(self, what: str, rows: int, x: int, result: int) -> None:
         """Readies it for rows that lie elsewhere than in the views."""
         if self.what != what:
             self.turn_to(what)
-        plan = self.plan
-        plan[at.ROWS], plan[at.X], plan[at.RESULT] = rows, x, result
+        self._writer.take_rows(rows, x, result)
         self.rows, self.elsewhere = rows, True
         if self._tail is not None:
             self._tail[...] = self._end
@@ -276,7 +273,8 @@ class Pass:
     def run(self, rows: int) -> bool:
         """Whether all was finite, the rows' numbers and what is now in their result."""
         if self.rows != rows:
-            self.plan[at.ROWS] = self.rows = rows
+            self._writer.set_rows(rows)
+            self.rows = rows
         if self._tail is not None:
             self._tail[...] = self._end
         self.call(*self.arguments)
@@ -301,8 +299,7 @@ class Pass:
         self._end = self.parameters[offset : spec.parameters]
         tail = self._tail = aligned(len(self._end), spec.dtype)
         apart = (tail.ctypes.data - self.parameters.ctypes.data) // itemsize - offset
-        for layer in range(begin, len(spec.shapes)):
-            self.plan[at.FIELDS + layer * at.LAYER_FIELDS + at.LAYER_OFFSET] += apart
+        self._writer.move_layers(begin, apart)
 
 
 def in_lines(spec: Spec, parameters: np.ndarray) -> tuple[Spec, np.ndarray]:

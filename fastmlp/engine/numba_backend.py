@@ -15,10 +15,12 @@ from collections.abc import Callable, Generator
 import numpy as np
 
 from fastmlp.engine import choose, forward, row_pieces
-from fastmlp.engine.buffers import TILED, Workspace, aligned
+from fastmlp.engine.buffers import TILED, Workspace
+from fastmlp.engine.sizes import aligned
 from fastmlp.engine.team import Team
 from fastmlp.engine.team import team as team_of
 from fastmlp.engine.thread_tuner import CALL_SECONDS, members, pace_of
+from fastmlp.engine.training_numbers import needed_rows, training_numbers
 from fastmlp.kernels import plan as at
 from fastmlp.kernels import registry
 from fastmlp.kernels.registry import Float, Floats, Int, Ints
@@ -52,10 +54,10 @@ def logits(
 def _forward(
     what: str, spec: Spec, parameters: np.ndarray, x: np.ndarray, schedule: str | None, threads: int | None
 ) -> np.ndarray:
-    schedule = schedule or choose.of_predictions(spec, len(x))
-    piece = forward.piece_rows(spec, schedule)
+    pass_name = schedule or choose.of_predictions(spec, len(x))
+    piece = forward.piece_rows(spec, pass_name)
     pace = row_pieces.pace_of(spec, len(x), piece, threads)
-    passes = [forward.Pass(spec, parameters, schedule, piece, 0) for _ in range(pace.members)]
+    passes = [forward.Pass(spec, parameters, pass_name, piece, 0) for _ in range(pace.members)]
     result = forward.empty(spec, what, len(x))
     forward.run(passes, what, x, result, pace)
     return result
@@ -78,13 +80,13 @@ def evaluator(
 ) -> Callable[[np.ndarray], tuple[float, float]]:
     """A function of the parameters that gives the mean loss and the share of right rows, made ready for many calls."""
     rows = len(x)
-    schedule = schedule or choose.of_predictions(spec, rows)
+    pass_name = schedule or choose.of_predictions(spec, rows)
     pace = row_pieces.pace_of(spec, rows, CHUNK, threads)
     losses = np.zeros(math.ceil(rows / CHUNK), spec.dtype)
     block = row_pieces.block_rows(spec, CHUNK, pace.members)
 
     def made() -> list[Workspace]:
-        return [_for_scores(Workspace(spec, schedule, min(rows, CHUNK)), x, y, losses) for _ in range(pace.members)]
+        return [_for_scores(Workspace(spec, pass_name, min(rows, CHUNK)), x, y, losses) for _ in range(pace.members)]
 
     terms = np.dtype(spec.dtype).type(rows * spec.loss_terms)
     kept = [made()]  # empty while a call uses them: what a call leaves that is cut short, no other one takes
@@ -93,14 +95,15 @@ def evaluator(
         workspaces = kept.pop() if kept else made()
         held, plans = workspaces[0].parameters, [workspace.plan for workspace in workspaces]
         held[: len(parameters)] = parameters
-        for plan in plans:
-            plan[at.BATCH_RIGHT] = 0
-        used = plans if pace.helps(False) else plans[:1]
+        for workspace in workspaces:
+            workspace.writer.forget_right_rows()
+        used = workspaces if pace.helps(False) else workspaces[:1]
         before, most = time.perf_counter(), 1
         for first in range(0, rows, block):
-            for plan in used:
-                plan[at.START], plan[at.ROWS] = first, min(rows, first + block)
-            came = row_pieces.run("predict.scored", spec.dtype, used, held.ctypes.data, workspaces, x, y)[1]
+            for workspace in used:
+                workspace.writer.set_part(first, min(rows, first + block))
+            addresses = plans[: len(used)], held.ctypes.data
+            came = row_pieces.run("predict.scored", spec.dtype, *addresses, workspaces, x, y)[1]
             most = max(most, came)
         pace.saw(most > 1, rows, time.perf_counter() - before)
         total = tree(list(losses))
@@ -133,13 +136,14 @@ def objective(
     prepare = registry.function("train.step", spec.dtype, (Ints, Floats, Float))
     addresses = plan.ctypes.data, workspace.parameters.ctypes.data
     arguments = *addresses, 0, len(x), at.BACKWARD | at.RECORD | int(plan[at.EXTRAS])
-    plan[at.SCALED] = workspace.address("gradients.scaled")  # in its place; the update behind it is of no use to anyone
+    workspace.writer.kernels(SCALED="gradients.scaled")  # in its place; the update behind it is of no use to anyone
 
     def at_point(parameters: np.ndarray) -> tuple[float, np.ndarray]:
         workspace.parameters[: spec.parameters] = parameters
         while run(*arguments) == at.INTERRUPTED:
             signal.raise_signal(signal.SIGINT)
-        numbers[at.TOTAL] = plan[at.STEP] = 0
+        numbers[at.TOTAL] = 0
+        workspace.writer.begin_steps()
         record(*addresses, float(numbers[at.BATCH_ROWS]))
         prepare(*addresses, float(numbers[at.SCALE]))
         return float(numbers[at.TOTAL] / numbers[at.TERMS]), total.copy()
@@ -151,8 +155,8 @@ def _for_scores(workspace: Workspace, x: np.ndarray, y: np.ndarray, losses: np.n
     workspace.data(x, y)
     workspace.for_loss(min(len(x), CHUNK))
     workspace.for_pass()
-    workspace.plan[at.ROWS], workspace.plan[at.PIECE] = len(x), CHUNK
-    workspace.plan[at.RESULT] = workspace.keep(losses)
+    workspace.writer.counts(ROWS=len(x), PIECE=CHUNK)
+    workspace.writer.buffers(RESULT=workspace.keep(losses))
     return workspace
 
 
@@ -172,11 +176,10 @@ def ready(
     once: whether it goes through the rows but once, so that no copy of them pays.
     """
     rows = len(x)
-    kind = np.dtype(spec.dtype).type
     batch = min(training.batch_size, rows)
-    schedule = choose.of_training(spec, training, rows, weights is not None, schedule)
-    workspace = Workspace(spec, schedule, batch, weights is not None, together=True)
-    plan = workspace.plan
+    pass_name = choose.of_training(spec, training, rows, weights is not None, schedule)
+    workspace = Workspace(spec, pass_name, batch, weights is not None, together=True)
+    write = workspace.writer
     workspace.parameters[: spec.parameters] = parameters
     objective = training.objective
     workspace.for_loss(batch, objective.bound if objective else None)
@@ -190,58 +193,37 @@ def ready(
     if weights is not None:
         y = np.ascontiguousarray(np.column_stack([y, weights]), spec.dtype)
     again = batch == rows and not once  # the same rows in the same order
-    if again and workspace.schedule in TILED:
+    if again and workspace.pass_name in TILED:
         workspace.tiled_data(x, y)
-    elif again and workspace.schedule == "layered":
+    elif again and workspace.pass_name == "layered":
         workspace.copied_data(x, y)
     else:
         workspace.data(x, y)
     if training.order is not None and batch < rows:
         workspace.order = np.arange(rows)
-        plan[at.ORDER] = workspace.keep(workspace.order)
+        write.buffers(ORDER=workspace.keep(workspace.order))
         if not callable(training.order):
-            plan[at.SHUFFLE], plan[at.SEED] = 1, np.array(training.order, np.uint64).view(np.int64)
-            plan[at.PERMUTATION] = registry.address("random.permutation", "float64")
-    workspace.link()
+            write.shuffle(training.order)
+    write.link()
 
-    numbers = aligned(at.NUMBERS_COUNT, spec.dtype)
+    numbers = training_numbers(spec, training, rows, batch)
     numbers[at.LEARNING_RATE] = workspace.steps[0, 0]
-    if objective is None:
-        numbers[at.SCALE] = _scale(spec, batch)
-        numbers[at.SHORT_SCALE] = _scale(spec, rows % batch or batch)
-        numbers[at.FACTOR], numbers[at.ROW_TERMS] = spec.gradient_factor, spec.loss_terms
-        numbers[at.TERMS] = kind(rows * spec.loss_terms)
-    else:
-        numbers[at.BATCH_ROWS], numbers[at.SHORT_ROWS] = batch, rows % batch or batch
-        numbers[at.SCALE], numbers[at.SHORT_SCALE] = (kind(1) / numbers[n] for n in (at.BATCH_ROWS, at.SHORT_ROWS))
-        numbers[at.FACTOR] = numbers[at.ROW_TERMS] = 1
-        numbers[at.TERMS] = rows
-        numbers[at.SHARE], numbers[at.HALF_L2] = objective.share, 0.5 * training.l2
-    numbers[at.TARGET_LOSS] = -np.inf if training.target_loss is None else training.target_loss
-    numbers[at.L2], numbers[at.L1] = training.l2, training.l1
-    numbers[at.CLIP_VALUE], numbers[at.CLIP_NORM] = training.clip_value or 0, training.clip_norm or 0
     workspace.numbers = numbers
-    plan[at.NUMBERS] = workspace.keep(numbers)
-    plan[at.ROWS], plan[at.BATCH] = rows, batch
-    plan[at.RECORD_EVERY] = training.record_every
-    plan[at.NEEDED] = _needed(training.target_accuracy, rows)
+    write.buffers(NUMBERS=workspace.keep(numbers))
+    write.counts(ROWS=rows, BATCH=batch, RECORD_EVERY=training.record_every)
+    write.counts(NEEDED=needed_rows(training.target_accuracy, rows))
     workspace.snapshots = aligned(2 * workspace.size, spec.dtype)
     workspace.snapshots[: spec.parameters] = parameters  # to go back to if the first epoch already diverges
-    plan[at.SNAPSHOTS], plan[at.SNAPSHOT_SIZE] = workspace.keep(workspace.snapshots), workspace.size
+    write.buffers(SNAPSHOTS=workspace.keep(workspace.snapshots))
+    write.counts(SNAPSHOT_SIZE=workspace.size)
     workspace.epochs, workspace.rights = np.zeros(RECORDS, np.int64), np.zeros(RECORDS, np.int64)
-    workspace.losses = np.zeros(RECORDS, kind)
-    plan[at.RECORD_EPOCHS], plan[at.RECORD_LOSSES] = workspace.keep(workspace.epochs), workspace.keep(workspace.losses)
-    plan[at.RECORD_RIGHTS] = workspace.keep(workspace.rights)
-    plan[at.RECORD_CAPACITY] = 1 if training.watched else RECORDS
-    _count_epochs(plan, training)
-    workspace.begun = plan.copy(), numbers.copy()
+    workspace.losses = np.zeros(RECORDS, spec.dtype)
+    write.buffers(RECORD_EPOCHS=workspace.keep(workspace.epochs), RECORD_LOSSES=workspace.keep(workspace.losses))
+    write.buffers(RECORD_RIGHTS=workspace.keep(workspace.rights))
+    write.counts(RECORD_CAPACITY=1 if training.watched else RECORDS)
+    write.set_epochs(training)
+    workspace.begun = workspace.plan.copy(), numbers.copy()
     return workspace
-
-
-def _count_epochs(plan: np.ndarray, training: Training) -> None:
-    """Writes the numbers of the first epoch and of the last."""
-    plan[at.FIRST_EPOCH], plan[at.EPOCHS] = training.first_recorded, training.last
-    plan[at.EPOCH], plan[at.EPOCHS_BEFORE] = training.first, training.epochs_before - training.done
 
 
 def can_be_kept(workspace: Workspace, training: Training) -> bool:
@@ -260,8 +242,9 @@ def _begin_again(
 ) -> None:
     """Puts a kept workspace back to where `ready` left it, with other rows, as many, and other numbers."""
     spec = workspace.spec
-    workspace.plan[:], workspace.numbers[:] = workspace.begun
-    _count_epochs(workspace.plan, training)  # not those of the call it was made for
+    plan, workspace.numbers[:] = workspace.begun
+    workspace.writer.go_back(plan)
+    workspace.writer.set_epochs(training)  # not those of the call it was made for
     workspace.parameters[: spec.parameters] = workspace.snapshots[: spec.parameters] = parameters
     if workspace.plan[at.STATE]:
         workspace.state[:, : spec.parameters] = state.vectors
@@ -387,21 +370,3 @@ def _steps(workspace: Workspace, training: Training, powers: np.ndarray, rates: 
         steps, powers = training.optimizer.steps(rates, powers)
     workspace.steps[: len(rates)] = steps
     return powers
-
-
-def _scale(spec: Spec, rows: int) -> np.floating:
-    """What turns a batch's sum into the gradient of its mean loss."""
-    kind = np.dtype(spec.dtype).type
-    return kind(spec.gradient_factor) / kind(rows * spec.loss_terms)
-
-
-def _needed(accuracy: float | None, rows: int) -> int:
-    """The fewest right rows whose share is at least `accuracy`."""
-    if accuracy is None:
-        return rows + 1
-    needed = max(0, min(rows, math.ceil(accuracy * rows)))
-    while needed > 0 and (needed - 1) / rows >= accuracy:
-        needed -= 1
-    while needed / rows < accuracy:
-        needed += 1
-    return needed

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from fastmlp.engine import doors
+from fastmlp.engine.plan_writer import take_turns
 from fastmlp.engine.thread_tuner import Pace, remembered
 from fastmlp.jit.machine_code import Function
 from fastmlp.kernels import plan as at
@@ -66,8 +67,7 @@ def run(kernel: str, dtype: str, plans: Sequence[np.ndarray], parameters: int, *
     help_out = registry.function("predict.help_out", dtype, _HELP)
     turns = doors.lines(2)
     turns[at.TAKEN] = plans[0][at.START] // plans[0][at.PIECE] + 1
-    for plan in plans:
-        plan[at.TURNS] = turns.ctypes.data
+    take_turns(plans, turns.ctypes.data)
     state, came = at.INTERRUPTED, 0
     while state == at.INTERRUPTED:
         call_doors = doors.Doors(len(plans) - 1)
@@ -80,8 +80,7 @@ def run(kernel: str, dtype: str, plans: Sequence[np.ndarray], parameters: int, *
         came = max(came, call_doors.left())
         if state == at.INTERRUPTED:
             signal.raise_signal(signal.SIGINT)
-    for plan in plans:
-        plan[at.TURNS] = 0
+    take_turns(plans, 0)
     return state == at.DONE, 1 + came
 
 

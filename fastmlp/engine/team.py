@@ -17,10 +17,10 @@ _LEAD = (Ints, Floats, Int, Int, Ints, Int)
 _WORK = (Ints, Floats, Int, Ints)
 # What a member has of its own; all else of a plan is the leader's.
 _OWN = {
-    "streamed": (at.X_TILE, at.Y_TILE, at.SUMS, at.STATISTICS, at.GRADIENT),
-    "layered": (at.Y_TILE, at.STATISTICS, at.PANEL, at.DELTAS, at.PACKED, at.BLOCKS),
+    "streamed": ("X_TILE", "Y_TILE", "SUMS", "STATISTICS", "GRADIENT"),
+    "layered": ("Y_TILE", "STATISTICS", "PANEL", "DELTAS", "PACKED", "BLOCKS"),
 }
-_OWN_OF_LAYERS = {"streamed": (at.LAYER_A, at.LAYER_SLOPE, at.LAYER_FACTORS), "layered": ()}
+_OWN_OF_LAYERS: dict[str, tuple[str, ...]] = {"streamed": ("LAYER_A", "LAYER_SLOPE", "LAYER_FACTORS"), "layered": ()}
 
 
 class Team:
@@ -28,25 +28,14 @@ class Team:
 
     def __init__(self, workspace: Workspace, others: list[Workspace], rows: int):
         self._workspace, self._others = workspace, others  # whose buffers the plans reach
-        schedule, plan, dtype = workspace.schedule, workspace.plan, workspace.spec.dtype
+        pass_name, dtype = workspace.pass_name, workspace.spec.dtype
         members = len(others) + 1
         self._shared = doors.lines(at.RIGHTS // at.DOOR + members + 1)
-        plan[at.LOOP] = workspace.address(workspace.loop)
-        for field, kernel in ((at.MEET, "meet"), (at.OWN_PART, "own_part"), (at.TOGETHER, "together")):
-            plan[field] = workspace.address(f"team.{kernel}")
-        plan[at.SHARE] = plan[at.PASS_KERNEL]
-        if schedule == "streamed":
-            plan[at.SHARE] = workspace.address("team.share_chunks")
+        if pass_name == "streamed":
             self._shared[at.JOB_SUMS] = workspace.floats(-(-rows // CHUNK) * workspace.size)
-        self._plans = [plan.copy() for _ in others]
-        for other, own in zip(others, self._plans, strict=True):
-            own[at.TEAM], own[at.CHUNK_SUMS] = self._shared.ctypes.data, self._shared[at.JOB_SUMS]
-            for field in _OWN[schedule]:
-                own[field] = other.plan[field]
-            for layer in range(int(plan[at.LAYERS])):
-                entry = at.FIELDS + layer * at.LAYER_FIELDS
-                for field in _OWN_OF_LAYERS[schedule]:
-                    own[entry + field] = other.plan[entry + field]
+        workspace.writer.lead(workspace.loop, "team.share_chunks" if pass_name == "streamed" else None)
+        differs = _OWN[pass_name], _OWN_OF_LAYERS[pass_name], self._shared.ctypes.data, int(self._shared[at.JOB_SUMS])
+        self._plans = [workspace.writer.member(other.writer, *differs) for other in others]
         self._lead = registry.function("team.lead", dtype, _LEAD)
         self._work = registry.function("team.work", dtype, _WORK)
         self.members = members  # of the last call: those who came
@@ -72,13 +61,13 @@ def team(workspace: Workspace, members: int, training: Training) -> Team:
     """A team for a training whose workspace is ready."""
     rows = int(workspace.plan[at.BATCH])
     columns = workspace.columns > workspace.spec.targets
-    others = [Workspace(workspace.spec, workspace.schedule, rows, columns) for _ in range(members - 1)]
+    others = [Workspace(workspace.spec, workspace.pass_name, rows, columns) for _ in range(members - 1)]
     for other in others:
-        other.plan[at.EXTRAS] = workspace.plan[at.EXTRAS]
+        other.writer.counts(EXTRAS=workspace.plan[at.EXTRAS])
         other.for_loss(rows)
         other.for_gradient()
-        if workspace.schedule == "streamed":
-            other.plan[at.X_TILE] = other.floats(workspace.spec.inputs * workspace.stride)
+        if workspace.pass_name == "streamed":
+            other.writer.buffers(X_TILE=other.floats(workspace.spec.inputs * workspace.stride))
             if training.drops:
                 other.for_dropout(training)
     return Team(workspace, others, rows)

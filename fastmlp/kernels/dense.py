@@ -8,21 +8,17 @@ width. Loops run over whole groups of two registers; the rows from `rows` up to 
 from fastmlp.kernels.blocks import (
     added,
     floored,
-    input_rows,
     multiply_add,
     multiply_add_held,
-    multiply_add_rows,
     passed,
     put,
-    put_folds,
-    put_registers,
-    registers_of,
     rows_of,
     spread_rows,
     zeros,
 )
 from fastmlp.kernels.memory import advance
 from fastmlp.kernels.registry import Floats, Int, kernel
+from fastmlp.kernels.row_sums import input_rows, multiply_add_rows, put_folds, put_registers, registers_of
 from fastmlp.kernels.simd import MINUS_INFINITY, NAN, REGISTER, fill, helper, lanes, line_lanes
 from fastmlp.reference import dense as reference
 from fastmlp.reference.arithmetic import LINE

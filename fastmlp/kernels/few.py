@@ -4,9 +4,10 @@ There a kernel for each layer, way and loss costs more than its arithmetic: 2-2-
 152 by the streamed pass (float32: 76 and 146). Rows are the lanes of a tile, as they are there.
 """
 
+from fastmlp.kernels import calls
 from fastmlp.kernels import plan as at
 from fastmlp.kernels.elementary import sigmoid, tanh
-from fastmlp.kernels.memory import advance, call, load, pointer, store, sum_of_products
+from fastmlp.kernels.memory import advance, load, pointer, store, sum_of_products
 from fastmlp.kernels.passes import begin_statistics, end_statistics, look_for_interrupt
 from fastmlp.kernels.registry import Floats, Int, Ints, kernel
 from fastmlp.kernels.simd import alike, at_most, fill, fma, greater, helper, lanes, line_lanes, negative, select
@@ -71,8 +72,14 @@ def sum_batch(plan: Ints, parameters: Floats, first: Int, rows: Int, mode: Int) 
         x, y = pointer(plan[at.X_TILE], parameters), pointer(plan[at.Y_TILE], parameters)
         order, ordered = pointer(plan[at.ORDER], plan), int(plan[at.ORDER] != 0)
         inputs, columns = plan[at.FIELDS + at.LAYER_INPUTS], plan[at.COLUMNS]
-        call(plan[at.GATHER], (pointer(plan[at.X], parameters), order, ordered, first, rows, inputs, x, stride))
-        call(plan[at.GATHER], (pointer(plan[at.Y], parameters), order, ordered, first, rows, columns, y, stride))
+        calls.gather(
+            plan, x=pointer(plan[at.X], parameters), order=order, ordered=ordered, first=first, rows=rows, K=inputs,
+            tile=x, stride=stride,
+        )  # fmt: skip
+        calls.gather(
+            plan, x=pointer(plan[at.Y], parameters), order=order, ordered=ordered, first=first, rows=rows, K=columns,
+            tile=y, stride=stride,
+        )  # fmt: skip
     # forward
     record = mode & at.RECORD != 0
     by_kernel = record or plan[at.LOSS_CURVE] == at.CALLED
@@ -89,7 +96,7 @@ def sum_batch(plan: Ints, parameters: Floats, first: Int, rows: Int, mode: Int) 
             for n in range(0, line, step):
                 c = forward(a, column, advance(z, to), advance(slope, to), K, J, stride, n, relu, curve)
         if curve == at.CALLED:
-            call(plan[layer + at.LAYER_FORWARD], (z, slope, J, rows, stride))
+            calls.activation_forward(plan, layer, z, slope, units=J, rows=rows, stride=stride)
         a = z
         layer += at.LAYER_FIELDS
     # the outputs' deltas, in their place; where a register is a line, those of one output also stay in c
@@ -97,7 +104,10 @@ def sum_batch(plan: Ints, parameters: Floats, first: Int, rows: Int, mode: Int) 
     if by_kernel:
         statistics = pointer(plan[at.STATISTICS], parameters)
         begin_statistics(plan, parameters, mode, False)
-        call(plan[at.LOSS_KERNEL], (dz, y, ones, statistics, plan[at.OUTPUTS], rows, stride, int(record)))
+        calls.loss(
+            plan, z=dz, y=y, weights=ones, statistics=statistics, J=plan[at.OUTPUTS], rows=rows, stride=stride,
+            record=int(record),
+        )  # fmt: skip
         end_statistics(plan, parameters, mode, False)
     else:
         for n in range(0, line, step):

@@ -1,5 +1,6 @@
 """What is done to a gradient before an update takes it, in place: the twin of `fastmlp/reference/gradients.py`."""
 
+from fastmlp.kernels import tree
 from fastmlp.kernels.memory import advance, fold, load, store
 from fastmlp.kernels.registry import Float, Floats, Int, kernel
 from fastmlp.kernels.simd import (
@@ -90,12 +91,11 @@ def all_squares(g, scratch, count):
         left = count - chunk * CHUNK
         total = squares_of_chunk(advance(g, chunk * CHUNK), CHUNK if left > CHUNK else left, scratch)
         last = chunk + 1 == chunks
-        level, waiting = 0, chunk  # as in `train.sum_batch`
-        while waiting & 1 or (last and waiting > 0):
+        level, waiting = 0, chunk
+        while tree.goes_up(waiting, last):
             if waiting & 1:
                 total = levels[level] + total
-            level += 1
-            waiting >>= 1
+            level, waiting = level + 1, waiting >> 1
         if not last:
             levels[level] = total
     return total

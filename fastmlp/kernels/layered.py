@@ -1,7 +1,8 @@
 """The layered pass: several chunks' rows through one layer, then through the next. Lanes are units; for wide layers."""
 
+from fastmlp.kernels import calls, tree
 from fastmlp.kernels import plan as at
-from fastmlp.kernels.memory import advance, call, pointer
+from fastmlp.kernels.memory import advance, pointer
 from fastmlp.kernels.passes import begin_statistics, end_statistics, look_for_interrupt, loss_rows, set_tail
 from fastmlp.kernels.registry import Floats, Int, Ints, kernel
 from fastmlp.kernels.simd import helper, line_lanes
@@ -16,22 +17,25 @@ def outputs_of_chunk(plan, z, stride, first, rows, mode):
     J, tile_stride = plan[at.OUTPUTS], plan[at.STRIDE]
     tile = pointer(plan[at.Y_TILE], z)
     y = advance(tile, J * tile_stride)
-    call(plan[at.TRANSPOSE], (z, stride, rows, J, tile, tile_stride))
+    calls.transpose(plan, x=z, x_stride=stride, rows=rows, K=J, to=tile, stride=tile_stride)
     set_tail(tile, J, rows, tile_stride, 0.0)
     if mode & at.OUTPUT:
         if plan[at.OUTPUT_KERNEL] != 0:
-            call(plan[at.OUTPUT_KERNEL], (tile, J, rows, tile_stride))
-        call(plan[at.SCATTER], (tile, tile_stride, rows, J, pointer(plan[at.RESULT], z), first))
+            calls.output(plan, z=tile, J=J, rows=rows, stride=tile_stride)
+        calls.scatter(plan, tile, stride=tile_stride, rows=rows, K=J, x=pointer(plan[at.RESULT], z), first=first)
     else:
         order, ordered = pointer(plan[at.ORDER], plan), int(plan[at.ORDER] != 0)
         columns = plan[at.COLUMNS]
-        call(plan[at.GATHER], (pointer(plan[at.Y], z), order, ordered, first, rows, columns, y, tile_stride))
+        calls.gather(
+            plan, x=pointer(plan[at.Y], z), order=order, ordered=ordered, first=first, rows=rows, K=columns, tile=y,
+            stride=tile_stride,
+        )  # fmt: skip
         begin_statistics(plan, z, mode, True)
         record = int(mode & at.RECORD != 0)
         loss_rows(plan, tile, y, pointer(plan[at.STATISTICS], z), J, rows, tile_stride, mode, record)
         end_statistics(plan, z, mode, True)
         if mode & at.BACKWARD:
-            call(plan[at.TRANSPOSE], (tile, tile_stride, J, rows, z, stride))
+            calls.transpose(plan, x=tile, x_stride=tile_stride, rows=J, K=rows, to=z, stride=stride)
 
 
 @helper
@@ -40,12 +44,11 @@ def combine_scalars(plan, like, chunk, last):
     scalars = pointer(plan[at.SCALARS], like)
     behind = advance(pointer(plan[at.GRADIENT], like), plan[at.PARAMETERS])
     level, waiting = 0, chunk
-    while waiting & 1 or (last and waiting > 0):
+    while tree.goes_up(waiting, last):
         if waiting & 1:
             behind[0] = scalars[2 * level] + behind[0]
             behind[1] = scalars[2 * level + 1] + behind[1]
-        level += 1
-        waiting >>= 1
+        level, waiting = level + 1, waiting >> 1
     scalars[2 * level] = behind[0]
     scalars[2 * level + 1] = behind[1]
 
@@ -59,14 +62,17 @@ def dropout(plan: Ints, a: Floats, layer: Int, first: Int, low: Int, rows: Int):
     epoch = plan[at.EPOCHS_BEFORE] + plan[at.EPOCH]
     kept = pointer(plan[layer + at.LAYER_KEPT], a)[0]
     threshold = plan[layer + at.LAYER_THRESHOLD]
-    seed, draw = plan[at.DROPOUT_SEED], plan[at.DROPOUT_FACTORS]
+    seed = plan[at.DROPOUT_SEED]
     for n in range(rows):
         to = advance(factors, n * stride)
-        call(draw, (to, seed, stream, epoch, first + low + n, units, 1, 1, threshold, kept))
-    call(plan[at.MULTIPLY], (a, factors, rows, units, stride))
+        calls.dropout_factors(
+            plan, factors=to, seed=seed, stream=stream, epoch=epoch, first=first + low + n, units=units, rows=1,
+            stride=1, threshold=threshold, kept=kept,
+        )  # fmt: skip
+    calls.multiply(plan, a, factors, units=rows, rows=units, stride=stride)
     if plan[layer + at.LAYER_SLOPE] != plan[layer + at.LAYER_FACTORS]:
         slope = advance(pointer(plan[layer + at.LAYER_SLOPE], a), low * stride)
-        call(plan[at.MULTIPLY], (slope, factors, rows, units, stride))
+        calls.multiply(plan, a=slope, factors=factors, units=rows, rows=units, stride=stride)
 
 
 @helper
@@ -94,14 +100,123 @@ def gradient_of(plan, parameters, layer, a, a_stride, dz, dz_stride, rows, mode)
             numbers = pointer(plan[at.NUMBERS], a)
             scale, rate = numbers[at.JOB_SCALE], numbers[at.LEARNING_RATE]
             if turned:
-                call(plan[at.TRANSPOSE], (to, J, count, J, made, count))
-            made_of = x, d, packed, blocks, made, scale, rate, inputs - 1, outputs, rows, x_stride, d_stride, group
-            call(plan[at.DENSE_DESCEND], made_of)
+                calls.transpose(plan, x=to, x_stride=J, rows=count, K=J, to=made, stride=count)
+            calls.wide_dense_descend(
+                plan, a=x, dz=d, packed=packed, levels=blocks, w=made, scale=scale, learning_rate=rate,
+                K=inputs - 1, J=outputs, rows=rows, a_stride=x_stride, dz_stride=d_stride, group=group,
+            )  # fmt: skip
         else:
-            given = x, d, packed, blocks, made, inputs - 1, outputs, rows, x_stride, d_stride, group
-            call(plan[at.DENSE_BACKWARD_WEIGHTS], given)
+            calls.wide_dense_backward_weights(
+                plan, a=x, dz=d, packed=packed, levels=blocks, dw=made,
+                K=inputs - 1, J=outputs, rows=rows, a_stride=x_stride, dz_stride=d_stride, group=group,
+            )  # fmt: skip
         if turned:
-            call(plan[at.TRANSPOSE], (made, count, J, count, to, J))
+            calls.transpose(plan, x=made, x_stride=count, rows=J, K=count, to=to, stride=J)
+
+
+@helper
+def read_rows(plan, parameters, first, low, own):
+    """The span's rows of x, `first` and on: copied, a member's `own` from `low` on, or where they all lie already."""
+    K, stride = plan[at.FIELDS + at.LAYER_INPUTS], plan[at.X_STRIDE]
+    x = pointer(plan[at.X_TILE], parameters)
+    if plan[at.COPY_ROWS] != 0:
+        order, ordered = pointer(plan[at.ORDER], plan), int(plan[at.ORDER] != 0)
+        calls.copy_rows(
+            plan, x=pointer(plan[at.X], parameters), order=order, ordered=ordered, first=first + low, rows=own, K=K,
+            to=advance(x, low * stride), stride=stride,
+        )  # fmt: skip
+    else:
+        x = advance(x, first * stride)
+    return x
+
+
+@helper
+def forward(plan, parameters, x, first, rows, low, own, mode, last_layer):
+    """A member's rows through all layers, which leave a (rows, J) in LAYER_A. -> whether Ctrl-C was pressed.
+
+    Behind the units of a row comes a 1, the input of the next layer's biases, where weight gradients will want it.
+    """
+    panel = pointer(plan[at.PANEL], parameters)
+    a, a_stride = x, plan[at.X_STRIDE]
+    layer = at.FIELDS
+    while layer <= last_layer:
+        K, J = plan[layer + at.LAYER_INPUTS], plan[layer + at.LAYER_OUTPUTS]
+        w = advance(parameters, plan[layer + at.LAYER_OFFSET])
+        z, stride = pointer(plan[layer + at.LAYER_A], parameters), plan[layer + at.LAYER_STRIDE]
+        own_a, own_z = advance(a, low * a_stride), advance(z, low * stride)
+        calls.wide_dense_forward(
+            plan, a=own_a, w=w, b=advance(w, K * J), z=own_z, panel=panel,
+            K=K, J=J, rows=own, a_stride=a_stride, z_stride=stride, relu=plan[layer + at.LAYER_RELU],
+        )  # fmt: skip
+        if plan[layer + at.LAYER_FORWARD] != 0:
+            slope = advance(pointer(plan[layer + at.LAYER_SLOPE], parameters), low * stride)
+            calls.activation_forward(plan, layer, z=own_z, slope=slope, units=own, rows=J, stride=stride)
+        if mode & at.DROPS and plan[layer + at.LAYER_FACTORS] != 0:
+            calls.layered_dropout(plan, a=own_z, layer=layer, first=first, low=low, rows=own)
+        if mode & at.BACKWARD and layer < last_layer:
+            for n in range(own):
+                own_z[n * stride + J] = 1
+        if plan[at.TEAM] == 0 and look_for_interrupt(plan, rows * K * J):
+            return True
+        a, a_stride = z, stride
+        layer += at.LAYER_FIELDS
+    return False
+
+
+@helper
+def outputs_of_span(plan, parameters, first, rows, low, own, mode, last_layer):
+    """Outputs, or deltas in the logits' place, chunk by chunk. Where the loss is summed, one thread does it for all."""
+    a, stride = pointer(plan[last_layer + at.LAYER_A], parameters), plan[last_layer + at.LAYER_STRIDE]
+    summed = mode & (at.RECORD | at.WEIGHED) != 0
+    meets = summed and plan[at.TEAM] != 0
+    if meets:
+        calls.meet(plan)
+    start, end = (0, rows if plan[at.ME] == 0 else 0) if summed else (low, low + own)
+    while start < end:
+        here = CHUNK if end - start > CHUNK else end - start
+        outputs_of_chunk(plan, advance(a, start * stride), stride, first + start, here, mode)
+        if summed:
+            combine_scalars(plan, parameters, start // CHUNK, start + here == rows)
+        start += here
+    if meets:
+        calls.meet(plan)
+
+
+@helper
+def backward(plan, parameters, x, rows, low, own, mode, last_layer):
+    """From the logits' deltas down: those of the layer below, a member's rows; then the weights' gradient, or weights.
+
+    So the weights are read before a gradient is taken from them. -> whether Ctrl-C was pressed.
+    """
+    alone = plan[at.TEAM] == 0
+    panel, sums = pointer(plan[at.PANEL], parameters), pointer(plan[at.DELTAS], parameters)
+    dz, dz_stride = pointer(plan[last_layer + at.LAYER_A], parameters), plan[last_layer + at.LAYER_STRIDE]
+    layer = last_layer
+    while layer >= at.FIELDS:
+        K, J = plan[layer + at.LAYER_INPUTS], plan[layer + at.LAYER_OUTPUTS]
+        below = layer - at.LAYER_FIELDS
+        a, a_stride, da = x, plan[at.X_STRIDE], x
+        if layer > at.FIELDS:
+            a, a_stride = pointer(plan[below + at.LAYER_A], parameters), plan[below + at.LAYER_STRIDE]
+            da = pointer(plan[below + at.LAYER_DELTAS], parameters)
+            w = advance(parameters, plan[layer + at.LAYER_OFFSET])
+            own_dz, own_a = advance(dz, low * dz_stride), advance(a, low * a_stride)
+            own_da = advance(da, low * a_stride)
+            calls.wide_dense_backward_input(
+                plan, dz=own_dz, w=w, a=own_a, da=own_da, panel=panel, sums=sums,
+                K=K, J=J, rows=own, dz_stride=dz_stride, stride=a_stride, relu=plan[below + at.LAYER_RELU],
+            )  # fmt: skip
+            if plan[below + at.LAYER_SLOPE] != 0:
+                slope = advance(pointer(plan[below + at.LAYER_SLOPE], parameters), low * a_stride)
+                calls.multiply(plan, a=own_da, factors=slope, units=own, rows=K, stride=a_stride)
+        if not alone and (layer > at.FIELDS or layer == last_layer):
+            calls.meet(plan)  # all deltas are there, and nobody needs the weights as they are
+        gradient_of(plan, parameters, layer, a, a_stride, dz, dz_stride, rows, mode)
+        dz, dz_stride = da, a_stride
+        if alone and mode & at.DESCENDS == 0 and look_for_interrupt(plan, 2 * rows * K * J):
+            return True
+        layer = below
+    return False
 
 
 @kernel(None)
@@ -109,86 +224,16 @@ def span(plan: Ints, parameters: Floats, first: Int, rows: Int, mode: Int) -> in
     """A span's rows, `first` and on, layer by layer: lanes are units. For wide layers.
 
     Does what `streamed.span` does, for several chunks at once. A member of a team does some rows of what goes row by
-    row, and some inputs' weight gradients; where the loss is summed, the main thread does it for all.
+    row, `own` of them from `low` on, and some inputs' weight gradients.
     """
-    layers = plan[at.LAYERS]
-    alone, leads = plan[at.TEAM] == 0, plan[at.ME] == 0
-    own = rows if alone else part(plan, rows, at.BLOCK_ROWS)
+    own = rows if plan[at.TEAM] == 0 else part(plan, rows, at.BLOCK_ROWS)
     low = plan[at.ME] * own if plan[at.ME] * own < rows else rows
     own = own if low + own < rows else rows - low
-    panel = pointer(plan[at.PANEL], parameters)
-    sums = pointer(plan[at.DELTAS], parameters)
-    inputs, x_stride = plan[at.FIELDS + at.LAYER_INPUTS], plan[at.X_STRIDE]
-    last_layer = at.FIELDS + (layers - 1) * at.LAYER_FIELDS
-    x = pointer(plan[at.X_TILE], parameters)
-    if plan[at.COPY_ROWS] != 0:
-        order, ordered = pointer(plan[at.ORDER], plan), int(plan[at.ORDER] != 0)
-        rows_of, to = pointer(plan[at.X], parameters), advance(x, low * x_stride)
-        call(plan[at.COPY_ROWS], (rows_of, order, ordered, first + low, own, inputs, to, x_stride))
-    else:
-        x = advance(x, first * x_stride)
-    # forward
-    a, a_stride = x, x_stride
-    layer = at.FIELDS
-    while layer <= last_layer:
-        K, J = plan[layer + at.LAYER_INPUTS], plan[layer + at.LAYER_OUTPUTS]
-        w = advance(parameters, plan[layer + at.LAYER_OFFSET])
-        z, stride = pointer(plan[layer + at.LAYER_A], parameters), plan[layer + at.LAYER_STRIDE]
-        own_a, own_z = advance(a, low * a_stride), advance(z, low * stride)
-        relu = plan[layer + at.LAYER_RELU]
-        call(plan[at.DENSE_FORWARD], (own_a, w, advance(w, K * J), own_z, panel, K, J, own, a_stride, stride, relu))
-        if plan[layer + at.LAYER_FORWARD] != 0:
-            slope = advance(pointer(plan[layer + at.LAYER_SLOPE], parameters), low * stride)
-            call(plan[layer + at.LAYER_FORWARD], (own_z, slope, own, J, stride))
-        if mode & at.DROPS and plan[layer + at.LAYER_FACTORS] != 0:
-            call(plan[at.DROPOUT], (plan, own_z, layer, first, low, own))
-        if mode & at.BACKWARD and layer < last_layer:
-            for n in range(own):
-                own_z[n * stride + J] = 1
-        if alone and look_for_interrupt(plan, rows * K * J):
-            return at.INTERRUPTED
-        a, a_stride = z, stride
-        layer += at.LAYER_FIELDS
-    # the loss: where its sums are wanted, chunk by chunk by one thread
-    summed = mode & (at.RECORD | at.WEIGHED) != 0
-    if not alone and summed:
-        call(plan[at.MEET], (plan,))
-    start, end = (0, rows if leads else 0) if summed else (low, low + own)
-    while start < end:
-        here = CHUNK if end - start > CHUNK else end - start
-        outputs_of_chunk(plan, advance(a, start * a_stride), a_stride, first + start, here, mode)
-        if summed:
-            combine_scalars(plan, parameters, start // CHUNK, start + here == rows)
-        start += here
-    if not alone and summed:
-        call(plan[at.MEET], (plan,))
-    # backward
-    if mode & at.BACKWARD:
-        dz, dz_stride = a, a_stride
-        layer = last_layer
-        while layer >= at.FIELDS:
-            K, J = plan[layer + at.LAYER_INPUTS], plan[layer + at.LAYER_OUTPUTS]
-            below = layer - at.LAYER_FIELDS
-            a, a_stride, da = x, x_stride, x
-            if layer > at.FIELDS:
-                a, a_stride = pointer(plan[below + at.LAYER_A], parameters), plan[below + at.LAYER_STRIDE]
-                da = pointer(plan[below + at.LAYER_DELTAS], parameters)
-                w = advance(parameters, plan[layer + at.LAYER_OFFSET])
-                relu = plan[below + at.LAYER_RELU]
-                own_dz, own_a = advance(dz, low * dz_stride), advance(a, low * a_stride)
-                own_da = advance(da, low * a_stride)
-                call(
-                    plan[at.DENSE_BACKWARD_INPUT],
-                    (own_dz, w, own_a, own_da, panel, sums, K, J, own, dz_stride, a_stride, relu),
-                )
-                if plan[below + at.LAYER_SLOPE] != 0:
-                    slope = advance(pointer(plan[below + at.LAYER_SLOPE], parameters), low * a_stride)
-                    call(plan[at.MULTIPLY], (own_da, slope, own, K, a_stride))
-            if not alone and (layer > at.FIELDS or layers == 1):
-                call(plan[at.MEET], (plan,))  # all deltas are there, and nobody needs the weights as they are
-            gradient_of(plan, parameters, layer, a, a_stride, dz, dz_stride, rows, mode)
-            dz, dz_stride = da, a_stride
-            if alone and mode & at.DESCENDS == 0 and look_for_interrupt(plan, 2 * rows * K * J):
-                return at.INTERRUPTED
-            layer = below
+    last_layer = at.FIELDS + (plan[at.LAYERS] - 1) * at.LAYER_FIELDS
+    x = read_rows(plan, parameters, first, low, own)
+    if forward(plan, parameters, x, first, rows, low, own, mode, last_layer):
+        return at.INTERRUPTED
+    outputs_of_span(plan, parameters, first, rows, low, own, mode, last_layer)
+    if mode & at.BACKWARD and backward(plan, parameters, x, rows, low, own, mode, last_layer):
+        return at.INTERRUPTED
     return at.DONE

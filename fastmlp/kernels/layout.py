@@ -1,9 +1,10 @@
 """Rows into a tile and back: the twin of `fastmlp/reference/layout.py`."""
 
-from fastmlp.kernels.blocks import ordered_rows, put, square, square_of_rows, transposed
+from fastmlp.kernels.blocks import put
 from fastmlp.kernels.memory import advance, load, store, touch
 from fastmlp.kernels.registry import Floats, Int, Ints, kernel
 from fastmlp.kernels.simd import lanes, line_lanes
+from fastmlp.kernels.squares import ordered_rows, square, square_of_rows, transposed
 from fastmlp.reference import layout as reference
 
 

@@ -9,14 +9,16 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from fastmlp.kernels.simd import Vec, _llvm, element, splat, vec
+from fastmlp.kernels.simd import helper, line_lanes
+from fastmlp.kernels.vectors import Vec, element, llvm_call, splat, vec
 from fastmlp.reference.arithmetic import LINE
 
 # ---------------------------------------------------------------------------------------------------------
 # Numbers and registers
 
 
-def _address(builder, pointer, index, kind):
+def address_of(builder, pointer, index, kind):
+    """The address of p[index], as that of a `kind`."""
     return builder.bitcast(builder.gep(pointer, [index], inbounds=True), kind.as_pointer())
 
 
@@ -27,7 +29,7 @@ def load(context, p, i):
 
     def lower(context, builder, sig, values):
         kind = context.get_value_type(wanted)
-        return builder.load(_address(builder, *values, kind), align=p.dtype.bitwidth // 8, typ=kind)
+        return builder.load(address_of(builder, *values, kind), align=p.dtype.bitwidth // 8, typ=kind)
 
     return wanted(p, types.intp), lower
 
@@ -42,7 +44,7 @@ def load_several(context, p, i, count):
 
     def lower(context, builder, sig, values):
         kind = context.get_value_type(wanted)
-        return builder.load(_address(builder, *values[:2], kind), align=p.dtype.bitwidth // 8, typ=kind)
+        return builder.load(address_of(builder, *values[:2], kind), align=p.dtype.bitwidth // 8, typ=kind)
 
     return wanted(p, types.intp, count), lower
 
@@ -52,7 +54,7 @@ def store(context, p, i, x):
     """Writes a register, or several, to p[i] and on."""
 
     def lower(context, builder, sig, values):
-        where = _address(builder, *values[:2], values[2].type)
+        where = address_of(builder, *values[:2], values[2].type)
         builder.store(values[2], where, align=p.dtype.bitwidth // 8)
         return context.get_dummy_value()
 
@@ -88,6 +90,13 @@ def pointer(context, address, like):
         return builder.inttoptr(values[0], context.get_value_type(like))
 
     return like(types.int64, like), lower
+
+
+@helper
+def padded_size(like, count):
+    """Numbers of a vector like the gradient: `count` parameters, the loss, the sum of weights, up to a whole line."""
+    line = line_lanes(like)
+    return (count + 1 + line) // line * line
 
 
 def _touched(name, writes):
@@ -142,7 +151,7 @@ def sum_of_products(context, a, d, rows, lanes):
         zero = ir.Constant(kind, None)
         numbers = ir.Constant(ir.VectorType(values[2].type, count), list(range(count)))
         live = builder.icmp_signed("<", numbers, splat(builder, values[2], count))
-        x = _halved(builder, builder.select(live, _llvm(builder, "fma", x, y, zero), zero), 1)
+        x = _halved(builder, builder.select(live, llvm_call(builder, "fma", x, y, zero), zero), 1)
         x = builder.extract_element(x, ir.Constant(ir.IntType(32), 0))
         return builder.fadd(x, ir.Constant(x.type, 0.0)) if count < LINE * 8 // a.dtype.bitwidth else x
 
@@ -151,18 +160,18 @@ def sum_of_products(context, a, d, rows, lanes):
 
 def _load_line(builder, dtype, pointer, index):
     kind = ir.VectorType(element(dtype), LINE * 8 // dtype.bitwidth)
-    return builder.load(_address(builder, pointer, index, kind), align=dtype.bitwidth // 8, typ=kind)
+    return builder.load(address_of(builder, pointer, index, kind), align=dtype.bitwidth // 8, typ=kind)
 
 
 def _halved(builder, x, lanes):
     """x folded by halves down to this many lanes."""
     while x.type.count > lanes:
         half = x.type.count // 2
-        x = builder.fadd(_shuffled(builder, x, x, range(half)), _shuffled(builder, x, x, range(half, 2 * half)))
+        x = builder.fadd(shuffled(builder, x, x, range(half)), shuffled(builder, x, x, range(half, 2 * half)))
     return x
 
 
-def _shuffled(builder, a, b, chosen):
+def shuffled(builder, a, b, chosen):
     """The chosen lanes of a and, counting on, of b."""
     return builder.shuffle_vector(a, b, _lane_list(chosen))
 

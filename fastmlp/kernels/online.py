@@ -7,9 +7,11 @@ so that no register is read that was written in two parts; and a second copy of 
 way back. `unpack` makes the waiting updates and writes the parameters.
 """
 
+from fastmlp.kernels import calls
 from fastmlp.kernels import plan as at
 from fastmlp.kernels.elementary import sigmoid, tanh
-from fastmlp.kernels.memory import advance, call, load, pointer, spread, store
+from fastmlp.kernels.epochs import begin_epoch, end_epoch, is_recorded
+from fastmlp.kernels.memory import advance, load, pointer, spread, store
 from fastmlp.kernels.registry import Float, Floats, Int, Ints, kernel
 from fastmlp.kernels.simd import (
     alike,
@@ -28,7 +30,6 @@ from fastmlp.kernels.simd import (
     spread_first,
     spread_number,
 )
-from fastmlp.kernels.train import copy, keep
 from fastmlp.reference import train as reference
 
 
@@ -189,7 +190,9 @@ def forward(plan, like, x, first_deltas, now, last_layer, by_tile, scale, learni
                 c = select(greater(alike(c, 0), c), 0, c)
             store(z, 0, c)
             if curve == at.CALLED:
-                call(plan[layer + at.LAYER_FORWARD], (z, slope, 1, plan[layer + at.LAYER_OUTPUTS], stride))
+                calls.activation_forward(
+                    plan, layer, z, slope, units=1, rows=plan[layer + at.LAYER_OUTPUTS], stride=stride
+                )
                 c = load(z, 0)
             narrow_below = True
         else:
@@ -197,13 +200,18 @@ def forward(plan, like, x, first_deltas, now, last_layer, by_tile, scale, learni
                 bias = updated(load(b, j), load(deltas, j), factor, rate)
                 store(b, j, bias)
                 store(z, j, bias)
-            call(plan[at.SWEEP], (rows, a, before, deltas, z, K, stride, scale, learning_rate))
+            calls.sweep(
+                plan, w=rows, now=a, before=before, deltas=deltas, sums=z, count=K, stride=stride, scale=scale,
+                learning_rate=learning_rate,
+            )  # fmt: skip
             if plan[layer + at.LAYER_RELU] != 0:
                 for j in range(0, stride, lanes(like)):
                     c = load(z, j)
                     store(z, j, select(greater(alike(c, 0), c), 0, c))
             if curve == at.CALLED:
-                call(plan[layer + at.LAYER_FORWARD], (z, slope, 1, plan[layer + at.LAYER_OUTPUTS], stride))
+                calls.activation_forward(
+                    plan, layer, z, slope, units=1, rows=plan[layer + at.LAYER_OUTPUTS], stride=stride
+                )
             narrow_below = False
         a, before = z, advance(kept, (1 - now) * stride)
         layer += at.LAYER_FIELDS
@@ -224,7 +232,7 @@ def loss_by_tile(plan, z, y, dz, record):
     if record:
         for i in range(0, 2 * line_lanes(z), lanes(z)):
             store(statistics, i, fill(z, 0))
-    call(plan[at.LOSS_KERNEL], (logits, targets, ones, statistics, J, 1, tile, record))
+    calls.loss(plan, z=logits, y=targets, weights=ones, statistics=statistics, J=J, rows=1, stride=tile, record=record)
     d = fill(z, 0)
     for first in range(0, J, lanes(z)):
         for j in range(first, J if J - first < lanes(z) else first + lanes(z)):
@@ -265,7 +273,10 @@ def backward(plan, like, d, now, last_layer, scale, learning_rate):
         else:
             for k in range(0, to, lanes(like)):
                 store(da, k, fill(like, 0))
-            call(plan[at.SWEEP], (columns, dz, dz_before, a_before, da, J, to, scale, learning_rate))
+            calls.sweep(
+                plan, w=columns, now=dz, before=dz_before, deltas=a_before, sums=da, count=J, stride=to, scale=scale,
+                learning_rate=learning_rate,
+            )  # fmt: skip
             for k in range(0, to, lanes(like)):
                 d = load(da, k)
                 if curved:
@@ -290,23 +301,14 @@ def epochs(plan, parameters, batches):
     output_deltas = pointer(plan[last_layer + at.LAYER_DELTAS], parameters)
     d = fill(parameters, 0)  # deltas of a narrow first layer that wait
     while plan[at.EPOCH] <= plan[at.EPOCHS]:
-        epoch = plan[at.EPOCH]
-        ends = epoch == plan[at.FIRST_EPOCH] or epoch == plan[at.EPOCHS]
-        record = epoch % plan[at.RECORD_EVERY] == 0 or ends
+        record = is_recorded(plan)
         if batches <= 0 or plan[at.RECORDS] == plan[at.RECORD_CAPACITY]:
             return at.MORE
         if plan[at.START] == 0:
             if record:
-                call(plan[at.UNPACK], (plan, parameters, scale, learning_rate))
+                calls.unpack(plan, parameters, scale, learning_rate)
                 d = fill(parameters, 0)
-                plan[at.SNAPSHOT] = 1 - plan[at.KEPT]
-                copy(advance(pointer(plan[at.SNAPSHOTS], parameters), plan[at.SNAPSHOT] * plan[at.SNAPSHOT_SIZE]),
-                     parameters, 0, plan[at.PARAMETERS])  # fmt: skip
-            if plan[at.SHUFFLE] != 0:
-                number_of = plan[at.EPOCHS_BEFORE] + epoch
-                call(plan[at.PERMUTATION], (plan[at.SEED], number_of, rows, order))
-            numbers[at.TOTAL] = 0
-            plan[at.EPOCH_RIGHT] = 0
+            begin_epoch(plan, parameters, numbers, record)
         by_tile = record or plan[at.LOSS_CURVE] == at.CALLED
         start, end = plan[at.START], rows if rows - plan[at.START] < batches else plan[at.START] + batches
         batches -= end - start
@@ -333,14 +335,12 @@ def epochs(plan, parameters, batches):
         plan[at.START] = end
         if end < rows:
             return at.MORE
-        plan[at.START] = 0
-        plan[at.EPOCH] = epoch + 1
         if record:
-            call(plan[at.UNPACK], (plan, parameters, scale, learning_rate))
+            calls.unpack(plan, parameters, scale, learning_rate)
             d = fill(parameters, 0)
-            ended = keep(plan, parameters, numbers, epoch)
-            if ended != at.DONE:
-                return ended
+        ended = end_epoch(plan, parameters, numbers, record)
+        if ended != at.DONE:
+            return ended
     return at.DONE
 
 
@@ -349,7 +349,7 @@ def train(plan: Ints, parameters: Floats, batches: Int) -> int:
     """`train.train` for batches of one row of several, plain gradient descent at one rate, and no options."""
     numbers = pointer(plan[at.NUMBERS], parameters)
     plan[at.RECORDS] = 0
-    call(plan[at.PACK], (plan, parameters))
+    calls.pack(plan, parameters)
     ended = epochs(plan, parameters, batches)
-    call(plan[at.UNPACK], (plan, parameters, numbers[at.SCALE], numbers[at.LEARNING_RATE]))
+    calls.unpack(plan, parameters, scale=numbers[at.SCALE], learning_rate=numbers[at.LEARNING_RATE])
     return ended

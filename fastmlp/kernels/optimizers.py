@@ -1,20 +1,13 @@
 """Updates of the flat parameter vector, in place: the twin of `fastmlp/reference/optimizers.py`.
 
-state holds the vectors of the reference's signature, each in whole lines and from the `state_size`-th number after
-the last one; step and settings hold its numbers: those of this update, and those of all.
+state holds the vectors of the reference's signature, `padded_size` numbers apart; step and settings hold its numbers:
+those of this update, and those of all.
 """
 
-from fastmlp.kernels.memory import advance, load, store
+from fastmlp.kernels.memory import advance, load, padded_size, store
 from fastmlp.kernels.registry import Float, Floats, Int, kernel
-from fastmlp.kernels.simd import fill, fma, helper, lanes, line_lanes, negative, sqrt
+from fastmlp.kernels.simd import fill, fma, lanes, negative, sqrt
 from fastmlp.reference import optimizers as reference
-
-
-@helper
-def state_size(p, count):
-    """The numbers from one of the state's vectors to the next."""
-    line = line_lanes(p)
-    return (count + 1 + line) // line * line
 
 
 @kernel(reference.gradient_descent)
@@ -86,7 +79,7 @@ def adam(p: Floats, total: Floats, scale: Float, state: Floats, step: Floats, se
 
     Writes p, m and v, whole registers of each.
     """
-    second = advance(state, state_size(p, count))
+    second = advance(state, padded_size(p, count))
     rate, correction, decay = negative(fill(p, step[0])), fill(p, step[1]), fill(p, step[2])
     beta_1, rest_1 = fill(p, settings[0]), fill(p, settings[1])
     beta_2, rest_2, epsilon = fill(p, settings[2]), fill(p, settings[3]), fill(p, settings[4])

@@ -4,8 +4,9 @@ A pass does a span of rows, forward and back: `streamed.py`, `rowwise.py` and `l
 others' work, which it reaches by addresses in a plan (`plan.py`), so that a network compiles only what it uses.
 """
 
+from fastmlp.kernels import calls
 from fastmlp.kernels import plan as at
-from fastmlp.kernels.memory import advance, call, fold, interrupted, pointer
+from fastmlp.kernels.memory import advance, fold, interrupted, pointer
 from fastmlp.kernels.registry import Floats, Int, Ints, kernel
 from fastmlp.kernels.simd import helper, lanes, line_lanes
 from fastmlp.reference.random import DROPOUT
@@ -52,11 +53,13 @@ def loss_rows(plan, z, y, statistics, J, rows, stride, mode, record):
         weights = advance(y, (plan[at.COLUMNS] - 1) * stride)
     if mode & at.LOSS_IS_SET:
         parameter = pointer(plan[at.LOSS_PARAMETER], z)[0]
-        call(plan[at.LOSS_KERNEL], (z, y, weights, statistics, parameter, J, rows, stride, record))
+        calls.parametrised_loss(plan, z, y, weights, statistics, parameter, J, rows, stride, record)
     else:
-        call(plan[at.LOSS_KERNEL], (z, y, weights, statistics, J, rows, stride, record))
+        calls.loss(plan, z, y, weights, statistics, J, rows, stride, record)
     if mode & at.WEIGHED:
-        call(plan[at.WEIGH_KERNEL], (z, weights, advance(statistics, 2 * line_lanes(z)), J, rows, stride))
+        calls.weigh(
+            plan, dz=z, weights=weights, sums=advance(statistics, 2 * line_lanes(z)), J=J, rows=rows, stride=stride
+        )
 
 
 @helper
@@ -98,11 +101,13 @@ def dropout(plan: Ints, a: Floats, layer: Int, first: Int, rows: Int, stride: In
     epoch = plan[at.EPOCHS_BEFORE] + plan[at.EPOCH]
     kept = pointer(plan[layer + at.LAYER_KEPT], a)[0]
     threshold = plan[layer + at.LAYER_THRESHOLD]
-    call(
-        plan[at.DROPOUT_FACTORS],
-        (factors, plan[at.DROPOUT_SEED], stream, epoch, first, units, rows, stride, threshold, kept),
-    )
+    calls.dropout_factors(
+        plan, factors, seed=plan[at.DROPOUT_SEED], stream=stream, epoch=epoch, first=first, units=units, rows=rows,
+        stride=stride, threshold=threshold, kept=kept,
+    )  # fmt: skip
     lines, width = (1, units) if stride == 1 else (units, rows)
-    call(plan[at.MULTIPLY], (a, factors, lines, width, stride))
+    calls.multiply(plan, a, factors, units=lines, rows=width, stride=stride)
     if plan[layer + at.LAYER_SLOPE] != plan[layer + at.LAYER_FACTORS]:
-        call(plan[at.MULTIPLY], (pointer(plan[layer + at.LAYER_SLOPE], a), factors, lines, width, stride))
+        calls.multiply(
+            plan, a=pointer(plan[layer + at.LAYER_SLOPE], a), factors=factors, units=lines, rows=width, stride=stride
+        )

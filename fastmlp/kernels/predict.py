@@ -4,9 +4,10 @@ Threads take pieces by turns, and none waits for another. Python's `numpy.isfini
 that one row of 64-100-10 takes; of many rows, it and NumPy's argmax took a fifth to a half of a prediction.
 """
 
+from fastmlp.kernels import calls
 from fastmlp.kernels import plan as at
 from fastmlp.kernels.doors import arrive, close_doors, comes_in, leaves, open_doors, replace
-from fastmlp.kernels.memory import advance, call, load, pointer, store
+from fastmlp.kernels.memory import advance, load, pointer, store
 from fastmlp.kernels.registry import Floats, Int, Ints, kernel
 from fastmlp.kernels.simd import equal, fill, greater, helper, lanes, number, select, spread_number
 from fastmlp.kernels.team import NO_LOOK
@@ -56,7 +57,7 @@ def checked(plan: Ints, parameters: Floats) -> int:
         here = plan[at.PIECE] if rows - begin > plan[at.PIECE] else rows - begin
         if not copied:
             finite &= all_finite(advance(pointer(plan[at.X], parameters), begin * inputs), here * inputs)
-        if call(plan[at.PASS_KERNEL], (plan, parameters, begin, here, at.OUTPUT)) != at.DONE:
+        if calls.span(plan, parameters, first=begin, rows=here, mode=at.OUTPUT) != at.DONE:
             plan[at.START] = begin
             return at.INTERRUPTED
         if copied:
@@ -86,7 +87,7 @@ def scored(plan: Ints, parameters: Floats) -> int:
     while begin < rows:
         here = CHUNK if rows - begin > CHUNK else rows - begin
         right = plan[at.BATCH_RIGHT]
-        if call(plan[at.PASS_KERNEL], (plan, parameters, begin, here, mode)) != at.DONE:
+        if calls.span(plan, parameters, first=begin, rows=here, mode=mode) != at.DONE:
             plan[at.START], plan[at.BATCH_RIGHT] = begin, right
             return at.INTERRUPTED
         losses[begin // CHUNK] = gradient[plan[at.PARAMETERS]]
@@ -104,7 +105,7 @@ def lead(plan: Ints, parameters: Floats, function: Int, doors: Ints, helpers: In
     """
     turns = pointer(plan[at.TURNS], plan)
     open_doors(doors, helpers)
-    state = call(function, (plan, parameters))
+    state = calls.checked_or_scored(function, plan, parameters)
     taken = replace(turns, at.TAKEN, at.ALL_TAKEN)
     close_doors(doors, helpers)
     turns[at.TAKEN] = taken
@@ -120,7 +121,7 @@ def help_out(plan: Ints, parameters: Floats, function: Int, door: Ints):
         return
     plan[at.WORK] = NO_LOOK
     plan[at.START] = next_piece(plan, 0)
-    if call(function, (plan, parameters)) == at.DIVERGED:
+    if calls.checked_or_scored(function, plan, parameters) == at.DIVERGED:
         replace(pointer(plan[at.TURNS], plan), at.WRONG_OF_HELPERS, 1)
     plan[at.WORK] = 0
     leaves(door)

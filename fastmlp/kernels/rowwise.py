@@ -1,7 +1,8 @@
 """The rowwise pass: row by row, lanes are a layer's units. For batches of one row or a few."""
 
+from fastmlp.kernels import calls
 from fastmlp.kernels import plan as at
-from fastmlp.kernels.memory import advance, call, pointer
+from fastmlp.kernels.memory import advance, padded_size, pointer
 from fastmlp.kernels.passes import begin_statistics, end_statistics, look_for_interrupt, loss_rows, twice
 from fastmlp.kernels.registry import Floats, Int, Ints
 from fastmlp.kernels.simd import line_lanes
@@ -23,7 +24,7 @@ def _make(options):
         order = pointer(plan[at.ORDER], plan)
         last_layer = at.FIELDS + (layers - 1) * at.LAYER_FIELDS
         line = line_lanes(parameters)
-        size = (plan[at.PARAMETERS] + 1 + line) // line * line
+        size = padded_size(parameters, plan[at.PARAMETERS])
         begin_statistics(plan, parameters, mode, options)
         for n in range(rows):
             row = order[first + n] if plan[at.ORDER] != 0 else first + n
@@ -36,12 +37,14 @@ def _make(options):
                 K, J = plan[layer + at.LAYER_INPUTS], plan[layer + at.LAYER_OUTPUTS]
                 w = advance(parameters, plan[layer + at.LAYER_OFFSET])
                 z = pointer(plan[layer + at.LAYER_A], parameters)
-                call(plan[at.DENSE_FORWARD], (a, w, advance(w, K * J), z, K, J, plan[layer + at.LAYER_RELU]))
+                calls.row_dense_forward(
+                    plan, a, w, b=advance(w, K * J), z=z, K=K, J=J, relu=plan[layer + at.LAYER_RELU]
+                )
                 if plan[layer + at.LAYER_FORWARD] != 0:
                     slope = pointer(plan[layer + at.LAYER_SLOPE], parameters)
-                    call(plan[layer + at.LAYER_FORWARD], (z, slope, 1, J, stride))
+                    calls.activation_forward(plan, layer, z, slope, units=1, rows=J, stride=stride)
                 if options and mode & at.DROPS and plan[layer + at.LAYER_FACTORS] != 0:
-                    call(plan[at.DROPOUT], (plan, z, layer, first + n, 1, 1))
+                    calls.dropout(plan, a=z, layer=layer, first=first + n, rows=1, stride=1)
                 if look_for_interrupt(plan, K * J):
                     return at.INTERRUPTED
                 a = z
@@ -51,7 +54,7 @@ def _make(options):
                 logits[j * stride] = a[j]
             if mode & at.OUTPUT:
                 if plan[at.OUTPUT_KERNEL] != 0:
-                    call(plan[at.OUTPUT_KERNEL], (logits, J, 1, stride))
+                    calls.output(plan, z=logits, J=J, rows=1, stride=stride)
                 result = advance(pointer(plan[at.RESULT], parameters), (first + n) * J)
                 for j in range(J):
                     result[j] = logits[j * stride]
@@ -66,7 +69,10 @@ def _make(options):
                     loss_rows(plan, logits, targets, place, J, 1, stride, mode, record)
                 else:
                     ones = pointer(plan[at.ONES], parameters)
-                    call(plan[at.LOSS_KERNEL], (logits, targets, ones, place, J, 1, stride, record))
+                    calls.loss(
+                        plan, z=logits, y=targets, weights=ones, statistics=place, J=J, rows=1, stride=stride,
+                        record=record,
+                    )  # fmt: skip
                 for j in range(J):
                     a[j] = logits[j * stride]
             # backward
@@ -79,19 +85,22 @@ def _make(options):
                     below = layer - at.LAYER_FIELDS
                     a = x if layer == at.FIELDS else pointer(plan[below + at.LAYER_A], parameters)
                     to = advance(sums, lane * size + offset)
-                    call(plan[at.DENSE_BACKWARD_WEIGHTS], (a, dz, to, K, J, int(n < line)))
+                    calls.row_dense_backward_weights(plan, a, dz, sums=to, K=K, J=J, first=int(n < line))
                     if layer > at.FIELDS:
                         w = advance(parameters, offset)
-                        call(plan[at.DENSE_BACKWARD_INPUT], (dz, w, a, K, J, plan[below + at.LAYER_RELU]))
+                        calls.row_dense_backward_input(plan, dz, w, a, K, J, relu=plan[below + at.LAYER_RELU])
                         if plan[below + at.LAYER_SLOPE] != 0:
                             slope = pointer(plan[below + at.LAYER_SLOPE], parameters)
-                            call(plan[at.MULTIPLY], (a, slope, 1, K, stride))
+                            calls.multiply(plan, a, factors=slope, units=1, rows=K, stride=stride)
                     dz = a
                     if look_for_interrupt(plan, 2 * K * J):
                         return at.INTERRUPTED
                     layer = below
         if mode & at.BACKWARD:
-            call(plan[at.FOLD_ROWS], (sums, pointer(plan[at.GRADIENT], parameters), plan[at.PARAMETERS], size, rows))
+            calls.row_fold(
+                plan, sums, total=pointer(plan[at.GRADIENT], parameters), count=plan[at.PARAMETERS], size=size,
+                rows=rows,
+            )  # fmt: skip
         end_statistics(plan, parameters, mode, options)
         return at.DONE
 

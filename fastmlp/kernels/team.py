@@ -4,6 +4,7 @@ The thread that trains leads: it orders a job and does its own part; the others 
 where one needs what another has written. Whoever does what, each number is computed in the same way.
 """
 
+from fastmlp.kernels import calls
 from fastmlp.kernels import plan as at
 from fastmlp.kernels.doors import (
     SPINS,
@@ -18,9 +19,9 @@ from fastmlp.kernels.doors import (
     wait_a_little,
     waits_for,
 )
-from fastmlp.kernels.memory import advance, call, load, pointer, store
+from fastmlp.kernels.memory import advance, load, padded_size, pointer, store
 from fastmlp.kernels.registry import Floats, Int, Ints, kernel
-from fastmlp.kernels.simd import helper, lanes, line_lanes
+from fastmlp.kernels.simd import helper, lanes
 from fastmlp.reference.arithmetic import CHUNK
 
 NO_LOOK = -(2**62)
@@ -56,7 +57,7 @@ def own_part(plan: Ints, parameters: Floats):
         plan[at.BATCH_RIGHT] = 0
         work_so_far = plan[at.WORK]
         plan[at.WORK] = NO_LOOK  # Ctrl-C waits for the end of the batch: no member may leave the others alone
-        call(plan[at.SHARE], (plan, parameters, team[at.JOB_FIRST], team[at.JOB_ROWS], team[at.JOB_MODE]))
+        calls.share(plan, parameters, first=team[at.JOB_FIRST], rows=team[at.JOB_ROWS], mode=team[at.JOB_MODE])
         plan[at.WORK] = work_so_far
         team[at.RIGHTS + 8 * plan[at.ME]] = plan[at.BATCH_RIGHT]
     else:
@@ -67,7 +68,10 @@ def own_part(plan: Ints, parameters: Floats):
         if first < count:
             some = size if first + size < count else count - first
             scale, rate = numbers[at.JOB_SCALE], numbers[at.LEARNING_RATE]
-            call(plan[at.UPDATE], (advance(parameters, first), advance(gradient, first), scale, rate, some))
+            calls.gradient_descent(
+                plan, p=advance(parameters, first), total=advance(gradient, first), scale=scale, learning_rate=rate,
+                count=some,
+            )  # fmt: skip
 
 
 @kernel(None)
@@ -82,15 +86,15 @@ def lead(plan: Ints, parameters: Floats, batches: Int, shared: Int, doors: Ints,
             members += 1
     team[at.JOB_MEMBERS] = members
     if members == 1:
-        return call(plan[at.LOOP], (plan, parameters, batches))
+        return calls.train(plan, parameters, batches)
     team[at.ARRIVED] = 0
     plan[at.MEETINGS], plan[at.MEMBERS] = 0, members
     plan[at.TEAM], plan[at.CHUNK_SUMS] = shared, team[at.JOB_SUMS]
     for helper_of in range(helpers):
         if look(doors, helper_of * at.DOOR) == at.IN:
             replace(doors, helper_of * at.DOOR, at.GO)
-    ended = call(plan[at.LOOP], (plan, parameters, batches))
-    call(plan[at.TOGETHER], (plan, parameters, at.LEAVE, 0, 0, 0))
+    ended = calls.train(plan, parameters, batches)
+    calls.together(plan, parameters, job=at.LEAVE, first=0, rows=0, mode=0)
     close_doors(doors, helpers)
     plan[at.TEAM] = plan[at.CHUNK_SUMS] = 0
     return ended
@@ -106,11 +110,11 @@ def work(plan: Ints, parameters: Floats, shared: Int, door: Ints):
     plan[at.ME], plan[at.MEMBERS] = door[at.NUMBER], team[at.JOB_MEMBERS]
     plan[at.MEETINGS] = 0
     while True:
-        call(plan[at.MEET], (plan,))
+        calls.meet(plan)
         if team[at.JOB] == at.LEAVE:
             break
-        call(plan[at.OWN_PART], (plan, parameters))
-        call(plan[at.MEET], (plan,))
+        calls.own_part(plan, parameters)
+        calls.meet(plan)
     leaves(door)
 
 
@@ -120,11 +124,11 @@ def together(plan: Ints, parameters: Floats, job: Int, first: Int, rows: Int, mo
     team = pointer(plan[at.TEAM], plan)
     team[at.JOB], team[at.JOB_FIRST], team[at.JOB_ROWS], team[at.JOB_MODE] = job, first, rows, mode
     team[at.JOB_EPOCH] = plan[at.EPOCH]
-    call(plan[at.MEET], (plan,))
+    calls.meet(plan)
     if job != at.LEAVE:
         right = plan[at.BATCH_RIGHT]
-        call(plan[at.OWN_PART], (plan, parameters))
-        call(plan[at.MEET], (plan,))
+        calls.own_part(plan, parameters)
+        calls.meet(plan)
         plan[at.BATCH_RIGHT] = right
         if job == at.PASS:
             for member in range(plan[at.MEMBERS]):
@@ -135,12 +139,11 @@ def together(plan: Ints, parameters: Floats, job: Int, first: Int, rows: Int, mo
 def share_chunks(plan: Ints, parameters: Floats, first: Int, rows: Int, mode: Int):
     """A member's chunks of a batch, every so manyth: leaves each one's gradient, loss and weight in CHUNK_SUMS."""
     gradient, sums = pointer(plan[at.GRADIENT], parameters), pointer(plan[at.CHUNK_SUMS], parameters)
-    line = line_lanes(parameters)
-    size = (plan[at.PARAMETERS] + 1 + line) // line * line
+    size = padded_size(parameters, plan[at.PARAMETERS])
     for chunk in range(plan[at.ME], (rows + CHUNK - 1) // CHUNK, plan[at.MEMBERS]):
         start = chunk * CHUNK
         here = CHUNK if rows - start > CHUNK else rows - start
-        call(plan[at.PASS_KERNEL], (plan, parameters, first + start, here, mode))
+        calls.span(plan, parameters, first=first + start, rows=here, mode=mode)
         to = advance(sums, chunk * size)
         for i in range(0, size, lanes(parameters)):
             store(to, i, load(gradient, i))

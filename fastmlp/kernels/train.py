@@ -5,8 +5,10 @@ compiles only what it uses. Nothing is allocated. The numbers that are made here
 epoch's mean loss.
 """
 
+from fastmlp.kernels import calls, tree
 from fastmlp.kernels import plan as at
-from fastmlp.kernels.memory import advance, call, load, pointer, store
+from fastmlp.kernels.epochs import begin_epoch, copy, end_epoch, is_recorded, write_record
+from fastmlp.kernels.memory import advance, load, padded_size, pointer, store
 from fastmlp.kernels.passes import look_for_interrupt
 from fastmlp.kernels.registry import Float, Floats, Int, Ints, kernel
 from fastmlp.kernels.simd import helper, lanes, line_lanes, number
@@ -22,25 +24,17 @@ def combine(to, a, b, first, count):
         store(to, i, load(a, i) + load(b, i))
 
 
-@helper
-def copy(to, a, first, count):
-    """to = a, elementwise."""
-    for i in range(first, count, lanes(to)):
-        store(to, i, load(a, i))
-
-
 @kernel(None)
 def sum_batch(plan: Ints, parameters: Floats, first: Int, rows: Int, mode: Int) -> int:
     """A batch, `first` and on, span by span: leaves the gradient with loss and weight behind it, and BATCH_RIGHT.
 
-    The spans combine in an aligned tree by a binary counter: a sum waits at level i where the count of spans so far
-    has bit i. Returns INTERRUPTED (the batch is then unfinished) or DONE.
+    The spans combine in an aligned tree (`tree.py`). Returns INTERRUPTED (the batch is then unfinished) or DONE.
     """
     gradient = pointer(plan[at.GRADIENT], parameters)
     levels = pointer(plan[at.LEVELS], parameters)
     line = line_lanes(parameters)
     loss, span = plan[at.PARAMETERS], plan[at.SPAN]
-    size = (loss + 1 + line) // line * line
+    size = padded_size(parameters, loss)
     begin = 0 if mode & at.BACKWARD else loss // line * line
     # Before anything is done: the pass may update weights, and a batch must not be begun anew after that.
     if plan[at.TEAM] != 0 and look_for_interrupt(plan, rows * loss // plan[at.MEMBERS]):
@@ -49,23 +43,22 @@ def sum_batch(plan: Ints, parameters: Floats, first: Int, rows: Int, mode: Int) 
     spans = (rows + span - 1) // span
     by_chunks = plan[at.CHUNK_SUMS] != 0
     if by_chunks:
-        call(plan[at.TOGETHER], (plan, parameters, at.PASS, first, rows, mode))
+        calls.together(plan, parameters, job=at.PASS, first=first, rows=rows, mode=mode)
     for number_of in range(spans):
         start = number_of * span
         size_here = span if rows - start > span else rows - start
         if by_chunks:
             copy(gradient, advance(pointer(plan[at.CHUNK_SUMS], parameters), number_of * size), begin, size)
         elif plan[at.TEAM] != 0:
-            call(plan[at.TOGETHER], (plan, parameters, at.PASS, first + start, size_here, mode))
-        elif call(plan[at.PASS_KERNEL], (plan, parameters, first + start, size_here, mode)) != at.DONE:
+            calls.together(plan, parameters, job=at.PASS, first=first + start, rows=size_here, mode=mode)
+        elif calls.span(plan, parameters, first=first + start, rows=size_here, mode=mode) != at.DONE:
             return at.INTERRUPTED
         last = number_of + 1 == spans
         level, waiting = 0, number_of
-        while waiting & 1 or (last and waiting > 0):
+        while tree.goes_up(waiting, last):
             if waiting & 1:
                 combine(gradient, advance(levels, level * size), gradient, begin, size)
-            level += 1
-            waiting >>= 1
+            level, waiting = level + 1, waiting >> 1
         if not last:
             copy(advance(levels, level * size), gradient, begin, size)
     return at.DONE
@@ -79,7 +72,7 @@ def penalize(plan, parameters, gradient, numbers):
         weights = plan[layer + at.LAYER_INPUTS] * plan[layer + at.LAYER_OUTPUTS]
         g = advance(gradient, plan[layer + at.LAYER_OFFSET])
         w = advance(parameters, plan[layer + at.LAYER_OFFSET])
-        call(plan[at.PENALIZED], (g, w, numbers[at.L2], numbers[at.L1], weights))
+        calls.penalized(plan, g, w, l2=numbers[at.L2], l1=numbers[at.L1], count=weights)
 
 
 @kernel(None)
@@ -87,14 +80,16 @@ def record_objective(plan: Ints, parameters: Floats, rows: Float):
     """Adds a batch's `batch_loss` to the epoch's TOTAL, before the parameters move. rows: of the batch."""
     numbers = pointer(plan[at.NUMBERS], parameters)
     sums = advance(pointer(plan[at.GRADIENT], parameters), plan[at.PARAMETERS])
-    loss = numbers[at.SHARE] * sums[0]
+    loss = numbers[at.LOSS_FRACTION] * sums[0]
     if plan[at.SQUARES] != 0:
         scratch = pointer(plan[at.SCRATCH], parameters)
         squares = number(parameters, 0)
         for number_of in range(plan[at.LAYERS]):
             layer = at.FIELDS + number_of * at.LAYER_FIELDS
             weights = plan[layer + at.LAYER_INPUTS] * plan[layer + at.LAYER_OUTPUTS]
-            call(plan[at.SQUARES], (advance(parameters, plan[layer + at.LAYER_OFFSET]), scratch, weights))
+            calls.sum_of_squares(
+                plan, w=advance(parameters, plan[layer + at.LAYER_OFFSET]), scratch=scratch, count=weights
+            )
             squares += scratch[0]
         loss += numbers[at.HALF_L2] * squares
     if plan[at.EXTRAS] & at.WEIGHED:
@@ -119,49 +114,24 @@ def step(plan: Ints, parameters: Floats, scale: Float):
     if plan[at.PENALIZED] != 0 and plan[at.OF_SUM] != 0:
         penalize(plan, parameters, gradient, numbers)
     if plan[at.SCALED] != 0:
-        call(plan[at.SCALED], (gradient, scale, count))
+        calls.scaled(plan, g=gradient, scale=scale, count=count)
         scale = number(parameters, 1)
     if plan[at.PENALIZED] != 0 and plan[at.OF_SUM] == 0:
         penalize(plan, parameters, gradient, numbers)
     if plan[at.CLIPPED_BY_VALUE] != 0:
-        call(plan[at.CLIPPED_BY_VALUE], (gradient, numbers[at.CLIP_VALUE], count))
+        calls.clipped_by_value(plan, g=gradient, limit=numbers[at.CLIP_VALUE], count=count)
     if plan[at.CLIPPED_BY_NORM] != 0:
         scratch = pointer(plan[at.SCRATCH], parameters)
-        call(plan[at.CLIPPED_BY_NORM], (gradient, scratch, numbers[at.CLIP_NORM], count))
+        calls.clipped_by_norm(plan, g=gradient, scratch=scratch, limit=numbers[at.CLIP_NORM], count=count)
     own = advance(pointer(plan[at.STEPS], parameters), plan[at.STEP] * plan[at.STEP_NUMBERS])
     if plan[at.STATE] == 0:
-        call(plan[at.UPDATE], (parameters, gradient, scale, own[0], count))
+        calls.gradient_descent(plan, p=parameters, total=gradient, scale=scale, learning_rate=own[0], count=count)
     else:
         state, settings = pointer(plan[at.STATE], parameters), pointer(plan[at.SETTINGS], parameters)
-        call(plan[at.UPDATE], (parameters, gradient, scale, state, own, settings, count))
+        calls.optimizer_update(
+            plan, p=parameters, total=gradient, scale=scale, state=state, step=own, settings=settings, count=count
+        )
     plan[at.STEP] += 1
-
-
-@helper
-def keep(plan, parameters, numbers, epoch):
-    """Writes an epoch's record. -> DONE, or why training ends here: REACHED or DIVERGED.
-
-    No record is written, and none is kept, where a parameter is not finite: its loss may still be (a saturated
-    sigmoid's). A record of a loss that is not finite is written, for the message.
-    """
-    loss = numbers[at.TOTAL] / numbers[at.TERMS]
-    wrong = number(parameters, 0)
-    for i in range(plan[at.PARAMETERS]):
-        wrong += parameters[i] - parameters[i]  # 0, or NaN
-    if wrong != 0 and loss - loss == 0:
-        return at.DIVERGED
-    right = plan[at.EPOCH_RIGHT]
-    place = plan[at.RECORDS]
-    pointer(plan[at.RECORD_EPOCHS], plan)[place] = epoch
-    pointer(plan[at.RECORD_LOSSES], numbers)[place] = loss
-    pointer(plan[at.RECORD_RIGHTS], plan)[place] = right
-    plan[at.RECORDS] = place + 1
-    if loss - loss != 0:
-        return at.DIVERGED
-    plan[at.KEPT] = plan[at.SNAPSHOT]
-    if loss <= numbers[at.TARGET_LOSS] or right >= plan[at.NEEDED]:
-        return at.REACHED
-    return at.DONE
 
 
 @kernel(reference.train)
@@ -179,21 +149,11 @@ def train(plan: Ints, parameters: Floats, batches: Int) -> int:
     whole = plan[at.BATCH] >= rows
     while plan[at.EPOCH] <= plan[at.EPOCHS]:
         epoch = plan[at.EPOCH]
-        ends = epoch == plan[at.FIRST_EPOCH] or epoch == plan[at.EPOCHS]
-        record = epoch % plan[at.RECORD_EVERY] == 0 or ends
+        record = is_recorded(plan)
         if batches <= 0 or plan[at.RECORDS] == plan[at.RECORD_CAPACITY]:
             return at.MORE
         if plan[at.START] == 0:
-            if record:
-                plan[at.SNAPSHOT] = 1 - plan[at.KEPT]
-                copy(advance(pointer(plan[at.SNAPSHOTS], parameters), plan[at.SNAPSHOT] * plan[at.SNAPSHOT_SIZE]),
-                     parameters, 0, count)  # fmt: skip
-            if plan[at.SHUFFLE] != 0 and not whole:
-                number_of = plan[at.EPOCHS_BEFORE] + epoch
-                call(plan[at.PERMUTATION], (plan[at.SEED], number_of, rows, pointer(plan[at.ORDER], plan)))
-            numbers[at.TOTAL] = 0
-            numbers[at.WEIGHT] = 0
-            plan[at.EPOCH_RIGHT] = 0
+            begin_epoch(plan, parameters, numbers, record)
         mode = plan[at.EXTRAS] | (at.BACKWARD | at.RECORD if record else at.BACKWARD)
         if record and whole:
             mode &= ~at.DESCENDS  # the record may be the end
@@ -205,35 +165,35 @@ def train(plan: Ints, parameters: Floats, batches: Int) -> int:
             size = plan[at.BATCH] if plan[at.BATCH] < left else left
             scale = numbers[at.SCALE] if size == plan[at.BATCH] else numbers[at.SHORT_SCALE]
             numbers[at.JOB_SCALE] = scale
-            if call(plan[at.SUM_BATCH], (plan, parameters, plan[at.START], size, mode)) != at.DONE:
+            if calls.sum_batch(plan, parameters, first=plan[at.START], rows=size, mode=mode) != at.DONE:
                 return at.INTERRUPTED
             if record:
                 plan[at.EPOCH_RIGHT] += plan[at.BATCH_RIGHT]
                 if plan[at.RECORD_OBJECTIVE] != 0:
                     in_batch = numbers[at.BATCH_ROWS] if size == plan[at.BATCH] else numbers[at.SHORT_ROWS]
-                    call(plan[at.RECORD_OBJECTIVE], (plan, parameters, in_batch))
+                    calls.record_objective(plan, parameters, rows=in_batch)
                 else:
                     numbers[at.TOTAL] += gradient[count]
                     if mode & at.WEIGHED:
                         numbers[at.WEIGHT] += gradient[count + 1]
                         numbers[at.TERMS] = numbers[at.WEIGHT] * numbers[at.ROW_TERMS]
                 if whole:
-                    ended = keep(plan, parameters, numbers, epoch)
+                    ended = write_record(plan, parameters, numbers, epoch)
                     if ended != at.DONE:
                         return ended
             if plan[at.STEP_KERNEL] != 0:
-                call(plan[at.STEP_KERNEL], (plan, parameters, scale))
+                calls.step(plan, parameters, scale)
             elif mode & at.DESCENDS:
                 pass  # the pass has updated them
             elif plan[at.TEAM] != 0 and count >= SHARED_UPDATE:
-                call(plan[at.TOGETHER], (plan, parameters, at.UPDATE_PARAMETERS, 0, 0, 0))
+                calls.together(plan, parameters, job=at.UPDATE_PARAMETERS, first=0, rows=0, mode=0)
             else:
-                call(plan[at.UPDATE], (parameters, gradient, scale, numbers[at.LEARNING_RATE], count))
+                calls.gradient_descent(
+                    plan, p=parameters, total=gradient, scale=scale, learning_rate=numbers[at.LEARNING_RATE],
+                    count=count,
+                )  # fmt: skip
             plan[at.START] += size
-        plan[at.START] = 0
-        plan[at.EPOCH] = epoch + 1
-        if record and not whole:
-            ended = keep(plan, parameters, numbers, epoch)
-            if ended != at.DONE:
-                return ended
+        ended = end_epoch(plan, parameters, numbers, record and not whole)
+        if ended != at.DONE:
+            return ended
     return at.DONE

@@ -6,23 +6,13 @@ written with no meaning and counts for nothing; so are up to 3 rows past the las
 its units.
 """
 
-from fastmlp.kernels.blocks import (
-    REGISTERS,
-    added,
-    floored,
-    multiply_add,
-    passed,
-    put,
-    put_part,
-    rows_of,
-    square,
-    transposed,
-    zeros,
-)
+from fastmlp.kernels import tree
+from fastmlp.kernels.blocks import REGISTERS, added, floored, multiply_add, passed, put, put_part, rows_of, zeros
 from fastmlp.kernels.memory import advance, load, store, touch, touch_to_write
 from fastmlp.kernels.plan import BLOCK_INPUTS, BLOCK_ROWS, DEPTH, LEVELS_OF_LANES, NARROW, PASSING, TALL_ROWS
 from fastmlp.kernels.registry import Float, Floats, Int, kernel
 from fastmlp.kernels.simd import MINUS_INFINITY, NAN, fill, helper, lanes, line_lanes, negative
+from fastmlp.kernels.squares import square, transposed
 from fastmlp.reference import dense as reference
 from fastmlp.reference.arithmetic import CHUNK
 
@@ -243,19 +233,17 @@ def sum_block(x, d, levels, rows, registers):
             if count > 0:
                 x, d = advance(x, count * together), advance(d, count * width)
             level, waiting = 0, place
-            while waiting & 1:
+            while tree.goes_up(waiting, False):
                 c = added(rows_of(levels, level * size, width, BLOCK_INPUTS, registers), c)
-                level += 1
-                waiting >>= 1
+                level, waiting = level + 1, waiting >> 1
             if place + 1 < V:
                 put(levels, level * size, width, c)
         last = chunk + 1 == chunks
         level, waiting = LEVELS_OF_LANES, chunk
-        while waiting & 1 or (last and waiting > 0):
+        while tree.goes_up(waiting, last):
             if waiting & 1:
                 c = added(rows_of(levels, level * size, width, BLOCK_INPUTS, registers), c)
-            level += 1
-            waiting >>= 1
+            level, waiting = level + 1, waiting >> 1
         if not last:
             put(levels, level * size, width, c)
     return c

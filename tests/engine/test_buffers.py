@@ -12,9 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fastmlp.engine import buffers, forward, numba_backend, reference_backend
-from fastmlp.engine.buffers import TILE_BYTES, Workspace, aligned, tile_rows
+from fastmlp.engine import buffers, forward, numba_backend, reference_backend, training_numbers
+from fastmlp.engine.buffers import Workspace
 from fastmlp.engine.choose import of_batches
+from fastmlp.engine.sizes import TILE_BYTES, aligned, padded_size, tile_rows
 from fastmlp.kernels import plan as at
 from fastmlp.optimizers import SGD, Adam
 from fastmlp.reference.arithmetic import LINE
@@ -70,6 +71,16 @@ def test_aligned_buffers(count, dtype):
         end = x.ctypes.data + x.nbytes
         assert base.ctypes.data <= x.ctypes.data
         assert base.ctypes.data + base.nbytes >= end + 2 * LINE or count == 0
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_a_vector_like_the_gradient_is_whole_lines(dtype):
+    line = LINE // np.dtype(dtype).itemsize
+    for count in range(1, 70):
+        size = padded_size(count, dtype)
+        assert size % line == 0
+        assert count + 2 <= size < count + 2 + line
+        assert size == (count + 1 + line) // line * line  # as the kernels have it
 
 
 @given(
@@ -164,7 +175,7 @@ class Guarded:
         self.made = []
 
     def replace(self, monkeypatch):
-        for module in (numba_backend, forward, buffers):
+        for module in (numba_backend, forward, buffers, training_numbers):
             monkeypatch.setattr(module, "aligned", self)
 
     def __call__(self, count, dtype):
@@ -337,13 +348,13 @@ def test_needed_rows_against_all_of_them(rows):
     shares |= {0.5, 0.9, 0.95, 0.99, 1 / 3, 5e-324, 1 - 2**-53}
     for share in shares:
         fewest = next(right for right in range(rows + 1) if right / rows >= share)
-        assert numba_backend._needed(share, rows) == fewest
-    assert numba_backend._needed(None, rows) == rows + 1
+        assert training_numbers.needed_rows(share, rows) == fewest
+    assert training_numbers.needed_rows(None, rows) == rows + 1
 
 
 @given(rows=st.integers(1, 2**32 - 1), share=st.floats(0, 1))
 def test_needed_rows_of_any_number(rows, share):
-    needed = numba_backend._needed(share, rows)
+    needed = training_numbers.needed_rows(share, rows)
     assert 0 <= needed <= rows
     assert needed / rows >= share
     assert needed == 0 or (needed - 1) / rows < share
@@ -355,7 +366,7 @@ def test_the_scale_of_a_batch(output, factor, terms, dtype):
     spec = Spec.build([2, 3], output=output, dtype=dtype)
     kind = np.dtype(dtype).type
     for rows in (1, 7, 512, 10**6 + 1):
-        scale = numba_backend._scale(spec, rows)
+        scale = training_numbers.gradient_scale(spec, rows)
         assert scale.dtype == dtype
         exact = Fraction(factor) / Fraction(float(kind(rows * terms)))
         assert scale == kind(factor) / kind(rows * terms)

@@ -45,7 +45,7 @@ def wholes(x: Floats, counts: Ints, count: Int) -> int:
     for i in range(count):
         counts[i] = (i - 5) // 3 * 100 + (i - 5) % 3
         total += int(x[i]) + int(x[i] > 2)
-        x[i] = third_of(x, i) * third_of(x, i)
+        x[i] = third_of(x, i) * third_of(i=i, x=x)
     return total
 
 

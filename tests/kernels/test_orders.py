@@ -252,7 +252,7 @@ def test_packed_parameters_and_the_updates_that_wait(dtype):
         if problem.spec.outputs == 2:
             problem = Problem.make(4, layers, 6, "tanh", dtype=dtype)
         workspace, _ = ready(problem, "rowwise", batch=1)
-        assert workspace.schedule == "online"
+        assert workspace.pass_name == "online"
         plan, spec, count = workspace.plan, problem.spec, problem.spec.parameters
         scale, rate = (workspace.numbers[number] for number in (at.SCALE, at.LEARNING_RATE))
         call("online.pack", dtype, plan, workspace.parameters)

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from trainings import OUTPUTS, SCHEDULES, Problem, assert_same_result, check_training, draw, finish, name_of
 
 import fastmlp
-from fastmlp.engine import buffers, choose, numba_backend, reference_backend
+from fastmlp.engine import choose, numba_backend, reference_backend, sizes
 from fastmlp.kernels import registry
 from fastmlp.losses import Huber
 from fastmlp.optimizers import SGD
@@ -312,7 +312,7 @@ def long_training(request):
 @pytest.mark.parametrize("tile_bytes", [1, 1500, 3000, 8000, 24 * 1024, 2**30])
 def test_tile_sizes(long_training, monkeypatch, tile_bytes, schedule):
     problem, training, expected = long_training
-    monkeypatch.setattr(buffers, "TILE_BYTES", tile_bytes)
+    monkeypatch.setattr(sizes, "TILE_BYTES", tile_bytes)
     assert_same_result(finish(numba_backend.train, problem, training, schedule=schedule), expected)
 
 
@@ -323,8 +323,8 @@ def test_sums_in_one_tile_or_several(long_training, monkeypatch, sums_bytes, who
     if whole:
         training = Training(2, 0.3, len(problem.x), record_every=1)
         expected = finish(reference_backend.train, problem, training)
-    monkeypatch.setattr(buffers, "TILE_BYTES", 4000)
-    monkeypatch.setattr(buffers, "SUMS_BYTES", sums_bytes)
+    monkeypatch.setattr(sizes, "TILE_BYTES", 4000)
+    monkeypatch.setattr(sizes, "SUMS_BYTES", sums_bytes)
     assert_same_result(finish(numba_backend.train, problem, training, schedule="streamed"), expected)
 
 
@@ -335,7 +335,7 @@ def test_whole_batches_in_tiles(monkeypatch, rows):
     training = Training(2, 0.3, rows, record_every=1)
     expected = finish(reference_backend.train, problem, training)
     for tile_bytes in (1, 2000, 3000, 5000, 2**30):
-        monkeypatch.setattr(buffers, "TILE_BYTES", tile_bytes)
+        monkeypatch.setattr(sizes, "TILE_BYTES", tile_bytes)
         assert_same_result(finish(numba_backend.train, problem, training, schedule="streamed"), expected)
 
 

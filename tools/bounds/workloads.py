@@ -13,7 +13,7 @@ from digests import GOLDEN, jobs
 from trainings import OUTPUTS, Problem, assert_same_result, finish
 
 from fastmlp import SGD, Adagrad, Adam, AdamW, Model, RMSprop
-from fastmlp.engine import buffers, choose, numba_backend, reference_backend
+from fastmlp.engine import choose, numba_backend, reference_backend, sizes
 from fastmlp.kernels import registry
 from fastmlp.optimizers import ClassicalSGD, PlainAdam
 from fastmlp.schedules import Cosine
@@ -80,7 +80,7 @@ SIZES = [
     (33, 33), (70, 64), (100, 13), (255, 255), (511, 511), (512, 512), (513, 513), (700, 512), (1023, 1023),
     (1025, 1025), (1100, 600), (1537, 1537), (2049, 2049), (2561, 1030),
 ]  # fmt: skip
-TILE_BYTES = (buffers.TILE_BYTES, 1500, 4000)  # chunks come in one tile, or in several
+TILE_BYTES = (sizes.TILE_BYTES, 1500, 4000)  # chunks come in one tile, or in several
 CALL_SECONDS = numba_backend.CALL_SECONDS  # a call ends after so long; with none, it ends within an epoch
 
 
@@ -108,9 +108,9 @@ def _train(seed, size, dtype, layers, options, output, hidden, tile_bytes):
     if "dropout" in training:
         training["dropout"] = (training["dropout"],) * (len(layers) - 1)
     weights = (np.arange(rows) % 3).astype(dtype) if weighed else None
-    assert hasattr(buffers, "TILE_BYTES")
+    assert hasattr(sizes, "TILE_BYTES")
     assert hasattr(numba_backend, "CALL_SECONDS")
-    buffers.TILE_BYTES, numba_backend.CALL_SECONDS = tile_bytes, (CALL_SECONDS, 1e-9)[seed % 2]
+    sizes.TILE_BYTES, numba_backend.CALL_SECONDS = tile_bytes, (CALL_SECONDS, 1e-9)[seed % 2]
     first = None
     for schedule, threads in _ways(problem.spec, Training(3, **training), rows, batch, weighed):
         found = finish(
@@ -118,7 +118,7 @@ def _train(seed, size, dtype, layers, options, output, hidden, tile_bytes):
         )
         first = first or found
         assert_same_result(found, first)
-    buffers.TILE_BYTES, numba_backend.CALL_SECONDS = TILE_BYTES[0], CALL_SECONDS
+    sizes.TILE_BYTES, numba_backend.CALL_SECONDS = TILE_BYTES[0], CALL_SECONDS
 
 
 def _ways(spec, training, rows, batch, weighed):

@@ -6,7 +6,7 @@
     python -m tools.plants --quick             only the checks that a fault names
     python -m tools.plants --processes 2       two at a time
 
-The faults are in the .txt files of this folder, one for each file of kernels:
+The faults are in the .txt files beside this one, one for each file of kernels:
 
     # what is wrong
     - the text there, which occurs once in the file
