@@ -347,3 +347,19 @@ def test_work_that_was_lost_is_begun_again():
     thread.join(20)
     assert lost
     assert found == [7]
+
+
+def test_an_interrupt_while_a_fork_waits_is_told(monkeypatch):
+    """The fork waits on, and then Python prints it; the work is not waited for without an end."""
+    busy = [1]
+    monkeypatch.setattr(background, "_workers", [type("Busy", (), {"busy": property(lambda self: bool(busy))})()])
+    monkeypatch.setattr(background, "_forking", [])
+
+    def interrupted(_):
+        busy.clear()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(background.time, "sleep", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        background._before_fork()
+    assert background._forking == [1]

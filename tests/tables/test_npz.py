@@ -216,3 +216,10 @@ def test_errors_of_the_system_stay(tmp_path):
         npz.read(tmp_path / "none.npz", ["X"])
     with pytest.raises(OSError, match=r"directory|Permission"):
         npz.read(tmp_path, ["X"])
+
+
+def test_a_long_header_is_read(path):
+    """Version 2, whose length of the header has four bytes."""
+    data = np.arange(3.0)
+    zipped(path, {"X.npy": headed("{'descr': '<f8', 'fortran_order': False, 'shape': (3,), }", data.tobytes(), 2)})
+    assert npz.read(path, ["X"])[0]["X"].tolist() == data.tolist()

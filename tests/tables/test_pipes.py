@@ -83,6 +83,23 @@ def test_a_pipe_without_an_end(monkeypatch):
         os.close(end)
 
 
+@numbered
+@pytest.mark.parametrize("more", [0, 1])
+def test_how_much_a_pipe_may_hold(monkeypatch, more):
+    monkeypatch.setattr(pipes, "MOST", 1000)
+    reading, end = os.pipe()
+    try:
+        os.write(end, b"1" * (1000 + more))
+        os.close(end)
+        if more:
+            with pytest.raises(ValueError, match=r"is a pipe of more than 0 MB: copy"):
+                pipes.received(pipes.Path(f"/dev/fd/{reading}"))
+        else:
+            pipes.received(pipes.Path(f"/dev/fd/{reading}"))
+    finally:
+        os.close(reading)
+
+
 @pytest.mark.skipif(not os.path.exists("/dev/zero"), reason="this system has no /dev/zero")
 @pytest.mark.parametrize("device", ["/dev/zero", "/dev/null", "/dev/urandom"])
 def test_devices_are_refused_before_they_are_opened(device):

@@ -326,3 +326,12 @@ def test_pipes_are_refused(tmp_path):
     for read in (lambda: reader.read(pipe, "y"), lambda: reader.read_rows(pipe, ["a"], "y")):
         with pytest.raises(ValueError, match=r"pipe\.csv is a device or a pipe, not a file: copy"):
             read()
+
+
+def test_labels_that_float64_would_round_are_kept(tmp_path):
+    large = np.array([2**53, 2**53 + 1, 2**53, 2**53 + 1])
+    np.savez(tmp_path / "t.npz", X=np.ones((4, 1)), y=large)
+    labels = reader.read(tmp_path / "t.npz", "y").labels()
+    assert labels.tolist() == large.tolist()
+    np.savez(tmp_path / "t.npz", X=np.ones((2, 1)), y=[0, 1])
+    assert reader.read(tmp_path / "t.npz", "y").labels().tolist() == [0, 1]
