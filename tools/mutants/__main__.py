@@ -70,9 +70,12 @@ TESTS = {
     "engine/initial_weights": "test_model_init test_model_weights",
     "engine/numba_backend": "engine/test_buffers engine/test_team "
     "kernels/test_objective storage/test_checkpoints kernels/test_train",
+    "engine/plan_writer": "engine/test_plan kernels/test_orders engine/test_team",
     "engine/reference_backend": "kernels/test_train reference/test_truth",
+    "engine/sizes": "engine/test_buffers kernels/test_orders engine/test_row_pieces",
     "engine/team": "engine/test_team",
     "engine/thread_tuner": "engine/test_team engine/test_row_pieces",
+    "engine/training_numbers": "kernels/test_orders kernels/test_objective fit/test_sample_weights",
     "errors": "fit/test_divergence",
     "fit/advice": "fit/test_divergence",
     "fit/fit": "fit/test_options fit/test_fit fit/test_monitor "
