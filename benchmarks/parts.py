@@ -2,7 +2,7 @@
 
     python -m benchmarks.parts                              XOR, 2-8-8-2, 2000 rows, both dtypes
     python -m benchmarks.parts --layers 30,64,64,2 --rows 2048 --batch 32
-    python -m benchmarks.parts --layers 784,128,10 --rows 5000 --batch 128 --schedule layered
+    python -m benchmarks.parts --layers 784,128,10 --rows 5000 --batch 128 --pass layered
 
 Softmax and cross-entropy, no records. One core; each figure is the least of many turns. The parts need not add up
 to the whole, since the processor overlaps some of the work.
@@ -35,7 +35,7 @@ KERNELS = {
     "transpose": at.TRANSPOSE,
     "gradient_descent": at.UPDATE,
 }
-SCHEDULES = tuple(DENSE)
+PASSES = tuple(DENSE)
 TURNS = 40
 SECONDS = 0.004  # a turn
 
@@ -51,7 +51,7 @@ class Bench:
     """
 
     def __init__(
-        self, spec: Spec, rows: int, batch: int, weighed: bool = False, schedule: str = "streamed", **options: Any
+        self, spec: Spec, rows: int, batch: int, weighed: bool = False, pass_name: str = "streamed", **options: Any
     ):
         draws = np.random.default_rng(0)
         x = draws.normal(size=(rows, spec.inputs)).astype(spec.dtype)
@@ -61,7 +61,7 @@ class Bench:
         options = {"learning_rate": 1e-12, **options}
         training = Training(epochs=2**40, batch_size=batch, record_every=2**40, **options)
         weights = np.ones(rows, spec.dtype) if weighed else None
-        self.workspace = numba_backend.ready(spec, parameters, x, y, training, weights=weights, schedule=schedule)
+        self.workspace = numba_backend.ready(spec, parameters, x, y, training, weights=weights, pass_name=pass_name)
         self.workspace.plan[at.EPOCH] = 2  # the first epoch is recorded
         self.workspace.steps[:] = 1  # Adam's corrections; the engine fills them in as it goes
         self.workspace.steps[:, 0] = 1e-12
@@ -95,7 +95,7 @@ def main() -> None:
     parser.add_argument("--layers", default="2,8,8,2")
     parser.add_argument("--rows", type=int, default=2000)
     parser.add_argument("--batch", type=int, help="rows of a batch (default: all)")
-    parser.add_argument("--schedule", default="streamed", choices=SCHEDULES)
+    parser.add_argument("--pass", dest="pass_name", default="streamed", choices=PASSES)
     arguments = parser.parse_args()
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
@@ -105,7 +105,7 @@ def main() -> None:
     for dtype in DTYPES:
         spec = Spec.build([int(size) for size in arguments.layers.split(",")], dtype=dtype)
         batch = min(arguments.batch or arguments.rows, arguments.rows)
-        bench = Bench(spec, arguments.rows, batch, schedule=arguments.schedule)
+        bench = Bench(spec, arguments.rows, batch, pass_name=arguments.pass_name)
         whole = bench.least()
         flops = sum(2 * k * j * (3 if layer else 2) for layer, (k, j) in enumerate(spec.shapes)) * batch
         print(f"{dtype}: {whole:.2f} us a batch, {flops / whole / 1e3:.1f} GFLOP/s")

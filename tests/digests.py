@@ -34,7 +34,7 @@ GOLDEN = Path(__file__).parent / "golden.json"
 MAPS = ("exp", "exp_nonpositive", "expm1_nonpositive", "log", "log1p", "normal_cdf", "sigmoid", "tanh")
 # Every kernel runs; a chunk comes in one tile, in three and in five (whose rows end within a line), the last chunk is
 # short, batches are whole, short, and of one row.
-TRAININGS = {  # name: (layers, hidden, output, loss, rows, batch, shuffled, epochs, schedule)
+TRAININGS = {  # name: (layers, hidden, output, loss, rows, batch, shuffled, epochs, pass_name)
     "three chunks": ([2, 8, 8, 2], "relu", "softmax", None, 1100, 1100, False, 3, "streamed"),
     "three tiles": ([3, 8, 3], "tanh", "softmax", None, 700, 700, False, 2, "streamed"),
     "five tiles": ([10, 20, 20, 3], "relu", "softmax", None, 512, 512, False, 2, "streamed"),
@@ -101,13 +101,13 @@ def training_digest(backend, name, dtype, asked=None, weighed=False):
 
     asked: more fields of the Training, whose learning rates and optimizer's vectors then count, too.
     """
-    layers, hidden, output, loss, rows, batch, shuffled, epochs, schedule = TRAININGS[name]
+    layers, hidden, output, loss, rows, batch, shuffled, epochs, pass_name = TRAININGS[name]
     problem = Problem.make(1, layers, rows, hidden, output, loss, dtype)
     order = 2 if shuffled else None
     plain = {"learning_rate": 0.5, "batch_size": batch, "record_every": 1, "order": order, "dropout_seed": 3}
     plain["threads"] = 2 if name in TOGETHER else 1
     training = Training(epochs, **{**plain, **(asked or {})})
-    options = {} if backend is reference_backend else {"schedule": schedule}
+    options = {} if backend is reference_backend else {"pass_name": pass_name}
     initial_weights = (4 * random.uniform(6, 0, 0, rows)).astype(dtype) if weighed else None
     result = finish(backend.train, problem, training, initial_weights, **options)
     data = problem.spec, result.parameters, problem.x

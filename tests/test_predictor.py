@@ -47,12 +47,12 @@ def outputs(model, x, **options):
 
 
 def assert_new(model, x, what=""):
-    """Every way to predict x has the bits of a new pass of each schedule, and of any number of threads."""
+    """Every way to predict x has the bits of a new pass of each pass, and of any number of threads."""
     spec, parameters = model.spec, model._network.parameters
     bits = numba_backend.outputs(spec, parameters, x).tobytes()
     z = numba_backend.logits(spec, parameters, x)
-    for schedule in ("streamed", "layered", "rowwise"):
-        assert numba_backend.outputs(spec, parameters, x, schedule).tobytes() == bits, (what, schedule)
+    for pass_name in ("streamed", "layered", "rowwise"):
+        assert numba_backend.outputs(spec, parameters, x, pass_name).tobytes() == bits, (what, pass_name)
     for threads in (1, 2, 3, 7):
         assert outputs(model, x, threads=threads).tobytes() == bits, (what, threads)
     assert outputs(model, x).tobytes() == outputs(model, np.asfortranarray(x)).tobytes() == bits, what

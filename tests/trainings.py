@@ -18,7 +18,7 @@ OUTPUTS = [
     ("softmax", CrossEntropy(0.125)), ("identity", Huber(0.375)), ("identity", Quantile(0.875)),
 ]  # fmt: skip
 INPUTS, TARGETS, BIASES = 101, 102, 103  # streams that the package does not use
-SCHEDULES = ("streamed", "layered", "rowwise")
+PASSES = ("streamed", "layered", "rowwise")
 FIGURES = [name for name in RECORD.names if name != "seconds"]  # of a record: epoch, loss, accuracy and so on
 
 
@@ -125,14 +125,16 @@ def draw(rng, seconds):
     return problem, training
 
 
-def check_training(problem, training, weights=None, state=None, schedules=SCHEDULES):
-    """Trains by the definition and by each schedule, and that of few rows if it can. Raises AssertionError where they
+def check_training(problem, training, weights=None, state=None, passes=PASSES):
+    """Trains by the definition and by each pass, and that of few rows if it can. Raises AssertionError where they
     differ in any bit."""
-    if schedules == SCHEDULES and fits_few(
+    if passes == PASSES and fits_few(
         problem.spec, training, min(training.batch_size, len(problem.x)), weights is not None
     ):
-        schedules += ("few",)
+        passes += ("few",)
     expected = finish(reference_backend.train, problem, training, weights, state)
-    for schedule in schedules:
-        assert_same_result(finish(numba_backend.train, problem, training, weights, state, schedule=schedule), expected)
+    for pass_name in passes:
+        assert_same_result(
+            finish(numba_backend.train, problem, training, weights, state, pass_name=pass_name), expected
+        )
     return expected

@@ -318,7 +318,7 @@ def dense_backward_weights(dtype: str, size: Size) -> Row:
 
 
 class Rows:
-    """x (N, K) row by row, each with a 1 behind it, as the layered schedule has them."""
+    """x (N, K) row by row, each with a 1 behind it, as the layered pass has them."""
 
     def __init__(self, x: np.ndarray):
         rows, self.units = x.shape
@@ -904,7 +904,7 @@ def dropout_factors(dtype: str, size: Size) -> Row:
 class Plan:
     """A training's plan at its beginning."""
 
-    def __init__(self, dtype: str, size: Size, schedule: str = "streamed", weighed: bool = False, **options: Any):
+    def __init__(self, dtype: str, size: Size, pass_name: str = "streamed", weighed: bool = False, **options: Any):
         self.spec = Spec.build([size.K, size.J, size.classes], dtype=dtype)
         self.x = normal((size.rows, size.K), dtype)
         self.labels = np.random.default_rng(1).integers(0, size.classes, size.rows)
@@ -914,7 +914,7 @@ class Plan:
         rate = options.pop("learning_rate", 0.1)
         self.training = Training(epochs=1, learning_rate=rate, batch_size=size.rows, record_every=1, **options)
         self.workspace = numba_backend.ready(
-            self.spec, self.parameters, self.x, self.y, self.training, weights=self.weights, schedule=schedule
+            self.spec, self.parameters, self.x, self.y, self.training, weights=self.weights, pass_name=pass_name
         )
         self.plan = self.workspace.plan
         self.addresses = dict(plan=self.plan, parameters=self.workspace.parameters)
@@ -937,9 +937,9 @@ class Plan:
 OPTIONS: dict[str, Any] = dict(weighed=True, dropout=(0.5,), dropout_seed=1)
 
 
-def chunk(schedule: str, options: dict[str, Any]) -> Callable[[str, Size], Row]:
+def chunk(pass_name: str, options: dict[str, Any]) -> Callable[[str, Size], Row]:
     def make(dtype: str, size: Size) -> Row:
-        made = Plan(dtype, size, schedule, **options)
+        made = Plan(dtype, size, pass_name, **options)
         mode = at.BACKWARD | at.RECORD | int(made.plan[at.EXTRAS])
         gradient = made.workspace.gradient[: made.spec.parameters]
         return Row(
@@ -957,8 +957,8 @@ ROWS["layered.span"] = chunk("layered", {})
 
 
 @row("train.sum_batch")
-def sum_batch(dtype: str, size: Size, schedule: str = "streamed") -> Row:
-    made = Plan(dtype, size, schedule)
+def sum_batch(dtype: str, size: Size, pass_name: str = "streamed") -> Row:
+    made = Plan(dtype, size, pass_name)
     gradient = made.workspace.gradient[: made.spec.parameters + 1]
 
     def expected(_: Any) -> tuple[np.ndarray]:

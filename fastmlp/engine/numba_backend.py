@@ -38,23 +38,23 @@ _SUM_BATCH = (Ints, Floats, Int, Int, Int)
 
 
 def outputs(
-    spec: Spec, parameters: np.ndarray, x: np.ndarray, schedule: str | None = None, threads: int | None = None
+    spec: Spec, parameters: np.ndarray, x: np.ndarray, pass_name: str | None = None, threads: int | None = None
 ) -> np.ndarray:
     """Probabilities (softmax, sigmoid) or values (identity, exponential), (N, J)."""
-    return _forward("outputs", spec, parameters, x, schedule, threads)
+    return _forward("outputs", spec, parameters, x, pass_name, threads)
 
 
 def logits(
-    spec: Spec, parameters: np.ndarray, x: np.ndarray, schedule: str | None = None, threads: int | None = None
+    spec: Spec, parameters: np.ndarray, x: np.ndarray, pass_name: str | None = None, threads: int | None = None
 ) -> np.ndarray:
     """The last layer's sums, (N, J), before softmax or sigmoid."""
-    return _forward("logits", spec, parameters, x, schedule, threads)
+    return _forward("logits", spec, parameters, x, pass_name, threads)
 
 
 def _forward(
-    what: str, spec: Spec, parameters: np.ndarray, x: np.ndarray, schedule: str | None, threads: int | None
+    what: str, spec: Spec, parameters: np.ndarray, x: np.ndarray, pass_name: str | None, threads: int | None
 ) -> np.ndarray:
-    pass_name = schedule or choose.of_predictions(spec, len(x))
+    pass_name = pass_name or choose.of_predictions(spec, len(x))
     piece = forward.piece_rows(spec, pass_name)
     pace = row_pieces.pace_of(spec, len(x), piece, threads)
     passes = [forward.Pass(spec, parameters, pass_name, piece, 0) for _ in range(pace.members)]
@@ -68,19 +68,19 @@ def evaluate(
     parameters: np.ndarray,
     x: np.ndarray,
     y: np.ndarray,
-    schedule: str | None = None,
+    pass_name: str | None = None,
     threads: int | None = None,
 ) -> tuple[float, float]:
     """The mean loss and the share of right rows."""
-    return evaluator(spec, x, y, schedule, threads)(parameters)
+    return evaluator(spec, x, y, pass_name, threads)(parameters)
 
 
 def evaluator(
-    spec: Spec, x: np.ndarray, y: np.ndarray, schedule: str | None = None, threads: int | None = None
+    spec: Spec, x: np.ndarray, y: np.ndarray, pass_name: str | None = None, threads: int | None = None
 ) -> Callable[[np.ndarray], tuple[float, float]]:
     """A function of the parameters that gives the mean loss and the share of right rows, made ready for many calls."""
     rows = len(x)
-    pass_name = schedule or choose.of_predictions(spec, rows)
+    pass_name = pass_name or choose.of_predictions(spec, rows)
     pace = row_pieces.pace_of(spec, rows, CHUNK, threads)
     losses = np.zeros(math.ceil(rows / CHUNK), spec.dtype)
     block = row_pieces.block_rows(spec, CHUNK, pace.members)
@@ -120,7 +120,7 @@ def objective(
     y: np.ndarray,
     training: Training,
     weights: np.ndarray | None = None,
-    schedule: str | None = None,
+    pass_name: str | None = None,
 ) -> Callable[[np.ndarray], tuple[float, np.ndarray]]:
     """A function of the parameters that gives the training's Objective over all rows, and its gradient (P,).
 
@@ -128,7 +128,7 @@ def objective(
     """
     parameters = np.zeros(spec.parameters, spec.dtype)
     training = dataclasses.replace(training, batch_size=len(x), optimizer=None)
-    workspace = ready(spec, parameters, x, y, training, None, weights, schedule)
+    workspace = ready(spec, parameters, x, y, training, None, weights, pass_name)
     plan, total = workspace.plan, workspace.gradient[: spec.parameters]
     numbers = workspace.numbers
     run = registry.function("train.sum_batch", spec.dtype, _SUM_BATCH)
@@ -168,7 +168,7 @@ def ready(
     training: Training,
     state: State | None = None,
     weights: np.ndarray | None = None,
-    schedule: str | None = None,
+    pass_name: str | None = None,
     once: bool = False,
 ) -> Workspace:
     """A workspace whose plan is that of a training, at its beginning.
@@ -177,7 +177,7 @@ def ready(
     """
     rows = len(x)
     batch = min(training.batch_size, rows)
-    pass_name = choose.of_training(spec, training, rows, weights is not None, schedule)
+    pass_name = choose.of_training(spec, training, rows, weights is not None, pass_name)
     workspace = Workspace(spec, pass_name, batch, weights is not None, together=True)
     write = workspace.writer
     workspace.parameters[: spec.parameters] = parameters
@@ -259,7 +259,7 @@ def train(
     training: Training,
     state: State | None = None,
     weights: np.ndarray | None = None,
-    schedule: str | None = None,
+    pass_name: str | None = None,
     workspace: Workspace | None = None,
     staged: bool = False,
     kept: np.ndarray | None = None,
@@ -274,7 +274,7 @@ def train(
     """
     state = State.new(training.optimizer, spec.parameters, spec.dtype) if state is None else state
     if workspace is None:
-        workspace = ready(spec, parameters, x, y, training, state, weights, schedule)
+        workspace = ready(spec, parameters, x, y, training, state, weights, pass_name)
     else:
         _begin_again(workspace, parameters, x, y, training, state, weights)
     if kept is not None:

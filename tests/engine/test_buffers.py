@@ -23,7 +23,7 @@ from fastmlp.schedules import Cosine
 from fastmlp.spec import DTYPES, Spec
 from fastmlp.training import Training
 
-SCHEDULES = ("streamed", "layered", "rowwise")
+PASSES = ("streamed", "layered", "rowwise")
 
 
 def random_data(spec, rows, seed=0):
@@ -108,12 +108,12 @@ def test_tiles_fit_the_cache_while_sums_do():
         assert tile == 8 or tile * 8 * (sum(layers) + spec.targets) <= TILE_BYTES + 8 * 8 * 2 * sum(layers)
 
 
-@pytest.mark.parametrize("schedule", [*SCHEDULES, "few"])
+@pytest.mark.parametrize("pass_name", [*PASSES, "few"])
 @pytest.mark.parametrize("rows", [1, 3, 600])
-def test_a_workspace_keeps_its_arrays_alive(rows, schedule):
+def test_a_workspace_keeps_its_arrays_alive(rows, pass_name):
     spec = Spec.build([3, 4, 2], hidden="tanh")
     x, y = random_data(spec, rows)
-    buffers = Workspace(spec, schedule, rows)
+    buffers = Workspace(spec, pass_name, rows)
     buffers.for_loss(rows)
     buffers.for_gradient()
     buffers.data(x, y)
@@ -127,7 +127,7 @@ def test_a_workspace_keeps_its_arrays_alive(rows, schedule):
         "layered": [at.X_TILE, at.PANEL, at.DELTAS, at.PACKED, at.BLOCKS, at.SCALARS],
         "rowwise": [at.SUMS],
         "few": [at.X_TILE],
-    }[schedule]
+    }[pass_name]
     fields += [at.X, at.Y, at.Y_TILE, at.ONES, at.STATISTICS, at.GRADIENT, at.LEVELS]
     for field in fields:
         address = int(buffers.plan[field])
@@ -218,22 +218,22 @@ def test_kernels_stay_within_their_buffers(layers, output, hidden, dtype, monkey
     parameters = random_parameters(spec)
     for rows, batches in ((1, (1,)), (37, (1, 5, 37)), (300, (300, 64)), (513, (513,)), (2100, (2100, 700))):
         x, y = random_data(spec, rows)
-        for schedule in SCHEDULES if rows < 100 else (None,):
+        for pass_name in PASSES if rows < 100 else (None,):
             for batch in batches:
                 guarded = Guarded()
                 guarded.replace(monkeypatch)
                 end_of(
-                    numba_backend.train(spec, parameters.copy(), x, y, training(2, batch, order=1), schedule=schedule)
+                    numba_backend.train(spec, parameters.copy(), x, y, training(2, batch, order=1), pass_name=pass_name)
                 )
                 guarded.check()
             for calculate in (numba_backend.outputs, numba_backend.logits):
                 guarded = Guarded()
                 guarded.replace(monkeypatch)
-                calculate(spec, parameters, x, schedule)
+                calculate(spec, parameters, x, pass_name)
                 guarded.check()
             guarded = Guarded()
             guarded.replace(monkeypatch)
-            numba_backend.evaluate(spec, parameters, x, y, schedule)
+            numba_backend.evaluate(spec, parameters, x, y, pass_name)
             guarded.check()
 
 
@@ -253,13 +253,13 @@ def test_kernels_stay_within_their_buffers_with_all_options(layers, output, more
     for rows, batches in ((1, (1,)), (37, (1, 5, 37)), (600, (600, 64))):
         x, y = random_data(spec, rows)
         weights = (np.arange(rows) % 3 + 1).astype(dtype)
-        for schedule in SCHEDULES if rows < 100 else (None,):
+        for pass_name in PASSES if rows < 100 else (None,):
             for batch in batches:
                 guarded = Guarded()
                 guarded.replace(monkeypatch)
                 asked = training(2, batch, order=1, dropout=dropout, **more)
                 parameters = random_parameters(spec)
-                end_of(numba_backend.train(spec, parameters, x, y, asked, weights=weights, schedule=schedule))
+                end_of(numba_backend.train(spec, parameters, x, y, asked, weights=weights, pass_name=pass_name))
                 guarded.check()
 
 

@@ -22,7 +22,7 @@ from fastmlp.spec import DTYPES
 from fastmlp.system import thread_pool
 
 COUNTS = (1, 2, 3, 7)
-SCHEDULES = ("streamed", "layered", "rowwise")
+PASSES = ("streamed", "layered", "rowwise")
 NETWORKS = {  # layers, hidden, output
     "streamed": ((2, 8, 8, 2), "relu", "softmax"),
     "layered": ((31, 128, 128, 10), "tanh", "softmax"),
@@ -56,8 +56,8 @@ def assert_same_everywhere(model, x, *counts):
         assert outputs(model, x, threads=count).tobytes() == expected
         if spec.is_classifier:
             assert model.predict(x, threads=count).tobytes() == right
-        for schedule in SCHEDULES:
-            assert numba_backend.outputs(spec, parameters, x, schedule, count).tobytes() == expected, schedule
+        for pass_name in PASSES:
+            assert numba_backend.outputs(spec, parameters, x, pass_name, count).tobytes() == expected, pass_name
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -99,8 +99,8 @@ def test_scores(output, dtype):
         expected = reference_backend.evaluate(spec, parameters, x, told)
         for asked in (None, *COUNTS):
             assert model.loss(x, y, threads=asked) == expected[0]
-            for schedule in SCHEDULES:
-                assert numba_backend.evaluate(spec, parameters, x, told, schedule, asked) == expected
+            for pass_name in PASSES:
+                assert numba_backend.evaluate(spec, parameters, x, told, pass_name, asked) == expected
             assert model.evaluate(x, y, threads=asked) == model.evaluate(x, y, threads=1)
 
 
@@ -204,7 +204,7 @@ def test_a_piece_too_short_is_seen(name, monkeypatch):
 empty = forward.empty
 
 
-def test_schedules():
+def test_passes():
     def chosen(layers, dtype="float64"):
         spec = model_of(layers, dtype=dtype).spec
         return [choose.of_predictions(spec, count) for count in (1, 3, 4, 32, 33, 10**6)]

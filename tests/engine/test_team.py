@@ -22,10 +22,10 @@ from fastmlp.training import Training
 COUNTS = (2, 3, 7)
 
 
-def train(problem, schedule, count, weights=None, **asked):
+def train(problem, pass_name, count, weights=None, **asked):
     training = Training(3, **{"learning_rate": 0.1, "batch_size": len(problem.x), "record_every": 1, **asked})
     return finish(
-        numba_backend.train, problem, Training(**{**vars(training), "threads": count}), weights, schedule=schedule
+        numba_backend.train, problem, Training(**{**vars(training), "threads": count}), weights, pass_name=pass_name
     )
 
 
@@ -43,15 +43,15 @@ CASES = {  # (layers, hidden, rows, fields of the Training)
 
 @pytest.mark.parametrize("weighed", [False, True])
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
-@pytest.mark.parametrize("schedule", ["streamed", "layered"])
+@pytest.mark.parametrize("pass_name", ["streamed", "layered"])
 @pytest.mark.parametrize("name", CASES)
-def test_any_number_of_threads_gives_the_same_bits(name, schedule, dtype, weighed):
+def test_any_number_of_threads_gives_the_same_bits(name, pass_name, dtype, weighed):
     layers, hidden, rows, asked = CASES[name]
     problem = Problem.make(1, layers, rows, hidden, "softmax", None, dtype)
     weights = (np.arange(rows) % 3).astype(dtype) if weighed else None
-    alone = train(problem, schedule, 1, weights, **asked)
+    alone = train(problem, pass_name, 1, weights, **asked)
     for count in COUNTS:
-        assert_same_result(train(problem, schedule, count, weights, **asked), alone)
+        assert_same_result(train(problem, pass_name, count, weights, **asked), alone)
 
 
 def test_a_member_that_does_nothing_is_seen(monkeypatch):

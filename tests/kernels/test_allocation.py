@@ -36,13 +36,13 @@ def python_growth(function):
         tracemalloc.stop()
 
 
-def train(epochs, batch=8, order=None, schedule=None):
+def train(epochs, batch=8, order=None, pass_name=None):
     problem = Problem.make(21, [2, 4, 2], 8)
     training = Training(epochs, 0.01, batch, record_every=10**9, order=order)
-    return lambda: finish(numba_backend.train, problem, training, schedule=schedule)
+    return lambda: finish(numba_backend.train, problem, training, pass_name=pass_name)
 
 
-WAYS = [dict(), dict(batch=3, order=5), dict(batch=1, schedule="rowwise")]
+WAYS = [dict(), dict(batch=3, order=5), dict(batch=1, pass_name="rowwise")]
 
 
 def test_the_counter_counts():

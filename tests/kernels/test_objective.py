@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 from bits import assert_same_bits
-from trainings import SCHEDULES, Problem, check_training, finish
+from trainings import PASSES, Problem, check_training, finish
 
 from fastmlp.engine import numba_backend, reference_backend
 from fastmlp.optimizers import ClassicalSGD, PlainAdam
@@ -28,7 +28,7 @@ def some_weights(rows, dtype):
     ],
 )  # fmt: skip
 @pytest.mark.parametrize(("output", "loss", "bound"), OUTPUTS)
-def test_every_schedule_is_the_definition(output, loss, bound, weighed, dtype):
+def test_every_pass_is_the_definition(output, loss, bound, weighed, dtype):
     problem = Problem.make(1, [3, 9, 5, 3], 43, ["relu", "tanh"], output, loss, dtype)
     weights = some_weights(43, dtype) if weighed else None
     optimizers = None, ClassicalSGD(momentum=0.9), ClassicalSGD(momentum=0.5, nesterov=False), PlainAdam()
@@ -79,8 +79,8 @@ def test_objective_and_its_gradient(output, loss, bound, weighed, dtype):
         expected = reference_backend.objective(problem.spec, problem.x, problem.y, training, weights)(
             problem.parameters
         )
-        for schedule in SCHEDULES:
-            function = numba_backend.objective(problem.spec, problem.x, problem.y, training, weights, schedule)
+        for pass_name in PASSES:
+            function = numba_backend.objective(problem.spec, problem.x, problem.y, training, weights, pass_name)
             for _ in range(2):  # a call leaves nothing behind
                 loss_, gradient = function(problem.parameters)
                 assert_same_bits(np.array([loss_]), np.array([expected[0]]), "loss")

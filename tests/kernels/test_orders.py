@@ -43,13 +43,13 @@ def call(name, dtype, *arguments):
     return PAIRS[name](dtype, *arguments)
 
 
-def ready(problem, schedule, weights=None, batch=None, **asked):
+def ready(problem, pass_name, weights=None, batch=None, **asked):
     """A workspace whose plan is that of a training by this pass."""
     rows = len(problem.x)
     training = Training(9, 0.1, batch or rows, record_every=1, **asked)
     state = State.new(training.optimizer, problem.spec.parameters, problem.spec.dtype)
     parameters, x, y = problem.parameters.copy(), problem.x, problem.y
-    workspace = numba_backend.ready(problem.spec, parameters, x, y, training, state, weights, schedule)
+    workspace = numba_backend.ready(problem.spec, parameters, x, y, training, state, weights, pass_name)
     return workspace, training
 
 
@@ -79,28 +79,28 @@ MODE = at.BACKWARD | at.RECORD
 
 
 @checks("streamed.span", "rowwise.span", "layered.span")
-@pytest.mark.parametrize("schedule", ["streamed", "rowwise", "layered"])
+@pytest.mark.parametrize("pass_name", ["streamed", "rowwise", "layered"])
 @pytest.mark.parametrize("rows", [1, 7, 100, CHUNK])
-def test_a_pass_is_forward_loss_and_gradient(rows, schedule, dtype):
+def test_a_pass_is_forward_loss_and_gradient(rows, pass_name, dtype):
     for number, (layers, hidden, output) in enumerate(NETWORKS):
         problem = Problem.make(number, layers, rows, hidden, output, dtype=dtype)
-        workspace, _ = ready(problem, schedule)
+        workspace, _ = ready(problem, pass_name)
         plan, parameters, spec = workspace.plan, workspace.parameters, problem.spec
         plan[at.BATCH_RIGHT] = 0
-        assert call(f"{schedule}.span", dtype, plan, parameters, 0, len(problem.x), MODE) == at.DONE
+        assert call(f"{pass_name}.span", dtype, plan, parameters, 0, len(problem.x), MODE) == at.DONE
         assert_sums(workspace, reference.loss_and_gradient(spec, problem.parameters, problem.x, problem.y))
 
 
 @checks("streamed.span_with_options", "rowwise.span_with_options", "passes.dropout", "layered.dropout")
-@pytest.mark.parametrize("schedule", ["streamed", "rowwise", "layered"])
-def test_a_pass_with_weights_and_dropout(schedule, dtype):
+@pytest.mark.parametrize("pass_name", ["streamed", "rowwise", "layered"])
+def test_a_pass_with_weights_and_dropout(pass_name, dtype):
     rates = (0.4, 0.2)
     for number, hidden in enumerate(("relu", "tanh")):
         problem = Problem.make(number, [3, 18, 5, 2], 100, hidden, dtype=dtype)
         weights, spec = weights_of(problem), problem.spec
-        workspace, _ = ready(problem, schedule, weights, dropout=rates, dropout_seed=9)
+        workspace, _ = ready(problem, pass_name, weights, dropout=rates, dropout_seed=9)
         plan = workspace.plan
-        name = "layered.span" if schedule == "layered" else f"{schedule}.span_with_options"
+        name = "layered.span" if pass_name == "layered" else f"{pass_name}.span_with_options"
         mode = MODE | int(plan[at.EXTRAS])
         plan[at.EPOCH] = 4
         assert call(name, dtype, plan, workspace.parameters, 0, 100, mode) == at.DONE
@@ -111,22 +111,22 @@ def test_a_pass_with_weights_and_dropout(schedule, dtype):
             factors.append(random.dropout_factors(9, random.DROPOUT + layer, 4, places, units, threshold, kept))
         expected = reference.loss_and_gradient(spec, problem.parameters, problem.x, problem.y, weights, factors)
         assert_sums(workspace, expected, weighed=True)
-        _check_dropout(workspace, schedule, factors[0], dtype)
+        _check_dropout(workspace, pass_name, factors[0], dtype)
 
 
-def _check_dropout(workspace, schedule, factors, dtype):
+def _check_dropout(workspace, pass_name, factors, dtype):
     """The dropout kernel alone: units and slopes are multiplied by the factors of their rows."""
     plan, spec = workspace.plan, workspace.spec
     entry, units = at.FIELDS, spec.layers[1]
-    layered = schedule == "layered"
-    stride = int(plan[entry + at.LAYER_STRIDE]) if layered else (1 if schedule == "rowwise" else workspace.stride)
-    rows = 1 if schedule == "rowwise" else min(12, workspace.tile)
+    layered = pass_name == "layered"
+    stride = int(plan[entry + at.LAYER_STRIDE]) if layered else (1 if pass_name == "rowwise" else workspace.stride)
+    rows = 1 if pass_name == "rowwise" else min(12, workspace.tile)
 
     def view(address):
         kind = np.ctypeslib.as_ctypes_type(dtype)
-        shape = (rows, stride) if layered else ((1, units) if schedule == "rowwise" else (units, stride))
+        shape = (rows, stride) if layered else ((1, units) if pass_name == "rowwise" else (units, stride))
         all_of_it = np.ctypeslib.as_array((kind * (shape[0] * shape[1])).from_address(int(address))).reshape(shape)
-        return all_of_it[:, :units] if layered or schedule == "rowwise" else all_of_it[:, :rows].T
+        return all_of_it[:, :units] if layered or pass_name == "rowwise" else all_of_it[:, :rows].T
 
     a, slope = view(plan[entry + at.LAYER_A]), view(plan[entry + at.LAYER_SLOPE])
     draws = np.random.default_rng(0)
@@ -145,13 +145,13 @@ def _check_dropout(workspace, schedule, factors, dtype):
 
 
 @checks("train.sum_batch", "few.sum_batch")
-@pytest.mark.parametrize("schedule", ["streamed", "layered", "few"])
-def test_a_batch_is_a_tree_of_its_chunks(schedule, dtype):
-    for rows in (1, 5, 8) if schedule == "few" else (1, CHUNK, CHUNK + 1, 4 * CHUNK + 7, 7 * CHUNK):
+@pytest.mark.parametrize("pass_name", ["streamed", "layered", "few"])
+def test_a_batch_is_a_tree_of_its_chunks(pass_name, dtype):
+    for rows in (1, 5, 8) if pass_name == "few" else (1, CHUNK, CHUNK + 1, 4 * CHUNK + 7, 7 * CHUNK):
         problem = Problem.make(rows, [3, 7, 2], rows, "silu", dtype=dtype)
-        workspace, _ = ready(problem, schedule, optimizer=Adam())  # else `few` updates as it goes back
+        workspace, _ = ready(problem, pass_name, optimizer=Adam())  # else `few` updates as it goes back
         workspace.plan[at.BATCH_RIGHT] = 99
-        name = "few.sum_batch" if schedule == "few" else "train.sum_batch"
+        name = "few.sum_batch" if pass_name == "few" else "train.sum_batch"
         mode = MODE & ~at.DESCENDS
         assert call(name, dtype, workspace.plan, workspace.parameters, 0, rows, mode) == at.DONE
         expected = reference.loss_and_gradient(problem.spec, problem.parameters, problem.x, problem.y)
@@ -272,18 +272,18 @@ def test_packed_parameters_and_the_updates_that_wait(dtype):
 # Predictions and scores
 
 
-def predicting(problem, schedule, piece=32):
-    made = Pass(problem.spec, problem.parameters, schedule, piece, 0)
+def predicting(problem, pass_name, piece=32):
+    made = Pass(problem.spec, problem.parameters, pass_name, piece, 0)
     result = empty(problem.spec, "outputs", len(problem.x))
     made.take("outputs", len(problem.x), problem.x.ctypes.data, result.ctypes.data)
     return made, result
 
 
 @checks("predict.checked")
-@pytest.mark.parametrize("schedule", ["streamed", "rowwise", "layered"])
-def test_outputs_of_pieces(schedule, dtype):
+@pytest.mark.parametrize("pass_name", ["streamed", "rowwise", "layered"])
+def test_outputs_of_pieces(pass_name, dtype):
     problem = Problem.make(5, [3, 9, 4], 75, "elu", dtype=dtype)
-    made, result = predicting(problem, schedule)
+    made, result = predicting(problem, pass_name)
     parameters = problem.parameters.ctypes.data
     assert call("predict.checked", dtype, made.plan, parameters) == at.DONE
     assert_same_bits(result, reference.outputs(problem.spec, problem.parameters, problem.x))
@@ -296,11 +296,11 @@ def test_outputs_of_pieces(schedule, dtype):
 
 
 @checks("predict.scored")
-@pytest.mark.parametrize("schedule", ["streamed", "rowwise", "layered"])
-def test_losses_of_chunks(schedule, dtype):
+@pytest.mark.parametrize("pass_name", ["streamed", "rowwise", "layered"])
+def test_losses_of_chunks(pass_name, dtype):
     problem = Problem.make(6, [3, 9, 4], 2 * CHUNK + 9, "elu", dtype=dtype)
     spec, losses = problem.spec, np.zeros(3, dtype)
-    workspace = numba_backend._for_scores(Workspace(spec, schedule, CHUNK), problem.x, problem.y, losses)
+    workspace = numba_backend._for_scores(Workspace(spec, pass_name, CHUNK), problem.x, problem.y, losses)
     workspace.parameters[: spec.parameters] = problem.parameters
     assert call("predict.scored", dtype, workspace.plan, workspace.parameters) == at.DONE
     _, loss, right = reference.loss_rows(spec, reference.logits(spec, problem.parameters, problem.x), problem.y)
@@ -337,8 +337,8 @@ def test_a_leader_and_a_helper_share_pieces(dtype):
 # Teams
 
 
-def team_of(problem, schedule, members):
-    workspace, training = ready(problem, schedule)
+def team_of(problem, pass_name, members):
+    workspace, training = ready(problem, pass_name)
     made = teams.team(workspace, members, training)
     plans = [workspace.plan, *made._plans]
     for number, plan in enumerate(plans):
@@ -388,14 +388,14 @@ def test_a_members_part_of_an_update(dtype):
 
 
 @checks("team.lead", "team.work", "team.together", "team.meet", "train.train")
-@pytest.mark.parametrize("schedule", ["streamed", "layered"])
-def test_a_team_trains_as_one(schedule, dtype):
+@pytest.mark.parametrize("pass_name", ["streamed", "layered"])
+def test_a_team_trains_as_one(pass_name, dtype):
     """An epoch by the leader's kernel, with a helper that comes in: it waits until there is one."""
     problem = Problem.make(10, [3, 40, 2], 3 * CHUNK, "relu", dtype=dtype)
-    alone, _ = ready(problem, schedule)
+    alone, _ = ready(problem, pass_name)
     call("train.train", dtype, alone.plan, alone.parameters, 2)
     for _ in range(500):  # a helper that has no core for 2 ms is not waited for
-        workspace, training = ready(problem, schedule)
+        workspace, training = ready(problem, pass_name)
         made = teams.team(workspace, 2, training)
         assert made.train(2) == at.MORE
         assert_same_bits(workspace.parameters, alone.parameters)
@@ -406,7 +406,7 @@ def test_a_team_trains_as_one(schedule, dtype):
     sums = reference.loss_and_gradient(problem.spec, problem.parameters, problem.x, problem.y)
     scale = reference._scale(problem.spec, len(problem.x), None)
     one = replace(problem, parameters=problem.parameters.copy())
-    first, _ = ready(one, schedule)
+    first, _ = ready(one, pass_name)
     call("train.train", dtype, first.plan, first.parameters, 1)
     rate = np.dtype(dtype).type(0.1)
     expected = optimizers.gradient_descent(problem.parameters, sums.gradient, scale, rate)

@@ -1,4 +1,4 @@
-"""Whole trainings: every schedule against the definition, bit for bit; and against digests that may never change."""
+"""Whole trainings: every pass against the definition, bit for bit; and against digests that may never change."""
 
 import dataclasses
 import itertools
@@ -14,7 +14,7 @@ import pytest
 from bits import assert_same_bits
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from trainings import OUTPUTS, SCHEDULES, Problem, assert_same_result, check_training, draw, finish, name_of
+from trainings import OUTPUTS, PASSES, Problem, assert_same_result, check_training, draw, finish, name_of
 
 import fastmlp
 from fastmlp.engine import choose, numba_backend, reference_backend, sizes
@@ -135,7 +135,7 @@ def test_online(hidden, output, dtype):
     last = 1 + (output[0] == "softmax")
     for layers, every in (([2, 2, last], 1), ([3, 4, 19, 2], 2)):
         problem = Problem.make(26, layers, 3, hidden, *output, dtype)
-        check_training(problem, Training(3, 0.3, 1, record_every=every, order=7), schedules=("rowwise",))
+        check_training(problem, Training(3, 0.3, 1, record_every=every, order=7), passes=("rowwise",))
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -143,7 +143,7 @@ def test_online(hidden, output, dtype):
 def test_online_by_layers(layers, dtype):
     for hidden, output in (("relu", ("identity", "squared_error")), ("tanh", ("sigmoid", "binary_cross_entropy"))):
         problem = Problem.make(27, layers, 6, hidden, *output, dtype)
-        check_training(problem, Training(4, 0.2, 1, record_every=4), schedules=("rowwise",))
+        check_training(problem, Training(4, 0.2, 1, record_every=4), passes=("rowwise",))
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -153,7 +153,7 @@ def test_online_products_that_underflow_keep_their_sign(dtype):
     problem = Problem.make(24, [2, 2], 4, "identity", "identity", dtype=dtype)
     problem.parameters[:], problem.x[:], problem.y[:] = -0.0, tiny, tiny  # each x dz is -tiny^2
     problem.x[1::2] *= -1
-    result = check_training(problem, Training(1, 1.0, 1, record_every=1), schedules=("rowwise",))
+    result = check_training(problem, Training(1, 1.0, 1, record_every=1), passes=("rowwise",))
     assert np.signbit(result.parameters[:4]).all()
 
 
@@ -166,7 +166,7 @@ def test_online_nasty_numbers(seed, dtype):
     for numbers in (problem.x, problem.parameters):
         scale = np.exp2(np.trunc(rng.uniform(-limit, limit / 4, numbers.shape)))
         numbers[:] = numbers * np.where(rng.random(numbers.shape) < 0.3, -0.0, scale)
-    check_training(problem, Training(4, 0.5, 1, record_every=2, order=seed), schedules=("rowwise",))
+    check_training(problem, Training(4, 0.5, 1, record_every=2, order=seed), passes=("rowwise",))
 
 
 def test_what_is_trained_online(monkeypatch):
@@ -308,12 +308,12 @@ def long_training(request):
     return problem, training, finish(reference_backend.train, problem, training)
 
 
-@pytest.mark.parametrize("schedule", SCHEDULES)
+@pytest.mark.parametrize("pass_name", PASSES)
 @pytest.mark.parametrize("tile_bytes", [1, 1500, 3000, 8000, 24 * 1024, 2**30])
-def test_tile_sizes(long_training, monkeypatch, tile_bytes, schedule):
+def test_tile_sizes(long_training, monkeypatch, tile_bytes, pass_name):
     problem, training, expected = long_training
     monkeypatch.setattr(sizes, "TILE_BYTES", tile_bytes)
-    assert_same_result(finish(numba_backend.train, problem, training, schedule=schedule), expected)
+    assert_same_result(finish(numba_backend.train, problem, training, pass_name=pass_name), expected)
 
 
 @pytest.mark.parametrize("sums_bytes", [0, 2**30])
@@ -325,7 +325,7 @@ def test_sums_in_one_tile_or_several(long_training, monkeypatch, sums_bytes, who
         expected = finish(reference_backend.train, problem, training)
     monkeypatch.setattr(sizes, "TILE_BYTES", 4000)
     monkeypatch.setattr(sizes, "SUMS_BYTES", sums_bytes)
-    assert_same_result(finish(numba_backend.train, problem, training, schedule="streamed"), expected)
+    assert_same_result(finish(numba_backend.train, problem, training, pass_name="streamed"), expected)
 
 
 @pytest.mark.parametrize("rows", [37, 512, 700, 1100])
@@ -336,7 +336,7 @@ def test_whole_batches_in_tiles(monkeypatch, rows):
     expected = finish(reference_backend.train, problem, training)
     for tile_bytes in (1, 2000, 3000, 5000, 2**30):
         monkeypatch.setattr(sizes, "TILE_BYTES", tile_bytes)
-        assert_same_result(finish(numba_backend.train, problem, training, schedule="streamed"), expected)
+        assert_same_result(finish(numba_backend.train, problem, training, pass_name="streamed"), expected)
 
 
 @pytest.mark.parametrize("order", [None, 5, lambda epoch: np.random.RandomState(epoch).permutation(97)])
@@ -344,24 +344,24 @@ def test_returning_to_python_changes_no_bits(monkeypatch, order):
     problem = Problem.make(11, [6, 20, 20, 3], 97, "sigmoid")
     training = Training(12, 0.3, 10, record_every=3, order=order)
     expected = finish(reference_backend.train, problem, training)
-    for schedule in SCHEDULES:
-        straight = finish(numba_backend.train, problem, training, schedule=schedule)
+    for pass_name in PASSES:
+        straight = finish(numba_backend.train, problem, training, pass_name=pass_name)
         with monkeypatch.context() as changed:
             changed.setattr(numba_backend, "CALL_SECONDS", 1e-9)
             changed.setattr(numba_backend, "RECORDS", 3)
-            stopped = finish(numba_backend.train, problem, training, schedule=schedule)
+            stopped = finish(numba_backend.train, problem, training, pass_name=pass_name)
         assert straight.steps < 12 + (order is not None) * 12 < 50 < stopped.steps
         assert_same_result(straight, expected)
         assert_same_result(stopped, expected)
 
 
-@pytest.mark.parametrize("schedule", SCHEDULES)
-def test_more_records_than_a_call_holds(monkeypatch, schedule):
+@pytest.mark.parametrize("pass_name", PASSES)
+def test_more_records_than_a_call_holds(monkeypatch, pass_name):
     monkeypatch.setattr(numba_backend, "RECORDS", 3)
     for batch in (20, 7):
         problem, training = Problem.make(12, [2, 3, 2], 20), Training(20, 0.3, batch, record_every=1, order=1)
         assert_same_result(
-            finish(numba_backend.train, problem, training, schedule=schedule),
+            finish(numba_backend.train, problem, training, pass_name=pass_name),
             finish(reference_backend.train, problem, training),
         )
 
@@ -419,8 +419,8 @@ def test_divergence_between_records(every, batch):
     problem = Problem.make(14, [3, 6, 2], 30, "relu", "identity")
     training = Training(2000, 1e18, batch, record_every=every)
     expected = finish(reference_backend.train, problem, training)
-    for schedule in SCHEDULES:
-        got = finish(numba_backend.train, problem, training, schedule=schedule)
+    for pass_name in PASSES:
+        got = finish(numba_backend.train, problem, training, pass_name=pass_name)
         assert got.state == expected.state == "diverged"
         assert_same_bits(got.parameters, expected.parameters)
 
@@ -446,12 +446,12 @@ def test_divergence_of_parameters_alone_leaves_finite_ones(train, every):
 def test_predictions(rows, output, dtype):
     problem = Problem.make(16, [3, 9, 4, 2], rows, ["tanh", "relu"], *output, dtype)
     data = problem.spec, problem.parameters, problem.x
-    for schedule in (*SCHEDULES, None):
+    for pass_name in (*PASSES, None):
         for name in ("outputs", "logits"):
             expected = getattr(reference_backend, name)(*data)
-            assert_same_bits(getattr(numba_backend, name)(*data, schedule), expected, name)
+            assert_same_bits(getattr(numba_backend, name)(*data, pass_name), expected, name)
         got, expected = (
-            b.evaluate(*data, problem.y, *s) for b, s in ((numba_backend, [schedule]), (reference_backend, []))
+            b.evaluate(*data, problem.y, *s) for b, s in ((numba_backend, [pass_name]), (reference_backend, []))
         )
         assert_same_bits(np.array(got), np.array(expected), "loss and accuracy")
 
@@ -460,14 +460,14 @@ def test_predictions(rows, output, dtype):
 @pytest.mark.parametrize("output", OUTPUTS, ids=name_of)
 def test_a_rows_prediction_is_the_same_in_any_batch(output, dtype):
     problem = Problem.make(17, [4, 11, 5, 3], 1000, ["relu", "sigmoid"], *output, dtype)
-    for predict, schedule in itertools.product((numba_backend.outputs, numba_backend.logits), SCHEDULES):
-        every = predict(problem.spec, problem.parameters, problem.x, schedule)
+    for predict, pass_name in itertools.product((numba_backend.outputs, numba_backend.logits), PASSES):
+        every = predict(problem.spec, problem.parameters, problem.x, pass_name)
         for first, count in ((0, 1), (999, 1), (511, 1), (512, 3), (1, 17), (37, 600), (480, 520)):
             some = np.ascontiguousarray(problem.x[first : first + count])
             assert_same_bits(
-                predict(problem.spec, problem.parameters, some, schedule), every[first : first + count], f"{first}"
+                predict(problem.spec, problem.parameters, some, pass_name), every[first : first + count], f"{first}"
             )
-        turned = predict(problem.spec, problem.parameters, np.ascontiguousarray(problem.x[::-1]), schedule)
+        turned = predict(problem.spec, problem.parameters, np.ascontiguousarray(problem.x[::-1]), pass_name)
         assert_same_bits(turned[::-1], every)
 
 

@@ -6,7 +6,7 @@ import itertools
 import numpy as np
 import pytest
 from bits import assert_same_bits
-from trainings import OUTPUTS, SCHEDULES, Problem, check_training, finish, name_of
+from trainings import OUTPUTS, PASSES, Problem, check_training, finish, name_of
 
 from fastmlp import optimizers, schedules
 from fastmlp.engine import buffers, numba_backend, reference_backend
@@ -241,16 +241,16 @@ def test_calls_that_end_before_their_last_update(monkeypatch, batch):
     check_training(problem, dataclasses.replace(asked, watched=True))
 
 
-@pytest.mark.parametrize("schedule", SCHEDULES)
+@pytest.mark.parametrize("pass_name", PASSES)
 @pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adam"])
-def test_returning_to_python_changes_no_bits(monkeypatch, optimizer, schedule):
+def test_returning_to_python_changes_no_bits(monkeypatch, optimizer, pass_name):
     problem, asked = problem_of(50), training(50, 8, optimizer, "cosine", "dropout", epochs=6)
     weights = weights_of("some", 50, "float64")
-    straight = finish(numba_backend.train, problem, asked, weights, schedule=schedule)
+    straight = finish(numba_backend.train, problem, asked, weights, pass_name=pass_name)
     monkeypatch.setattr(numba_backend, "CALL_SECONDS", 1e-9)
     monkeypatch.setattr(numba_backend, "RECORDS", 3)
     monkeypatch.setattr(buffers, "STEPS", 2)
-    stopped = finish(numba_backend.train, problem, asked, weights, schedule=schedule)
+    stopped = finish(numba_backend.train, problem, asked, weights, pass_name=pass_name)
     assert straight.steps < 10 < stopped.steps
     assert_same_bits(np.array(stopped.records), np.array(straight.records))
     assert_same_bits(stopped.parameters, straight.parameters)

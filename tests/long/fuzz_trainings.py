@@ -15,7 +15,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 import numpy as np
-from trainings import SCHEDULES, assert_same_result, draw, finish
+from trainings import PASSES, assert_same_result, draw, finish
 
 from fastmlp.engine import numba_backend, reference_backend
 from fastmlp.engine.choose import fits_few
@@ -60,13 +60,13 @@ def fuzz(count, seed, seconds=0.25):
         if callable(training.order) and training.epochs_before:
             training = dataclasses.replace(training, epochs_before=0)
         batch = min(training.batch_size, len(problem.x))
-        passes = [None, *SCHEDULES]
+        passes = [None, *PASSES]
         if fits_few(problem.spec, training, batch, weights is not None):
             passes.append("few")
         expected = finish(reference_backend.train, problem, training, weights)
         for name in passes:
             try:
-                assert_same_result(finish(numba_backend.train, problem, training, weights, schedule=name), expected)
+                assert_same_result(finish(numba_backend.train, problem, training, weights, pass_name=name), expected)
             except AssertionError as error:
                 raise AssertionError(f"training {number} of seed {seed}, pass {name}: {problem} {training}") from error
             counts[f"by the pass {name or 'that is chosen'}"] += 1

@@ -15,7 +15,7 @@ import pytest
 from bits import as_bits, assert_same_bits, cancelling, lines, nasty, random_bits
 from cases import Unregistered
 from sklearn.metrics import mean_pinball_loss
-from trainings import OUTPUTS, SCHEDULES, Problem, finish, name_of
+from trainings import OUTPUTS, PASSES, Problem, finish, name_of
 
 from fastmlp.engine import numba_backend, reference_backend
 from fastmlp.kernels import registry
@@ -212,9 +212,9 @@ def test_products_of_whole_numbers_are_exact(rows, K, J, dtype):
     assert_same_bits(db + 0, dz.sum(axis=0) + 0)
 
 
-@pytest.mark.parametrize("schedule", SCHEDULES)
+@pytest.mark.parametrize("pass_name", PASSES)
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_training_on_whole_numbers_is_exact(schedule, dtype):
+def test_training_on_whole_numbers_is_exact(pass_name, dtype):
     """One update of a linear network of whole numbers, with a learning rate and row count of powers of two."""
     rng = np.random.default_rng(4)
     rows, (K, H, J) = 1024, (5, 6, 4)
@@ -230,7 +230,7 @@ def test_training_on_whole_numbers_is_exact(schedule, dtype):
     scale = np.dtype(dtype).type(2 / (rows * J))
     gradients = [g * scale for g in (x.T @ dz, dz.sum(axis=0), a.T @ error, error.sum(axis=0))]
     expected = [p - np.dtype(dtype).type(0.25) * g for p, g in zip((w1, b1, w2, b2), gradients, strict=True)]
-    result = finish(numba_backend.train, problem, Training(1, 0.25, rows, record_every=1), schedule=schedule)
+    result = finish(numba_backend.train, problem, Training(1, 0.25, rows, record_every=1), pass_name=pass_name)
     assert_same_bits(result.parameters + 0, np.concatenate([p.ravel() for p in expected]) + 0)
     assert result.records[0][1] == (error.astype(np.float64) ** 2).sum() / (rows * J)
 

@@ -85,7 +85,7 @@ CALL_SECONDS = numba_backend.CALL_SECONDS  # a call ends after so long; with non
 
 
 def run_trainings(every=1):
-    """Networks, options, outputs, activations and tiles in turns, by each schedule that can, and by two threads."""
+    """Networks, options, outputs, activations and tiles in turns, by each pass that can, and by two threads."""
     turns = zip(*map(itertools.cycle, (NETWORKS, OPTIONS, OUTPUTS, HIDDEN, TILE_BYTES)))  # noqa: B905 (without an end)
     every_size = itertools.product(range(len(LAST)), SIZES, DTYPES)
     plain = itertools.product((0, 1), ((3, 1), (4, 4), (7, 7), (9, 1)), DTYPES, NETWORKS, [OPTIONS[1]], OUTPUTS)
@@ -112,9 +112,9 @@ def _train(seed, size, dtype, layers, options, output, hidden, tile_bytes):
     assert hasattr(numba_backend, "CALL_SECONDS")
     sizes.TILE_BYTES, numba_backend.CALL_SECONDS = tile_bytes, (CALL_SECONDS, 1e-9)[seed % 2]
     first = None
-    for schedule, threads in _ways(problem.spec, Training(3, **training), rows, batch, weighed):
+    for pass_name, threads in _ways(problem.spec, Training(3, **training), rows, batch, weighed):
         found = finish(
-            numba_backend.train, problem, Training(3, **training, threads=threads), weights, schedule=schedule
+            numba_backend.train, problem, Training(3, **training, threads=threads), weights, pass_name=pass_name
         )
         first = first or found
         assert_same_result(found, first)
@@ -122,7 +122,7 @@ def _train(seed, size, dtype, layers, options, output, hidden, tile_bytes):
 
 
 def _ways(spec, training, rows, batch, weighed):
-    """(schedule, threads) that can do a training."""
+    """(pass_name, threads) that can do a training."""
     yield from (("streamed", 1), ("streamed", 2), ("layered", 1), ("layered", 2), (None, None))
     if rows <= 300:
         yield "rowwise", 1
@@ -156,18 +156,18 @@ def _predict(problem):
     scores = {}
     for count, threads in itertools.product(COUNTS, (1, 2)):
         x, y = problem.x[:count].copy(), problem.y[:count].copy()
-        found = [numba_backend.outputs(spec, problem.parameters, x, schedule, threads) for schedule in SCHEDULES]
+        found = [numba_backend.outputs(spec, problem.parameters, x, pass_name, threads) for pass_name in PASSES]
         found += [_outputs(model, rows, threads) for rows in (x, np.asfortranarray(x))]
         found += [predictor(x), np.array([predictor(row) for row in x[:5]])] if threads == 1 else []
         for outputs in found:
             assert outputs.tobytes() == expected[: len(outputs)].tobytes(), (spec, count, threads)
         model.predict(x, threads=threads)
-        for schedule in SCHEDULES:
-            score = numba_backend.evaluate(spec, problem.parameters, x, y, schedule, threads)
+        for pass_name in PASSES:
+            score = numba_backend.evaluate(spec, problem.parameters, x, y, pass_name, threads)
             assert scores.setdefault(count, score) == score, (spec, count, threads)
 
 
-SCHEDULES = ("streamed", "layered", "rowwise", None)
+PASSES = ("streamed", "layered", "rowwise", None)
 
 
 def _outputs(model, x, threads):
