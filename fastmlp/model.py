@@ -317,7 +317,7 @@ class Model:
         Raises
         ------
         TypeError, ValueError
-            If X does not fit the network, or an output is not finite.
+            If X does not fit the network, or has NaN or infinity, or an output is not finite.
 
         Notes
         -----

@@ -1,14 +1,15 @@
 """Which pass runs: for a training's batches, and for the rows of a prediction. All thresholds, with what set them.
 
-| pass | for | file |
+| pass | for | file, and that of its dense layers |
 |---|---|---|
 | online | batches of one row, plain updates, up to 1,000,000 parameters | kernels/online.py |
-| rowwise | other batches of one row; predictions of up to 3 rows | kernels/rowwise.py |
-| few | batches of up to a register of rows, up to 150 parameters, no options | kernels/few.py |
-| layered | wide layers: from 35,000 multiplications a row on (150,000 below 100 rows) | kernels/layered.py |
-| streamed | all others | kernels/streamed.py |
+| rowwise | other batches of one row; predictions of up to 3 rows | kernels/rowwise.py, row.py |
+| few | batches of up to a line of rows (64 bytes of numbers), up to 150 parameters, no options | kernels/few.py |
+| layered | wide layers: from 35,000 multiplications a row on (150,000 below 100 rows) | kernels/layered.py, wide.py |
+| streamed | all others | kernels/streamed.py, dense.py |
 
-Every pass gives the same bits. Measurements: docs/performance.md.
+Every pass gives the same bits. Measurements: docs/performance.md, under "Wide layers", "One row", "Many rows", "Batches
+of one row" and "Batches of a few rows".
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from fastmlp.reference.arithmetic import CHUNK, LINE
 from fastmlp.spec import Spec
 from fastmlp.training import Training
 
-LAYERED_WORK = 35_000  # multiplications for a row, from which the layered pass pays
+LAYERED_WORK = 35_000  # multiplications for a row, forward and back, from which the layered pass pays
 SMALL_BATCH, SMALL_BATCH_WORK = 100, 150_000  # of batches of fewer rows: from this many
 LAYERED_WASTE = 1.2  # and this many of them at most for each that is needed: whole panels are computed
 FEW_PARAMETERS = 150  # up to which batches of a few rows take 0.5 to 1.0 of the streamed pass's time

@@ -172,6 +172,7 @@ def loss(plan, z, y, weights, statistics, J, rows, stride, record):
     """dz in place of the logits z (J, rows): `softmax_cross_entropy`, `identity_squared_error`, ...
 
     y: targets; weights (rows); statistics (3 lines): with record, row losses and right rows are added to the lanes.
+    For one output, `few` and `online` may do without (plan.LOSS_CURVE).
     """
     call(plan[at.LOSS_KERNEL], (z, y, weights, statistics, J, rows, stride, record))
 

@@ -2,7 +2,7 @@
 
 A tile is feature-major: unit k of row n is a[k * stride + n], so every vector holds rows, whatever the layer's
 width. Loops run over whole groups of two registers; the rows from `rows` up to the group's end are padding, which
-`train.set_tail` keeps from counting.
+`passes.set_tail` keeps from counting.
 """
 
 from fastmlp.kernels.blocks import (

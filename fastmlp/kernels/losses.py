@@ -4,7 +4,8 @@ A loss writes dz in place of the logits. With `record` it also adds each row's l
 statistics' first line, and 1 for each right row to those of its second. Only lanes of real rows are added to. dz is
 weighed by a kernel of its own, `weigh`, and so only where there are weights.
 
-A loss's sum over j may begin as +0: a first term of -0 would be lost, but the lanes, which begin as +0, do not tell.
+A row's sum over j may begin as +0, though the reference begins with the first term. They differ only where all terms
+are -0, and that disappears when the row's loss is added to a lane, which is never -0.
 """
 
 from fastmlp.kernels.elementary import exp, exp_nonpositive, log, log1p, sigmoid

@@ -77,10 +77,11 @@ def classical_nesterov(
 def adam(p: Floats, total: Floats, scale: Float, state: Floats, step: Floats, settings: Floats, count: Int):
     """m = beta_1 m + rest_1 g; v = beta_2 v + rest_2 g^2; p = decay p - step_size m / (correction sqrt(v) + epsilon).
 
-    Writes p, m and v, whole registers of each.
+    step: step_size, correction and decay, made in float64 by `reference.adam_steps`. Writes p, m and v, whole
+    registers of each.
     """
     second = advance(state, padded_size(p, count))
-    rate, correction, decay = negative(fill(p, step[0])), fill(p, step[1]), fill(p, step[2])
+    minus_step_size, correction, decay = negative(fill(p, step[0])), fill(p, step[1]), fill(p, step[2])
     beta_1, rest_1 = fill(p, settings[0]), fill(p, settings[1])
     beta_2, rest_2, epsilon = fill(p, settings[2]), fill(p, settings[3]), fill(p, settings[4])
     factor = fill(p, scale)
@@ -90,7 +91,7 @@ def adam(p: Floats, total: Floats, scale: Float, state: Floats, step: Floats, se
         v = fma(beta_2, load(second, i), rest_2 * (g * g))
         store(state, i, m)
         store(second, i, v)
-        store(p, i, fma(rate, m / fma(sqrt(v), correction, epsilon), load(p, i) * decay))
+        store(p, i, fma(minus_step_size, m / fma(sqrt(v), correction, epsilon), load(p, i) * decay))
 
 
 @kernel(reference.rmsprop)

@@ -1,7 +1,7 @@
 """What the passes over rows have in common: padding, the loss, its statistics, dropout, and a look for Ctrl-C.
 
-A pass does a span of rows, forward and back: `streamed.py`, `rowwise.py` and `layered.py` have one each. It orders the
-others' work, which it reaches by addresses in a plan (`plan.py`), so that a network compiles only what it uses.
+A pass does a span of rows, forward and back: `streamed.py`, `rowwise.py` and `layered.py` have one each. It runs the
+others, which it reaches by addresses in a plan (`plan.py`), so that a network compiles only what it uses.
 """
 
 from fastmlp.kernels import calls

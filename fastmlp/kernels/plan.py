@@ -1,4 +1,4 @@
-"""The plan: what a kernel that orders other kernels' work needs to know, as one int64 vector.
+"""The plan: what a kernel that runs other kernels needs to know, as one int64 vector.
 
 Kernels read it by the names here; `engine/plan_writer.py` alone writes it, before a call, and kernels write the state
 that goes on from call to call. After the FIELDS come LAYER_FIELDS numbers for each layer. The kinds of fields:
@@ -16,8 +16,9 @@ that goes on from call to call. After the FIELDS come LAYER_FIELDS numbers for e
 
 import itertools
 
-# What a pass over rows does: bits of its `mode`. The last four are the network's and the training's own, in EXTRAS.
-# DESCENDS: the gradient is nowhere written, but taken from the weights as it is made, by JOB_SCALE and LEARNING_RATE.
+# What a pass over rows does: bits of its `mode`. BACKWARD, RECORD and OUTPUT are chosen for each call; the
+# others are fixed for a training, in EXTRAS. DESCENDS: each part of the gradient is subtracted from the weights at
+# once, by JOB_SCALE and LEARNING_RATE, and never stored.
 BACKWARD, RECORD, OUTPUT, WEIGHED, DROPS, LOSS_IS_SET, DESCENDS = 1, 2, 4, 8, 16, 32, 64
 
 KINDS: list[str] = []  # of the fields, in their order
@@ -120,7 +121,7 @@ MULTIPLY = _field("kernel")  # of activations with a slope, and for dropout
 DROPOUT = _field("kernel")  # draws a layer's factors and multiplies by them
 DROPOUT_FACTORS = _field("kernel")  # 0 or a factor for each row and unit
 PERMUTATION = _field("kernel")  # the order of an epoch, where SHUFFLE: engine/numba_backend.py
-STEP_KERNEL = _field("kernel")  # orders what comes between a batch's sum and the update; 0: nothing does
+STEP_KERNEL = _field("kernel")  # runs what comes between a batch's sum and the update; 0: nothing does
 SCALED = _field("kernel")  # where there are penalties or clipping, else 0
 PENALIZED = _field("kernel")  # adds the penalties' slopes; 0: there are none
 OF_SUM = _field("flag")  # whether penalties are added to a batch's sum, not to its mean

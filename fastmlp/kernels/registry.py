@@ -60,8 +60,8 @@ def kernel(
 ) -> Callable[[Callable[..., Any]], Kernel]:
     """Registers a kernel with the reference function that defines it.
 
-    The parameters' annotations give the C interface. None stands for a kernel that orders other kernels' work and so
-    has no arithmetic of its own; its pair is the whole training, in tests/kernels/test_train.py.
+    The parameters' annotations give the C interface. None stands for a kernel that runs others in order: its
+    checks are in tests/kernels/test_orders.py, and in whole trainings.
     """
 
     def register(function: Callable[..., Any]) -> Kernel:

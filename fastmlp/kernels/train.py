@@ -1,6 +1,6 @@
 """The training loop: the twin of `fastmlp/reference/train.py`.
 
-These kernels order the others' work, which they reach by addresses in a plan (`plan.py`), so that a network
+These kernels run the others, which they reach by addresses in a plan (`plan.py`), so that a network
 compiles only what it uses. Nothing is allocated. The numbers that are made here are sums of chunks (`combine`) and an
 epoch's mean loss.
 """

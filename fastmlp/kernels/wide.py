@@ -185,9 +185,9 @@ def dense_backward_input(
             k += width
 
 
-# Weight gradients: lane v of a sum takes rows v, v + V, ... of a chunk, and lanes fold by halves. Here a lane is a pass
-# over its rows, for a block of inputs x outputs; lanes come in the order in which a binary counter folds them, 0 and
-# V/2 first, and so do the rows of what is packed.
+# Weight gradients: lane v of a sum takes rows v, v + V, ... of a chunk, and lanes fold by halves. Here a lane is a loop
+# over its rows, for a block of inputs x outputs. Lanes are computed in bit-reversed order (0, V/2, V/4, 3V/4, ...), so
+# that a binary counter folds them as the definition does. Packed rows lie in that order, too.
 
 
 @helper

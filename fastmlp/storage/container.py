@@ -35,7 +35,9 @@ _LARGEST = 100_000_000  # bytes of header that safetensors reads
 
 
 def write(path: str | os.PathLike, tensors: dict[str, np.ndarray], header: dict[str, Any]) -> None:
-    """Writes tensors and a header to a file. A reader finds the old file or the new one, also after a crash.
+    """Writes tensors and a header to a file. A reader finds the old file or the new one.
+
+    Also after a crash or a power cut: it is written under another name, synced, and renamed, and the folder is synced.
 
     Equal contents give equal bytes. The tensors are copied first, so that another thread may go on changing them. An
     existing file keeps its permissions; a symbolic link's target is replaced.
