@@ -241,7 +241,7 @@ def _options(model: Model, table: Table, job: Job, args: argparse.Namespace, set
         "optimizer": optimizer,
         "learning_rate": rate,
         "resume": args.checkpoint if goes_on else last is not None,
-        "dropout": train_options.dropout_rates(settings["dropout"]),
+        "dropout": train_options.dropout_of(settings["dropout"]),
         "sample_weight": job.weights,
         "class_weight": _class_weight(settings["class_weight"], job),
         "validation": job.validation,

@@ -17,7 +17,7 @@ from fastmlp.cli.train_options import (
     USUAL,
     activations,
     class_weights,
-    dropout_rates,
+    dropout_of,
     sizes,
     task_of,
 )
@@ -68,7 +68,7 @@ def _check_network(args: argparse.Namespace) -> None:
         raise ValueError(
             f"--activation={args.activation} has {len(activation)} names, and {layers}: give one name, or one for each"
         )
-    rates = dropout_rates(args.dropout)
+    rates = dropout_of(args.dropout)
     if isinstance(rates, list) and len(rates) != len(hidden):
         raise ValueError(
             f"--dropout={args.dropout} has {len(rates)} rates, and {layers}: give one rate, or one for each"

@@ -103,7 +103,7 @@ def initial(args: argparse.Namespace) -> str | float:
     return float(text) if arrays.reads_as_number(text) else text
 
 
-def dropout_rates(text: str | None) -> float | list[float]:
+def dropout_of(text: str | None) -> float | list[float]:
     """--dropout as `fit` takes it."""
     if text is None:
         return 0.0
