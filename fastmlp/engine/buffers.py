@@ -281,10 +281,10 @@ class Workspace:
                 if plan[layer_field(layer, at.LAYER_SLOPE)] == 0:
                     write.layer(layer, LAYER_SLOPE=factors)
 
-    def for_update(self, training: Training, state: State, rows: int, several: bool) -> None:
+    def for_update(self, training: Training, state: State, rows: int, batches: int) -> None:
         """Readies what becomes of a gradient: penalties, clipping, and the optimizer's update.
 
-        rows: of a batch. several: whether an epoch has more than one; else a record is looked at before the update.
+        rows: of a batch. batches: of an epoch; if it has one, a record is looked at before the update.
         """
         spec, plan, write = self.spec, self.plan, self.writer
         optimizer, objective = training.optimizer, training.objective
@@ -297,14 +297,15 @@ class Workspace:
             write.buffers(STATE=self.keep(self.state), SETTINGS=self.keep(np.array(optimizer.settings, spec.dtype)))
             columns = optimizer.steps(np.ones(1), np.ones(2))[0].shape[1]
         constant = columns == 1 and training.constant
-        self.steps = np.zeros((1 if constant else STEPS, columns), spec.dtype)
+        updates = min(STEPS, training.epochs * batches)  # zeros for all take 30 us
+        self.steps = np.zeros((1 if constant else updates, columns), spec.dtype)
         if constant:
             self.steps[:] = training.learning_rate
         write.buffers(STEPS=self.keep(self.steps))
         write.counts(STEP_NUMBERS=0 if constant else columns)
         if plan[at.STATE] or plan[at.EXTRAS] & at.WEIGHED or training.prepares or not constant:
             write.kernels(STEP_KERNEL="train.step")
-        elif objective is None and self._descends(rows, several):
+        elif objective is None and self._descends(rows, several=batches > 1):
             write.add_option(at.DESCENDS)
         if objective is not None:
             write.counts(OF_SUM=1)

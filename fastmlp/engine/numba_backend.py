@@ -184,7 +184,7 @@ def ready(
     objective = training.objective
     workspace.for_loss(batch, objective.bound if objective else None)
     state = state or State.new(training.optimizer, spec.parameters, spec.dtype)
-    workspace.for_update(training, state, batch, several=batch < rows)
+    workspace.for_update(training, state, batch, batches=math.ceil(rows / batch))
     workspace.for_gradient()
     if training.drops:
         workspace.for_dropout(training)
@@ -216,11 +216,12 @@ def ready(
     workspace.snapshots[: spec.parameters] = parameters  # to go back to if the first epoch already diverges
     write.buffers(SNAPSHOTS=workspace.keep(workspace.snapshots))
     write.counts(SNAPSHOT_SIZE=workspace.size)
-    workspace.epochs, workspace.rights = np.zeros(RECORDS, np.int64), np.zeros(RECORDS, np.int64)
-    workspace.losses = np.zeros(RECORDS, spec.dtype)
+    capacity = min(RECORDS, training.epochs // training.record_every + 2)  # zeros for all take 50 us
+    workspace.epochs, workspace.rights = np.zeros(capacity, np.int64), np.zeros(capacity, np.int64)
+    workspace.losses = np.zeros(capacity, spec.dtype)
     write.buffers(RECORD_EPOCHS=workspace.keep(workspace.epochs), RECORD_LOSSES=workspace.keep(workspace.losses))
     write.buffers(RECORD_RIGHTS=workspace.keep(workspace.rights))
-    write.counts(RECORD_CAPACITY=1 if training.watched else RECORDS)
+    write.counts(RECORD_CAPACITY=1 if training.watched else capacity)
     write.set_epochs(training)
     workspace.begun = workspace.plan.copy(), numbers.copy()
     return workspace
