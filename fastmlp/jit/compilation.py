@@ -31,16 +31,20 @@ def compiling() -> Iterator[None]:
 
 @contextmanager
 def importing() -> Iterator[None]:
-    """A context for importing Numba and kernels: NUMBA_DISABLE_JIT is off.
+    """A context for importing Numba and kernels: NUMBA_DISABLE_JIT is off, and OPT is an object of Numba's.
 
-    Other threads may use Numba's other settings.
+    Other threads may use Numba's other settings. Numba makes its target when the first helper is decorated, and fails
+    if somebody has assigned a plain number to `numba.config.OPT`.
     """
     if "fastmlp.jit.numba_pipeline" not in sys.modules:
         memory_limits.need(160 * memory_limits.MB, "compiling kernels", code=96 * memory_limits.MB)
     with _in_haste():
         from numba import config
 
-        with numba_settings.changed(vars(config), {"DISABLE_JIT": 0}):
+        usable = {"DISABLE_JIT": 0}
+        if type(config.OPT) is int:
+            usable["OPT"] = config._OptLevel(config.OPT)
+        with numba_settings.changed(vars(config), usable):
             yield
 
 

@@ -33,6 +33,7 @@ EQUIVALENT = Path(__file__).parent / "equivalent.txt"
 LONGEST, SLOWER = 60, 4  # seconds that a mutant's tests may take, or so many times what they take without
 FROM_SOURCES = (
     "cache",
+    "helper_inlining",
     "loader",
     "machine_code",
     "numba_pipeline",
@@ -86,6 +87,7 @@ TESTS = {
     "fit/validation": "fit/test_monitor fit/test_options",
     "jit/compilation": "jit/test_cache jit/test_numba_pipeline",
     "jit/cache": "jit/test_cache system/test_trusted_files",
+    "jit/helper_inlining": "jit/test_numba_pipeline",
     "jit/loader": "jit/test_cache system/test_background",
     "jit/machine_code": "jit/test_cache jit/test_numba_pipeline",
     "kernels/registry": "jit/test_cache kernels/test_registry",
