@@ -17,12 +17,12 @@ with compilation.compiling():
     from fastmlp.jit import numba_pipeline
 
 
-EACH_FOURTH = [
-    pytest.param(name, marks=[pytest.mark.slow] if number % 4 else []) for number, name in enumerate(sorted(PAIRS))
+EACH_EIGHTH = [
+    pytest.param(name, marks=[pytest.mark.slow] if number % 8 else []) for number, name in enumerate(sorted(PAIRS))
 ]
 
 
-@pytest.mark.parametrize("name", EACH_FOURTH)
+@pytest.mark.parametrize("name", EACH_EIGHTH)
 def test_no_kernel_needs_the_whole_compiler(name):
     kernel = PAIRS[name]
     with compilation.compiling():
