@@ -21,7 +21,7 @@ from fastmlp.engine import team as teams
 from fastmlp.fit import fit as fitting
 from fastmlp.system import atomic, thread_pool
 
-EVERY = 151  # bytecodes: each is struck in the long run
+EVERY = 251  # bytecodes: each is struck in the long run
 
 NAMES = tuple(scenarios("."))
 

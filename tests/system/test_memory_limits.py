@@ -59,7 +59,7 @@ def ended(tmp_path, case, kind, limits):
 
 @pytest.mark.parametrize("kind", ["AS", "DATA"])
 def test_little_memory_while_kernels_are_linked(kind, tmp_path):
-    assert ended(tmp_path, "cached", kind, [*range(0, 2048, 64), 200_000]) == {WORDS: 32, FITS: 1}
+    assert ended(tmp_path, "cached", kind, [*range(0, 2048, 128), 200_000]) == {WORDS: 16, FITS: 1}
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_little_memory_while_kernels_are_linked(kind, tmp_path):
 )  # fmt: skip
 def test_little_memory_while_kernels_are_compiled(case, kind, tmp_path):
     """With Numba yet to be imported, and not."""
-    limits = [0, 1000, 5000, 9000, *range(10_000, 120_000, 10_000)]
+    limits = [0, 1000, 9000, *range(10_000, 120_000, 20_000)]
     assert ended(tmp_path, case, kind, limits) == {WORDS: len(limits)}
 
 
