@@ -13,6 +13,8 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from fastmlp.callbacks import Info, verdict
+from fastmlp.checks import scalars
+from fastmlp.checks.messages import shown
 from fastmlp.engine import numba_backend
 from fastmlp.engine.buffers import Workspace
 from fastmlp.estimators import problem
@@ -53,6 +55,8 @@ class Stochastic:
         self.descent, self.random_state, self.score = descent, random_state, score
         self.incremental = incremental
         self.epochs = 1 if incremental else int(estimator.max_iter)
+        if self.epochs > scalars.LIMIT:
+            raise ValueError(f"max_iter={shown(self.epochs)} is more than can be counted, {scalars.LIMIT}: give less")
         count = len(rows.x)
         self.order = np.arange(count)
         self.batch = batch_size(estimator.batch_size, count)
@@ -75,6 +79,11 @@ class Stochastic:
         )
         callbacks = estimator.callbacks
         self.callbacks = [callbacks] if callable(callbacks) else list(callbacks or [])
+        for number, callback in enumerate(self.callbacks):
+            if not callable(callback):
+                raise TypeError(
+                    f"callbacks[{number}]={shown(callback)} is not a function: give functions that take an Info"
+                )
         self.history = History()
         # what early stopping goes back to; a warm start that finds nothing better than the fits before keeps its last
         begins = estimator.early_stopping and not estimator.loss_curve_

@@ -4,6 +4,7 @@ import copy
 import json
 import os
 import pickle
+import re
 import signal
 import subprocess
 import sys
@@ -580,3 +581,15 @@ def test_callbacks_see_the_network_that_is_trained():
         assert (seen[0][0] != seen[1][0]).any()
         assert_same_bits(seen[2][0], model.predict_proba(X))
         assert_same_bits(seen[2][1], model.coefs_[0])
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "words"),
+    [
+        ({"callbacks": [lambda info: None, 5]}, TypeError, "callbacks[1]=5 is not a function"),
+        ({"max_iter": 10**30}, ValueError, "is more than can be counted"),
+    ],
+)
+def test_what_scikit_learns_checks_let_pass_is_refused_in_words(options, error, words):
+    with pytest.raises(error, match=re.escape(words)):
+        MLPClassifier(**options).fit([[0.0], [1.0], [2.0], [3.0]], [0, 1, 0, 1])
