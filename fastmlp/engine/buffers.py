@@ -297,7 +297,7 @@ class Workspace:
             write.buffers(STATE=self.keep(self.state), SETTINGS=self.keep(np.array(optimizer.settings, spec.dtype)))
             columns = optimizer.steps(np.ones(1), np.ones(2))[0].shape[1]
         constant = columns == 1 and training.constant
-        updates = min(STEPS, training.epochs * batches)  # zeros for all take 30 us
+        updates = min(STEPS, training.epochs * batches)  # zeros for all take 5 us
         self.steps = np.zeros((1 if constant else updates, columns), spec.dtype)
         if constant:
             self.steps[:] = training.learning_rate

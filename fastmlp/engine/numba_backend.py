@@ -216,7 +216,7 @@ def ready(
     workspace.snapshots[: spec.parameters] = parameters  # to go back to if the first epoch already diverges
     write.buffers(SNAPSHOTS=workspace.keep(workspace.snapshots))
     write.counts(SNAPSHOT_SIZE=workspace.size)
-    capacity = min(RECORDS, training.epochs // training.record_every + 2)  # zeros for all take 50 us
+    capacity = min(RECORDS, training.epochs // training.record_every + 2)  # zeros for 65,536 take 84 us
     workspace.epochs, workspace.rights = np.zeros(capacity, np.int64), np.zeros(capacity, np.int64)
     workspace.losses = np.zeros(capacity, spec.dtype)
     write.buffers(RECORD_EPOCHS=workspace.keep(workspace.epochs), RECORD_LOSSES=workspace.keep(workspace.losses))

@@ -196,7 +196,7 @@ class Fit:
         return [*history.extended(moment.records), *(held(history, name, value) for name, value in told.items())]
 
     def _begin_checkpoints(self) -> None:
-        if self.checkpoints and self.moment and self.checkpoints.is_at(self.moment.path):
+        if self.checkpoints and self.moment and self._goes_on_at_the_checkpoint():
             self.checkpoints.went_on(self.moment)
         elif self.checkpoints:
             self.checkpoints.begin(self._moment_now())

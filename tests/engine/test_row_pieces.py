@@ -459,7 +459,7 @@ assert np.array_equal(again, expected) or again == expected
 """
     seconds = float(in_another_process(script, method))
     print(f"{method}: stopped after {seconds * 1e3:.1f} ms")
-    assert seconds < 2  # of the processor, which other jobs do not change
+    assert seconds < 10  # of the processor
 
 
 # ---------------------------------------------------------------------------------------------------------
