@@ -71,14 +71,14 @@ def evaluate(
     pass_name: str | None = None,
     threads: int | None = None,
 ) -> tuple[float, float]:
-    """The mean loss and the share of right rows."""
+    """The mean loss and the fraction of right rows."""
     return evaluator(spec, x, y, pass_name, threads)(parameters)
 
 
 def evaluator(
     spec: Spec, x: np.ndarray, y: np.ndarray, pass_name: str | None = None, threads: int | None = None
 ) -> Callable[[np.ndarray], tuple[float, float]]:
-    """A function of the parameters that gives the mean loss and the share of right rows, made ready for many calls."""
+    """A function of the parameters that gives the mean loss and the fraction of right rows, made ready for many calls."""
     rows = len(x)
     pass_name = pass_name or choose.of_predictions(spec, rows)
     pace = row_pieces.pace_of(spec, rows, CHUNK, threads)

@@ -29,7 +29,7 @@ def logits(spec: Spec, parameters: np.ndarray, x: np.ndarray) -> np.ndarray:
 def evaluate(
     spec: Spec, parameters: np.ndarray, x: np.ndarray, y: np.ndarray, threads: int | None = None
 ) -> tuple[float, float]:
-    """The mean loss and the share of right rows, by one thread."""
+    """The mean loss and the fraction of right rows, by one thread."""
     loss, accuracy = reference.evaluate(spec, parameters, x, y)
     return float(loss), accuracy
 
@@ -37,7 +37,7 @@ def evaluate(
 def evaluator(
     spec: Spec, x: np.ndarray, y: np.ndarray, threads: int | None = None
 ) -> Callable[[np.ndarray], tuple[float, float]]:
-    """A function of the parameters that gives the mean loss and the share of right rows, by one thread."""
+    """A function of the parameters that gives the mean loss and the fraction of right rows, by one thread."""
     return lambda parameters: evaluate(spec, parameters, x, y)
 
 

@@ -35,7 +35,7 @@ class Pace:
 
     That is found by trying, as it depends on what else the machine has to do; the bits do not depend on it. Calls that
     are much shorter than CALL_SECONDS tell nothing, as a team takes half a millisecond to come together; so a short
-    training is done alone. Once in AGAIN calls the other way is tried anew.
+    training is done alone. Once in AGAIN calls the other way is tried again.
     """
 
     AGAIN = 16

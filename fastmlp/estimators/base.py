@@ -33,7 +33,7 @@ FOR_SPEED = (
     "_kept",
     "_seeded",
     "_busy",
-)  # made anew where they lack: buffers that have addresses
+)  # made again where they are missing: buffers that have addresses
 
 
 class BaseMLP(BaseEstimator):

@@ -1,4 +1,4 @@
-"""Where a fit begins: anew, where the last one ended, or at a checkpoint; and what a checkpoint says was asked for."""
+"""Where a fit begins: from scratch, after the last one, or at a checkpoint; and which options a checkpoint holds."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def run_of(source: Network, optimizer: Any, learning_rate: Any, resume: bool) ->
         optimizers.check_settings(found, spec.dtype)
         return Run(found, State.new(found, spec.parameters, spec.dtype))
     if why := last.not_resumable_because:
-        raise ValueError(f"resume=True has nothing to go on from, since {why}: leave it out to begin anew")
+        raise ValueError(f"resume=True has nothing to go on from, since {why}: leave it out to start from scratch")
     found = last.optimizer
     named = isinstance(optimizer, str) and type(found) is optimizers.OPTIMIZERS.get(optimizer)
     if optimizer is not None and not named:
@@ -58,7 +58,7 @@ def run_of(source: Network, optimizer: Any, learning_rate: Any, resume: bool) ->
     if found.kernel != last.optimizer.kernel:
         raise ValueError(
             f"resume=True goes on with {last.optimizer}, whose state another optimizer cannot use: "
-            "leave optimizer out; or leave resume out, to begin anew"
+            "leave optimizer out; or leave resume out, to start from scratch"
         )
     optimizers.check_settings(found, spec.dtype)
     same = found.learning_rate == last.optimizer.learning_rate

@@ -2,7 +2,7 @@
 
 Kernels are integers, pointers, registers and the loops around them. Numba's compiler for all of Python takes twice as
 long over them: it loads what it knows of arrays, strings and lists (and SciPy, where there is one), asks each overload
-of `+`, looks for closures, parallel loops and references, and translates a helper anew at each call. Here are its own
+of `+`, looks for closures, parallel loops and references, and translates a helper again at each call. Here are its own
 passes in their own order, and LLVM's as Numba runs them: the machine code is the same. Imports Numba.
 """
 
@@ -71,7 +71,7 @@ def begin(function: Callable[..., Any], signature: Any) -> Callable[[], tuple[st
 class _InlineHelpers(untyped_passes.InlineInlinables):
     """Copies helpers into the function that calls them.
 
-    Numba's own pass translates a helper anew at each call, and copies it twice by `copy.deepcopy`. It also leaves the
+    Numba's own pass translates a helper again at each call, and copies it twice by `copy.deepcopy`. It also leaves the
     helpers' names behind, to be typed, and a variable for each argument.
     """
 

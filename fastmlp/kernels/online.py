@@ -133,7 +133,7 @@ def unpack(plan: Ints, parameters: Floats, scale: Float, learning_rate: Float):
         w = advance(parameters, plan[layer + at.LAYER_OFFSET])
         rows = pointer(plan[layer + at.LAYER_ROWS], parameters)
         deltas = advance(pointer(plan[layer + at.LAYER_DELTAS], parameters), plan[at.BEFORE] * stride)
-        # what a register writes too much, the next row or layer writes anew
+        # what a register writes too much, the next row or layer writes again
         for k in range(K + 1):
             x = spread(before, k) if k < K else fill(w, 1)
             for j in range(0, stride, s):

@@ -36,7 +36,7 @@ def sum_batch(plan: Ints, parameters: Floats, first: Int, rows: Int, mode: Int) 
     loss, span = plan[at.PARAMETERS], plan[at.SPAN]
     size = padded_size(parameters, loss)
     begin = 0 if mode & at.BACKWARD else loss // line * line
-    # Before anything is done: the pass may update weights, and a batch must not be begun anew after that.
+    # Before anything is done: the pass may update weights, and a batch must not be started again after that.
     if plan[at.TEAM] != 0 and look_for_interrupt(plan, rows * loss // plan[at.MEMBERS]):
         return at.INTERRUPTED
     plan[at.BATCH_RIGHT] = 0

@@ -188,10 +188,10 @@ def test_another_learning_rate_goes_on_with_the_state():
         assert history.learning_rate.tolist() == [0.01, 0.01]
         assert history.epoch.tolist() == [4, 5]
     assert inside(model) == inside(other)
-    anew = learner()
-    anew.fit(x, y, epochs=3, optimizer=Adam(0.05))
-    anew.fit(x, y, epochs=2, optimizer=Adam(0.01))
-    assert anew.digest() != model.digest()
+    fresh = learner()
+    fresh.fit(x, y, epochs=3, optimizer=Adam(0.05))
+    fresh.fit(x, y, epochs=2, optimizer=Adam(0.01))
+    assert fresh.digest() != model.digest()
 
 
 @pytest.mark.parametrize("batch_size", [None, 7])
@@ -200,15 +200,15 @@ def test_another_schedule_begins_at_its_own_time(backend, batch_size, tmp_path):
     """The batches' rates too: with plain gradient descent, it is as if the run began there."""
     x, y = problem()
     schedule = Cosine(0.5, epochs=8)
-    model, anew = learner(backend=backend), learner(backend=backend)
-    for each in (model, anew):
+    model, other = learner(backend=backend), learner(backend=backend)
+    for each in (model, other):
         each.fit(x, y, epochs=3, batch_size=batch_size)
     again = {"epochs": 2, "batch_size": batch_size, "learning_rate": schedule}
-    resumed, fresh = model.fit(x, y, resume=True, **again), anew.fit(x, y, **again)
+    resumed, fresh = model.fit(x, y, resume=True, **again), other.fit(x, y, **again)
     assert resumed.learning_rate.tolist() == schedule.rates([0, 1]).tolist()
     assert resumed.epoch.tolist() == [4, 5]
     assert resumed.loss.tolist() == fresh.loss.tolist()
-    assert model.digest() == anew.digest()
+    assert model.digest() == other.digest()
     model.save(tmp_path / "model")  # and that time goes on, in every copy
     for each in (copy.deepcopy(model), Model.load(tmp_path / "model", backend=backend), model):
         history = each.fit(x, y, epochs=2, batch_size=batch_size, resume=True, learning_rate=schedule)
@@ -247,7 +247,7 @@ def test_other_rows_cannot_be_held_out_later(first, tmp_path):
     assert len(model.fit(x, y, epochs=2, validation=held, resume=True)) == 2
     if first is not None:  # that one has trained on all rows
         assert "no fraction" in said(ValueError, model.fit, x, y, epochs=2, validation=first, resume=True)
-    assert len(model.fit(x, y, epochs=2, validation=0.5)) == 2  # anew: whoever asks for it has been told
+    assert len(model.fit(x, y, epochs=2, validation=0.5)) == 2  # fresh: whoever asks for it has been told
 
 
 @pytest.mark.parametrize("metric", ["validation_loss", "validation_accuracy"])
@@ -312,7 +312,7 @@ def test_another_optimizer_is_refused(first):
         if second.kernel == first.kernel:
             continue
         message = said(ValueError, model.fit, x, y, epochs=2, optimizer=second, resume=True)
-        for word in ("resume=True", str(first), "leave optimizer out", "begin anew"):
+        for word in ("resume=True", str(first), "leave optimizer out", "start from scratch"):
             assert word in message
         assert (inside(model), model.history) == (before, history)
         clone = copy.deepcopy(model)
