@@ -78,7 +78,7 @@ def evaluate(
 def evaluator(
     spec: Spec, x: np.ndarray, y: np.ndarray, pass_name: str | None = None, threads: int | None = None
 ) -> Callable[[np.ndarray], tuple[float, float]]:
-    """A function of the parameters that gives the mean loss and the fraction of right rows, made ready for many calls."""
+    """A function of the parameters: the mean loss and the fraction of right rows, made ready for many calls."""
     rows = len(x)
     pass_name = pass_name or choose.of_predictions(spec, rows)
     pace = row_pieces.pace_of(spec, rows, CHUNK, threads)
