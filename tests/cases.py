@@ -278,7 +278,7 @@ def dense_backward_weights(kernel, dtype, rng, K, J, rows, kind, tile_rows):
     assert_same_bits(dw.array.reshape(K + 1, J), np.vstack([w, b]), "dw")
 
 
-def row_sizes(dtype):
+def rowwise_sizes(dtype):
     """One row: widths on either side of a register, and of the 1, 2, 4 and 8 that go side by side."""
     kinds, flags = itertools.cycle(KINDS), itertools.cycle((0, 1, 1, 0, 1))
     lanes = register_lanes(dtype)
@@ -290,8 +290,8 @@ def row_sizes(dtype):
         yield dict(K=J, J=K, kind=next(kinds), flag=next(flags))
 
 
-@case("row.dense_forward", row_sizes)
-def dense_forward_row(kernel, dtype, rng, K, J, kind, flag):
+@case("rowwise_dense.dense_forward", rowwise_sizes)
+def rowwise_forward(kernel, dtype, rng, K, J, kind, flag):
     x = KINDS[kind](rng, (1, K), dtype)
     w, b = parameters(rng, K, J, dtype, kind)
     z = Guarded(canaries(J, dtype), writes=True)
@@ -301,8 +301,8 @@ def dense_forward_row(kernel, dtype, rng, K, J, kind, flag):
     assert_same_bits(z.array, (activations.relu_forward(expected) if flag else expected)[0], "z")
 
 
-@case("row.dense_backward_input", row_sizes)
-def dense_backward_input_row(kernel, dtype, rng, K, J, kind, flag):
+@case("rowwise_dense.dense_backward_input", rowwise_sizes)
+def rowwise_backward_input(kernel, dtype, rng, K, J, kind, flag):
     x, d = KINDS[kind](rng, (1, K), dtype), KINDS[kind](rng, (1, J), dtype)
     w, _ = parameters(rng, K, J, dtype, kind)
     expected = dense.dense_backward_input(d, w)
@@ -312,8 +312,8 @@ def dense_backward_input_row(kernel, dtype, rng, K, J, kind, flag):
     assert_same_bits(a.array.reshape(-1), expected[0], "da")
 
 
-@case("row.dense_backward_weights", row_sizes)
-def dense_backward_weights_row(kernel, dtype, rng, K, J, kind, flag):
+@case("rowwise_dense.dense_backward_weights", rowwise_sizes)
+def rowwise_backward_weights(kernel, dtype, rng, K, J, kind, flag):
     x, d = KINDS[kind](rng, K, dtype), KINDS[kind](rng, J, dtype)
     before = canaries((K + 1) * J, dtype) if flag else KINDS[kind](rng, (K + 1) * J, dtype)
     sums = Guarded(before, writes=True, offset=5)
@@ -329,8 +329,8 @@ def fold_sizes(dtype):
         yield dict(rows=rows, count=count)
 
 
-@case("row.fold", fold_sizes)
-def fold_rows(kernel, dtype, rng, rows, count):
+@case("rowwise_dense.fold", fold_sizes)
+def rowwise_fold(kernel, dtype, rng, rows, count):
     line = lines(dtype)
     size = (count + line) // line * line
     real = min(rows, line)
@@ -384,10 +384,10 @@ for _name in ("exp", "exp_nonpositive", "expm1_nonpositive", "log", "log1p", "no
 
 
 # ---------------------------------------------------------------------------------------------------------
-# wide.py: rows one behind the other
+# layered_dense.py: rows one behind the other
 
 
-def wide_sizes(dtype):
+def layered_sizes(dtype):
     """As dense_sizes, and more inputs, outputs and rows than a panel or a block has."""
     yield from dense_sizes(dtype)
     kinds = itertools.cycle(KINDS)
@@ -426,8 +426,8 @@ def scratch(count, dtype):
     return Guarded(canaries(count, dtype), writes=True)
 
 
-@case("wide.dense_forward", wide_sizes)
-def wide_forward(kernel, dtype, rng, K, J, rows, kind, relu):
+@case("layered_dense.dense_forward", layered_sizes)
+def layered_forward(kernel, dtype, rng, K, J, rows, kind, relu):
     x = KINDS[kind](rng, (rows, K), dtype)
     w, b = parameters(rng, K, J, dtype, kind)
     a_stride, z_stride = row_stride(rng, K, dtype), row_stride(rng, J, dtype)
@@ -443,8 +443,8 @@ def wide_forward(kernel, dtype, rng, K, J, rows, kind, relu):
     assert_same_bits(np.ascontiguousarray(z.array.reshape(-1, z_stride)[:rows, :J]), expected, "z")
 
 
-@case("wide.dense_backward_input", wide_sizes)
-def wide_backward_input(kernel, dtype, rng, K, J, rows, kind, relu):
+@case("layered_dense.dense_backward_input", layered_sizes)
+def layered_backward_input(kernel, dtype, rng, K, J, rows, kind, relu):
     x, d = KINDS[kind](rng, (rows, K), dtype), KINDS[kind](rng, (rows, J), dtype)
     w, b = parameters(rng, K, J, dtype, kind)
     expected = dense.dense_backward_input(d, w)
@@ -461,9 +461,9 @@ def wide_backward_input(kernel, dtype, rng, K, J, rows, kind, relu):
 
 
 def span_sizes(dtype):
-    """As wide_sizes, and several chunks; all units' deltas packed at once, or one panel's."""
+    """As layered_sizes, and several chunks; all units' deltas packed at once, or one panel's."""
     groups = itertools.cycle((1, 9))
-    for size in wide_sizes(dtype):
+    for size in layered_sizes(dtype):
         size.pop("relu")
         yield dict(size, group=next(groups))
     for rows, group in itertools.product((513, 1024, 1025, 1537, 2048), (1, 9)):
@@ -486,8 +486,8 @@ def by_groups(rng, x, d, group):
     )  # fmt: skip
 
 
-@case("wide.dense_backward_weights", span_sizes)
-def wide_backward_weights(kernel, dtype, rng, K, J, rows, kind, group):
+@case("layered_dense.dense_backward_weights", span_sizes)
+def layered_backward_weights(kernel, dtype, rng, K, J, rows, kind, group):
     x, d = KINDS[kind](rng, (rows, K), dtype), KINDS[kind](rng, (rows, J), dtype)
     dw = Guarded(canaries((K + 1) * J, dtype), writes=True, offset=5)
     run(kernel, dtype, dw=dw, **by_groups(rng, x, d, group))
@@ -495,8 +495,8 @@ def wide_backward_weights(kernel, dtype, rng, K, J, rows, kind, group):
     assert_same_bits(dw.array.reshape(K + 1, J), np.vstack([w, b]), "dw")
 
 
-@case("wide.dense_descend", span_sizes)
-def wide_descend(kernel, dtype, rng, K, J, rows, kind, group):
+@case("layered_dense.dense_descend", span_sizes)
+def layered_descend(kernel, dtype, rng, K, J, rows, kind, group):
     x, d = KINDS[kind](rng, (rows, K), dtype), KINDS[kind](rng, (rows, J), dtype)
     before = KINDS[kind](rng, (K + 1) * J, dtype)
     w = Guarded(before, writes=True, offset=5)

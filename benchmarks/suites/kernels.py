@@ -338,8 +338,8 @@ def with_room(values: np.ndarray) -> np.ndarray:
     return found
 
 
-@row("wide.dense_forward")
-def wide_forward(dtype: str, size: Size) -> Row:
+@row("layered_dense.dense_forward")
+def layered_forward(dtype: str, size: Size) -> Row:
     layer = Layer(dtype, size, size.rows)
     a, z = Rows(layer.x), Rows(np.zeros_like(layer.dz))
     w = with_room(np.append(layer.w, layer.b))
@@ -349,8 +349,8 @@ def wide_forward(dtype: str, size: Size) -> Row:
     return Row(arguments, layer.forward, lambda: (z.x(),), layer.numpy_forward)
 
 
-@row("wide.dense_backward_input")
-def wide_backward_input(dtype: str, size: Size) -> Row:
+@row("layered_dense.dense_backward_input")
+def layered_backward_input(dtype: str, size: Size) -> Row:
     layer = Layer(dtype, size, size.rows)
     a, da, dz = Rows(layer.x), Rows(np.zeros_like(layer.x)), Rows(layer.dz)
     width = panel_width(dtype)
@@ -372,8 +372,8 @@ def by_groups(layer: Layer, dtype: str, size: Size) -> dict[str, Any]:
     return arguments | dict(a_stride=a.stride, dz_stride=dz.stride, group=group)
 
 
-@row("wide.dense_backward_weights")
-def wide_backward_weights(dtype: str, size: Size) -> Row:
+@row("layered_dense.dense_backward_weights")
+def layered_backward_weights(dtype: str, size: Size) -> Row:
     layer = Layer(dtype, size, size.rows)
     dw = vector(np.zeros((size.K + 1) * size.J, dtype))
     found = dw.reshape(-1, size.J)
@@ -381,8 +381,8 @@ def wide_backward_weights(dtype: str, size: Size) -> Row:
     return Row(arguments, layer.backward_weights, lambda: (found[:-1], found[-1]), layer.numpy_backward_weights)
 
 
-@row("wide.dense_descend")
-def wide_descend(dtype: str, size: Size) -> Row:
+@row("layered_dense.dense_descend")
+def layered_descend(dtype: str, size: Size) -> Row:
     layer = Layer(dtype, size, size.rows)
     before = np.append(layer.w, layer.b)
     w = vector(before)
@@ -394,24 +394,24 @@ def wide_descend(dtype: str, size: Size) -> Row:
     )  # fmt: skip
 
 
-@row("row.dense_forward")
-def dense_forward_row(dtype: str, size: Size) -> Row:
+@row("rowwise_dense.dense_forward")
+def rowwise_forward(dtype: str, size: Size) -> Row:
     layer = Layer(dtype, size, 1)
     z = vector(np.zeros(size.J, dtype))
     arguments = dict(a=vector(layer.x), w=vector(layer.w), b=vector(layer.b), z=z, **layer.sizes, relu=1)
     return Row(arguments, layer.forward, lambda: (z[None],), layer.numpy_forward)
 
 
-@row("row.dense_backward_input")
-def dense_backward_input_row(dtype: str, size: Size) -> Row:
+@row("rowwise_dense.dense_backward_input")
+def rowwise_backward_input(dtype: str, size: Size) -> Row:
     layer = Layer(dtype, size, 1)
     a = vector(layer.x)
     arguments = dict(dz=vector(layer.dz), w=vector(layer.w), a=a, **layer.sizes, relu=1)
     return Row(arguments, layer.backward_input, lambda: (a[None],), layer.numpy_backward_input)
 
 
-@row("row.dense_backward_weights")
-def dense_backward_weights_row(dtype: str, size: Size) -> Row:
+@row("rowwise_dense.dense_backward_weights")
+def rowwise_backward_weights(dtype: str, size: Size) -> Row:
     layer = Layer(dtype, size, 1)
     sums = vector(np.zeros((size.K + 1) * size.J, dtype))
     found = sums.reshape(-1, size.J)
@@ -423,8 +423,8 @@ def dense_backward_weights_row(dtype: str, size: Size) -> Row:
     )
 
 
-@row("row.fold")
-def fold_rows(dtype: str, size: Size) -> Row:
+@row("rowwise_dense.fold")
+def rowwise_fold(dtype: str, size: Size) -> Row:
     line = LINE // np.dtype(dtype).itemsize
     lanes_size = (size.count + line) // line * line
     lanes = normal((line, lanes_size), dtype)

@@ -21,7 +21,7 @@ from fastmlp.spec import Spec
 from fastmlp.system.cpu import target
 from fastmlp.training import State, Training
 
-DENSE = {"streamed": "dense", "rowwise": "row", "layered": "wide"}  # each pass's kernels of dense layers
+DENSE = {"streamed": "dense", "rowwise": "rowwise_dense", "layered": "layered_dense"}  # each pass's dense layers
 SPAN = 2 * CHUNK  # rows of a layered pass: all layers' activations are kept
 GROUP_BYTES = 256 * 1024  # deltas that the layered pass packs at once: some of the second cache
 TILED = ("streamed", "few")  # passes whose rows come in tiles
@@ -232,7 +232,7 @@ class Workspace:
             write.buffers(BLOCKS=self.floats((at.LEVELS_OF_LANES + at.LEVELS_OF_CHUNKS) * at.BLOCK_INPUTS * panel))
             write.buffers(DELTAS=self.floats((at.PASSING + at.BLOCK_ROWS) * panel))
         else:
-            write.kernels(FOLD_ROWS="row.fold")
+            write.kernels(FOLD="rowwise_dense.fold")
             write.buffers(SUMS=self.floats(line * self.size))
         if set(spec.hidden) - {"relu", "identity"}:
             write.kernels(MULTIPLY="activations.multiply")

@@ -1,12 +1,12 @@
 """Which pass runs: for a training's batches, and for the rows of a prediction. All thresholds, with what set them.
 
-| pass | for | file, and that of its dense layers |
+| pass | for | file in kernels/, and that of its dense layers |
 |---|---|---|
-| online | batches of one row, plain updates, up to 1,000,000 parameters | kernels/online.py |
-| rowwise | other batches of one row; predictions of up to 3 rows | kernels/rowwise.py, row.py |
-| few | batches of up to a line of rows (64 bytes of numbers), up to 150 parameters, no options | kernels/few.py |
-| layered | wide layers: from 35,000 multiplications a row on (150,000 below 100 rows) | kernels/layered.py, wide.py |
-| streamed | all others | kernels/streamed.py, dense.py |
+| online | batches of one row, plain updates, up to 1,000,000 parameters | online.py |
+| rowwise | other batches of one row; predictions of up to 3 rows | rowwise.py, rowwise_dense.py |
+| few | batches of up to a line of rows (64 bytes of numbers), up to 150 parameters, no options | few.py |
+| layered | wide layers: from 35,000 multiplications a row on (150,000 below 100 rows) | layered.py, layered_dense.py |
+| streamed | all others | streamed.py, dense.py |
 
 Every pass gives the same bits. Measurements: docs/performance.md, under "Wide layers", "One row", "Many rows", "Batches
 of one row" and "Batches of a few rows".

@@ -4,8 +4,8 @@ So a network compiles and links only the kernels that it uses (`plan.py` names t
 kernel that calls it: the machine code is that of a call through a pointer. Arguments have the names that they have in
 the kernel's own signature; its docstring has the formula, and what it writes and destroys.
 
-Where passes have kernels of their own for the same thing, `dense_forward` is `dense.py`'s, of a tile; `wide_...` is
-`wide.py`'s, of the layered pass; and `row_...` is `row.py`'s, of the rowwise pass.
+Where passes have kernels of their own for the same thing, `dense_forward` is `dense.py`'s, of the streamed pass;
+`layered_dense_forward` is `layered_dense.py`'s, and `rowwise_dense_forward` is `rowwise_dense.py`'s.
 
 K inputs, J outputs, N rows. All sizes, strides and offsets count numbers of the network's dtype, none counts bytes. A
 tile (J, N) has unit j of row n at j * stride + n; rows (N, J) that lie one behind the other at n * stride + j. relu,
@@ -70,23 +70,23 @@ def dense_backward_weights(plan, a, ones, dz, sums, dw, K, J, rows, stride, firs
 
 
 # ---------------------------------------------------------------------------------------------------------
-# Dense layers on rows that lie one behind the other: wide.py, for the layered pass
+# Dense layers on rows that lie one behind the other: layered_dense.py, for the layered pass
 
 
 @helper
-def wide_dense_forward(plan, a, w, b, z, panel, K, J, rows, a_stride, z_stride, relu):
+def layered_dense_forward(plan, a, w, b, z, panel, K, J, rows, a_stride, z_stride, relu):
     """z (rows, J) = a (rows, K) times w (K, J), plus b (J). panel: of packed weights."""
     call(plan[at.DENSE_FORWARD], (a, w, b, z, panel, K, J, rows, a_stride, z_stride, relu))
 
 
 @helper
-def wide_dense_backward_input(plan, dz, w, a, da, panel, sums, K, J, rows, dz_stride, stride, relu):
+def layered_dense_backward_input(plan, dz, w, a, da, panel, sums, K, J, rows, dz_stride, stride, relu):
     """da (rows, K) = dz (rows, J) times w (K, J), transposed; with relu, 0 where a (rows, K) <= 0."""
     call(plan[at.DENSE_BACKWARD_INPUT], (dz, w, a, da, panel, sums, K, J, rows, dz_stride, stride, relu))
 
 
 @helper
-def wide_dense_backward_weights(plan, a, dz, packed, levels, dw, K, J, rows, a_stride, dz_stride, group):
+def layered_dense_backward_weights(plan, a, dz, packed, levels, dw, K, J, rows, a_stride, dz_stride, group):
     """dw (K + 1, J), db in its last row, = a (rows, K + 1), transposed, times dz (rows, J).
 
     packed, levels: to work in. group: how many units' dz is packed at once.
@@ -95,10 +95,10 @@ def wide_dense_backward_weights(plan, a, dz, packed, levels, dw, K, J, rows, a_s
 
 
 @helper
-def wide_dense_descend(
+def layered_dense_descend(
     plan, a, dz, packed, levels, w, scale, learning_rate, K, J, rows, a_stride, dz_stride, group
 ):  # fmt: skip
-    """w (K + 1, J) -= learning_rate (scale dw), with dw as `wide_dense_backward_weights` has it."""
+    """w (K + 1, J) -= learning_rate (scale dw), with dw as `layered_dense_backward_weights` has it."""
     call(
         plan[at.DENSE_DESCEND],
         (a, dz, packed, levels, w, scale, learning_rate, K, J, rows, a_stride, dz_stride, group),
@@ -106,31 +106,31 @@ def wide_dense_descend(
 
 
 # ---------------------------------------------------------------------------------------------------------
-# Dense layers on one row: row.py, for the rowwise pass
+# Dense layers on one row: rowwise_dense.py, for the rowwise pass
 
 
 @helper
-def row_dense_forward(plan, a, w, b, z, K, J, relu):
+def rowwise_dense_forward(plan, a, w, b, z, K, J, relu):
     """z (J) = a (K) times w (K, J), plus b (J)."""
     call(plan[at.DENSE_FORWARD], (a, w, b, z, K, J, relu))
 
 
 @helper
-def row_dense_backward_input(plan, dz, w, a, K, J, relu):
+def rowwise_dense_backward_input(plan, dz, w, a, K, J, relu):
     """da (K), in place of a, = w (K, J) times dz (J); with relu, 0 where a <= 0."""
     call(plan[at.DENSE_BACKWARD_INPUT], (dz, w, a, K, J, relu))
 
 
 @helper
-def row_dense_backward_weights(plan, a, dz, sums, K, J, first):
+def rowwise_dense_backward_weights(plan, a, dz, sums, K, J, first):
     """One lane's sums (K + 1, J) += a (K), and 1, times dz (J); its first row begins them."""
     call(plan[at.DENSE_BACKWARD_WEIGHTS], (a, dz, sums, K, J, first))
 
 
 @helper
-def row_fold(plan, sums, total, count, size, rows):
+def rowwise_fold(plan, sums, total, count, size, rows):
     """total (count) = the sum of a line of lanes (or of `rows`, if fewer), each `size` after the one before."""
-    call(plan[at.FOLD_ROWS], (sums, total, count, size, rows))
+    call(plan[at.FOLD], (sums, total, count, size, rows))
 
 
 # ---------------------------------------------------------------------------------------------------------

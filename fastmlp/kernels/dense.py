@@ -1,4 +1,6 @@
-"""Dense layers on a tile of rows: the twin of `fastmlp/reference/dense.py`.
+"""Dense layers of the streamed pass, a tile of rows at a time: a twin of `fastmlp/reference/dense.py`.
+
+`layered_dense.py` and `rowwise_dense.py` have the same functions for rows that lie otherwise.
 
 A tile is feature-major: unit k of row n is a[k * stride + n], so every vector holds rows, whatever the layer's
 width. Loops run over whole groups of two registers; the rows from `rows` up to the group's end are padding, which

@@ -101,12 +101,12 @@ def gradient_of(plan, parameters, layer, a, a_stride, dz, dz_stride, rows, mode)
             scale, rate = numbers[at.JOB_SCALE], numbers[at.LEARNING_RATE]
             if turned:
                 calls.transpose(plan, x=to, x_stride=J, rows=count, K=J, to=made, stride=count)
-            calls.wide_dense_descend(
+            calls.layered_dense_descend(
                 plan, a=x, dz=d, packed=packed, levels=blocks, w=made, scale=scale, learning_rate=rate,
                 K=inputs - 1, J=outputs, rows=rows, a_stride=x_stride, dz_stride=d_stride, group=group,
             )  # fmt: skip
         else:
-            calls.wide_dense_backward_weights(
+            calls.layered_dense_backward_weights(
                 plan, a=x, dz=d, packed=packed, levels=blocks, dw=made,
                 K=inputs - 1, J=outputs, rows=rows, a_stride=x_stride, dz_stride=d_stride, group=group,
             )  # fmt: skip
@@ -144,7 +144,7 @@ def forward(plan, parameters, x, first, rows, low, own, mode, last_layer):
         w = advance(parameters, plan[layer + at.LAYER_OFFSET])
         z, stride = pointer(plan[layer + at.LAYER_A], parameters), plan[layer + at.LAYER_STRIDE]
         own_a, own_z = advance(a, low * a_stride), advance(z, low * stride)
-        calls.wide_dense_forward(
+        calls.layered_dense_forward(
             plan, a=own_a, w=w, b=advance(w, K * J), z=own_z, panel=panel,
             K=K, J=J, rows=own, a_stride=a_stride, z_stride=stride, relu=plan[layer + at.LAYER_RELU],
         )  # fmt: skip
@@ -202,7 +202,7 @@ def backward(plan, parameters, x, rows, low, own, mode, last_layer):
             w = advance(parameters, plan[layer + at.LAYER_OFFSET])
             own_dz, own_a = advance(dz, low * dz_stride), advance(a, low * a_stride)
             own_da = advance(da, low * a_stride)
-            calls.wide_dense_backward_input(
+            calls.layered_dense_backward_input(
                 plan, dz=own_dz, w=w, a=own_a, da=own_da, panel=panel, sums=sums,
                 K=K, J=J, rows=own, dz_stride=dz_stride, stride=a_stride, relu=plan[below + at.LAYER_RELU],
             )  # fmt: skip

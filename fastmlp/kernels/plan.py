@@ -112,11 +112,11 @@ GATHER = _field("kernel")  # rows into a tile
 COPY_ROWS = _field("kernel")  # 0: X_TILE holds all rows already
 TRANSPOSE = _field("kernel")  # layered: a weights' gradient, and the outputs of a chunk into a tile
 SCATTER = _field("kernel")  # outputs or labels to RESULT
-DENSE_FORWARD = _field("kernel")  # of the pass's own `dense`, `wide` or `row`, and so the next four
+DENSE_FORWARD = _field("kernel")  # of `dense`, `layered_dense` or `rowwise_dense`, and so the next four
 DENSE_BACKWARD_INPUT = _field("kernel")  # 0 where there is one layer
 DENSE_BACKWARD_WEIGHTS = _field("kernel")  # 0 where passes descend
 DENSE_DESCEND = _field("kernel")  # of the layered pass, where it DESCENDS; else 0
-FOLD_ROWS = _field("kernel")  # of the rowwise pass
+FOLD = _field("kernel")  # of the rowwise pass
 MULTIPLY = _field("kernel")  # of activations with a slope, and for dropout
 DROPOUT = _field("kernel")  # draws a layer's factors and multiplies by them
 DROPOUT_FACTORS = _field("kernel")  # 0 or a factor for each row and unit
@@ -205,7 +205,7 @@ LAYER_FIELDS = len(LAYER_KINDS)
 STRAIGHT, SIGMOID, TANH, CALLED = range(4)
 
 # ---------------------------------------------------------------------------------------------------------
-# Sizes of what the layered pass works on at once (kernels/wide.py).
+# Sizes of what the layered pass works on at once (kernels/layered_dense.py).
 BLOCK_ROWS = 4  # rows x registers forward: 4 x 4 sums reach 0.93 of the peak, as 6 x 4 do, and leave fewer rows over
 BLOCK_INPUTS = 6  # inputs x registers of weight gradients: 6 x 4 sums, as the tree of their lanes goes through memory
 NARROW = 2  # registers of the last panel, where that is enough; forward, also 1

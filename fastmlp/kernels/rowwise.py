@@ -37,7 +37,7 @@ def _make(options):
                 K, J = plan[layer + at.LAYER_INPUTS], plan[layer + at.LAYER_OUTPUTS]
                 w = advance(parameters, plan[layer + at.LAYER_OFFSET])
                 z = pointer(plan[layer + at.LAYER_A], parameters)
-                calls.row_dense_forward(
+                calls.rowwise_dense_forward(
                     plan, a, w, b=advance(w, K * J), z=z, K=K, J=J, relu=plan[layer + at.LAYER_RELU]
                 )
                 if plan[layer + at.LAYER_FORWARD] != 0:
@@ -85,10 +85,10 @@ def _make(options):
                     below = layer - at.LAYER_FIELDS
                     a = x if layer == at.FIELDS else pointer(plan[below + at.LAYER_A], parameters)
                     to = advance(sums, lane * size + offset)
-                    calls.row_dense_backward_weights(plan, a, dz, sums=to, K=K, J=J, first=int(n < line))
+                    calls.rowwise_dense_backward_weights(plan, a, dz, sums=to, K=K, J=J, first=int(n < line))
                     if layer > at.FIELDS:
                         w = advance(parameters, offset)
-                        calls.row_dense_backward_input(plan, dz, w, a, K, J, relu=plan[below + at.LAYER_RELU])
+                        calls.rowwise_dense_backward_input(plan, dz, w, a, K, J, relu=plan[below + at.LAYER_RELU])
                         if plan[below + at.LAYER_SLOPE] != 0:
                             slope = pointer(plan[below + at.LAYER_SLOPE], parameters)
                             calls.multiply(plan, a, factors=slope, units=1, rows=K, stride=stride)
@@ -97,7 +97,7 @@ def _make(options):
                         return at.INTERRUPTED
                     layer = below
         if mode & at.BACKWARD:
-            calls.row_fold(
+            calls.rowwise_fold(
                 plan, sums, total=pointer(plan[at.GRADIENT], parameters), count=plan[at.PARAMETERS], size=size,
                 rows=rows,
             )  # fmt: skip

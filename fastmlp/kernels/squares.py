@@ -1,4 +1,4 @@
-"""Square blocks, as many rows as a register has lanes: they turn rows into lanes, for `layout.py` and `wide.py`."""
+"""Square blocks, as many rows as a register has lanes: they turn rows into lanes."""
 
 from llvmlite import ir
 from numba import types

@@ -1,4 +1,6 @@
-"""Dense layers: z = a w + b, and its gradients. Imports NumPy only; the fast twin is `fastmlp/kernels/dense.py`.
+"""Dense layers: z = a w + b, and its gradients. Imports NumPy only.
+
+The fast twins are in `fastmlp/kernels/`: `dense.py`, `layered_dense.py` and `rowwise_dense.py`, one for each pass.
 
 N rows, K inputs, J outputs: a (N, K), w (K, J), b (J,), z and dz (N, J), da (N, K).
 """

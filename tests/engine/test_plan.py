@@ -96,7 +96,7 @@ def test_each_kernel_field_is_called_by_name():
     names = {name.partition(".")[2] for name in registry.load_all()}
     for node in ast.parse(text).body:
         if isinstance(node, ast.FunctionDef):
-            own = node.name.removeprefix("wide_").removeprefix("row_")
+            own = node.name.removeprefix("layered_").removeprefix("rowwise_")
             assert own in names or re.search(r"`(\w+\.)?\w+`", ast.get_docstring(node)), node.name
 
 

@@ -324,11 +324,11 @@ FAULTS = [
     (update_in_another_order, "optimizers.gradient_descent", "differ"),
     (update_all_but_the_last, "optimizers.gradient_descent", "differ"),
     (one_ulp_more, "activations.multiply", "differ"),
-    (product_from_the_last_input, "row.dense_forward", "differ"),
-    (bias_last, "row.dense_forward", "differ"),
-    (negative_zero, "row.dense_backward_input", "differ"),
-    (sum_of_lanes_in_order, "row.fold", "differ"),
-    (lanes_without_rows_left_out, "row.fold", "differ"),
+    (product_from_the_last_input, "rowwise_dense.dense_forward", "differ"),
+    (bias_last, "rowwise_dense.dense_forward", "differ"),
+    (negative_zero, "rowwise_dense.dense_backward_input", "differ"),
+    (sum_of_lanes_in_order, "rowwise_dense.fold", "differ"),
+    (lanes_without_rows_left_out, "rowwise_dense.fold", "differ"),
     (sums_in_order_of_rows, "dense.dense_backward_weights", "differ"),
     (padding_counts, "losses.softmax_cross_entropy", "must not"),
     (infinite_times_no_weight, "losses.weigh", "differ"),
@@ -364,7 +364,7 @@ def test_a_float64_literal_in_a_float32_kernel_is_caught():
 
 @pytest.mark.parametrize(
     ("name", "dtype"),
-    [("row.fold", "float64"), ("elementary.map_log", "float32"), ("losses.sigmoid_squared_error", "float64")],
+    [("rowwise_dense.fold", "float64"), ("elementary.map_log", "float32"), ("losses.sigmoid_squared_error", "float64")],
 )
 def test_fastmath_is_caught(name, dtype):
     """The real kernel, compiled as it is, passes; with fastmath it does not."""
@@ -447,7 +447,7 @@ def planted_update(name, function, dtype, monkeypatch):
         ("optimizers.gradient_descent", update_by_multiply_then_add),
         ("optimizers.gradient_descent", update_in_another_order),
         ("dense.dense_backward_weights", sums_in_order_of_rows),
-        ("row.dense_forward", bias_last),
+        ("rowwise_dense.dense_forward", bias_last),
     ],
     ids=lambda value: getattr(value, "__name__", value),
 )

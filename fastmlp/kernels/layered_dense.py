@@ -1,4 +1,4 @@
-"""Dense layers on many rows of many units: the twin of `fastmlp/reference/dense.py` for wide networks.
+"""Dense layers of the layered pass, many rows of many units: a twin of `fastmlp/reference/dense.py`.
 
 Rows lie one behind the other, `stride` numbers apart, and lanes are units: unit j of row n is a[n * stride + j]. Sums
 stay in a block of rows x registers while k passes. What is past a layer's last unit, up to the end of a panel, is
@@ -250,7 +250,7 @@ def sum_block(x, d, levels, rows, registers):
 
 
 @helper
-def gradients(a, dz, packed, levels, to, K, J, rows, a_stride, dz_stride, group, descends, step, factor):
+def weight_gradients(a, dz, packed, levels, to, K, J, rows, a_stride, dz_stride, group, descends, step, factor):
     """The weight gradients, block by block: into `to`; or where it descends, taken from it. step, factor: registers."""
     V = line_lanes(a)
     wide, narrow = REGISTERS * lanes(a), NARROW * lanes(a)
@@ -298,7 +298,7 @@ def dense_backward_weights(
     are several groups, so that all inputs are packed; else rows x 6 (float64) or 12. Behind them lies a line more.
     """
     none = fill(a, 0)
-    gradients(a, dz, packed, levels, dw, K, J, rows, a_stride, dz_stride, group, False, none, none)
+    weight_gradients(a, dz, packed, levels, dw, K, J, rows, a_stride, dz_stride, group, False, none, none)
 
 
 @kernel(reference.dense_descend)
@@ -311,4 +311,4 @@ def dense_descend(
     Of 670,000 parameters and 128 rows that saves a tenth of the time: a gradient that is written, and read again.
     """
     step, factor = negative(fill(a, learning_rate)), fill(a, scale)
-    gradients(a, dz, packed, levels, w, K, J, rows, a_stride, dz_stride, group, True, step, factor)
+    weight_gradients(a, dz, packed, levels, w, K, J, rows, a_stride, dz_stride, group, True, step, factor)

@@ -1,4 +1,4 @@
-"""Dense layers on one row: the twin of `fastmlp/reference/dense.py`. Lanes are units.
+"""Dense layers of the rowwise pass, one row at a time: a twin of `fastmlp/reference/dense.py`. Lanes are units.
 
 A unit's sum is a chain of fma that wait for each other, 4 cycles each; so up to 8 registers of units go side by side.
 The last ones of a layer begin earlier and do some units again, to the same bits: 0.5 us for 64-100-10, where 4
@@ -13,7 +13,7 @@ from fastmlp.reference import dense as reference
 
 
 @helper
-def units_of_row8(a, w, b, z, K, J, j, floor):
+def forward_8_registers(a, w, b, z, K, J, j, floor):
     """8 registers of units of one row, from unit j on."""
     s = lanes(a)
     b, w = advance(b, j), advance(w, j)
@@ -32,8 +32,8 @@ def units_of_row8(a, w, b, z, K, J, j, floor):
 
 
 @helper
-def units_of_row4(a, w, b, z, K, J, j, floor):
-    """As units_of_row8, 4 registers."""
+def forward_4_registers(a, w, b, z, K, J, j, floor):
+    """As forward_8_registers, 4 registers."""
     s = lanes(a)
     b, w = advance(b, j), advance(w, j)
     c0, c1, c2, c3 = load(b, 0), load(b, s), load(b, 2 * s), load(b, 3 * s)
@@ -46,8 +46,8 @@ def units_of_row4(a, w, b, z, K, J, j, floor):
 
 
 @helper
-def units_of_row2(a, w, b, z, K, J, j, j1, floor):
-    """As units_of_row8, a register from unit j on and one from unit j1."""
+def forward_2_registers(a, w, b, z, K, J, j, j1, floor):
+    """As forward_8_registers, a register from unit j on and one from unit j1."""
     c0, c1 = load(b, j), load(b, j1)
     for k in range(K):
         x, i = spread(a, k), k * J
@@ -57,8 +57,8 @@ def units_of_row2(a, w, b, z, K, J, j, j1, floor):
 
 
 @helper
-def units_of_row1(a, w, b, z, K, J, j, floor):
-    """As units_of_row8, one register."""
+def forward_1_register(a, w, b, z, K, J, j, floor):
+    """As forward_8_registers, one register."""
     c = load(b, j)
     for k in range(K):
         c = fma(spread(a, k), load(w, k * J + j), c)
@@ -66,7 +66,7 @@ def units_of_row1(a, w, b, z, K, J, j, floor):
 
 
 @helper
-def numbers_of_row4(a, w, b, z, K, J, j, relu):
+def forward_4_units(a, w, b, z, K, J, j, relu):
     """4 units of one row, where they are less than a register."""
     b, w, z = advance(b, j), advance(w, j), advance(z, j)
     c0, c1, c2, c3 = b[0], b[1], b[2], b[3]
@@ -99,20 +99,20 @@ def dense_forward(a: Floats, w: Floats, b: Floats, z: Floats, K: Int, J: Int, re
         while j < J:
             left = J - j
             if left > 4 * step and 8 * step <= J:
-                units_of_row8(a, w, b, z, K, J, j if left >= 8 * step else J - 8 * step, floor)
+                forward_8_registers(a, w, b, z, K, J, j if left >= 8 * step else J - 8 * step, floor)
                 j += 8 * step
             elif left > 2 * step and 4 * step <= J:
-                units_of_row4(a, w, b, z, K, J, j if left >= 4 * step else J - 4 * step, floor)
+                forward_4_registers(a, w, b, z, K, J, j if left >= 4 * step else J - 4 * step, floor)
                 j += 4 * step
             elif left > step:
-                units_of_row2(a, w, b, z, K, J, j, j + step if left >= 2 * step else last, floor)
+                forward_2_registers(a, w, b, z, K, J, j, j + step if left >= 2 * step else last, floor)
                 j += 2 * step
             else:
-                units_of_row1(a, w, b, z, K, J, last, floor)
+                forward_1_register(a, w, b, z, K, J, last, floor)
                 j += step
     elif J >= 4:
         while j < J:
-            numbers_of_row4(a, w, b, z, K, J, j if j + 4 <= J else J - 4, relu)
+            forward_4_units(a, w, b, z, K, J, j if j + 4 <= J else J - 4, relu)
             j += 4
     else:
         while j < J:
@@ -148,7 +148,7 @@ def dense_backward_input(dz: Floats, w: Floats, a: Floats, K: Int, J: Int, relu:
 
 @kernel(reference.dense_backward_weights)
 def dense_backward_weights(a: Floats, dz: Floats, sums: Floats, K: Int, J: Int, first: Int):
-    """sums[k, j] = a[k] dz[j], or adds it, and dz[j] in row K: one lane's sums, for `fold_rows`."""
+    """sums[k, j] = a[k] dz[j], or adds it, and dz[j] in row K: one lane's sums, for `fold`."""
     for k in range(K + 1):
         j = 0
         while j + lanes(a) <= J:
