@@ -151,10 +151,78 @@ def unpack(plan: Ints, parameters: Floats, scale: Float, learning_rate: Float):
         below = stride
 
 
+# A row's step: forward, loss, backward. The updates of the row before are made on the way: forward reads each weight
+# once, updates it and goes on with it, and so does backward with the copy by columns. A weight is then read and written
+# once a step, where a pass, a sum and an update take 1.7 to 7 times as long. A layer whose units fill one register is
+# narrow: its outputs, and its deltas, go from that register to the next layer, and those of the first layer wait there
+# for the next row. What goes through memory can be read again after 3 ns: a step of 2-2-1 takes 72 ns, and not 82.
+
+
+@helper
+def now_and_before(plan, field, stride, now, like):
+    """-> where a layer's activations or deltas, whose address is this field, are of this row and of the row before."""
+    of_two_rows = pointer(plan[field], like)
+    return advance(of_two_rows, now * stride), advance(of_two_rows, (1 - now) * stride)
+
+
+# Forward
+
+
+@helper
+def forward_narrow(plan, layer, a, before, c, held, first_deltas, now, curve, factor, rate):
+    """a w + b of a layer of one register, and the activation unless it is CALLED; w and b are updated. -> the register.
+
+    a (K): the inputs, or c, where these are held in a register; before (K): those of the row before.
+    """
+    K, stride = plan[layer + at.LAYER_INPUTS], plan[layer + at.LAYER_STRIDE]
+    rows = pointer(plan[layer + at.LAYER_ROWS], a)
+    b = advance(rows, K * stride)
+    _, deltas = now_and_before(plan, layer + at.LAYER_DELTAS, stride, now, a)
+    slope = pointer(plan[layer + at.LAYER_SLOPE], a)
+    d = first_deltas if layer == at.FIELDS else load(deltas, 0)
+    bias = updated(load(b, 0), d, factor, rate)
+    store(b, 0, bias)
+    if held:
+        c = sweep_lanes(rows, c, before, d, bias, K, stride, factor, rate)
+    else:
+        c = sweep_register(rows, a, before, d, bias, K, stride, factor, rate)
+    if curve == at.SIGMOID:
+        c = sigmoid(c)
+        store(slope, 0, c * (1 - c))
+    elif curve == at.TANH:
+        c = tanh(c)
+        store(slope, 0, fma(negative(c), c, 1))
+    elif plan[layer + at.LAYER_RELU] != 0:
+        c = select(greater(alike(c, 0), c), 0, c)
+    return c
+
+
+@helper
+def forward_wide(plan, layer, a, before, z, now, scale, learning_rate):
+    """z (J) = a (K) w + b of a layer of several registers, and relu; w and b are updated. before (K): as a."""
+    K, stride = plan[layer + at.LAYER_INPUTS], plan[layer + at.LAYER_STRIDE]
+    factor, rate = fill(a, scale), negative(fill(a, learning_rate))
+    rows = pointer(plan[layer + at.LAYER_ROWS], a)
+    b = advance(rows, K * stride)
+    _, deltas = now_and_before(plan, layer + at.LAYER_DELTAS, stride, now, a)
+    for j in range(0, stride, lanes(a)):
+        bias = updated(load(b, j), load(deltas, j), factor, rate)
+        store(b, j, bias)
+        store(z, j, bias)
+    calls.sweep(
+        plan, w=rows, now=a, before=before, deltas=deltas, sums=z, count=K, stride=stride, scale=scale,
+        learning_rate=learning_rate,
+    )  # fmt: skip
+    if plan[layer + at.LAYER_RELU] != 0:
+        for j in range(0, stride, lanes(a)):
+            c = load(z, j)
+            store(z, j, select(greater(alike(c, 0), c), 0, c))
+
+
 @helper
 def forward(plan, like, x, first_deltas, now, last_layer, by_tile, scale, learning_rate):
-    """A row through all layers, each weight updated on the way. -> the outputs, logits if by_tile: where they are, and
-    those of a narrow layer.
+    """A row x (K) through all layers, each weight updated on the way. -> the outputs, logits if by_tile: where they are
+    (J), and those of a narrow layer.
 
     first_deltas: the waiting ones of a narrow first layer.
     """
@@ -164,63 +232,31 @@ def forward(plan, like, x, first_deltas, now, last_layer, by_tile, scale, learni
     c = fill(like, 0)
     narrow_below = False
     while layer <= last_layer:
-        K, stride = plan[layer + at.LAYER_INPUTS], plan[layer + at.LAYER_STRIDE]
-        rows = pointer(plan[layer + at.LAYER_ROWS], like)
-        b = advance(rows, K * stride)
-        kept = pointer(plan[layer + at.LAYER_A], like)
-        z = advance(kept, now * stride)
-        deltas = advance(pointer(plan[layer + at.LAYER_DELTAS], like), (1 - now) * stride)
-        slope = pointer(plan[layer + at.LAYER_SLOPE], like)
+        stride = plan[layer + at.LAYER_STRIDE]
+        z, z_before = now_and_before(plan, layer + at.LAYER_A, stride, now, like)
         curve = at.STRAIGHT if by_tile and layer == last_layer else plan[layer + at.LAYER_CURVE]
         if stride == lanes(like):
-            d = first_deltas if layer == at.FIELDS else load(deltas, 0)
-            bias = updated(load(b, 0), d, factor, rate)
-            store(b, 0, bias)
-            if narrow_below:
-                c = sweep_lanes(rows, c, before, d, bias, K, stride, factor, rate)
-            else:
-                c = sweep_register(rows, a, before, d, bias, K, stride, factor, rate)
-            if curve == at.SIGMOID:
-                c = sigmoid(c)
-                store(slope, 0, c * (1 - c))
-            elif curve == at.TANH:
-                c = tanh(c)
-                store(slope, 0, fma(negative(c), c, 1))
-            elif plan[layer + at.LAYER_RELU] != 0:
-                c = select(greater(alike(c, 0), c), 0, c)
+            c = forward_narrow(plan, layer, a, before, c, narrow_below, first_deltas, now, curve, factor, rate)
             store(z, 0, c)
-            if curve == at.CALLED:
-                calls.activation_forward(
-                    plan, layer, z, slope, units=1, rows=plan[layer + at.LAYER_OUTPUTS], stride=stride
-                )
-                c = load(z, 0)
             narrow_below = True
         else:
-            for j in range(0, stride, lanes(like)):
-                bias = updated(load(b, j), load(deltas, j), factor, rate)
-                store(b, j, bias)
-                store(z, j, bias)
-            calls.sweep(
-                plan, w=rows, now=a, before=before, deltas=deltas, sums=z, count=K, stride=stride, scale=scale,
-                learning_rate=learning_rate,
-            )  # fmt: skip
-            if plan[layer + at.LAYER_RELU] != 0:
-                for j in range(0, stride, lanes(like)):
-                    c = load(z, j)
-                    store(z, j, select(greater(alike(c, 0), c), 0, c))
-            if curve == at.CALLED:
-                calls.activation_forward(
-                    plan, layer, z, slope, units=1, rows=plan[layer + at.LAYER_OUTPUTS], stride=stride
-                )
+            forward_wide(plan, layer, a, before, z, now, scale, learning_rate)
             narrow_below = False
-        a, before = z, advance(kept, (1 - now) * stride)
+        if curve == at.CALLED:
+            slope, J = pointer(plan[layer + at.LAYER_SLOPE], like), plan[layer + at.LAYER_OUTPUTS]
+            calls.activation_forward(plan, layer, z, slope, units=1, rows=J, stride=stride)
+            c = load(z, 0)
+        a, before = z, z_before
         layer += at.LAYER_FIELDS
     return a, c
 
 
+# Loss
+
+
 @helper
 def loss_by_tile(plan, z, y, dz, record):
-    """dz by the kernel of losses, to which the outputs are a tile of one row. -> its last register."""
+    """dz (J) by the kernel of losses, to which z (J) and y (columns) are tiles of one row. -> its last register."""
     J, tile = plan[at.OUTPUTS], plan[at.STRIDE]
     logits = pointer(plan[at.Y_TILE], z)
     targets, ones = advance(logits, J * tile), pointer(plan[at.ONES], z)
@@ -242,6 +278,82 @@ def loss_by_tile(plan, z, y, dz, record):
 
 
 @helper
+def output_deltas(plan, a, p, y, dz, numbers, by_tile, record):
+    """dz (J), by_tile of the logits a (J), or else of one output, which p holds. -> its last register.
+
+    With record, adds to the epoch's loss and right rows.
+    """
+    if by_tile:
+        d = loss_by_tile(plan, a, y, dz, int(record))
+        if record:
+            statistics = pointer(plan[at.STATISTICS], a)
+            numbers[at.TOTAL] += statistics[0]
+            plan[at.EPOCH_RIGHT] += int(statistics[line_lanes(statistics)])
+    else:
+        d = p - spread(y, 0)
+        if plan[at.LOSS_CURVE] == at.SIGMOID:
+            d = d * (p * (1 - p))
+        store(dz, 0, d)
+    return d
+
+
+# Backward
+
+
+@helper
+def backward_narrow(plan, layer, d, like, now, factor, rate):
+    """The deltas of the layer below, of one register; the layer's w by columns is updated. -> the register.
+
+    d: the layer's own deltas, where they are one register.
+    """
+    below = layer - at.LAYER_FIELDS
+    J, stride, to = plan[layer + at.LAYER_OUTPUTS], plan[layer + at.LAYER_STRIDE], plan[below + at.LAYER_STRIDE]
+    dz, dz_before = now_and_before(plan, layer + at.LAYER_DELTAS, stride, now, like)
+    a, a_before = now_and_before(plan, below + at.LAYER_A, to, now, like)
+    da, _ = now_and_before(plan, below + at.LAYER_DELTAS, to, now, like)
+    columns = pointer(plan[layer + at.LAYER_COLUMNS], like)
+    slope = pointer(plan[below + at.LAYER_SLOPE], like)
+    curved, relu = plan[below + at.LAYER_CURVE] != at.STRAIGHT, plan[below + at.LAYER_RELU]
+    was, zero = load(a_before, 0), fill(like, 0)
+    if stride == lanes(like):
+        d = sweep_lanes(columns, d, dz_before, was, zero, J, to, factor, rate)
+    else:
+        d = sweep_register(columns, dz, dz_before, was, zero, J, to, factor, rate)
+    if curved:
+        d = d * load(slope, 0)
+    elif relu:
+        d = select(at_most(load(a, 0), 0), 0, d)
+    store(da, 0, d)
+    return d
+
+
+@helper
+def backward_wide(plan, layer, like, now, scale, learning_rate):
+    """The deltas da (K) of the layer below, of several registers; the layer's w by columns is updated."""
+    below = layer - at.LAYER_FIELDS
+    J, stride, to = plan[layer + at.LAYER_OUTPUTS], plan[layer + at.LAYER_STRIDE], plan[below + at.LAYER_STRIDE]
+    dz, dz_before = now_and_before(plan, layer + at.LAYER_DELTAS, stride, now, like)
+    a, a_before = now_and_before(plan, below + at.LAYER_A, to, now, like)
+    da, _ = now_and_before(plan, below + at.LAYER_DELTAS, to, now, like)
+    columns = pointer(plan[layer + at.LAYER_COLUMNS], like)
+    slope = pointer(plan[below + at.LAYER_SLOPE], like)
+    curved, relu = plan[below + at.LAYER_CURVE] != at.STRAIGHT, plan[below + at.LAYER_RELU]
+    for k in range(0, to, lanes(like)):
+        store(da, k, fill(like, 0))
+    calls.sweep(
+        plan, w=columns, now=dz, before=dz_before, deltas=a_before, sums=da, count=J, stride=to, scale=scale,
+        learning_rate=learning_rate,
+    )  # fmt: skip
+    for k in range(0, to, lanes(like)):
+        d = load(da, k)
+        if curved:
+            d = d * load(slope, k)
+        elif relu:
+            d = select(at_most(load(a, k), 0), 0, d)
+        store(da, k, d)
+
+
+@helper
 def backward(plan, like, d, now, last_layer, scale, learning_rate):
     """From the outputs' deltas to all others', each weight's other copy updated on the way. -> a narrow first layer's.
 
@@ -251,54 +363,41 @@ def backward(plan, like, d, now, last_layer, scale, learning_rate):
     layer = last_layer
     while layer > at.FIELDS:
         below = layer - at.LAYER_FIELDS
-        J, stride, to = plan[layer + at.LAYER_OUTPUTS], plan[layer + at.LAYER_STRIDE], plan[below + at.LAYER_STRIDE]
-        deltas = pointer(plan[layer + at.LAYER_DELTAS], like)
-        dz, dz_before = advance(deltas, now * stride), advance(deltas, (1 - now) * stride)
-        a, da = pointer(plan[below + at.LAYER_A], like), pointer(plan[below + at.LAYER_DELTAS], like)
-        a, a_before, da = advance(a, now * to), advance(a, (1 - now) * to), advance(da, now * to)
-        columns = pointer(plan[layer + at.LAYER_COLUMNS], like)
-        slope = pointer(plan[below + at.LAYER_SLOPE], like)
-        curved, relu = plan[below + at.LAYER_CURVE] != at.STRAIGHT, plan[below + at.LAYER_RELU]
-        if to == lanes(like):
-            was, zero = load(a_before, 0), fill(like, 0)
-            if stride == lanes(like):
-                d = sweep_lanes(columns, d, dz_before, was, zero, J, to, factor, rate)
-            else:
-                d = sweep_register(columns, dz, dz_before, was, zero, J, to, factor, rate)
-            if curved:
-                d = d * load(slope, 0)
-            elif relu:
-                d = select(at_most(load(a, 0), 0), 0, d)
-            store(da, 0, d)
+        if plan[below + at.LAYER_STRIDE] == lanes(like):
+            d = backward_narrow(plan, layer, d, like, now, factor, rate)
         else:
-            for k in range(0, to, lanes(like)):
-                store(da, k, fill(like, 0))
-            calls.sweep(
-                plan, w=columns, now=dz, before=dz_before, deltas=a_before, sums=da, count=J, stride=to, scale=scale,
-                learning_rate=learning_rate,
-            )  # fmt: skip
-            for k in range(0, to, lanes(like)):
-                d = load(da, k)
-                if curved:
-                    d = d * load(slope, k)
-                elif relu:
-                    d = select(at_most(load(a, k), 0), 0, d)
-                store(da, k, d)
+            backward_wide(plan, layer, like, now, scale, learning_rate)
         layer = below
+    return d
+
+
+# Training
+
+
+@helper
+def step(plan, parameters, row, d, numbers, last_layer, by_tile, record, scale, learning_rate):
+    """A row of x and y, forward and back, with the updates of the row before; its own wait.
+
+    d: the deltas of a narrow first layer that wait. -> those of this row.
+    """
+    x = advance(pointer(plan[at.X], parameters), row * plan[at.FIELDS + at.LAYER_INPUTS])
+    y = advance(pointer(plan[at.Y], parameters), row * plan[at.COLUMNS])
+    now = 1 - plan[at.BEFORE]
+    a, p = forward(plan, parameters, x, d, now, last_layer, by_tile, scale, learning_rate)
+    dz, _ = now_and_before(plan, last_layer + at.LAYER_DELTAS, plan[last_layer + at.LAYER_STRIDE], now, parameters)
+    d = output_deltas(plan, a, p, y, dz, numbers, by_tile, record)
+    d = backward(plan, parameters, d, now, last_layer, scale, learning_rate)
+    plan[at.ROW_BEFORE] = row
+    plan[at.BEFORE] = now
     return d
 
 
 @helper
 def epochs(plan, parameters, batches):
     """As `train.train`, which see. Leaves updates waiting."""
-    numbers = pointer(plan[at.NUMBERS], parameters)
-    statistics = pointer(plan[at.STATISTICS], parameters)
-    order = pointer(plan[at.ORDER], plan)
+    numbers, order = pointer(plan[at.NUMBERS], parameters), pointer(plan[at.ORDER], plan)
     scale, learning_rate = numbers[at.SCALE], numbers[at.LEARNING_RATE]
-    inputs, columns, rows = plan[at.FIELDS + at.LAYER_INPUTS], plan[at.COLUMNS], plan[at.ROWS]
-    last_layer = at.FIELDS + (plan[at.LAYERS] - 1) * at.LAYER_FIELDS
-    outputs_stride = plan[last_layer + at.LAYER_STRIDE]
-    output_deltas = pointer(plan[last_layer + at.LAYER_DELTAS], parameters)
+    rows, last_layer = plan[at.ROWS], at.FIELDS + (plan[at.LAYERS] - 1) * at.LAYER_FIELDS
     d = fill(parameters, 0)  # deltas of a narrow first layer that wait
     while plan[at.EPOCH] <= plan[at.EPOCHS]:
         record = is_recorded(plan)
@@ -314,24 +413,7 @@ def epochs(plan, parameters, batches):
         batches -= end - start
         for n in range(start, end):
             row = order[n] if plan[at.ORDER] != 0 else n
-            x = advance(pointer(plan[at.X], parameters), row * inputs)
-            y = advance(pointer(plan[at.Y], parameters), row * columns)
-            now = 1 - plan[at.BEFORE]
-            a, p = forward(plan, parameters, x, d, now, last_layer, by_tile, scale, learning_rate)
-            dz = advance(output_deltas, now * outputs_stride)
-            if by_tile:
-                d = loss_by_tile(plan, a, y, dz, int(record))
-                if record:
-                    numbers[at.TOTAL] += statistics[0]
-                    plan[at.EPOCH_RIGHT] += int(statistics[line_lanes(statistics)])
-            else:
-                d = p - spread(y, 0)
-                if plan[at.LOSS_CURVE] == at.SIGMOID:
-                    d = d * (p * (1 - p))
-                store(dz, 0, d)
-            d = backward(plan, parameters, d, now, last_layer, scale, learning_rate)
-            plan[at.ROW_BEFORE] = row
-            plan[at.BEFORE] = now
+            d = step(plan, parameters, row, d, numbers, last_layer, by_tile, record, scale, learning_rate)
         plan[at.START] = end
         if end < rows:
             return at.MORE
