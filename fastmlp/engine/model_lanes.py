@@ -149,6 +149,7 @@ class Group:
         self.fields = np.zeros(at.FIELDS + at.LAYER_FIELDS * len(spec.shapes), np.int64)
         self._wanted: list[tuple[int, str, str]] = []
         self.lanes = [self._lane(i, *item) for i, item in enumerate(members.items())]
+        self._all = tuple(self.lanes)  # a step's changes are made after its member has ended
         self.batches = max(1, 1_000_000 // (3 * spec.parameters * self.batch * width))
         self._network()
         self._data()
