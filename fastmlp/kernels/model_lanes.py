@@ -13,7 +13,7 @@ from fastmlp.kernels.memory import advance, interrupted, load, pointer, store
 from fastmlp.kernels.passes import INTERRUPT_WORK
 from fastmlp.kernels.plan import DIVERGED, DONE, INTERRUPTED, MORE, REACHED
 from fastmlp.kernels.registry import Float, Floats, Int, Ints, kernel
-from fastmlp.kernels.simd import fill, helper, lanes, line_lanes
+from fastmlp.kernels.simd import fill, helper, lanes, line_lanes, number
 from fastmlp.reference import train as reference
 
 # ---------------------------------------------------------------------------------------------------------
@@ -132,6 +132,7 @@ def backward_batch(plan: Ints, parameters: Floats, first: Int, rows: Int, scale:
     if plan[at.GRADIENT] != 0:
         if plan[at.PENALIZED] != 0:
             calls.penalized(plan, gradient, parameters, scale)
+            scale = number(parameters, 1)
         state, settings = pointer(plan[at.STATE], x), pointer(plan[at.SETTINGS], x)
         calls.update(plan, parameters, gradient, scale, state, step, settings)
     plan[at.STEP] += 1
