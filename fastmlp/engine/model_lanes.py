@@ -141,6 +141,7 @@ class Group:
 
     def __init__(self, spec: Spec, members: dict[int, Member], width: int):
         self.spec, self.width = spec, width
+        self.one = "_one" if width * np.dtype(spec.dtype).itemsize == target().register else ""
         self._arrays: list[np.ndarray] = []
         first = next(iter(members.values()))
         self.rows, self.training = first.count, first.training
@@ -214,10 +215,10 @@ class Group:
         spec, width = self.spec, self.width
         registry.begin("model_lanes.train", spec.dtype)
         self._kernels(FORWARD_BATCH="model_lanes.forward_batch", BACKWARD_BATCH="model_lanes.backward_batch")
-        self._kernels(FORWARD="lanes_dense.forward", GATHER="lanes_dense.gather")
+        self._kernels(FORWARD=f"lanes_dense.forward{self.one}", GATHER="lanes_dense.gather")
         self._kernels(LOSS_KERNEL=f"losses.{spec.loss_kernel}")
         if len(spec.shapes) > 1:
-            self._kernels(BACKWARD_INPUT="lanes_dense.backward_input")
+            self._kernels(BACKWARD_INPUT=f"lanes_dense.backward_input{self.one}")
         line = LINE // np.dtype(spec.dtype).itemsize
         unit = self._stride(self.batch)
         self._write(
@@ -330,9 +331,9 @@ class Group:
         if vectors or training.prepares:
             self._write(GRADIENT=self._floats(size))
             self._kernels(UPDATE=f"lanes_updates.{optimizer.kernel if optimizer else 'gradient_descent'}")
-            self._kernels(BACKWARD_WEIGHTS="lanes_dense.backward_weights")
+            self._kernels(BACKWARD_WEIGHTS=f"lanes_dense.backward_weights{self.one}")
         else:
-            self._kernels(BACKWARD_WEIGHTS="lanes_dense.descend")
+            self._kernels(BACKWARD_WEIGHTS=f"lanes_dense.descend{self.one}")
         if training.prepares:
             self._kernels(PENALIZED="lanes_updates.penalized")
             for name in ("l2", "l1"):

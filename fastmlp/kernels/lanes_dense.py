@@ -21,7 +21,7 @@ from fastmlp.kernels.blocks import Block
 
 STRAIGHT, RELU, SLOPED = range(3)  # what becomes of deltas on their way through an activation
 ROWS = 8 if REGISTER == 64 else 4  # of a block of ROWS x 2 sums: of 32 registers, or of 16
-INPUTS = 4  # of a block of INPUTS x 2 sums of weight gradients
+INPUTS, UNITS = 4, 3  # of a block of weight gradients
 
 # ---------------------------------------------------------------------------------------------------------
 # Blocks
@@ -48,6 +48,45 @@ def multiply_add_both(context, block, a, i, apart, w, j, w_apart):
 
     index = types.int64
     return block(block, a, index, index, w, index, index), lower
+
+
+@intrinsic(prefer_literal=True)
+def few_sums(context, a, i, row, unit, dz, j, dz_row, dz_unit, rows, inputs, units):
+    """A block: the sums of a[n, k] dz[n, j] over `rows` rows, a literal of less than a line.
+
+    a[n, k] is the register a[i + n row + k unit], and so for dz. Each lane has one row; those that have none are +0.
+    """
+    block = Block(a.dtype, inputs.literal_value, units.literal_value)
+    count = rows.literal_value
+
+    def lower(context, builder, sig, values):
+        a_, i, row, unit, dz_, j, dz_row, dz_unit = values[:8]
+        zero = ir.Constant(context.get_value_type(vec(a.dtype)), None)
+
+        def registers(pointer, at, apart, some):
+            found = []
+            for _ in range(some):
+                found.append(register_at(context, builder, pointer, at, block.dtype))
+                at = builder.add(at, apart)
+            return found
+
+        def products(n):
+            number = ir.Constant(i.type, n)
+            xs = registers(a_, builder.add(i, builder.mul(row, number)), unit, block.rows)
+            ds = registers(dz_, builder.add(j, builder.mul(dz_row, number)), dz_unit, block.registers)
+            return [llvm_call(builder, "fma", x, d, zero) for x in xs for d in ds]
+
+        def tree(first, apart):
+            """Lanes first, first + apart, ... folded by halves."""
+            if first + apart >= count:
+                return products(first)
+            left, right = tree(first, 2 * apart), tree(first + apart, 2 * apart)
+            return [builder.fadd(x, y) for x, y in zip(left, right, strict=True)]
+
+        return filled(context, builder, block, [builder.fadd(x, zero) for x in tree(0, 1)])
+
+    index = types.int64
+    return block(a, index, index, index, dz, index, index, index, rows, inputs, units), lower
 
 
 @intrinsic
@@ -151,117 +190,69 @@ def gather(sources: Ints, order: Ints, models: Int, rows: Int, K: Int, tile: Flo
 
 
 # ---------------------------------------------------------------------------------------------------------
-# Forward
+# The kernels, in two versions: of groups of any number of registers, and of one, which the compiler knows
+
+FEW = 4  # rows, up to which sums over rows are written out
 
 
 @helper
-def forward_tile(a, w, z, m, models, K, J, a_row, z_row, z_unit, floor, rows, units):
-    """The sums of some rows x units, of one register of models. a, w, z: from the first row and unit on."""
-    c = registers_of(w, K * J * models + m, 0, rows, models, rows, units)
-    for k in range(K):
-        c = multiply_add_both(c, a, k * models + m, a_row, w, k * J * models + m, models)
-    put_registers(z, m, z_row, rows, z_unit, floored(c, floor))
-
-
-@helper
-def forward_rows(a, w, z, m, models, K, J, a_row, z_row, z_unit, floor, rows, units):
-    """Some rows, and all units: so many at a time, then one."""
-    j = 0
-    while j + units <= J:
-        forward_tile(
-            a, advance(w, j * models), advance(z, j * z_unit), m, models, K, J, a_row, z_row, z_unit, floor, rows, units
-        )
-        j += units
-    while j < J:
-        forward_tile(
-            a, advance(w, j * models), advance(z, j * z_unit), m, models, K, J, a_row, z_row, z_unit, floor, rows, 1
-        )
-        j += 1
-
-
-@kernel(None)
-def forward(
-    a: Floats, w: Floats, z: Floats, models: Int, K: Int, J: Int, rows: Int, a_row: Int, z_row: Int, z_unit: Int,
-    relu: Int,
-):  # fmt: skip
-    """z[n, j] = b[j] + sum over k of a[n, k] w[k, j]; with relu, 0 where that is below 0. b lies behind w. Writes z."""
-    floor = fill(a, 0) if relu else fill(a, MINUS_INFINITY)
+def forward_tile(a, w, z, models, K, J, a_row, z_row, z_unit, floor, rows, units):
+    """The sums of some rows x units. a, w, z: from the first row and unit on."""
     for m in range(0, models, lanes(a)):
-        n = 0
-        while n + ROWS <= rows:
-            forward_rows(
-                advance(a, n * a_row), w, advance(z, n * z_row), m, models, K, J, a_row, z_row, z_unit, floor, ROWS, 2
-            )
-            n += ROWS
-        while n < rows:
-            forward_rows(
-                advance(a, n * a_row), w, advance(z, n * z_row), m, models, K, J, a_row, z_row, z_unit, floor, 1, 4
-            )
-            n += 1
-
-
-# ---------------------------------------------------------------------------------------------------------
-# Back to the inputs
+        c = registers_of(w, K * J * models + m, 0, rows, models, rows, units)
+        for k in range(K):
+            c = multiply_add_both(c, a, k * models + m, a_row, w, k * J * models + m, models)
+        put_registers(z, m, z_row, rows, z_unit, floored(c, floor))
 
 
 @helper
-def backward_tile(dz, w, a, slope, da, m, models, J, dz_row, dz_unit, row, way, rows, inputs):
-    """The deltas of some rows x inputs, of one register of models. dz, w, a, slope, da: from the first ones on."""
-    c = zeros(a, rows, inputs)
-    for j in range(J):
-        c = multiply_add_both(c, dz, j * dz_unit + m, dz_row, w, j * models + m, J * models)
-    if way == RELU:
-        c = passed(c, registers_of(a, m, row, rows, models, rows, inputs), fill(a, 0))
-    elif way == SLOPED:
-        c = times(c, registers_of(slope, m, row, rows, models, rows, inputs))
-    put_registers(da, m, row, rows, models, c)
+def forward_rows(a, w, z, models, K, J, a_row, z_row, z_unit, floor, rows):
+    """Some rows, and all units: two at a time, then one."""
+    j = 0
+    while j + 2 <= J:
+        forward_tile(
+            a, advance(w, j * models), advance(z, j * z_unit), models, K, J, a_row, z_row, z_unit, floor, rows, 2
+        )
+        j += 2
+    if j < J:
+        forward_tile(
+            a, advance(w, j * models), advance(z, j * z_unit), models, K, J, a_row, z_row, z_unit, floor, rows, 1
+        )
 
 
 @helper
-def backward_rows(dz, w, a, slope, da, m, models, K, J, dz_row, dz_unit, row, way, rows, inputs):
-    """Some rows, and all inputs: so many at a time, then one."""
+def backward_tile(dz, w, a, slope, da, models, J, dz_row, dz_unit, row, way, rows, inputs):
+    """The deltas of some rows x inputs. dz, w, a, slope, da: from the first ones on."""
+    for m in range(0, models, lanes(a)):
+        c = zeros(a, rows, inputs)
+        for j in range(J):
+            c = multiply_add_both(c, dz, j * dz_unit + m, dz_row, w, j * models + m, J * models)
+        if way == RELU:
+            c = passed(c, registers_of(a, m, row, rows, models, rows, inputs), fill(a, 0))
+        elif way == SLOPED:
+            c = times(c, registers_of(slope, m, row, rows, models, rows, inputs))
+        put_registers(da, m, row, rows, models, c)
+
+
+@helper
+def backward_rows(dz, w, a, slope, da, models, K, J, dz_row, dz_unit, row, way, rows):
+    """Some rows, and all inputs: two at a time, then one."""
     k = 0
-    while k + inputs <= K:
+    while k + 2 <= K:
         i = k * models
         backward_tile(
-            dz, advance(w, i * J), advance(a, i), advance(slope, i), advance(da, i), m, models, J, dz_row, dz_unit, row,
-            way, rows, inputs,
+            dz, advance(w, i * J), advance(a, i), advance(slope, i), advance(da, i), models, J, dz_row, dz_unit, row,
+            way, rows, 2,
         )  # fmt: skip
-        k += inputs
-    while k < K:
+        k += 2
+    if k < K:
         i = k * models
         backward_tile(
-            dz, advance(w, i * J), advance(a, i), advance(slope, i), advance(da, i), m, models, J, dz_row, dz_unit, row,
+            dz, advance(w, i * J), advance(a, i), advance(slope, i), advance(da, i), models, J, dz_row, dz_unit, row,
             way, rows, 1,
         )  # fmt: skip
-        k += 1
 
 
-@kernel(None)
-def backward_input(
-    dz: Floats, w: Floats, a: Floats, slope: Floats, da: Floats, models: Int, K: Int, J: Int, rows: Int,
-    dz_row: Int, dz_unit: Int, row: Int, way: Int,
-):  # fmt: skip
-    """da[n, k] = sum over j of dz[n, j] w[k, j]; RELU: +0 where a[n, k] <= 0; SLOPED: times slope[n, k]. Writes da."""
-    for m in range(0, models, lanes(a)):
-        n = 0
-        while n + ROWS <= rows:
-            i = n * row
-            backward_rows(
-                advance(dz, n * dz_row), w, advance(a, i), advance(slope, i), advance(da, i), m, models, K, J, dz_row,
-                dz_unit, row, way, ROWS, 2,
-            )  # fmt: skip
-            n += ROWS
-        while n < rows:
-            i = n * row
-            backward_rows(
-                advance(dz, n * dz_row), w, advance(a, i), advance(slope, i), advance(da, i), m, models, K, J, dz_row,
-                dz_unit, row, way, 1, 4,
-            )  # fmt: skip
-            n += 1
-
-
-# ---------------------------------------------------------------------------------------------------------
 # Sums over rows. Lane v has rows v, v + V, ...; lanes come in bit-reversed order, so that the fold by halves is a tree
 # of neighbours: sum i takes in those that wait below the first 0 bit of i.
 
@@ -281,10 +272,10 @@ def sums_tile(a, dz, levels, m, rows, a_row, a_unit, dz_row, dz_unit, inputs, un
             total = multiply_add_both(total, a, n * a_row + m, a_unit, dz, n * dz_row + m, dz_unit)
         level, waiting = 0, i
         while waiting & 1:
-            total = added(registers_of(levels, level * size, units * lanes(a), inputs, lanes(a), inputs, units), total)
-            level, waiting = level + 1, waiting >> 1
+            total = added(registers_of(levels, level, units * lanes(a), inputs, lanes(a), inputs, units), total)
+            level, waiting = level + size, waiting >> 1
         if i + 1 < count:
-            put_registers(levels, level * size, units * lanes(a), inputs, lanes(a), total)
+            put_registers(levels, level, units * lanes(a), inputs, lanes(a), total)
         bit = count >> 1
         while v & bit:
             v -= bit
@@ -296,61 +287,168 @@ def sums_tile(a, dz, levels, m, rows, a_row, a_unit, dz_row, dz_unit, inputs, un
 
 
 def _weights(descends):
-    """The kernel of weight gradients: which are written, or subtracted from the weights."""
+    """What writes gradients, or subtracts them from the weights."""
 
     @helper
-    def tile(a, dz, to, levels, m, models, J, rows, a_row, a_unit, dz_row, dz_unit, scale, rates, inputs, units):
-        """Some inputs x units. to: from the first one on."""
-        c = sums_tile(a, dz, levels, m, rows, a_row, a_unit, dz_row, dz_unit, inputs, units)
+    def write(to, m, models, J, c, scale, rates, inputs, units):
         if descends:
             w = registers_of(to, m, J * models, inputs, models, inputs, units)
-            c = descended(w, c, fill(a, scale), load(rates, m))
+            c = descended(w, c, fill(to, scale), load(rates, m))
         put_registers(to, m, J * models, inputs, models, c)
 
     @helper
-    def inputs_of(a, dz, to, levels, m, models, J, rows, a_row, a_unit, dz_row, dz_unit, scale, rates, inputs, units):
-        """Some inputs, and all units: so many at a time, then one."""
+    def tile(a, dz, to, levels, models, J, rows, a_row, a_unit, dz_row, dz_unit, scale, rates, inputs, units):
+        """Some inputs x units. to: from the first one on."""
+        for m in range(0, models, lanes(a)):
+            c = sums_tile(a, dz, levels, m, rows, a_row, a_unit, dz_row, dz_unit, inputs, units)
+            write(to, m, models, J, c, scale, rates, inputs, units)
+
+    @helper
+    def inputs_of(a, dz, to, levels, models, J, rows, a_row, a_unit, dz_row, dz_unit, scale, rates, inputs):
+        """Some inputs, and all units: UNITS at a time, then one."""
         j = 0
-        while j + units <= J:
+        while j + UNITS <= J:
             tile(
-                a, advance(dz, j * dz_unit), advance(to, j * models), levels, m, models, J, rows, a_row, a_unit, dz_row,
-                dz_unit, scale, rates, inputs, units,
+                a, advance(dz, j * dz_unit), advance(to, j * models), levels, models, J, rows, a_row, a_unit, dz_row,
+                dz_unit, scale, rates, inputs, UNITS,
             )  # fmt: skip
-            j += units
+            j += UNITS
         while j < J:
             tile(
-                a, advance(dz, j * dz_unit), advance(to, j * models), levels, m, models, J, rows, a_row, a_unit, dz_row,
+                a, advance(dz, j * dz_unit), advance(to, j * models), levels, models, J, rows, a_row, a_unit, dz_row,
                 dz_unit, scale, rates, inputs, 1,
             )  # fmt: skip
             j += 1
 
-    def backward_weights(
-        a: Floats, ones: Floats, dz: Floats, to: Floats, levels: Floats, rates: Floats, scale: Float, models: Int,
-        K: Int, J: Int, rows: Int, a_row: Int, dz_row: Int, dz_unit: Int,
+    @helper
+    def few_tile(a, dz, to, models, J, rows, a_row, a_unit, dz_row, dz_unit, scale, rates, inputs, units):
+        """Some inputs x units, of one, two or four rows."""
+        if rows == 1:
+            for m in range(0, models, lanes(a)):
+                c = few_sums(a, m, a_row, a_unit, dz, m, dz_row, dz_unit, 1, inputs, units)
+                write(to, m, models, J, c, scale, rates, inputs, units)
+        elif rows == 2:
+            for m in range(0, models, lanes(a)):
+                c = few_sums(a, m, a_row, a_unit, dz, m, dz_row, dz_unit, 2, inputs, units)
+                write(to, m, models, J, c, scale, rates, inputs, units)
+        else:
+            for m in range(0, models, lanes(a)):
+                c = few_sums(a, m, a_row, a_unit, dz, m, dz_row, dz_unit, 4, inputs, units)
+                write(to, m, models, J, c, scale, rates, inputs, units)
+
+    @helper
+    def few_inputs_of(a, dz, to, models, J, rows, a_row, a_unit, dz_row, dz_unit, scale, rates, inputs):
+        """Some inputs, and all units: two at a time, then one."""
+        j = 0
+        while j + 2 <= J:
+            few_tile(
+                a, advance(dz, j * dz_unit), advance(to, j * models), models, J, rows, a_row, a_unit, dz_row, dz_unit,
+                scale, rates, inputs, 2,
+            )  # fmt: skip
+            j += 2
+        if j < J:
+            few_tile(
+                a, advance(dz, j * dz_unit), advance(to, j * models), models, J, rows, a_row, a_unit, dz_row, dz_unit,
+                scale, rates, inputs, 1,
+            )  # fmt: skip
+
+    return inputs_of, few_inputs_of
+
+
+def _make(one):
+    """The kernels of groups of one register, or of several."""
+
+    def forward(
+        a: Floats, w: Floats, z: Floats, group: Int, K: Int, J: Int, rows: Int, a_row: Int, z_row: Int, z_unit: Int,
+        relu: Int,
     ):  # fmt: skip
-        """to[k, j] = sum over the rows of a[n, k] dz[n, j]; to[K, j] likewise of dz[n, j].
+        """z[n, j] = b[j] + sum over k of a[n, k] w[k, j]; with relu, 0 where that is below 0. b lies behind w."""
+        models = lanes(a) if one else group
+        floor = fill(a, 0) if relu else fill(a, MINUS_INFINITY)
+        n = 0
+        while n + ROWS <= rows:
+            forward_rows(
+                advance(a, n * a_row), w, advance(z, n * z_row), models, K, J, a_row, z_row, z_unit, floor, ROWS
+            )
+            n += ROWS
+        while n < rows:
+            forward_rows(advance(a, n * a_row), w, advance(z, n * z_row), models, K, J, a_row, z_row, z_unit, floor, 1)
+            n += 1
 
-        Or what becomes of to: fma(rate, sum * scale, to), where the rates are each model's -learning_rate.
-        """
-        for m in range(0, models, lanes(a)):
+    def backward_input(
+        dz: Floats, w: Floats, a: Floats, slope: Floats, da: Floats, group: Int, K: Int, J: Int, rows: Int,
+        dz_row: Int, dz_unit: Int, row: Int, way: Int,
+    ):  # fmt: skip
+        """da[n, k] = sum over j of dz[n, j] w[k, j]; RELU: +0 where a[n, k] <= 0; SLOPED: times slope[n, k]."""
+        models = lanes(a) if one else group
+        n = 0
+        while n + ROWS <= rows:
+            i = n * row
+            backward_rows(
+                advance(dz, n * dz_row), w, advance(a, i), advance(slope, i), advance(da, i), models, K, J, dz_row,
+                dz_unit, row, way, ROWS,
+            )  # fmt: skip
+            n += ROWS
+        while n < rows:
+            i = n * row
+            backward_rows(
+                advance(dz, n * dz_row), w, advance(a, i), advance(slope, i), advance(da, i), models, K, J, dz_row,
+                dz_unit, row, way, 1,
+            )  # fmt: skip
+            n += 1
+
+    def weights(descends):
+        inputs_of, few_inputs_of = _weights(descends)
+
+        def backward_weights(
+            a: Floats, ones: Floats, dz: Floats, to: Floats, levels: Floats, rates: Floats, scale: Float, group: Int,
+            K: Int, J: Int, rows: Int, a_row: Int, dz_row: Int, dz_unit: Int,
+        ):  # fmt: skip
+            """to[k, j] = sum over the rows of a[n, k] dz[n, j]; to[K, j] likewise of dz[n, j].
+
+            Or what becomes of to: fma(rate, sum * scale, to), where the rates are each model's -learning_rate.
+            """
+            models = lanes(a) if one else group
             k = 0
-            while k + INPUTS <= K:
-                inputs_of(
-                    advance(a, k * models), dz, advance(to, k * J * models), levels, m, models, J, rows, a_row, models,
-                    dz_row, dz_unit, scale, rates, INPUTS, 2,
-                )  # fmt: skip
-                k += INPUTS
-            while k <= K:
-                x, x_row = (advance(a, k * models), a_row) if k < K else (ones, 0)
-                inputs_of(
-                    x, dz, advance(to, k * J * models), levels, m, models, J, rows, x_row, 0, dz_row, dz_unit, scale,
-                    rates, 1, 4,
-                )  # fmt: skip
-                k += 1
+            if rows == 1 or rows == 2 or rows == FEW:
+                while k + 2 <= K:
+                    i = k * models
+                    few_inputs_of(
+                        advance(a, i), dz, advance(to, i * J), models, J, rows, a_row, models, dz_row, dz_unit, scale,
+                        rates, 2,
+                    )  # fmt: skip
+                    k += 2
+                while k <= K:
+                    x, x_row = (advance(a, k * models), a_row) if k < K else (ones, 0)
+                    few_inputs_of(
+                        x, dz, advance(to, k * J * models), models, J, rows, x_row, 0, dz_row, dz_unit, scale, rates, 1
+                    )
+                    k += 1
+            else:
+                while k + INPUTS <= K:
+                    i = k * models
+                    inputs_of(
+                        advance(a, i), dz, advance(to, i * J), levels, models, J, rows, a_row, models, dz_row, dz_unit,
+                        scale, rates, INPUTS,
+                    )  # fmt: skip
+                    k += INPUTS
+                while k <= K:
+                    x, x_row = (advance(a, k * models), a_row) if k < K else (ones, 0)
+                    inputs_of(
+                        x, dz, advance(to, k * J * models), levels, models, J, rows, x_row, 0, dz_row, dz_unit, scale,
+                        rates, 1,
+                    )  # fmt: skip
+                    k += 1
 
-    if descends:
-        backward_weights.__name__ = "descend"
-    return kernel(None)(backward_weights)
+        return backward_weights
+
+    made = [forward, backward_input, weights(False), weights(True)]
+    made[-1].__name__ = "descend"
+    if one:
+        for function in made:
+            function.__name__ += "_one"
+    return [kernel(None)(function) for function in made]
 
 
-backward_weights, descend = _weights(False), _weights(True)
+forward, backward_input, backward_weights, descend = _make(False)
+forward_one, backward_input_one, backward_weights_one, descend_one = _make(True)
