@@ -262,12 +262,8 @@ class Group:
         self.order = np.empty((rows, width), np.int64)
         chosen = [np.arange(rows) if m.rows is None else m.rows for m in members]
         self.order[:] = np.column_stack([*chosen, *[chosen[0]] * (width - len(chosen))])
-        self._write(ORDER=self._keep(self.order), PLACES=self._keep(np.zeros(rows, np.int64)))
-        if any(m.rows is not None for m in members):
-            self.row_numbers: np.ndarray | None = self.order.copy()
-            self._write(ROW_NUMBERS=self._keep(self.row_numbers))
-        else:
-            self.row_numbers = None
+        self.row_numbers = self.order.copy()
+        self._write(ORDER=self._keep(self.order), ROW_NUMBERS=self._keep(self.row_numbers))
         order = self.training.order
         self.shuffled = order is not None and self.batch < rows
         self.drawn = self.shuffled and callable(order)
@@ -276,7 +272,8 @@ class Group:
             seeds = self._of_models([word(training.order) for training in trainings], np.int64)  # type: ignore[arg-type]
             before = self._of_models([training.epochs_before - training.done for training in trainings], np.int64)
             self._write(SHUFFLE=1, SEEDS=seeds.ctypes.data, EPOCHS_BEFORE=before.ctypes.data)
-            self._ask(at.PERMUTATION, "random.permutation", "float64")
+            self._write(SHUFFLE_EPOCHS=self._keep(np.zeros(width, np.int64)))
+            self._ask(at.ORDERS, "lanes_random.orders", "float64")
         x_stride, unit = (int(self.fields[place]) for place in (at.X_STRIDE, at.LOGIT_STRIDE))
         itemsize = np.dtype(self.spec.dtype).itemsize
         bytes_of_all = (rows * x_stride + self.an_epoch * self.spec.targets * unit) * itemsize
@@ -406,8 +403,7 @@ class Group:
         for lane in self.lanes:
             training = lane.member.training
             order = training.order(training.epochs_before - training.done + epoch)  # type: ignore[misc,operator]
-            own = self.row_numbers
-            self.order[:, lane.lane] = order if own is None else own[order, lane.lane]
+            self.order[:, lane.lane] = self.row_numbers[order, lane.lane]
 
     def steps(self) -> dict[int, Step]:
         """Trains for some 50 ms. -> each member's step."""

@@ -64,9 +64,9 @@ def backward_batch(plan, parameters, first, rows, scale):
 
 
 @helper
-def permutation(plan, seed, epoch, count, order):
-    """order (count int64) = an epoch's random order of rows: `random.permutation`."""
-    call(plan[at.PERMUTATION], (seed, epoch, count, order))
+def orders(plan, seeds, epochs, rows, order):
+    """order [place][model] = rows [place][model], shuffled: `lanes_random.orders`."""
+    call(plan[at.ORDERS], (seeds, epochs, plan[at.MODELS], plan[at.ROWS], rows, order))
 
 
 @helper

@@ -145,16 +145,11 @@ def backward_batch(plan: Ints, parameters: Floats, first: Int, rows: Int, scale:
 @helper
 def draw_orders(plan):
     """The order of each model's rows."""
-    models, rows = plan[at.MODELS], plan[at.ROWS]
-    order, places = pointer(plan[at.ORDER], plan), pointer(plan[at.PLACES], plan)
-    own = pointer(plan[at.ROW_NUMBERS], plan)
-    for m in range(models):
-        if pointer(plan[at.LIVE], plan)[m] != 0:
-            epoch = plan[at.EPOCH] + pointer(plan[at.EPOCHS_BEFORE], plan)[m]
-            calls.permutation(plan, seed=pointer(plan[at.SEEDS], plan)[m], epoch=epoch, count=rows, order=places)
-            for n in range(rows):
-                place = places[n]
-                order[n * models + m] = own[place * models + m] if plan[at.ROW_NUMBERS] != 0 else place
+    epochs, numbers = pointer(plan[at.SHUFFLE_EPOCHS], plan), pointer(plan[at.EPOCHS_BEFORE], plan)
+    for m in range(plan[at.MODELS]):
+        epochs[m] = plan[at.EPOCH] + numbers[m]
+    seeds, rows, order = (pointer(plan[at.SEEDS], plan), pointer(plan[at.ROW_NUMBERS], plan), pointer(plan[at.ORDER], plan))
+    calls.orders(plan, seeds, epochs, rows, order)
 
 
 @helper
