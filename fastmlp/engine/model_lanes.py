@@ -33,6 +33,10 @@ from fastmlp.training import RateTable, State, Step, Training, joined, records
 
 STEP_BYTES = 4 << 20  # of the numbers of a call's updates, where each update has its own
 TILE_BYTES = 1 << 20  # of rows that are kept in tiles, where each epoch has them in the same order
+MOST_ROWS = 1 << 24  # whose right ones a float32 counts
+ROW_LOSSES = (  # that have kernels of their own for recorded epochs
+    "softmax_cross_entropy", "sigmoid_binary_cross_entropy", "sigmoid_squared_error", "identity_squared_error",
+)  # fmt: skip
 _BLOCK = 32  # registers, at least as many as a block of sums has, for each level of waiting ones
 
 _TRAIN = (Ints, Floats, Int)
@@ -65,7 +69,7 @@ def fits(spec: Spec, training: Training, rows: int, weighed: bool = False) -> bo
     """Whether a model can be trained as a lane."""
     clips = training.clip_value is not None or training.clip_norm is not None
     options = weighed or training.drops or training.objective is not None or clips
-    return not options and min(training.batch_size, rows) <= CHUNK
+    return not options and rows <= MOST_ROWS and min(training.batch_size, rows) <= CHUNK
 
 
 def group(training: Training, rows: int) -> Hashable:
@@ -217,6 +221,8 @@ class Group:
         self._kernels(FORWARD_BATCH="model_lanes.forward_batch", BACKWARD_BATCH="model_lanes.backward_batch")
         self._kernels(FORWARD=f"lanes_dense.forward{self.one}", GATHER="lanes_dense.gather")
         self._kernels(LOSS_KERNEL=f"losses.{spec.loss_kernel}")
+        if spec.loss_kernel in ROW_LOSSES:
+            self._kernels(ROW_LOSSES_KERNEL=f"lanes_losses.{spec.loss_kernel}")
         if len(spec.shapes) > 1:
             self._kernels(BACKWARD_INPUT=f"lanes_dense.backward_input{self.one}")
         line = LINE // np.dtype(spec.dtype).itemsize
@@ -242,7 +248,7 @@ class Group:
         self._write(DELTAS=self._floats(self.batch * widest), OTHER_DELTAS=self._floats(self.batch * widest))
         ones = aligned(max(width, line), spec.dtype)
         ones[:] = 1
-        self._write(ONES=self._keep(ones), STATISTICS=self._floats(3 * line * line + line))
+        self._write(ONES=self._keep(ones), STATISTICS=self._floats(max(3 * line * line + line, 2 * self.batch * width)))
         self._write(LEVELS=self._floats(line.bit_length() * _BLOCK * line))
         self.parameters = aligned(spec.parameters * width, spec.dtype).reshape(-1, width)
         self._write(VALUES=self._keep(self.parameters))
@@ -345,7 +351,7 @@ class Group:
         needed = [needed_rows(one.target_accuracy, self.rows) for one in trainings]
         self._write(TARGET_LOSSES=self._of_models(losses, dtype).ctypes.data)
         self._write(NEEDED=self._of_models(needed, np.int64).ctypes.data)
-        self._write(TOTALS=self._floats(width), RIGHTS=self._keep(np.zeros(width, np.int64)), WRONG=self._floats(width))
+        self._write(TOTALS=self._floats(width), RIGHTS=self._floats(width), WRONG=self._floats(width))
         self.live = np.zeros(width, np.int64)
         self.live[: len(self.lanes)] = 1
         self.ends, self.end_epochs, self.end_steps, self.end_records = np.zeros((4, width), np.int64)

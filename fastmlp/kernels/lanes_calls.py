@@ -52,6 +52,12 @@ def parametrised_loss(plan, z, y, weights, statistics, parameter, J, rows, strid
 
 
 @helper
+def row_losses(plan, z, y, values, rights, J, rows, stride):
+    """As `loss`, and each row's loss and whether it is right: `lanes_losses.softmax_cross_entropy`, ..."""
+    call(plan[at.ROW_LOSSES_KERNEL], (z, y, values, rights, J, rows, stride))
+
+
+@helper
 def forward_batch(plan, parameters, first, rows, record):
     """`model_lanes.forward_batch`: the rows at the places `first` and on, up to the deltas of the outputs."""
     call(plan[at.FORWARD_BATCH], (plan, parameters, first, rows, record))

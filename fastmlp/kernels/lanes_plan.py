@@ -24,6 +24,7 @@ PARAMETERS = _field("count")  # of one model
 OUTPUTS = _field("count")  # units of the last layer
 COLUMNS = _field("count")  # of y
 LOSS_KERNEL = _field("kernel")  # dz in place of the logits, and the row losses
+ROW_LOSSES_KERNEL = _field("kernel")  # the same with each row's loss; 0: LOSS_KERNEL goes row by row
 LOSS_PARAMETER = _field("address")  # of the one number that the loss takes; 0: it takes none
 VALUES = _field("address")  # all parameters
 
@@ -44,7 +45,7 @@ KEPT_TILES = _field("flag")  # whether the tiles hold all rows, in the order of 
 # Buffers
 
 ONES = _field("address")  # one number for each model, all 1
-STATISTICS = _field("address")  # for each line of models and each lane of rows, three lines
+STATISTICS = _field("address")  # for each lane of rows, three lines; or each row's losses and right rows, [row][model]
 GRADIENT = _field("address")  # all models'; 0 where weights are updated as the sums are made
 LEVELS = _field("address")  # waiting partial sums of a tile
 DELTAS = _field("address")  # of hidden layers, which take turns
@@ -86,7 +87,7 @@ NUMBERS = _field("address")  # of the numbers of the network's dtype, see below
 TARGET_LOSSES = _field("address")  # at most this ends a model's training; -infinity: never
 NEEDED = _field("address")  # int64: right rows that end it
 TOTALS = _field("address")  # the epoch's losses so far
-RIGHTS = _field("address")  # int64: and its right rows
+RIGHTS = _field("address")  # and its right rows
 WRONG = _field("address")  # whether a parameter is not finite: NaN
 SNAPSHOTS = _field("address")  # all parameters, twice: a recorded epoch's beginning is kept
 RECORD_EPOCHS = _field("address")  # int64, one entry for each record of a call

@@ -8,11 +8,13 @@ FINALS, and its lane goes on with numbers that nobody reads.
 from fastmlp.kernels import lanes_calls as calls
 from fastmlp.kernels import lanes_plan as at
 from fastmlp.kernels.epochs import copy
-from fastmlp.kernels.lanes_dense import RELU, SLOPED, STRAIGHT
+from fastmlp.kernels.blocks import added
+from fastmlp.kernels.lanes_dense import RELU, SLOPED, STRAIGHT, sums_tile
 from fastmlp.kernels.memory import advance, interrupted, load, pointer, store
 from fastmlp.kernels.passes import INTERRUPT_WORK
 from fastmlp.kernels.plan import DIVERGED, DONE, INTERRUPTED, MORE, REACHED
 from fastmlp.kernels.registry import Float, Floats, Int, Ints, kernel
+from fastmlp.kernels.row_sums import put_registers, registers_of
 from fastmlp.kernels.simd import fill, helper, lanes, line_lanes, number
 from fastmlp.reference import train as reference
 
@@ -52,7 +54,9 @@ def forward_batch(plan: Ints, parameters: Floats, first: Int, rows: Int, record:
             calls.activation_forward(plan, layer, z, slope, units=rows, rows=units * models, stride=row)
         a, a_row = z, row
         layer += at.LAYER_FIELDS
-    if record:
+    if record and plan[at.ROW_LOSSES_KERNEL] != 0:
+        add_row_losses(plan, z, y, J, rows, unit)
+    elif record:
         record_rows(plan, z, y, J, rows, unit)
     else:
         loss(plan, z, y, pointer(plan[at.STATISTICS], z), J, rows * models, unit, record)
@@ -92,10 +96,28 @@ def record_rows(plan, z, y, J, rows, unit):
                 for i in range(0, 2 * line, lanes(z)):  # right rows are whole numbers, and exact
                     store(statistics, v * size + i, load(statistics, v * size + i) + load(statistics, other + i))
             half //= 2
-        totals, rights = pointer(plan[at.TOTALS], z), pointer(plan[at.RIGHTS], plan)
+        totals, rights = pointer(plan[at.TOTALS], z), pointer(plan[at.RIGHTS], z)
         for i in range(some):
             totals[m + i] += statistics[i]
-            rights[m + i] += int(statistics[line + i])
+            rights[m + i] += statistics[line + i]
+
+
+@helper
+def add_row_losses(plan, z, y, J, rows, unit):
+    """The loss of all rows at once; then each model's lanes take in its rows and fold, and are added to the totals."""
+    models = plan[at.MODELS]
+    values = pointer(plan[at.STATISTICS], z)
+    rights = advance(values, rows * models)
+    calls.row_losses(plan, z, y, values, rights, J, rows=rows * models, stride=unit)
+    ones, levels = pointer(plan[at.ONES], z), pointer(plan[at.LEVELS], z)
+    totals, counts = pointer(plan[at.TOTALS], z), pointer(plan[at.RIGHTS], z)
+    for m in range(0, models, lanes(z)):
+        c = sums_tile(ones, values, levels, m, rows, 0, 0, models, 0, 1, 1)
+        put_registers(totals, m, 0, 1, 0, added(registers_of(totals, m, 0, 1, 0, 1, 1), c))
+        count = load(counts, m)
+        for n in range(m, rows * models, models):  # whole numbers, and exact
+            count = count + load(rights, n)
+        store(counts, m, count)
 
 
 @kernel(None)
@@ -162,7 +184,7 @@ def begin_epoch(plan, parameters, record):
         copy(advance(pointer(plan[at.SNAPSHOTS], parameters), plan[at.SNAPSHOT] * size), parameters, 0, size)
     if plan[at.SHUFFLE] != 0:
         draw_orders(plan)
-    totals, rights = pointer(plan[at.TOTALS], parameters), pointer(plan[at.RIGHTS], plan)
+    totals, rights = pointer(plan[at.TOTALS], parameters), pointer(plan[at.RIGHTS], parameters)
     for m in range(models):
         totals[m] = 0
         rights[m] = 0
@@ -199,7 +221,7 @@ def write_records(plan, parameters, numbers, epoch, epochs):
     place = plan[at.RECORDS]
     losses = advance(pointer(plan[at.RECORD_LOSSES], parameters), place * models)
     counts = advance(pointer(plan[at.RECORD_RIGHTS], plan), place * models)
-    totals, rights = pointer(plan[at.TOTALS], parameters), pointer(plan[at.RIGHTS], plan)
+    totals, rights = pointer(plan[at.TOTALS], parameters), pointer(plan[at.RIGHTS], parameters)
     live, needed = pointer(plan[at.LIVE], plan), pointer(plan[at.NEEDED], plan)
     targets, wrong = pointer(plan[at.TARGET_LOSSES], parameters), pointer(plan[at.WRONG], parameters)
     terms = fill(parameters, numbers[at.TERMS])
@@ -213,7 +235,7 @@ def write_records(plan, parameters, numbers, epoch, epochs):
     pointer(plan[at.RECORD_EPOCHS], plan)[place] = epoch
     plan[at.RECORDS] = place + 1
     for m in range(models):
-        loss, right = losses[m], rights[m]
+        loss, right = losses[m], int(rights[m])
         counts[m] = right
         if live[m] != 0:
             if loss - loss != 0:
