@@ -16,7 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from fastmlp.engine.numba_backend import MOST_BATCHES, RECORDS
+from fastmlp.engine.numba_backend import MOST_BATCHES
+from fastmlp.engine import choose
+from fastmlp.engine.lanes_plan_writer import GroupPlan
 from fastmlp.engine.plan_writer import word
 from fastmlp.engine.sizes import aligned
 from fastmlp.engine.thread_tuner import CALL_SECONDS
@@ -25,7 +27,7 @@ from fastmlp.kernels import lanes_plan as at
 from fastmlp.kernels import registry
 from fastmlp.kernels.plan import DIVERGED, DONE, INTERRUPTED, MORE
 from fastmlp.kernels.registry import Floats, Int, Ints
-from fastmlp.reference.arithmetic import CHUNK, LINE
+from fastmlp.reference.arithmetic import LINE
 from fastmlp.spec import Spec
 from fastmlp.system.atomic import Change, copied
 from fastmlp.system.cpu import target
@@ -33,7 +35,7 @@ from fastmlp.training import RateTable, State, Step, Training, joined, records
 
 STEP_BYTES = 4 << 20  # of the numbers of a call's updates, where each update has its own
 TILE_BYTES = 1 << 20  # of rows that are kept in tiles, where each epoch has them in the same order
-MOST_ROWS = 1 << 24  # whose right ones a float32 counts
+RECORDS = 1 << 20  # a call's, of all models
 ROW_LOSSES = (  # that have kernels of their own for recorded epochs
     "softmax_cross_entropy", "sigmoid_binary_cross_entropy", "sigmoid_squared_error", "identity_squared_error",
 )  # fmt: skip
@@ -65,11 +67,7 @@ class Member:
         return len(self.x) if self.rows is None else len(self.rows)
 
 
-def fits(spec: Spec, training: Training, rows: int, weighed: bool = False) -> bool:
-    """Whether a model can be trained as a lane."""
-    clips = training.clip_value is not None or training.clip_norm is not None
-    options = weighed or training.drops or training.objective is not None or clips
-    return not options and rows <= MOST_ROWS and min(training.batch_size, rows) <= CHUNK
+fits, pays = choose.fits_lanes, choose.lanes_pay
 
 
 def group(training: Training, rows: int) -> Hashable:
@@ -151,16 +149,14 @@ class Group:
         self.rows, self.training = first.count, first.training
         self.batch = min(self.training.batch_size, self.rows)
         self.an_epoch = math.ceil(self.rows / self.batch)
-        self.fields = np.zeros(at.FIELDS + at.LAYER_FIELDS * len(spec.shapes), np.int64)
-        self._wanted: list[tuple[int, str, str]] = []
+        self.plan = GroupPlan(spec.dtype, len(spec.shapes))
         self.lanes = [self._lane(i, *item) for i, item in enumerate(members.items())]
         self._all = tuple(self.lanes)  # a step's changes are made after its member has ended
         self.batches = max(1, 1_000_000 // (3 * spec.parameters * self.batch * width))
         self._network()
         self._data()
         self._training()
-        for place, kernel, dtype in self._wanted:
-            self.fields[place] = registry.address(kernel, dtype)
+        self.plan.link()
         self._keep_tiles()
         self._run = registry.function("model_lanes.train", spec.dtype, _TRAIN)
         self.drawn_for = 0
@@ -179,22 +175,6 @@ class Group:
         return _Lane(
             number, member, lane, powers, *tables, trained, vectors, kept, tuple(writes), reached=training.done
         )
-
-    def _write(self, **values: int) -> None:
-        for name, value in values.items():
-            self.fields[getattr(at, name)] = value
-
-    def _layer(self, layer: int, **values: int) -> None:
-        for name, value in values.items():
-            self.fields[at.FIELDS + layer * at.LAYER_FIELDS + getattr(at, name)] = value
-
-    def _kernels(self, **names: str) -> None:
-        for name, kernel in names.items():
-            self._ask(getattr(at, name), kernel)
-
-    def _ask(self, place: int, kernel: str, dtype: str | None = None) -> None:
-        self._wanted.append((place, kernel, dtype or self.spec.dtype))
-        registry.begin(kernel, dtype or self.spec.dtype)
 
     def _keep(self, array: np.ndarray) -> int:
         self._arrays.append(array)
@@ -218,58 +198,59 @@ class Group:
     def _network(self) -> None:
         spec, width = self.spec, self.width
         registry.begin("model_lanes.train", spec.dtype)
-        self._kernels(FORWARD_BATCH="model_lanes.forward_batch", BACKWARD_BATCH="model_lanes.backward_batch")
-        self._kernels(FORWARD=f"lanes_dense.forward{self.one}", GATHER="lanes_dense.gather")
-        self._kernels(LOSS_KERNEL=f"losses.{spec.loss_kernel}")
+        self.plan.kernels(FORWARD_BATCH="model_lanes.forward_batch", BACKWARD_BATCH="model_lanes.backward_batch")
+        self.plan.kernels(FORWARD=f"lanes_dense.forward{self.one}", GATHER="lanes_dense.gather")
+        self.plan.kernels(LOSS_KERNEL=f"losses.{spec.loss_kernel}")
         if spec.loss_kernel in ROW_LOSSES:
-            self._kernels(ROW_LOSSES_KERNEL=f"lanes_losses.{spec.loss_kernel}")
+            self.plan.kernels(ROW_LOSSES_KERNEL=f"lanes_losses.{spec.loss_kernel}")
         if len(spec.shapes) > 1:
-            self._kernels(BACKWARD_INPUT=f"lanes_dense.backward_input{self.one}")
+            self.plan.kernels(BACKWARD_INPUT=f"lanes_dense.backward_input{self.one}")
         line = LINE // np.dtype(spec.dtype).itemsize
         unit = self._stride(self.batch)
-        self._write(
+        self.plan.counts(
             MODELS=width, LAYERS=len(spec.shapes), PARAMETERS=spec.parameters, OUTPUTS=spec.outputs,
             COLUMNS=spec.targets, LOGIT_STRIDE=unit, X_STRIDE=self._stride(spec.inputs),
         )  # fmt: skip
         last, widest = len(spec.shapes) - 1, 0
         for layer, ((inputs, outputs), offset) in enumerate(zip(spec.shapes, spec.offsets, strict=True)):
-            self._layer(layer, LAYER_INPUTS=inputs, LAYER_OUTPUTS=outputs, LAYER_OFFSET=offset)
+            self.plan.layer(layer, LAYER_INPUTS=inputs, LAYER_OUTPUTS=outputs, LAYER_OFFSET=offset)
             if layer == last:
-                self._layer(layer, LAYER_ROW=width, LAYER_UNIT=unit, LAYER_A=self._floats(outputs * unit))
+                self.plan.layer(layer, LAYER_ROW=width, LAYER_UNIT=unit, LAYER_A=self._floats(outputs * unit))
                 break
             stride, activation = self._stride(outputs), spec.hidden[layer]
             widest = max(widest, stride)
-            self._layer(layer, LAYER_RELU=activation == "relu", LAYER_ROW=stride, LAYER_UNIT=width)
-            self._layer(layer, LAYER_A=self._floats(self.batch * stride))
+            self.plan.layer(layer, LAYER_RELU=activation == "relu", LAYER_ROW=stride, LAYER_UNIT=width)
+            self.plan.layer(layer, LAYER_A=self._floats(self.batch * stride))
             if activation not in ("relu", "identity"):
-                self._layer(layer, LAYER_SLOPE=self._floats(self.batch * stride))
-                place = at.FIELDS + layer * at.LAYER_FIELDS + at.LAYER_FORWARD
-                self._ask(place, f"activations.{activation}_forward")
-        self._write(DELTAS=self._floats(self.batch * widest), OTHER_DELTAS=self._floats(self.batch * widest))
+                self.plan.layer(layer, LAYER_SLOPE=self._floats(self.batch * stride))
+                self.plan.layer_kernel(layer, f"activations.{activation}_forward")
+        self.plan.buffers(DELTAS=self._floats(self.batch * widest), OTHER_DELTAS=self._floats(self.batch * widest))
         ones = aligned(max(width, line), spec.dtype)
         ones[:] = 1
-        self._write(ONES=self._keep(ones), STATISTICS=self._floats(max(3 * line * line + line, 2 * self.batch * width)))
-        self._write(LEVELS=self._floats(line.bit_length() * _BLOCK * line))
+        self.plan.buffers(
+            ONES=self._keep(ones), STATISTICS=self._floats(max(3 * line * line + line, 2 * self.batch * width))
+        )
+        self.plan.buffers(LEVELS=self._floats(line.bit_length() * _BLOCK * line))
         self.parameters = aligned(spec.parameters * width, spec.dtype).reshape(-1, width)
-        self._write(VALUES=self._keep(self.parameters))
+        self.plan.buffers(VALUES=self._keep(self.parameters))
         if spec.loss_parameter is not None:
-            self._write(LOSS_PARAMETER=self._keep(np.array([spec.loss_parameter], spec.dtype)))
+            self.plan.buffers(LOSS_PARAMETER=self._keep(np.array([spec.loss_parameter], spec.dtype)))
 
     def _data(self) -> None:
         """Each model's rows and their order."""
         width, rows = self.width, self.rows
         members = [lane.member for lane in self.lanes]
-        self._write(ROWS=rows, BATCH=self.batch)
+        self.plan.counts(ROWS=rows, BATCH=self.batch)
         for name, arrays in (("X_OF", [m.x for m in members]), ("Y_OF", [m.y for m in members])):
             own = [np.ascontiguousarray(array, self.spec.dtype) for array in arrays]
             self._arrays += own
             addresses = self._of_models([array.ctypes.data for array in own], np.int64)
-            self._write(**{name: addresses.ctypes.data})
+            self.plan.buffers(**{name: addresses.ctypes.data})
         self.order = np.empty((rows, width), np.int64)
         chosen = [np.arange(rows) if m.rows is None else m.rows for m in members]
         self.order[:] = np.column_stack([*chosen, *[chosen[0]] * (width - len(chosen))])
         self.row_numbers = self.order.copy()
-        self._write(ORDER=self._keep(self.order), ROW_NUMBERS=self._keep(self.row_numbers))
+        self.plan.buffers(ORDER=self._keep(self.order), ROW_NUMBERS=self._keep(self.row_numbers))
         order = self.training.order
         self.shuffled = order is not None and self.batch < rows
         self.drawn = self.shuffled and callable(order)
@@ -277,27 +258,28 @@ class Group:
             trainings = [m.training for m in members]
             seeds = self._of_models([word(training.order) for training in trainings], np.int64)  # type: ignore[arg-type]
             before = self._of_models([training.epochs_before - training.done for training in trainings], np.int64)
-            self._write(SHUFFLE=1, SEEDS=seeds.ctypes.data, EPOCHS_BEFORE=before.ctypes.data)
-            self._write(SHUFFLE_EPOCHS=self._keep(np.zeros(width, np.int64)))
-            self._ask(at.ORDERS, "lanes_random.orders", "float64")
-        x_stride, unit = (int(self.fields[place]) for place in (at.X_STRIDE, at.LOGIT_STRIDE))
+            self.plan.counts(SHUFFLE=1)
+            self.plan.buffers(SEEDS=seeds.ctypes.data, EPOCHS_BEFORE=before.ctypes.data)
+            self.plan.buffers(SHUFFLE_EPOCHS=self._keep(np.zeros(width, np.int64)))
+            self.plan.kernels(ORDERS="lanes_random.orders")
+        x_stride, unit = self.plan[at.X_STRIDE], self.plan[at.LOGIT_STRIDE]
         itemsize = np.dtype(self.spec.dtype).itemsize
         bytes_of_all = (rows * x_stride + self.an_epoch * self.spec.targets * unit) * itemsize
         self.keeps_tiles = not self.shuffled and (self.batch == rows or bytes_of_all <= TILE_BYTES)
         batches = self.an_epoch if self.keeps_tiles else 1
-        self._write(X_TILE=self._floats((rows if self.keeps_tiles else self.batch) * x_stride))
-        self._write(Y_TILE=self._floats(batches * self.spec.targets * unit))
+        self.plan.buffers(X_TILE=self._floats((rows if self.keeps_tiles else self.batch) * x_stride))
+        self.plan.buffers(Y_TILE=self._floats(batches * self.spec.targets * unit))
 
     def _keep_tiles(self) -> None:
         """Makes the tiles of all batches, if they stay as they are."""
         if not self.keeps_tiles:
             return
-        self._write(KEPT_TILES=1)
-        fields, width, spec = self.fields, self.width, self.spec
+        self.plan.counts(KEPT_TILES=1)
+        plan, width, spec = self.plan, self.width, self.spec
         itemsize = np.dtype(spec.dtype).itemsize
         gather = registry.function("lanes_dense.gather", spec.dtype, _GATHER)
-        x, y, of_x, of_y, order = (int(fields[i]) for i in (at.X_TILE, at.Y_TILE, at.X_OF, at.Y_OF, at.ORDER))
-        x_stride, unit = int(fields[at.X_STRIDE]), int(fields[at.LOGIT_STRIDE])
+        x, y, of_x, of_y, order = (plan[field] for field in (at.X_TILE, at.Y_TILE, at.X_OF, at.Y_OF, at.ORDER))
+        x_stride, unit = plan[at.X_STRIDE], plan[at.LOGIT_STRIDE]
         gather(of_x, order, width, self.rows, spec.inputs, x, x_stride, width)
         for number, start in enumerate(range(0, self.rows, self.batch)):
             count = min(self.batch, self.rows - start)
@@ -308,7 +290,7 @@ class Group:
         spec, width, training = self.spec, self.width, self.training
         trainings = [lane.member.training for lane in self.lanes]
         size, dtype = spec.parameters * width, spec.dtype
-        self._write(
+        self.plan.counts(
             FIRST_EPOCH=training.first_recorded, EPOCHS=training.last, EPOCH=training.first,
             RECORD_EVERY=training.record_every, LIVING=len(self.lanes),
         )  # fmt: skip
@@ -320,7 +302,8 @@ class Group:
         self.most = 1 if self.constant else min(most, training.epochs * self.an_epoch)
         self.descends = not vectors
         self.own_numbers = aligned(self.most * columns * width, dtype).reshape(self.most, columns, width)
-        self._write(STEPS=self._keep(self.own_numbers), STEP_NUMBERS=0 if self.constant else columns * width)
+        self.plan.buffers(STEPS=self._keep(self.own_numbers))
+        self.plan.counts(STEP_NUMBERS=0 if self.constant else columns * width)
         if self.constant:
             self._numbers_of_steps(0, 1)
         if vectors:
@@ -330,34 +313,37 @@ class Group:
             for lane in self.lanes:
                 self.state[:, :, lane.lane] = lane.vectors
                 settings[:, lane.lane] = lane.member.training.optimizer.settings  # type: ignore[union-attr]
-            self._write(STATE=self._keep(self.state), SETTINGS=self._keep(settings), VECTORS=vectors)
+            self.plan.buffers(STATE=self._keep(self.state), SETTINGS=self._keep(settings))
+            self.plan.counts(VECTORS=vectors)
         if vectors or training.prepares:
-            self._write(GRADIENT=self._floats(size))
-            self._kernels(UPDATE=f"lanes_updates.{optimizer.kernel if optimizer else 'gradient_descent'}")
-            self._kernels(BACKWARD_WEIGHTS=f"lanes_dense.backward_weights{self.one}")
+            self.plan.buffers(GRADIENT=self._floats(size))
+            self.plan.kernels(UPDATE=f"lanes_updates.{optimizer.kernel if optimizer else 'gradient_descent'}")
+            self.plan.kernels(BACKWARD_WEIGHTS=f"lanes_dense.backward_weights{self.one}")
         else:
-            self._kernels(BACKWARD_WEIGHTS=f"lanes_dense.descend{self.one}")
+            self.plan.kernels(BACKWARD_WEIGHTS=f"lanes_dense.descend{self.one}")
         if training.prepares:
-            self._kernels(PENALIZED="lanes_updates.penalized")
+            self.plan.kernels(PENALIZED="lanes_updates.penalized")
             for name in ("l2", "l1"):
                 values = self._of_models([getattr(one, name) for one in trainings], dtype)
-                self._write(**{name.upper(): values.ctypes.data})
+                self.plan.buffers(**{name.upper(): values.ctypes.data})
         numbers = aligned(at.NUMBERS_COUNT, dtype)
         numbers[at.SCALE] = gradient_scale(spec, self.batch)
         numbers[at.SHORT_SCALE] = gradient_scale(spec, self.rows % self.batch or self.batch)
         numbers[at.TERMS] = np.dtype(dtype).type(self.rows * spec.loss_terms)
-        self._write(NUMBERS=self._keep(numbers))
+        self.plan.buffers(NUMBERS=self._keep(numbers))
         losses = [-np.inf if one.target_loss is None else one.target_loss for one in trainings]
         needed = [needed_rows(one.target_accuracy, self.rows) for one in trainings]
-        self._write(TARGET_LOSSES=self._of_models(losses, dtype).ctypes.data)
-        self._write(NEEDED=self._of_models(needed, np.int64).ctypes.data)
-        self._write(TOTALS=self._floats(width), RIGHTS=self._floats(width), WRONG=self._floats(width))
+        self.plan.buffers(TARGET_LOSSES=self._of_models(losses, dtype).ctypes.data)
+        self.plan.buffers(NEEDED=self._of_models(needed, np.int64).ctypes.data)
+        self.plan.buffers(TOTALS=self._floats(width), RIGHTS=self._floats(width), WRONG=self._floats(width))
         self.live = np.zeros(width, np.int64)
         self.live[: len(self.lanes)] = 1
         self.ends, self.end_epochs, self.end_steps, self.end_records = np.zeros((4, width), np.int64)
         self.finals = aligned((2 + vectors) * size, dtype).reshape(2 + vectors, -1, width)
         self.snapshots = aligned(2 * size, dtype).reshape(2, -1, width)
-        capacity = min(RECORDS // width, training.epochs // training.record_every + 2)
+        capacity = min(
+            RECORDS // width, training.epochs // training.record_every + 2
+        )  # zeros that are not used cost nothing
         self.record_epochs = np.zeros(capacity, np.int64)
         self.rights = np.zeros((capacity, width), np.int64)
         self.losses = np.zeros((capacity, width), dtype)
@@ -366,8 +352,8 @@ class Group:
             "END_RECORDS": self.end_records, "FINALS": self.finals, "SNAPSHOTS": self.snapshots,
             "RECORD_EPOCHS": self.record_epochs, "RECORD_RIGHTS": self.rights, "RECORD_LOSSES": self.losses,
         }.items():  # fmt: skip
-            self._write(**{name: self._keep(array)})
-        self._write(RECORD_CAPACITY=1 if training.watched else capacity)
+            self.plan.buffers(**{name: self._keep(array)})
+        self.plan.counts(RECORD_CAPACITY=1 if training.watched else capacity)
         for lane in self.lanes:
             self.parameters[:, lane.lane] = lane.trained
             self.snapshots[0, :, lane.lane] = lane.kept
@@ -385,7 +371,7 @@ class Group:
             self.lanes.remove(lane)
             if self.live[lane.lane]:
                 self.live[lane.lane] = 0
-                self.fields[at.LIVING] -= 1
+                self.plan.end_one()
 
     def _numbers_of_steps(self, done: int, count: int) -> list[np.ndarray]:
         """Writes the numbers of the next updates. -> each lane's powers after each of them, (count, 2)."""
@@ -413,8 +399,8 @@ class Group:
 
     def steps(self) -> dict[int, Step]:
         """Trains for some 50 ms. -> each member's step."""
-        fields, training, an_epoch = self.fields, self.training, self.an_epoch
-        epoch, start = int(fields[at.EPOCH]), int(fields[at.START])
+        plan, training, an_epoch = self.plan, self.training, self.an_epoch
+        epoch, start = plan[at.EPOCH], plan[at.START]
         if self.drawn and self.drawn_for != epoch:
             self._draw_orders(epoch)
             self.drawn_for = epoch
@@ -430,7 +416,7 @@ class Group:
             asked = left + (asked - left) // an_epoch * an_epoch
         powers = None if self.constant else self._numbers_of_steps(done, asked)
         before = time.perf_counter()
-        ended = self._run(fields.ctypes.data, self.parameters.ctypes.data, asked)
+        ended = self._run(plan.fields.ctypes.data, self.parameters.ctypes.data, asked)
         seconds = max(time.perf_counter() - before, 1e-9)
         if ended != INTERRUPTED:
             self.batches = max(1, min(int(asked * CALL_SECONDS / seconds), asked * 16, MOST_BATCHES))
@@ -442,7 +428,7 @@ class Group:
 
     def _take_in(self, powers: list[np.ndarray] | None) -> None:
         """What the call has left of records, and the powers after its updates."""
-        written, steps = int(self.fields[at.RECORDS]), int(self.fields[at.STEP])
+        written, steps = self.plan[at.RECORDS], self.plan[at.STEP]
         epochs = self.record_epochs[:written].copy()
         for place, lane in enumerate(self.lanes):
             own, made = written, steps
@@ -458,11 +444,10 @@ class Group:
 
     def _made(self, ended: int) -> dict[int, Step]:
         """The step of each member, and the end of those that have come to theirs."""
-        fields = self.fields
-        epoch, start, written = (int(fields[place]) for place in (at.EPOCH, at.START, at.RECORDS))
+        epoch, start, written = (self.plan[field] for field in (at.EPOCH, at.START, at.RECORDS))
         steps: dict[int, Step] = {}
         finite = np.isfinite(self.parameters).all(axis=0)
-        kept = self.snapshots[int(fields[at.KEPT])]
+        kept = self.snapshots[self.plan[at.KEPT]]
         over = []
         for lane in self.lanes:
             m, name, reached = lane.lane, "done" if ended == DONE else "more", epoch - 1

@@ -140,7 +140,11 @@ def backward_batch(plan: Ints, parameters: Floats, first: Int, rows: Int, scale:
         if layer > at.FIELDS:
             a, a_row = pointer(plan[below + at.LAYER_A], x), plan[below + at.LAYER_ROW]
             slope = pointer(plan[below + at.LAYER_SLOPE], x)
-            way = RELU if plan[below + at.LAYER_RELU] != 0 else (SLOPED if plan[below + at.LAYER_SLOPE] != 0 else STRAIGHT)
+            way = (
+                RELU
+                if plan[below + at.LAYER_RELU] != 0
+                else (SLOPED if plan[below + at.LAYER_SLOPE] != 0 else STRAIGHT)
+            )
             calls.backward_input(
                 plan, dz, advance(parameters, offset * models), a, slope, da, K, J, rows, dz_row=row, dz_unit=unit,
                 row=a_row, way=way,
@@ -170,7 +174,11 @@ def draw_orders(plan):
     epochs, numbers = pointer(plan[at.SHUFFLE_EPOCHS], plan), pointer(plan[at.EPOCHS_BEFORE], plan)
     for m in range(plan[at.MODELS]):
         epochs[m] = plan[at.EPOCH] + numbers[m]
-    seeds, rows, order = (pointer(plan[at.SEEDS], plan), pointer(plan[at.ROW_NUMBERS], plan), pointer(plan[at.ORDER], plan))
+    seeds, rows, order = (
+        pointer(plan[at.SEEDS], plan),
+        pointer(plan[at.ROW_NUMBERS], plan),
+        pointer(plan[at.ORDER], plan),
+    )
     calls.orders(plan, seeds, epochs, rows, order)
 
 
