@@ -8,6 +8,9 @@
 | layered | wide layers: from 35,000 multiplications a row on (150,000 below 100 rows) | layered.py, layered_dense.py |
 | streamed | all others | streamed.py, dense.py |
 
+Of many models at once, those for which lanes that are models pay train in groups (kernels/model_lanes.py), and the
+others one by one. OPTIONS says which options lanes have.
+
 Every pass gives the same bits. Measurements: docs/performance.md, under "Wide layers", "One row", "Many rows", "Batches
 of one row" and "Batches of a few rows".
 """
@@ -83,3 +86,34 @@ def _goes_online(spec: Spec, training: Training, rows: int, weighed: bool) -> bo
     options = training.drops or training.prepares or training.objective is not None or weighed
     plain = training.optimizer is None and training.constant and not options
     return plain and rows > 1 and spec.loss_parameter is None and spec.parameters <= ONLINE_PARAMETERS
+
+
+# ---------------------------------------------------------------------------------------------------------
+# Many models at once: kernels/model_lanes.py, or each whole, by the passes above
+
+# Where a model with an option is trained, whatever its other options: "lanes", where they pay, or "whole".
+OPTIONS = {
+    **dict.fromkeys(
+        (
+            "epochs", "learning_rate", "batch_size", "record_every", "order", "target_loss", "target_accuracy",
+            "epochs_before", "done", "rate_begins", "optimizer", "l2", "l1", "dropout_seed", "threads", "watched",
+            "step_every", "begun",
+        ),
+        "lanes",
+    ),
+    # each would take a kernel of its own, for trainings that are rarely tiny
+    **dict.fromkeys(("clip_value", "clip_norm", "dropout", "objective", "weights"), "whole"),
+}  # fmt: skip
+MOST_ROWS = 1 << 24  # whose right ones a float32 counts
+
+
+def fits_lanes(spec: Spec, training: Training, rows: int, weighed: bool = False) -> bool:
+    """Whether a model can be trained as a lane of a group, on batches of one chunk at most."""
+    clips = training.clip_value is not None or training.clip_norm is not None
+    whole = weighed or training.drops or training.objective is not None or clips
+    return not whole and rows <= MOST_ROWS and min(training.batch_size, rows) <= CHUNK
+
+
+def lanes_pay(spec: Spec, training: Training, rows: int, models: int) -> bool:
+    """Whether so many models of one network train faster as lanes than one after the other."""
+    return models > 1 and max(spec.layers) <= 10

@@ -224,7 +224,13 @@ def sigmoid_binary_cross_entropy(
     z: Floats, y: Floats, weights: Floats, statistics: Floats, J: Int, rows: Int, stride: Int, record: Int
 ):
     """y: J units in [0, 1]. z = sigmoid(z) - y; a term of the loss is max(z, 0) - z y + log(1 + e^-|z|)."""
-    for n in range(0, rows, lanes(z)):
+    begin = 0
+    if not record:
+        begin = rows // (SEVERAL * lanes(z)) * SEVERAL * lanes(z)
+        for n in range(0, begin, SEVERAL * lanes(z)):
+            for i in range(n, n + J * stride, stride):
+                store(z, i, sigmoid(load_several(z, i, SEVERAL)) - load_several(y, i, SEVERAL))
+    for n in range(begin, rows, lanes(z)):
         if record:
             loss = binary_term(load(z, n), load(y, n))
             right = sides_agree(load(z, n), load(y, n))
@@ -274,7 +280,14 @@ def sigmoid_squared_error(
     z: Floats, y: Floats, weights: Floats, statistics: Floats, J: Int, rows: Int, stride: Int, record: Int
 ):
     """y: J units. With p = sigmoid(z), z = (p - y) (p (1 - p)); a term of the loss is (p - y)^2."""
-    for n in range(0, rows, lanes(z)):
+    begin = 0
+    if not record:
+        begin = rows // (SEVERAL * lanes(z)) * SEVERAL * lanes(z)
+        for n in range(0, begin, SEVERAL * lanes(z)):
+            for i in range(n, n + J * stride, stride):
+                p = sigmoid(load_several(z, i, SEVERAL))
+                store(z, i, (p - load_several(y, i, SEVERAL)) * (p * (1 - p)))
+    for n in range(begin, rows, lanes(z)):
         x, t = load(z, n), load(y, n)
         p = sigmoid(x)
         error = p - t

@@ -1,0 +1,146 @@
+"""The plan of a group: what `model_lanes.py` needs to know, as one int64 vector.
+
+A group is some models of one network that train together: a register holds the same number of several models. What
+each model has for itself is an array with one number a model. `engine/model_lanes.py` writes the plan; kernels write
+the state that goes on from call to call. The kinds of fields are those of `plan.py`.
+
+Memory is [index][model]: number i of model m is at i * MODELS + m. Rows of a tile lie apart by a stride of their own.
+"""
+
+KINDS: list[str] = []  # of the fields, in their order
+
+
+def _field(kind: str) -> int:
+    KINDS.append(kind)
+    return len(KINDS) - 1
+
+
+# ---------------------------------------------------------------------------------------------------------
+# The network
+
+MODELS = _field("count")  # of the group: whole registers
+LAYERS = _field("count")  # of the network, whose table follows the fields
+PARAMETERS = _field("count")  # of one model
+OUTPUTS = _field("count")  # units of the last layer
+COLUMNS = _field("count")  # of y
+LOSS_KERNEL = _field("kernel")  # dz in place of the logits, and the row losses
+ROW_LOSSES_KERNEL = _field("kernel")  # the same with each row's loss; 0: LOSS_KERNEL goes row by row
+LOSS_PARAMETER = _field("address")  # of the one number that the loss takes; 0: it takes none
+VALUES = _field("address")  # all parameters
+
+# ---------------------------------------------------------------------------------------------------------
+# The data
+
+X_OF = _field("address")  # int64: the address of each model's x, rows by rows
+Y_OF = _field("address")  # int64: of its y
+ORDER = _field("address")  # int64: the row at each place of the epoch, [place][model]
+ROW_NUMBERS = _field("address")  # int64: the rows that each model trains on, [place][model]
+X_TILE = _field("address")  # a batch's inputs, [row][input][model]; or all rows, where they are KEPT_TILES
+Y_TILE = _field("address")  # a batch's targets, [column][row][model]; or those of all batches, one behind the other
+X_STRIDE = _field("count")  # from one row of inputs to the next
+LOGIT_STRIDE = _field("count")  # from one output, or target, to the next
+KEPT_TILES = _field("flag")  # whether the tiles hold all rows, in the order of every epoch
+
+# ---------------------------------------------------------------------------------------------------------
+# Buffers
+
+ONES = _field("address")  # one number for each model, all 1
+STATISTICS = _field("address")  # for each lane of rows, three lines; or each row's losses and right rows, [row][model]
+GRADIENT = _field("address")  # all models'; 0 where weights are updated as the sums are made
+LEVELS = _field("address")  # waiting partial sums of a tile
+DELTAS = _field("address")  # of hidden layers, which take turns
+OTHER_DELTAS = _field("address")  # with these
+
+# ---------------------------------------------------------------------------------------------------------
+# Kernels
+
+GATHER = _field("kernel")  # rows of each model into a tile
+FORWARD = _field("kernel")  # a layer's sums
+BACKWARD_INPUT = _field("kernel")  # the deltas of the layer below
+BACKWARD_WEIGHTS = _field("kernel")  # a layer's gradient, or what becomes of its weights
+FORWARD_BATCH = _field("kernel")  # a batch's rows up to the loss
+BACKWARD_BATCH = _field("kernel")  # and back
+ORDERS = _field("kernel")  # the order of an epoch, of each model
+UPDATE = _field("kernel")  # of all parameters by the gradient; 0 where that is done already
+PENALIZED = _field("kernel")  # adds the penalties' slopes; 0: there are none
+
+# ---------------------------------------------------------------------------------------------------------
+# The training
+
+ROWS = _field("count")  # of each model
+BATCH = _field("count")  # rows of a whole batch
+FIRST_EPOCH = _field("epoch")  # of the fit, which is recorded
+EPOCHS = _field("epoch")  # the last one
+RECORD_EVERY = _field("count")  # epochs
+SHUFFLE = _field("flag")  # whether an epoch begins with new ORDERS
+SEEDS = _field("address")  # int64: of the order
+EPOCHS_BEFORE = _field("address")  # int64: what to add to an epoch's number for shuffles
+SHUFFLE_EPOCHS = _field("address")  # int64: that sum
+STATE = _field("address")  # the optimizer's vectors, one behind the other
+VECTORS = _field("count")  # of them
+SETTINGS = _field("address")  # the optimizer's numbers, [number][model]
+STEPS = _field("address")  # numbers for each update, [update][number][model], the learning rate first
+STEP_NUMBERS = _field("count")  # from one update's to the next; 0: the same for all
+L2 = _field("address")  # the penalties, one number for each model
+L1 = _field("address")  # the other
+NUMBERS = _field("address")  # of the numbers of the network's dtype, see below
+TARGET_LOSSES = _field("address")  # at most this ends a model's training; -infinity: never
+NEEDED = _field("address")  # int64: right rows that end it
+TOTALS = _field("address")  # the epoch's losses so far
+RIGHTS = _field("address")  # and its right rows
+WRONG = _field("address")  # whether a parameter is not finite: NaN
+SNAPSHOTS = _field("address")  # all parameters, twice: a recorded epoch's beginning is kept
+RECORD_EPOCHS = _field("address")  # int64, one entry for each record of a call
+RECORD_LOSSES = _field("address")  # [record][model]
+RECORD_RIGHTS = _field("address")  # int64: right rows, [record][model]
+RECORD_CAPACITY = _field("count")  # records that a call may write
+
+# What becomes of a model whose training ends before the others'
+LIVE = _field("address")  # int64: 1, or 0 when it has ended
+ENDS = _field("address")  # int64: why, REACHED or DIVERGED
+END_EPOCHS = _field("address")  # int64: how many epochs it has done
+END_STEPS = _field("address")  # int64: and how many updates of this call
+END_RECORDS = _field("address")  # int64: and how many of this call's records are its own
+FINALS = _field("address")  # its parameters, those that its last good record began with, and the optimizer's vectors
+
+# ---------------------------------------------------------------------------------------------------------
+# The state from call to call, which kernels write
+
+EPOCH = _field("epoch")  # this one
+START = _field("row")  # first row of the next batch, in the epoch's order
+STEP = _field("count")  # updates of this call
+RECORDS = _field("count")  # that this call wrote
+LIVING = _field("count")  # models that have not ended
+SNAPSHOT = _field("flag")  # which of the two is being written
+KEPT = _field("flag")  # which of the two to go back to
+WORK = _field("count")  # multiplications since the last look for Ctrl-C
+
+FIELDS = len(KINDS)
+
+# ---------------------------------------------------------------------------------------------------------
+# A layer's table, at FIELDS + layer * LAYER_FIELDS
+
+LAYER_KINDS: list[str] = []
+
+
+def _layer_field(kind: str) -> int:
+    LAYER_KINDS.append(kind)
+    return len(LAYER_KINDS) - 1
+
+
+LAYER_INPUTS = _layer_field("count")  # units below
+LAYER_OUTPUTS = _layer_field("count")  # its units
+LAYER_OFFSET = _layer_field("count")  # of w in one model's parameters; b follows
+LAYER_RELU = _layer_field("flag")  # whether what is below 0 becomes 0
+LAYER_FORWARD = _layer_field("kernel")  # of another activation; 0 for relu and identity
+LAYER_A = _layer_field("address")  # the layer's outputs, [row][unit][model]; the last one's [unit][row][model]
+LAYER_SLOPE = _layer_field("address")  # what to multiply deltas by; 0: nothing
+LAYER_ROW = _layer_field("count")  # from one row of them to the next
+LAYER_UNIT = _layer_field("count")  # from one unit to the next
+LAYER_FIELDS = len(LAYER_KINDS)
+
+# ---------------------------------------------------------------------------------------------------------
+# Numbers of the network's dtype, at NUMBERS
+
+SCALE, SHORT_SCALE, TERMS = range(3)  # of a whole batch's gradient; of the last, shorter batch's; of an epoch's loss
+NUMBERS_COUNT = 3
