@@ -63,10 +63,10 @@ def test_validation_is_held_out_once(blobs):
 
 def test_the_table(blobs):
     X, y = blobs
-    grid = {"learning_rate": [0.1, 1e9], "loss": ["squared_error"]}
+    grid = {"learning_rate": [0.01, 1e9], "loss": ["squared_error"]}
     result = Sweep(grid).fit(X, y, epochs=30, validation=0.2)
     table = json.loads(json.dumps(result.to_dict()))
-    assert table["learning_rate"] == [0.1, 1e9]
+    assert table["learning_rate"] == [0.01, 1e9]
     assert table["given_loss"] == ["squared_error"] * 2
     assert table["state"] == ["trained", "diverged"]
     assert "diverged" in table["reason"][1]
