@@ -5,8 +5,9 @@ models that are there already.
 """
 
 from fastmlp.sweep.check import ImpossiblePoints
+from fastmlp.sweep.folder import load
 from fastmlp.sweep.many import Each, train_many
 from fastmlp.sweep.results import Result, SweepResult
 from fastmlp.sweep.sweep import Sweep
 
-__all__ = ["Each", "ImpossiblePoints", "Result", "Sweep", "SweepResult", "train_many"]
+__all__ = ["Each", "ImpossiblePoints", "Result", "Sweep", "SweepResult", "load", "train_many"]

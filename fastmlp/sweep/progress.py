@@ -39,13 +39,19 @@ class Bar:
 
 
 @contextmanager
-def bar(epochs: int, models: int, wanted: bool | None) -> Iterator[Bar]:
-    """Gives a Bar of all epochs of all models. wanted: as in `Model.fit`."""
+def bar(epochs: int, models: int, wanted: bool | None, told_before: str = "") -> Iterator[Bar]:
+    """Gives a Bar of all epochs of all models. wanted: as in `Model.fit`.
+
+    told_before: printed above a bar that was asked for.
+    """
     closed = sys.stderr is None or getattr(sys.stderr, "closed", False)
     if closed or not (sys.stderr.isatty() if wanted is None else wanted):
         yield Bar(models)
         return
     from tqdm import tqdm
+
+    if wanted and told_before:
+        print(told_before, file=sys.stderr)
 
     delay = PATIENCE if wanted is None else 0.0
     scale = epochs >= 10_000

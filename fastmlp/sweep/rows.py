@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,7 @@ from fastmlp.checks.arrays import numeric_array
 from fastmlp.core import data
 from fastmlp.fit import sample_weights, validation
 from fastmlp.spec import Spec
+from fastmlp.storage import checkpoints
 
 Key = tuple[str, str, int, str]
 
@@ -42,6 +44,7 @@ class Rows:
         self.fraction = None
         if given_validation is not None:
             self.fraction = validation.validation_fraction(given_validation)
+        self.validates = given_validation is not None
         self.features = int(self._X.shape[1])
         self._parts: tuple[np.ndarray, np.ndarray] | None = None  # row numbers (training, validation), once drawn
         self._x: dict[str, np.ndarray] = {}
@@ -104,6 +107,23 @@ class Rows:
             x = data.features(self._given_X if self._given_X is not None else self._X, spec)
             self._x[name] = x if rows is None else x[rows]
         return self._x[name]
+
+    def digests(self) -> dict[str, str]:
+        """What tells these rows from others."""
+        known: dict[int, str | None] = {}
+        found: dict[str, list[Any]] = {name: [] for name in ("X", "y", "sample_weight", "validation")}
+        for key in sorted(self._ready):
+            ready = self._ready[key]
+            held = ready.validation or (None, None)
+            for name, array in zip(
+                ("X", "y", "sample_weight", "validation", "validation"),
+                (ready.x, ready.y, ready.sample_weight, *held),
+                strict=True,
+            ):
+                if id(array) not in known:
+                    known[id(array)] = checkpoints.digest_of(array)
+                found[name].append(known[id(array)])
+        return {name: hashlib.sha256(repr(of).encode()).hexdigest() for name, of in found.items()}
 
     def nbytes(self) -> int:
         """The bytes of all arrays that networks are given."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import math
+import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,13 +12,15 @@ from fastmlp.checks.arrays import counted
 from fastmlp.checks.messages import either, shown
 from fastmlp.engine.initial_weights import check_seed
 from fastmlp.fit import options as fit_options
+from fastmlp.sweep import engines, memory
 from fastmlp.sweep import progress as bars
+from fastmlp.sweep.asks import Ask
 from fastmlp.sweep.check import check_all
+from fastmlp.sweep.folder import Folder
 from fastmlp.sweep.names import FIT, check_names, meant
 from fastmlp.sweep.points import Point, plain, points_of
-from fastmlp.sweep.results import Result, SweepResult
+from fastmlp.sweep.results import TRAINED, Result, SweepResult
 from fastmlp.sweep.rows import Rows
-from fastmlp.sweep.run import results_of
 
 KEEP = ("all", "best", "none")
 
@@ -93,6 +98,9 @@ class Sweep:
         validation: Any = None,
         sample_weight: Any = None,
         keep: str = "all",
+        folder: str | os.PathLike | None = None,
+        client: Any = None,
+        backend: str | None = None,
         threads: int | None = None,
         progress: bool | None = None,
         **options: Any,
@@ -111,9 +119,21 @@ class Sweep:
         sample_weight : array of shape (N,) or None, default=None
             The weight of each row.
         keep : str, default="all"
-            Which models the results have: "all", "best" (by `SweepResult.metric`), or "none".
+            Which models the results have: "all", "best" (by `SweepResult.metric`), or "none". The other two need less
+            memory.
+        folder : path or None, default=None
+            A folder for the results, made where there is none. Each point that is done is written there as one whole
+            file. After a crash or kill -9, the same call continues, and ends with the table of a sweep that was not
+            interrupted, except for seconds. A folder of another sweep, with other points, rows or options, is refused.
+            Points that failed are tried again. `fastmlp.sweep.load` reads the table.
+        client : dask.distributed.Client or None, default=None
+            A Dask cluster, whose workers train the models. The rows are sent once; what a lost worker had is done
+            again.
+        backend : str or None, default=None
+            "joblib" trains the models by what `joblib.parallel_config` names: processes, threads, or a cluster.
         threads : int or None, default=None
-            The number of threads. None is FASTMLP_NUM_THREADS if it is set, else as many as there are cores.
+            The number of threads; with `client` or `backend`, of each task. None is FASTMLP_NUM_THREADS if it is set,
+            else as many as there are cores, divided by the number of tasks at the same time on a machine.
         progress : bool or None, default=None
             Whether to show a progress bar of all epochs of all models, with the time left. None shows one on a
             terminal if it takes more than a second.
@@ -131,7 +151,11 @@ class Sweep:
         ImpossiblePoints
             A ValueError that lists all points that cannot be trained. Nothing was trained then.
         TypeError, ValueError
-            If another argument is wrong.
+            If another argument is wrong, or `folder` has something else.
+        MemoryError
+            If the machine has less memory than the sweep needs. Nothing was trained then; `plan` says how much it is.
+        RuntimeError
+            If another process runs a sweep in `folder`.
         KeyboardInterrupt
             On Ctrl-C. `sweep.result` has what was done; the other points' state is "not run".
 
@@ -140,19 +164,85 @@ class Sweep:
         A model that diverges or fails has its reason in its result, and the others go on. A model is bit for bit what
         `Model(...).fit(...)` makes of the rows that are left to train on.
         """
+        asks, rows, threads = self._asks(X, y, validation, sample_weight, threads, options)
+        _check_keep(keep)
+        if backend not in (None, "joblib"):
+            raise ValueError(f'backend={shown(backend)} is not known: use "joblib", or leave it out')
+        if backend is not None and client is not None:
+            raise ValueError('client and backend="joblib" are both given: use one of them')
+        found = memory.plan(asks, keep, engines.AT_ONCE, rows.nbytes())
+        memory.check(found, keep)
+        self.result = table = SweepResult([Result(ask.number, ask.point, parameters=_size(ask)) for ask in asks])
+        home = None if folder is None else Folder(folder, asks, rows)
+        kept = _Kept(table, keep, rows)
+        with bars.bar(sum(ask.fit["epochs"] for ask in asks), len(asks), progress, str(found)) as bar:
+            try:
+                there = set() if home is None else set(home.done())
+                for number in sorted(there):
+                    assert home is not None
+                    kept.take(home.read(number))
+                    bar.told(asks[number].fit["epochs"])
+                    bar.ended(table[number])
+                left = [ask for ask in asks if ask.number not in there]
+                send = keep != "none" or home is not None
+                if client is not None:
+                    results = engines.by_dask(client, left, rows, threads, send, bar.told)
+                elif backend is not None:
+                    results = engines.by_joblib(left, rows, threads, send, bar.told)
+                else:
+                    results = engines.here(left, rows, threads, send, bar.told)
+                with contextlib.closing(results):
+                    for result in results:
+                        if home is not None:
+                            home.write(result)
+                        kept.take(result)
+                        bar.ended(result)
+            finally:
+                if home is not None:
+                    home.close()
+        return table
+
+    def plan(
+        self,
+        X: Any,
+        y: Any,
+        *,
+        validation: Any = None,
+        sample_weight: Any = None,
+        keep: str = "all",
+        **options: Any,
+    ) -> memory.Plan:
+        """Says what `fit` would need of the machine's memory, and checks all points. Nothing is trained.
+
+        Parameters
+        ----------
+        X, y, validation, sample_weight, keep : object
+            As for `fit`.
+        **options : object
+            As for `fit`.
+
+        Returns
+        -------
+        Plan
+            Printed, it reads "4096 models of 64-100-10, float64, Adam, need 0.9 GB of memory ...". `needed` is the
+            number of bytes.
+
+        Raises
+        ------
+        ImpossiblePoints, TypeError, ValueError
+            As `fit`.
+        """
+        asks, rows, _ = self._asks(X, y, validation, sample_weight, None, options)
+        return memory.plan(asks, _check_keep(keep), engines.AT_ONCE, rows.nbytes())
+
+    def _asks(
+        self, X: Any, y: Any, validation: Any, sample_weight: Any, threads: Any, options: Mapping[str, Any]
+    ) -> tuple[list[Ask], Rows, int | None]:
+        """What each point asks for, the rows, and the number of threads: all checked."""
         common = self._common(options)
-        if keep not in KEEP:
-            raise ValueError(f"keep={shown(keep)} is not known: use {either(KEEP)}")
         threads = fit_options.thread_count(threads)
         rows = Rows(X, y, validation, sample_weight, self.seed)
-        asks = check_all(self.points, common, rows)
-        found = [Result(ask.number, ask.point, parameters=ask.spec.parameters) for ask in asks]
-        self.result = table = SweepResult(found)
-        with bars.bar(sum(ask.fit["epochs"] for ask in asks), len(asks), progress) as bar:
-            for result in results_of(asks, rows, threads, keep != "none", bar.told):
-                found[result.number] = table.results[result.number] = result
-                bar.ended(result)
-        return table
+        return check_all(self.points, common, rows), rows, threads
 
     def _common(self, options: Mapping[str, Any]) -> dict[str, Any]:
         """The values of points that do not have their own: those of `fit`, then those of `base`."""
@@ -163,3 +253,37 @@ class Sweep:
             if all(name in point for point in self.points):
                 raise ValueError(f"{name}={shown(value)} is given to fit, and each point has its own: leave one out")
         return {**self.base, **{name: plain(value) for name, value in options.items()}}
+
+
+class _Kept:
+    """The table as results come, with the models that are to be kept."""
+
+    def __init__(self, table: SweepResult, keep: str, rows: Rows) -> None:
+        self._table, self._keep = table, keep
+        self._metric = "loss" if rows.validates is False else "validation_loss"
+        self._best: tuple[float, int] | None = None
+
+    def take(self, result: Result) -> None:
+        """Puts a result into the table, with or without its model."""
+        if self._keep == "none":
+            result.model = None
+        elif self._keep == "best":
+            figure = getattr(result, self._metric)
+            rank = figure, result.number
+            if result.state != TRAINED or not math.isfinite(figure) or (self._best and rank > self._best):
+                result.model = None
+            else:
+                if self._best is not None:
+                    self._table[self._best[1]].model = None
+                self._best = rank
+        self._table.results[result.number] = result
+
+
+def _check_keep(keep: str) -> str:
+    if keep not in KEEP:
+        raise ValueError(f"keep={shown(keep)} is not known: use {either(KEEP)}")
+    return keep
+
+
+def _size(ask: Ask) -> int:
+    return ask.spec.parameters
