@@ -51,7 +51,9 @@ class Folder:
         self._lock: int | None = None
         self._take()
         try:
-            asked = checkpoints.plain({"points": [describe(ask) for ask in asks], "rows": rows.digests()})
+            names = list(dict.fromkeys(name for ask in asks for name in ask.point))
+            points = [describe(ask) for ask in asks]
+            asked = checkpoints.plain({"names": names, "points": points, "rows": rows.digests()})
             self.id = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
             self._begin(asked)
         except BaseException:
@@ -191,17 +193,18 @@ def load(folder: Any) -> SweepResult:
         If the system does not give a file.
     """
     path = os.path.abspath(checked_path(folder, "folder"))
-    header = _description(os.path.join(path, NAME))
+    asked = _description(os.path.join(path, NAME))["asked"]
     results = []
-    for number, ask in enumerate(header["asked"]["points"]):
+    for number, ask in enumerate(asked["points"]):
+        point = {name: ask["point"][name] for name in asked["names"] if name in ask["point"]}
         place = os.path.join(path, f"point-{number:06d}.safetensors")
         if os.path.exists(place):
             # EarlyStopping is stored as text; whether weights were restored shows in the figures only
             restores = ask["fit"].get("early_stopping")
             rule = None if restores is None or "best_weights=False" in str(restores) else 1
-            results.append(result_of(checkpoints.read(place), ask["point"], "numba", rule))
+            results.append(result_of(checkpoints.read(place), point, "numba", rule))
         else:
-            results.append(Result(number, ask["point"]))
+            results.append(Result(number, point))
     return SweepResult(results)
 
 
