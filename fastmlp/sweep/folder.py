@@ -18,7 +18,6 @@ import numpy as np
 from fastmlp._version import __version__
 from fastmlp.checks.messages import shown
 from fastmlp.fit.options import path as checked_path
-from fastmlp.fit.options import stopping
 from fastmlp.history import History
 from fastmlp.model import Model
 from fastmlp.spec import NUMERICS_VERSION
@@ -28,6 +27,7 @@ from fastmlp.sweep.asks import Ask
 from fastmlp.sweep.points import plain
 from fastmlp.sweep.results import DIVERGED, FAILED, TRAINED, Result, SweepResult
 from fastmlp.sweep.rows import Rows
+from fastmlp.sweep.run import restores
 
 try:
     import fcntl
@@ -143,7 +143,7 @@ class Folder:
         try:
             moment = checkpoints.read(place)
         except ValueError as error:
-            raise ValueError(f"{error}: remove the file, and the point will be trained again") from error
+            raise ValueError(f"{error}. Remove this file, and its point will be trained again") from error
         about = moment.asked
         if about.get("sweep") != self.id or about.get("point") != number or moment.network.spec != ask.spec:
             raise ValueError(f"{place} is not of this sweep: remove the file, and the point will be trained again")
@@ -157,7 +157,7 @@ def result_of(moment: Moment, point: dict[str, Any], backend: str, early_stoppin
     history.seconds, history.stopped, history.best_epoch = moment.seconds, moment.stopped, moment.best_epoch
     model = Model.from_snapshot(moment.network, backend=backend)
     model.history = history
-    about, rule = moment.asked, stopping(early_stopping)
+    about = moment.asked
     state = str(about["state"])
     return Result(
         number=int(about["point"]),
@@ -168,7 +168,7 @@ def result_of(moment: Moment, point: dict[str, Any], backend: str, early_stoppin
         model=model,
         digest=model.digest(),
         parameters=model.spec.parameters,
-        restored=state == TRAINED and rule is not None and rule.best_weights and history.best_epoch is not None,
+        restored=state == TRAINED and restores(early_stopping, history),
     )
 
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from fastmlp.checks.messages import either, shown
-from fastmlp.errors import DivergenceWarning
 from fastmlp.fit import options as fit_options
 from fastmlp.model import Model
 from fastmlp.sweep import progress as bars
@@ -125,13 +123,14 @@ def train_many(
     for number, model in enumerate(models):
         x, y_of = _part(X, targets[number], parts[number], number)
         tasks.append(Task(number, model, x, y_of, {name: each[name][number] for name in given}))
-    found: dict[int, tuple[Result, Exception | None]] = {}
-    with warnings.catch_warnings(), bars.bar(sum(_count(task) for task in tasks), count, progress) as bar:
-        warnings.simplefilter("ignore", DivergenceWarning)
-        for task, error in run(tasks, threads, bar.told):
-            result = result_of(task, error, points[task.number])
-            found[task.number] = result, error
-            bar.ended(result)
+    found: dict[int, tuple[Result, BaseException | None]] = {}
+    with bars.bar({task.number: _count(task) for task in tasks}, progress) as bar:
+
+        def ended(task: Task, error: BaseException | None) -> None:
+            found[task.number] = result_of(task, error, points[task.number]), error
+            bar.ended(found[task.number][0])
+
+        run(tasks, threads, bar.told, ended)
     if on_error == "raise":
         for number in range(count):
             if (error := found[number][1]) is not None:
