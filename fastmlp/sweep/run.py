@@ -1,4 +1,4 @@
-"""Trains models one after the other, or together, and tells what became of each."""
+"""Makes models, trains them together, and tells what became of each."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from fastmlp.errors import DivergenceError, DivergenceWarning
-from fastmlp.fit.options import stopping
+from fastmlp.fit.options import FitOptions, stopping
+from fastmlp.fit.together import Job, train_together
 from fastmlp.history import History
 from fastmlp.model import Model
 from fastmlp.sweep.asks import Ask
@@ -30,13 +31,14 @@ class Taker(Protocol):
 
 @dataclass
 class Task:
-    """A model that is there, and what `Model.fit` is called with."""
+    """A model that is there, and what `Model.fit` is called with. rows: their numbers, or None for all."""
 
     number: int
     model: Model
     x: Any
     y: Any
     options: dict[str, Any]
+    rows: Any = None
 
 
 def run(
@@ -45,16 +47,27 @@ def run(
     told: Callable[[int, int], None],
     ended: Callable[[Task, BaseException | None], None],
 ) -> None:
-    """Trains each task's model. ended: is called with the exception that ended a model, as soon as it has ended."""
+    """Trains each task's model. ended: is called with the exception that ended a model, as soon as it has ended.
+
+    tasks: are made one by one where they are no list, so that few models are there at the same time.
+    """
+    on_their_way: dict[int, Task] = {}
+
+    def job(task: Task) -> Job:
+        on_their_way[len(begun)] = task
+        begun.append(task.number)
+        return task.model.job(task.x, task.y, FitOptions(**task.options, progress=False), task.rows)
+
+    begun: list[int] = []  # numbers, in the order of the jobs
+    jobs = [job(task) for task in tasks] if isinstance(tasks, Sequence) else (job(task) for task in tasks)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DivergenceWarning)  # the table has the losses
-        for task in tasks:
-            error: Exception | None = None
-            try:
-                task.model.fit(task.x, task.y, threads=threads, progress=False, **task.options)
-            except Exception as raised:
-                error = raised
-            ended(task, error)
+        train_together(
+            jobs,
+            threads=threads,
+            told=lambda place, epochs: told(begun[place], epochs),
+            ended=lambda place, error: ended(on_their_way.pop(place), error),
+        )
 
 
 def train(asks: Sequence[Ask], rows: Rows, threads: int | None, keep: bool, taker: Taker) -> None:
@@ -75,7 +88,7 @@ def train(asks: Sequence[Ask], rows: Rows, threads: int | None, keep: bool, take
     def ended(task: Task, error: BaseException | None) -> None:
         taker.take(result_of(task, error, of[task.number].point, keep))
 
-    run(made(), threads, taker.told, ended)
+    run([*made()] if len(asks) == 1 else made(), threads, taker.told, ended)
 
 
 def _task(ask: Ask, rows: Rows) -> Task:
