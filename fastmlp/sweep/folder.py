@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import re
 from collections.abc import Sequence
@@ -227,6 +228,8 @@ def _described(value: Any) -> Any:
         return [_described(one) for one in value]
     if isinstance(value, dict):
         return sorted([repr(key), _described(one)] for key, one in value.items())
+    if isinstance(value, float):
+        return value if math.isfinite(value) else repr(value)
     return value if value is None or isinstance(value, (bool, int, str)) else repr(value)
 
 
