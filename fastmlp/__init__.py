@@ -6,6 +6,7 @@
 - the parametrised losses `CrossEntropy`, `Huber` and `Quantile`,
 - `EarlyStopping`,
 - learning-rate schedules, in the module `fastmlp.schedules`,
+- sweeps over many models, in the module `fastmlp.sweep`,
 - `MLPClassifier` and `MLPRegressor`, which need scikit-learn 1.6 or newer.
 
 Names are loaded when they are first used, so that `import fastmlp` by itself imports little.
@@ -20,7 +21,7 @@ from fastmlp._moved import MOVED, install, moved
 from fastmlp._version import __version__
 
 if TYPE_CHECKING:
-    from fastmlp import losses, optimizers, schedules
+    from fastmlp import losses, optimizers, schedules, sweep
     from fastmlp.callbacks import Info
     from fastmlp.errors import DivergenceError, DivergenceWarning
     from fastmlp.estimators import MLPClassifier, MLPRegressor
@@ -55,6 +56,7 @@ __all__ = [
     "losses",
     "optimizers",
     "schedules",
+    "sweep",
 ]
 
 _HOMES = {
@@ -70,7 +72,7 @@ _HOMES = {
     "Spec": "spec",
     "TableModel": "tables.table_model",
 }
-_MODULES = ("losses", "optimizers", "schedules")
+_MODULES = ("losses", "optimizers", "schedules", "sweep")
 
 
 def __getattr__(name: str) -> Any:

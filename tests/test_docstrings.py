@@ -10,7 +10,8 @@ import fastmlp
 
 MODULES = (
     "callbacks", "errors", "history", "losses", "model", "optimizers", "predictor", "schedules", "spec", "splits",
-    "stopping", "estimators.classifier", "estimators.regressor", "tables.table_model",
+    "stopping", "estimators.classifier", "estimators.regressor", "sweep.many", "sweep.results",
+    "sweep.sweep", "tables.table_model",
 )  # fmt: skip
 SECTIONS = ("Parameters", "Attributes", "Returns", "Raises", "Warns", "Notes", "References", "Examples")
 HEADING = re.compile(r"^(\w+)\n(-+)$", re.MULTILINE)

@@ -183,8 +183,8 @@ def _is_of(path: str, moment: Moment) -> bool:
         return False
 
 
-def write(path: str, moment: Moment) -> None:
-    """Writes a checkpoint as one whole file. Raises OSError."""
+def write(path: str, moment: Moment, sync: bool = True) -> None:
+    """Writes a checkpoint as one whole file. sync: as for `container.write`. Raises OSError."""
     tensors = {"checkpoint.epoch": np.ascontiguousarray(moment.records["epoch"])}
     for name in FIGURES:
         tensors[f"checkpoint.{name}"] = np.ascontiguousarray(moment.records[name])
@@ -213,7 +213,7 @@ def write(path: str, moment: Moment) -> None:
         "stopping": moment.stopping,
         "best": best,
     }
-    model_file.write(path, moment.network, KIND, {"checkpoint": header}, tensors)
+    model_file.write(path, moment.network, KIND, {"checkpoint": header}, tensors, sync)
 
 
 def read(path: str | os.PathLike) -> Moment:

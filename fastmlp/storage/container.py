@@ -34,7 +34,7 @@ _LENGTH = 8  # bytes of the header's length
 _LARGEST = 100_000_000  # bytes of header that safetensors reads
 
 
-def write(path: str | os.PathLike, tensors: dict[str, np.ndarray], header: dict[str, Any]) -> None:
+def write(path: str | os.PathLike, tensors: dict[str, np.ndarray], header: dict[str, Any], sync: bool = True) -> None:
     """Writes tensors and a header to a file. A reader finds the old file or the new one.
 
     Also after a crash or a power cut: it is written under another name, synced, and renamed, and the folder is synced.
@@ -51,6 +51,9 @@ def write(path: str | os.PathLike, tensors: dict[str, np.ndarray], header: dict[
         and backslashes.
     header : dict
         What JSON can hold, with text as keys. Floats are restored exactly; tuples become lists.
+    sync : bool, default=True
+        Whether the file is to survive a power cut, too, which takes some 10 ms. If not, it survives the process, and
+        the checksum tells whether the power cut has damaged it.
 
     Raises
     ------
@@ -74,7 +77,8 @@ def write(path: str | os.PathLike, tensors: dict[str, np.ndarray], header: dict[
             for part in content:
                 file.write(part)
             file.flush()
-            os.fsync(file.fileno())
+            if sync:
+                os.fsync(file.fileno())
         if mode is not None:
             os.chmod(temporary, mode)
         os.replace(temporary, place)
@@ -88,7 +92,8 @@ def write(path: str | os.PathLike, tensors: dict[str, np.ndarray], header: dict[
                 error.errno, f"not saved: {error.strerror or error}; what was there is unchanged", place
             ) from error
         raise
-    _sync_folder(folder)
+    if sync:
+        _sync_folder(folder)
 
 
 def check_writable(path: str | os.PathLike) -> None:

@@ -26,6 +26,7 @@ def write(
     kind: str,
     more: dict[str, Any] | None = None,
     more_tensors: dict[str, np.ndarray] | None = None,
+    sync: bool = True,
 ) -> None:
     """Writes a network to a file.
 
@@ -41,6 +42,8 @@ def write(
         Further entries of the header.
     more_tensors : dict of str to ndarray or None
         Further tensors.
+    sync : bool, default=True
+        As for `container.write`.
 
     Raises
     ------
@@ -76,7 +79,7 @@ def write(
             "held_out": run.held_out,
             "spoilt": run.not_resumable_because,
         }
-    container.write(path, tensors, header)
+    container.write(path, tensors, header, sync)
 
 
 def read(path: str | os.PathLike, *kinds: str) -> tuple[Network, dict[str, Any], dict[str, np.ndarray]]:

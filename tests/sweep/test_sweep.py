@@ -1,0 +1,120 @@
+"""Model k of a sweep equals the model that is trained alone: parameters, history, and why it stopped."""
+
+import json
+
+import numpy as np
+import pytest
+
+from fastmlp import SGD, EarlyStopping, Model
+from fastmlp.schedules import Cosine
+from fastmlp.splits import split
+from fastmlp.sweep import Each, ImpossiblePoints, Sweep, train_many
+
+
+@pytest.fixture(scope="module")
+def blobs():
+    """90 rows of 4 features in 3 classes that overlap."""
+    draw = np.random.RandomState(1)
+    y = np.arange(90) % 3
+    return draw.standard_normal((90, 4)) + y[:, None], y
+
+
+def alone(point, X, y, **options):
+    """The model and the history of a point's own training; None for the model where it diverges."""
+    given = {**options, **point}
+    of_model = {name: given.pop(name) for name in ("hidden", "init", "seed", "dtype") if name in given}
+    depth, width = given.pop("depth", 1), given.pop("width", 32)
+    model = Model([X.shape[1], *[width] * depth, int(y.max()) + 1], **of_model)
+    try:
+        model.fit(X, y, **given)
+    except ArithmeticError:
+        pass
+    return model
+
+
+def records(history):
+    """All of a history but for the seconds."""
+    found = history.records()
+    found["seconds"] = 0
+    return found.tobytes(), history.stopped, history.best_epoch
+
+
+def test_models_equal_those_alone(blobs):
+    X, y = blobs
+    grid = {"learning_rate": [0.01, Cosine(0.5, 9)], "depth": [0, 2], "hidden": ["tanh", "gelu"], "seed": range(2)}
+    result = Sweep(grid, base={"width": 7}).fit(X, y, epochs=9, batch_size=16)
+    assert len(result) == 16
+    for found in result:
+        model = alone(found.point, X, y, epochs=9, batch_size=16, width=7)
+        assert found.digest == found.model.digest() == model.digest()
+        assert records(found.history) == records(model.history)
+
+
+def test_validation_is_held_out_once(blobs):
+    X, y = blobs
+    result = Sweep({"seed": [0, 5]}).fit(X, y, epochs=5, validation=0.2, early_stopping=2)
+    rows, others = split(y, 0.2, 0)
+    for found in result:
+        model = alone(found.point, X[rows], y[rows], epochs=5, early_stopping=2, validation=(X[others], y[others]))
+        assert found.digest == model.digest()
+        assert records(found.history) == records(model.history)
+    assert result[0].digest == alone({}, X, y, epochs=5, early_stopping=2, validation=0.2).digest()
+
+
+def test_the_table(blobs):
+    X, y = blobs
+    grid = {"learning_rate": [0.01, 1e9], "loss": ["squared_error"]}
+    result = Sweep(grid).fit(X, y, epochs=30, validation=0.2)
+    table = json.loads(json.dumps(result.to_dict()))
+    assert table["learning_rate"] == [0.01, 1e9]
+    assert table["given_loss"] == ["squared_error"] * 2
+    assert table["state"] == ["trained", "diverged"]
+    assert "diverged" in table["reason"][1]
+    assert result.best().number == 0
+    assert list(result.to_pandas().columns) == list(table)
+    assert "2 points: 1 trained, 1 diverged" in str(result)
+    assert [found.number for found in result] == [0, 1]
+    with pytest.raises(ValueError, match='use "loss", "accuracy"'):
+        result.best("los")
+
+
+def test_all_impossible_points_are_told_before_anything_runs(blobs):
+    grid = {"learning_rate": [0.1, -1], "depth": [0, 1], "dropout": [0.0, 0.5], "init": ["he_normal", "he"]}
+    sweep = Sweep(grid)
+    with pytest.raises(ImpossiblePoints, match="13 of 16 points are impossible, and nothing was trained") as raised:
+        sweep.fit(*blobs, epochs=3)
+    assert [number for number, _, _ in raised.value.impossible] == [1, 2, 3, 5, 7, *range(8, 16)]
+    assert "point 2 (learning_rate=0.1, depth=0, dropout=0.5, init='he_normal'): dropout=0.5" in str(raised.value)
+    assert sweep.result is None
+
+
+def test_an_optimizer_object_takes_a_learning_rate(blobs):
+    X, y = blobs
+    result = Sweep({"optimizer": [SGD(momentum=0.9), "adam"], "learning_rate": [0.01, 0.02]}).fit(X, y, epochs=4)
+    model = alone({}, X, y, optimizer=SGD(0.02, momentum=0.9), epochs=4)
+    assert result[1].digest == model.digest()
+
+
+def test_models_that_are_there(blobs):
+    X, y = blobs
+    half = np.arange(0, 90, 2)
+    models = [Model([4, 5, 1], loss="squared_error", seed=seed) for seed in range(3)]
+    rates = [0.1, 1e9, 0.2]
+    found = train_many(
+        models, X, y, epochs=Each([3, 4, 5]), learning_rate=Each(rates), rows=Each([None, None, half]), batch_size=8,
+        early_stopping=EarlyStopping(3),
+    )  # fmt: skip
+    assert [result.state for result in found] == ["trained", "diverged", "trained"]
+    assert found[2].point == {"epochs": 5, "learning_rate": 0.2}
+    for k, (rows, epochs) in enumerate(((slice(None), 3), (slice(None), 4), (half, 5))):
+        model = Model([4, 5, 1], loss="squared_error", seed=k)
+        try:
+            model.fit(X[rows], y[rows], epochs=epochs, learning_rate=rates[k], batch_size=8, early_stopping=3)
+        except ArithmeticError:
+            pass
+        assert models[k].digest() == model.digest() == found[k].digest
+        assert records(models[k].history) == records(model.history)
+    with pytest.raises(ValueError, match=r"models\[1\] is models\[0\]"):
+        train_many([models[0]] * 2, X, y, epochs=1)
+    with pytest.raises(ArithmeticError, match="diverged"):
+        train_many(models, X, y, epochs=5, learning_rate=Each(rates), on_error="raise")
