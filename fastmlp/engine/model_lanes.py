@@ -16,9 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from fastmlp.engine.numba_backend import MOST_BATCHES
 from fastmlp.engine import choose
 from fastmlp.engine.lanes_plan_writer import GroupPlan
+from fastmlp.engine.numba_backend import MOST_BATCHES
 from fastmlp.engine.plan_writer import word
 from fastmlp.engine.sizes import aligned
 from fastmlp.engine.thread_tuner import CALL_SECONDS
@@ -39,6 +39,7 @@ RECORDS = 1 << 20  # a call's, of all models
 ROW_LOSSES = (  # that have kernels of their own for recorded epochs
     "softmax_cross_entropy", "sigmoid_binary_cross_entropy", "sigmoid_squared_error", "identity_squared_error",
 )  # fmt: skip
+WRITTEN_OUT = (1, 2, 4, 8, 16, 32)  # rows of batches whose sums have kernels of their own
 _BLOCK = 32  # registers, at least as many as a block of sums has, for each level of waiting ones
 
 _TRAIN = (Ints, Floats, Int)
@@ -318,9 +319,9 @@ class Group:
         if vectors or training.prepares:
             self.plan.buffers(GRADIENT=self._floats(size))
             self.plan.kernels(UPDATE=f"lanes_updates.{optimizer.kernel if optimizer else 'gradient_descent'}")
-            self.plan.kernels(BACKWARD_WEIGHTS=f"lanes_dense.backward_weights{self.one}")
+            self._weights("backward_weights")
         else:
-            self.plan.kernels(BACKWARD_WEIGHTS=f"lanes_dense.descend{self.one}")
+            self._weights("descend")
         if training.prepares:
             self.plan.kernels(PENALIZED="lanes_updates.penalized")
             for name in ("l2", "l1"):
@@ -357,6 +358,13 @@ class Group:
         for lane in self.lanes:
             self.parameters[:, lane.lane] = lane.trained
             self.snapshots[0, :, lane.lane] = lane.kept
+
+    def _weights(self, name: str) -> None:
+        """Asks for the kernels of weight gradients: of a whole batch, and of the shorter last one."""
+        written_out = f"_{self.batch}" if self.batch in WRITTEN_OUT else ""
+        self.plan.kernels(BACKWARD_WEIGHTS=f"lanes_dense.{name}{written_out}{self.one}")
+        if self.rows % self.batch:
+            self.plan.kernels(SHORT_WEIGHTS=f"lanes_dense.{name}{self.one}")
 
     # Training
 

@@ -25,12 +25,16 @@ def backward_input(plan, dz, w, a, slope, da, K, J, rows, dz_row, dz_unit, row, 
 
 @helper
 def backward_weights(plan, a, dz, to, rates, scale, K, J, rows, a_row, dz_row, dz_unit):
-    """`lanes_dense.backward_weights` or `lanes_dense.descend`: sums over the rows of a (rows, K) times dz (rows, J)."""
-    ones, levels = plan[at.ONES], plan[at.LEVELS]
-    call(
-        plan[at.BACKWARD_WEIGHTS],
-        (a, ones, dz, to, levels, rates, scale, plan[at.MODELS], K, J, rows, a_row, dz_row, dz_unit),
-    )
+    """`lanes_dense.backward_weights`, or `descend`: sums over the rows of a (rows, K) times dz (rows, J).
+
+    That of whole batches may be one whose number of rows is written out: `backward_weights_4`.
+    """
+    ones, levels, models = plan[at.ONES], plan[at.LEVELS], plan[at.MODELS]
+    arguments = (a, ones, dz, to, levels, rates, scale, models, K, J, rows, a_row, dz_row, dz_unit)
+    if rows == plan[at.BATCH]:
+        call(plan[at.BACKWARD_WEIGHTS], arguments)
+    else:
+        call(plan[at.SHORT_WEIGHTS], arguments)
 
 
 @helper

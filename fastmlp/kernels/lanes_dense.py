@@ -7,17 +7,16 @@ registers, and both factors of a product are loaded: of each model its own. So 4
 
 from llvmlite import ir
 from numba import types
-from numba.core import cgutils
 from numba.extending import intrinsic
 
-from fastmlp.kernels.blocks import added, filled, floored, passed, put, register_at, zeros
-from fastmlp.kernels.memory import advance, address_of, load, store
+from fastmlp.kernels.blocks import Block, added, filled, floored, passed, put, register_at, zeros
+from fastmlp.kernels.memory import advance, load, store
 from fastmlp.kernels.registry import Float, Floats, Int, Ints, kernel
 from fastmlp.kernels.row_sums import put_registers, registers_of
-from fastmlp.kernels.simd import MINUS_INFINITY, REGISTER, fill, fma, helper, lanes, line_lanes
+from fastmlp.kernels.simd import MINUS_INFINITY, REGISTER, fill, helper, lanes, line_lanes
 from fastmlp.kernels.squares import transposed
 from fastmlp.kernels.vectors import llvm_call, vec
-from fastmlp.kernels.blocks import Block
+from fastmlp.reference.arithmetic import LINE
 
 STRAIGHT, RELU, SLOPED = range(3)  # what becomes of deltas on their way through an activation
 ROWS = 8 if REGISTER == 64 else 4  # of a block of ROWS x 2 sums: of 32 registers, or of 16
@@ -52,12 +51,12 @@ def multiply_add_both(context, block, a, i, apart, w, j, w_apart):
 
 @intrinsic(prefer_literal=True)
 def few_sums(context, a, i, row, unit, dz, j, dz_row, dz_unit, rows, inputs, units):
-    """A block: the sums of a[n, k] dz[n, j] over `rows` rows, a literal of less than a line.
+    """A block: the sums of a[n, k] dz[n, j] over `rows` rows, a literal, written out as a tree of lanes.
 
-    a[n, k] is the register a[i + n row + k unit], and so for dz. Each lane has one row; those that have none are +0.
+    a[n, k] is the register a[i + n row + k unit], and so for dz.
     """
     block = Block(a.dtype, inputs.literal_value, units.literal_value)
-    count = rows.literal_value
+    count, line = rows.literal_value, LINE * 8 // a.dtype.bitwidth
 
     def lower(context, builder, sig, values):
         a_, i, row, unit, dz_, j, dz_row, dz_unit = values[:8]
@@ -70,20 +69,28 @@ def few_sums(context, a, i, row, unit, dz, j, dz_row, dz_unit, rows, inputs, uni
                 at = builder.add(at, apart)
             return found
 
-        def products(n):
-            number = ir.Constant(i.type, n)
-            xs = registers(a_, builder.add(i, builder.mul(row, number)), unit, block.rows)
-            ds = registers(dz_, builder.add(j, builder.mul(dz_row, number)), dz_unit, block.registers)
-            return [llvm_call(builder, "fma", x, d, zero) for x in xs for d in ds]
+        def lane(v):
+            """The sum of the rows v, v + V, ..."""
+            sums = [zero] * (block.rows * block.registers)
+            for n in range(v, count, line):
+                number = ir.Constant(i.type, n)
+                xs = registers(a_, builder.add(i, builder.mul(row, number)), unit, block.rows)
+                ds = registers(dz_, builder.add(j, builder.mul(dz_row, number)), dz_unit, block.registers)
+                pairs = [(x, d) for x in xs for d in ds]
+                sums = [llvm_call(builder, "fma", x, d, c) for (x, d), c in zip(pairs, sums, strict=True)]
+            return sums
 
         def tree(first, apart):
             """Lanes first, first + apart, ... folded by halves."""
-            if first + apart >= count:
-                return products(first)
+            if first + apart >= min(count, line):
+                return lane(first)
             left, right = tree(first, 2 * apart), tree(first + apart, 2 * apart)
             return [builder.fadd(x, y) for x, y in zip(left, right, strict=True)]
 
-        return filled(context, builder, block, [builder.fadd(x, zero) for x in tree(0, 1)])
+        found = tree(0, 1)
+        if count < line:
+            found = [builder.fadd(x, zero) for x in found]  # the lanes that have no row are +0
+        return filled(context, builder, block, found)
 
     index = types.int64
     return block(a, index, index, index, dz, index, index, index, rows, inputs, units), lower
@@ -190,9 +197,7 @@ def gather(sources: Ints, order: Ints, models: Int, rows: Int, K: Int, tile: Flo
 
 
 # ---------------------------------------------------------------------------------------------------------
-# The kernels, in two versions: of groups of any number of registers, and of one, which the compiler knows
-
-FEW = 4  # rows, up to which sums over rows are written out
+# The kernels, in two versions: of groups of any number of registers, and of one (`..._one`), which the compiler knows
 
 
 @helper
@@ -206,18 +211,19 @@ def forward_tile(a, w, z, models, K, J, a_row, z_row, z_unit, floor, rows, units
 
 
 @helper
-def forward_rows(a, w, z, models, K, J, a_row, z_row, z_unit, floor, rows):
-    """Some rows, and all units: two at a time, then one."""
+def forward_rows(a, w, z, models, K, J, a_row, z_row, z_unit, floor, rows, units):
+    """Some rows, and all units: so many at a time, then one."""
     j = 0
-    while j + 2 <= J:
+    while j + units <= J:
         forward_tile(
-            a, advance(w, j * models), advance(z, j * z_unit), models, K, J, a_row, z_row, z_unit, floor, rows, 2
+            a, advance(w, j * models), advance(z, j * z_unit), models, K, J, a_row, z_row, z_unit, floor, rows, units
         )
-        j += 2
-    if j < J:
+        j += units
+    while j < J:
         forward_tile(
             a, advance(w, j * models), advance(z, j * z_unit), models, K, J, a_row, z_row, z_unit, floor, rows, 1
         )
+        j += 1
 
 
 @helper
@@ -235,22 +241,23 @@ def backward_tile(dz, w, a, slope, da, models, J, dz_row, dz_unit, row, way, row
 
 
 @helper
-def backward_rows(dz, w, a, slope, da, models, K, J, dz_row, dz_unit, row, way, rows):
-    """Some rows, and all inputs: two at a time, then one."""
+def backward_rows(dz, w, a, slope, da, models, K, J, dz_row, dz_unit, row, way, rows, inputs):
+    """Some rows, and all inputs: so many at a time, then one."""
     k = 0
-    while k + 2 <= K:
+    while k + inputs <= K:
         i = k * models
         backward_tile(
             dz, advance(w, i * J), advance(a, i), advance(slope, i), advance(da, i), models, J, dz_row, dz_unit, row,
-            way, rows, 2,
+            way, rows, inputs,
         )  # fmt: skip
-        k += 2
-    if k < K:
+        k += inputs
+    while k < K:
         i = k * models
         backward_tile(
             dz, advance(w, i * J), advance(a, i), advance(slope, i), advance(da, i), models, J, dz_row, dz_unit, row,
             way, rows, 1,
         )  # fmt: skip
+        k += 1
 
 
 # Sums over rows. Lane v has rows v, v + V, ...; lanes come in bit-reversed order, so that the fold by halves is a tree
@@ -286,33 +293,36 @@ def sums_tile(a, dz, levels, m, rows, a_row, a_unit, dz_row, dz_unit, inputs, un
     return total
 
 
-def _weights(descends):
-    """What writes gradients, or subtracts them from the weights."""
+WRITTEN_OUT = (1, 2, 4, 8, 16, 32)  # rows of batches whose sums are written out, each in a kernel of its own
 
-    @helper
-    def write(to, m, models, J, c, scale, rates, inputs, units):
-        if descends:
-            w = registers_of(to, m, J * models, inputs, models, inputs, units)
-            c = descended(w, c, fill(to, scale), load(rates, m))
-        put_registers(to, m, J * models, inputs, models, c)
+
+def _weights(descends, literal):
+    """What writes gradients, or subtracts them from the weights. literal: how many rows there are; 0: any number."""
+    inputs_at_once, units_at_once = (2, 2) if literal else (INPUTS, UNITS)
 
     @helper
     def tile(a, dz, to, levels, models, J, rows, a_row, a_unit, dz_row, dz_unit, scale, rates, inputs, units):
         """Some inputs x units. to: from the first one on."""
         for m in range(0, models, lanes(a)):
-            c = sums_tile(a, dz, levels, m, rows, a_row, a_unit, dz_row, dz_unit, inputs, units)
-            write(to, m, models, J, c, scale, rates, inputs, units)
+            if literal:
+                c = few_sums(a, m, a_row, a_unit, dz, m, dz_row, dz_unit, literal, inputs, units)
+            else:
+                c = sums_tile(a, dz, levels, m, rows, a_row, a_unit, dz_row, dz_unit, inputs, units)
+            if descends:
+                w = registers_of(to, m, J * models, inputs, models, inputs, units)
+                c = descended(w, c, fill(to, scale), load(rates, m))
+            put_registers(to, m, J * models, inputs, models, c)
 
     @helper
     def inputs_of(a, dz, to, levels, models, J, rows, a_row, a_unit, dz_row, dz_unit, scale, rates, inputs):
-        """Some inputs, and all units: UNITS at a time, then one."""
+        """Some inputs, and all units: so many at a time, then one."""
         j = 0
-        while j + UNITS <= J:
+        while j + units_at_once <= J:
             tile(
                 a, advance(dz, j * dz_unit), advance(to, j * models), levels, models, J, rows, a_row, a_unit, dz_row,
-                dz_unit, scale, rates, inputs, UNITS,
+                dz_unit, scale, rates, inputs, units_at_once,
             )  # fmt: skip
-            j += UNITS
+            j += units_at_once
         while j < J:
             tile(
                 a, advance(dz, j * dz_unit), advance(to, j * models), levels, models, J, rows, a_row, a_unit, dz_row,
@@ -321,38 +331,24 @@ def _weights(descends):
             j += 1
 
     @helper
-    def few_tile(a, dz, to, models, J, rows, a_row, a_unit, dz_row, dz_unit, scale, rates, inputs, units):
-        """Some inputs x units, of one, two or four rows."""
-        if rows == 1:
-            for m in range(0, models, lanes(a)):
-                c = few_sums(a, m, a_row, a_unit, dz, m, dz_row, dz_unit, 1, inputs, units)
-                write(to, m, models, J, c, scale, rates, inputs, units)
-        elif rows == 2:
-            for m in range(0, models, lanes(a)):
-                c = few_sums(a, m, a_row, a_unit, dz, m, dz_row, dz_unit, 2, inputs, units)
-                write(to, m, models, J, c, scale, rates, inputs, units)
-        else:
-            for m in range(0, models, lanes(a)):
-                c = few_sums(a, m, a_row, a_unit, dz, m, dz_row, dz_unit, 4, inputs, units)
-                write(to, m, models, J, c, scale, rates, inputs, units)
-
-    @helper
-    def few_inputs_of(a, dz, to, models, J, rows, a_row, a_unit, dz_row, dz_unit, scale, rates, inputs):
-        """Some inputs, and all units: two at a time, then one."""
-        j = 0
-        while j + 2 <= J:
-            few_tile(
-                a, advance(dz, j * dz_unit), advance(to, j * models), models, J, rows, a_row, a_unit, dz_row, dz_unit,
-                scale, rates, inputs, 2,
+    def layer(a, ones, dz, to, levels, rates, scale, models, K, J, rows, a_row, dz_row, dz_unit):
+        """All inputs: so many at a time, then one, and the biases as one more."""
+        k = 0
+        while k + inputs_at_once <= K:
+            i = k * models
+            inputs_of(
+                advance(a, i), dz, advance(to, i * J), levels, models, J, rows, a_row, models, dz_row, dz_unit, scale,
+                rates, inputs_at_once,
             )  # fmt: skip
-            j += 2
-        if j < J:
-            few_tile(
-                a, advance(dz, j * dz_unit), advance(to, j * models), models, J, rows, a_row, a_unit, dz_row, dz_unit,
-                scale, rates, inputs, 1,
-            )  # fmt: skip
+            k += inputs_at_once
+        while k <= K:
+            x, x_row = (advance(a, k * models), a_row) if k < K else (ones, 0)
+            inputs_of(
+                x, dz, advance(to, k * J * models), levels, models, J, rows, x_row, 0, dz_row, dz_unit, scale, rates, 1
+            )
+            k += 1
 
-    return inputs_of, few_inputs_of
+    return layer
 
 
 def _make(one):
@@ -368,11 +364,13 @@ def _make(one):
         n = 0
         while n + ROWS <= rows:
             forward_rows(
-                advance(a, n * a_row), w, advance(z, n * z_row), models, K, J, a_row, z_row, z_unit, floor, ROWS
+                advance(a, n * a_row), w, advance(z, n * z_row), models, K, J, a_row, z_row, z_unit, floor, ROWS, 2
             )
             n += ROWS
         while n < rows:
-            forward_rows(advance(a, n * a_row), w, advance(z, n * z_row), models, K, J, a_row, z_row, z_unit, floor, 1)
+            forward_rows(
+                advance(a, n * a_row), w, advance(z, n * z_row), models, K, J, a_row, z_row, z_unit, floor, 1, 4
+            )
             n += 1
 
     def backward_input(
@@ -386,19 +384,19 @@ def _make(one):
             i = n * row
             backward_rows(
                 advance(dz, n * dz_row), w, advance(a, i), advance(slope, i), advance(da, i), models, K, J, dz_row,
-                dz_unit, row, way, ROWS,
+                dz_unit, row, way, ROWS, 2,
             )  # fmt: skip
             n += ROWS
         while n < rows:
             i = n * row
             backward_rows(
                 advance(dz, n * dz_row), w, advance(a, i), advance(slope, i), advance(da, i), models, K, J, dz_row,
-                dz_unit, row, way, 1,
+                dz_unit, row, way, 1, 4,
             )  # fmt: skip
             n += 1
 
-    def weights(descends):
-        inputs_of, few_inputs_of = _weights(descends)
+    def weights(descends, literal):
+        layer = _weights(descends, literal)
 
         def backward_weights(
             a: Floats, ones: Floats, dz: Floats, to: Floats, levels: Floats, rates: Floats, scale: Float, group: Int,
@@ -409,46 +407,18 @@ def _make(one):
             Or what becomes of to: fma(rate, sum * scale, to), where the rates are each model's -learning_rate.
             """
             models = lanes(a) if one else group
-            k = 0
-            if rows == 1 or rows == 2 or rows == FEW:
-                while k + 2 <= K:
-                    i = k * models
-                    few_inputs_of(
-                        advance(a, i), dz, advance(to, i * J), models, J, rows, a_row, models, dz_row, dz_unit, scale,
-                        rates, 2,
-                    )  # fmt: skip
-                    k += 2
-                while k <= K:
-                    x, x_row = (advance(a, k * models), a_row) if k < K else (ones, 0)
-                    few_inputs_of(
-                        x, dz, advance(to, k * J * models), models, J, rows, x_row, 0, dz_row, dz_unit, scale, rates, 1
-                    )
-                    k += 1
-            else:
-                while k + INPUTS <= K:
-                    i = k * models
-                    inputs_of(
-                        advance(a, i), dz, advance(to, i * J), levels, models, J, rows, a_row, models, dz_row, dz_unit,
-                        scale, rates, INPUTS,
-                    )  # fmt: skip
-                    k += INPUTS
-                while k <= K:
-                    x, x_row = (advance(a, k * models), a_row) if k < K else (ones, 0)
-                    inputs_of(
-                        x, dz, advance(to, k * J * models), levels, models, J, rows, x_row, 0, dz_row, dz_unit, scale,
-                        rates, 1,
-                    )  # fmt: skip
-                    k += 1
+            layer(a, ones, dz, to, levels, rates, scale, models, K, J, rows, a_row, dz_row, dz_unit)
 
+        name = "descend" if descends else "backward_weights"
+        backward_weights.__name__ = f"{name}_{literal}" if literal else name
         return backward_weights
 
-    made = [forward, backward_input, weights(False), weights(True)]
-    made[-1].__name__ = "descend"
-    if one:
-        for function in made:
-            function.__name__ += "_one"
-    return [kernel(None)(function) for function in made]
+    made = [forward, backward_input]
+    made += [weights(descends, literal) for descends in (False, True) for literal in (0, *WRITTEN_OUT)]
+    for function in made:
+        function.__name__ += "_one" if one else ""
+        kernel(None)(function)
 
 
-forward, backward_input, backward_weights, descend = _make(False)
-forward_one, backward_input_one, backward_weights_one, descend_one = _make(True)
+_make(one=False)
+_make(one=True)

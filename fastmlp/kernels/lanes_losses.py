@@ -1,8 +1,8 @@
-"""Losses of a group of models whose epochs are recorded: the formulas of `losses.py`, and a loss for each row.
+"""Losses of a group of models whose epochs are recorded: as in `losses.py`, with a loss for each row.
 
-A tile (J, N) is that of `losses.py`, where n goes through the rows and, of each row, through the models. So a row's loss
-is a number of its own, and is added to its lane later. Losses that are not here go by the kernels of `losses.py`, row
-by row.
+A tile (J, N) is that of `losses.py`, where n goes through the rows and, of each row, through the models. So a row's
+loss is a number of its own, and is added to its lane later. Losses that are not here go by the kernels of `losses.py`,
+row by row.
 """
 
 from fastmlp.kernels.elementary import log, sigmoid

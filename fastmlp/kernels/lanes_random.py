@@ -102,7 +102,7 @@ def shuffle(seeds, epochs, m, models, count, order, registers):
 
 @kernel(None, dtypes=("float64",))
 def orders(seeds: Ints, epochs: Ints, models: Int, count: Int, rows: Ints, order: Ints):
-    """order [place][model] = rows [place][model], shuffled as `random.permutation` does, by each model's seed and epoch."""
+    """order [place][model] = rows [place][model], shuffled by each model's seed and epoch: `random.permutation`."""
     for i in range(count * models):
         order[i] = rows[i]
     m = 0

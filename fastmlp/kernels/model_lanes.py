@@ -7,8 +7,8 @@ FINALS, and its lane goes on with numbers that nobody reads.
 
 from fastmlp.kernels import lanes_calls as calls
 from fastmlp.kernels import lanes_plan as at
-from fastmlp.kernels.epochs import copy
 from fastmlp.kernels.blocks import added
+from fastmlp.kernels.epochs import copy
 from fastmlp.kernels.lanes_dense import RELU, SLOPED, STRAIGHT, sums_tile
 from fastmlp.kernels.memory import advance, interrupted, load, pointer, store
 from fastmlp.kernels.passes import INTERRUPT_WORK
@@ -75,7 +75,7 @@ def loss(plan, z, y, statistics, J, count, unit, record):
 
 @helper
 def record_rows(plan, z, y, J, rows, unit):
-    """The loss row by row, each row's in a line of models of its lane; then the lanes fold, and are added to the totals."""
+    """The loss row by row, each in a line of models of its lane; then the lanes fold, and are added to the totals."""
     models, line = plan[at.MODELS], line_lanes(z)
     statistics = pointer(plan[at.STATISTICS], z)
     size = 3 * line
@@ -122,7 +122,7 @@ def add_row_losses(plan, z, y, J, rows, unit):
 
 @kernel(None)
 def backward_batch(plan: Ints, parameters: Floats, first: Int, rows: Int, scale: Float):
-    """From the outputs' deltas back: the sums over rows, and what becomes of the parameters. scale: from sum to mean."""
+    """From the outputs' deltas back: sums over rows, and what becomes of the parameters. scale: from sum to mean."""
     models = plan[at.MODELS]
     x = pointer(plan[at.X_TILE], parameters)
     if plan[at.KEPT_TILES] != 0:
