@@ -18,7 +18,6 @@ from fastmlp.sweep.rows import Rows
 from fastmlp.sweep.run import Taker, in_words, train
 from fastmlp.system import thread_pool
 
-AT_ONCE = 256  # models that are made and trained together, where they need not all be kept
 PARTS = 4  # chunks for each worker: what one loses is done again, and none waits long for the last
 LARGEST = 64  # models of a chunk
 RETRIES = 3  # after a worker's death
@@ -26,17 +25,20 @@ RETRIES = 3  # after a worker's death
 
 def here(asks: Sequence[Ask], rows: Rows, threads: int | None, send: bool, taker: Taker) -> None:
     """In this process. send: with the models."""
-    for some in chunks(asks, len(asks) or 1):
-        train(some, rows, threads, send, taker)
+    train(sorted(asks, key=_shape), rows, threads, send, taker)
 
 
 def chunks(asks: Sequence[Ask], size: int) -> Iterator[list[Ask]]:
     """So many at a time, those of one shape together."""
-    ordered = sorted(asks, key=lambda ask: (ask.spec.layers, ask.spec.dtype, ask.spec.hidden, ask.number))
-    for _, alike in itertools.groupby(ordered, key=lambda ask: (ask.spec.layers, ask.spec.dtype, ask.spec.hidden)):
+    for _, alike in itertools.groupby(sorted(asks, key=_shape), key=lambda ask: _shape(ask)[:3]):
         group = list(alike)
         for start in range(0, len(group), size):
             yield group[start : start + size]
+
+
+def _shape(ask: Ask) -> tuple[tuple[int, ...], str, tuple[str, ...], int]:
+    """An order in which models that may be trained in one group follow each other."""
+    return ask.spec.layers, ask.spec.dtype, ask.spec.hidden, ask.number
 
 
 def size_for(count: int, workers: int) -> int:
