@@ -9,7 +9,6 @@ import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from fastmlp.checks.arrays import counted
 from fastmlp.checks.messages import cut, shown
 from fastmlp.history import History
 from fastmlp.sweep.asks import Ask
@@ -81,21 +80,29 @@ def by_joblib(asks: Sequence[Ask], rows: Rows, threads: int | None, send: bool, 
     jobs = joblib.effective_n_jobs(None)
     threads = threads or max(1, thread_pool.cores() // jobs)
     left = {ask.number: ask for ask in asks}
-    for attempt in range(RETRIES + 1):
-        size = 1 if attempt == RETRIES else size_for(len(left), jobs)
-        calls = [joblib.delayed(work)(some, rows, threads, send) for some in chunks(list(left.values()), size)]
+
+    def take(some: Iterable[list[Ask]]) -> None:
+        calls = [joblib.delayed(work)(part, rows, threads, send) for part in some]
+        for results in _unordered(joblib)(calls):
+            for result in results:
+                del left[result.number]
+                taker.take(result)
+
+    for size in (size_for(len(asks), jobs), 1, 1):
         try:
-            for results in _unordered(joblib)(calls):
-                for result in results:
-                    del left[result.number]
-                    taker.take(result)
-            return
+            return take(chunks(list(left.values()), size))
         except Exception as error:
             if not _has_lost_workers(error):
                 raise
-            why = f"its worker died {counted(attempt + 1, 'time')}: {in_words(error)}"
-    for result in given_up(left.values(), cut(why, 300)):
-        taker.take(result)
+    for ask in list(left.values()):  # one of them may be what a worker dies of, and takes the others' workers with it
+        try:
+            take([[ask]])
+        except Exception as error:
+            if not _has_lost_workers(error):
+                raise
+            for result in given_up([ask], cut(f"its worker died, again and again: {in_words(error)}", 300)):
+                taker.take(result)
+    return None
 
 
 def _unordered(joblib: Any) -> Any:
@@ -148,7 +155,7 @@ def by_dask(client: Any, asks: Sequence[Ask], rows: Rows, threads: int | None, s
                     here_rows = _scattered(client, rows)
                 for ask in lost:  # one at a time: one of them may be what a worker dies of
                     waiting.add(submit([ask]))
-                why = cut(f"its workers died, {counted(RETRIES + 1, 'time')}: {in_words(error)}", 300)
+                why = cut(f"its workers died, again and again: {in_words(error)}", 300)
                 results = list(given_up((ask for ask in some if ask not in lost), why))
             for result in results:
                 taker.take(result)
