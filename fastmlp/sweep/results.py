@@ -276,7 +276,7 @@ class SweepResult(Sequence[Result]):
         Notes
         -----
         Points that differ in `x` alone are joined by a line. An axis is logarithmic where its values are positive and
-        span more than two decades.
+        span more than two decades; what is four decades above the best leaves the picture.
         """
         metric = self.metric if metric is None else _metric_name(metric)
         return plots.plot(self, path_or_axes, x, metric)
