@@ -18,6 +18,7 @@ ORDER = [
     "fit predictor",
     "model estimators",
     "tables sweep",
+    "study",
     "cli",
 ]
 RANK = {room: rank for rank, line in enumerate(ORDER) for room in line.split()}
