@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import _thread
 import os
+import sys
 import weakref
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -19,14 +20,32 @@ from queue import SimpleQueue
 from typing import Any
 
 MOST = 256
-Task = Callable[[], object]
+Task = Callable[[], Any]
 
 
-def available() -> int:
-    """Returns the number of cores that this process may use."""
+def cores() -> int:
+    """Returns the number of cores that this process may run on."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def available() -> int:
+    """Returns the number of cores that this process may use: all; in a worker process, its fraction of them.
+
+    joblib (loky) and Dask tell their workers in OMP_NUM_THREADS, so that all workers together have as many threads as
+    there are cores. In other processes that variable has no meaning here.
+    """
+    return min(cores(), _of_a_worker() or MOST)
+
+
+def _of_a_worker() -> int | None:
+    """What a worker process was told; None in any other process."""
+    processes = sys.modules.get("multiprocessing.process")  # which a child of `multiprocessing` and its like has
+    if processes is None or processes.parent_process() is None:
+        return None
+    text = os.environ.get("OMP_NUM_THREADS", "")
+    return int(text) if text.isdecimal() and int(text) > 0 else None
 
 
 def asked() -> int | None:
@@ -47,18 +66,27 @@ class Crew:
     """
 
     def __init__(self) -> None:
-        self._idle: deque[_Helper] = deque()
-        self._made: list[weakref.ref[_Helper]] = []
+        self._idle: deque[Helper] = deque()
+        self._made: list[weakref.ref[Helper]] = []
 
     def help(self, tasks: Sequence[Task]) -> None:
         """Starts as many of the tasks as there are threads for, each in a thread of its own. Waits for nothing."""
         for task in tasks:
-            helper = self._free(len(tasks))
-            if helper is None:
+            if self.start(task, len(tasks)) is None:
                 return
-            helper.tasks.put((helper, task))
 
-    def _free(self, most: int) -> _Helper | None:
+    def start(self, task: Task, most: int) -> Helper | None:
+        """Starts a task, where a thread is idle or there are fewer than `most`. Waits for nothing.
+
+        What a task returns, if it is not None, is called when the thread is among the idle ones again: to tell the
+        caller, who may have another task for it at once. -> the thread's helper, or None if there is none to be had.
+        """
+        helper = self._free(most)
+        if helper is not None:
+            helper.tasks.put((helper, task))
+        return helper
+
+    def _free(self, most: int) -> Helper | None:
         """An idle helper, or a new one, or None."""
         try:
             return self._idle.pop()
@@ -68,34 +96,50 @@ class Crew:
         if len(self._made) >= most:
             return None
         try:
-            helper = _Helper(self._idle)
+            helper = Helper(self._idle)
         except RuntimeError:  # the system has no more threads
             return None
         self._made.append(weakref.ref(helper))
         return helper
 
 
-class _Helper:
+class Helper:
     """A thread's handle. The thread ends when nothing refers to the handle."""
 
-    __slots__ = ("__weakref__", "tasks")
+    __slots__ = ("__weakref__", "_serving", "tasks")
 
-    def __init__(self, idle: deque[_Helper]) -> None:
+    def __init__(self, idle: deque[Helper]) -> None:
         self.tasks: SimpleQueue[Any] = SimpleQueue()
+        self._serving: list[int] = []  # the thread, once it has begun
         # The queue's own method is in C: no exception can come between the handle's end and the message to the thread.
         gone = weakref.ref(self, self.tasks.put)
         # `threading.Thread.start` waits for the thread, and leaves it half registered if the wait is interrupted.
-        _thread.start_new_thread(_serve, (self.tasks, gone, idle))
+        _thread.start_new_thread(_serve, (self.tasks, gone, idle, self._serving))
+
+    def has_ended(self) -> bool:
+        """Whether its thread has begun, and an exception has ended it."""
+        if not self._serving:
+            return False
+        frame = sys._current_frames().get(self._serving[0])  # of another thread, where the number was used again
+        while frame is not None:
+            if frame.f_code is _serve.__code__ and frame.f_locals.get("serving") is self._serving:
+                return False
+            frame = frame.f_back
+        return True
 
 
-def _serve(tasks: SimpleQueue[Any], gone: weakref.ref[_Helper], idle: deque[_Helper]) -> None:
+def _serve(tasks: SimpleQueue[Any], gone: weakref.ref[Helper], idle: deque[Helper], serving: list[int]) -> None:
     """A helper's loop. It holds no reference to its handle while it waits."""
+    serving.append(_thread.get_ident())
     while (message := tasks.get()) is not gone:
         helper, task = message
-        task()
+        tell = task()
         del message, task  # it may own a network's buffers
         idle.append(helper)
         del helper
+        if tell is not None:
+            tell()
+        del tell
 
 
 _crew = Crew()
