@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from fastmlp.study.runs import Run, loss_of_guessing, run_of, solved, typical
+from fastmlp.study.outcomes import loss_of_guessing, run_of, solved, typical
+from fastmlp.study.runs import Run
 from fastmlp.sweep import Sweep
 
 

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastmlp.study.cases import Case
-from fastmlp.study.runs import DIVERGED, GUESSING, PARTLY, SOLVED, Run, solved, typical
+from fastmlp.study.outcomes import solved, typical
+from fastmlp.study.runs import DIVERGED, GUESSING, PARTLY, SOLVED, Run
 from fastmlp.study.table import mark
 from fastmlp.study.words import init_name, percent
 
@@ -52,7 +53,7 @@ def plot(cases: Sequence[Case], path: Any) -> Figure:
     plan, networks = cases[0].plan, sum(len(case.runs) for case in cases)
     figure.suptitle(f"{networks} networks, {plan.hidden}, {plan.epochs} steps of gradient descent over all rows")
     figure.supxlabel(MARKED, fontsize=9)
-    columns = list(np.atleast_1d(figure.subfigures(1, len(cases))))
+    columns = np.ravel([figure.subfigures(1, len(cases))]).tolist()
     for case, column in zip(cases, columns, strict=True):
         column.suptitle(f"{case.name}, {len(case.y)} rows", weight="bold")
         curves, rates, inits, widths, squares = (_alone if one else _stacked)(column, heights)
@@ -238,7 +239,7 @@ def _surfaces(part: Any, case: Case) -> None:
         assert run.model is not None
         if classes == 2:
             values, most = run.model.predict_proba(grid)[:, 1], 1
-            colors = LinearSegmentedColormap.from_list("two", [SHADES[0], "white", SHADES[1]])
+            colors: Any = LinearSegmentedColormap.from_list("two", [SHADES[0], "white", SHADES[1]])
         else:
             values, most = run.model.predict(grid), classes - 1
             colors = ListedColormap([f"C{k % 10}" for k in range(classes)])

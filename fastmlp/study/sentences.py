@@ -10,18 +10,8 @@ from collections.abc import Callable, Iterator, Sequence
 
 from fastmlp.checks.arrays import counted
 from fastmlp.study.cases import Case
-from fastmlp.study.runs import (
-    DIVERGED,
-    GUESSING,
-    SOLVED,
-    Run,
-    count,
-    median_solved_at,
-    mostly,
-    mostly_oscillate,
-    solved,
-    still_falls,
-)  # fmt: skip
+from fastmlp.study.outcomes import count, median_solved_at, mostly, mostly_oscillate, solved, still_falls
+from fastmlp.study.runs import DIVERGED, GUESSING, SOLVED, Run
 from fastmlp.study.words import best_of, hidden_layers, init_words, listed, numbers, of_runs, rates_words
 
 Test = Callable[[Sequence[Run]], bool]
@@ -30,9 +20,9 @@ Tally = Callable[[Sequence[Run]], int]
 
 def sentences(case: Case) -> list[str]:
     """All that the case's runs show."""
-    parts = (without_hidden_layers, too_small, right_rates, oscillation, divergence, collapse, rates_of_depths)
-    parts += (initialisations, deepest, widths)
-    return [sentence for part in parts for sentence in part(case)]
+    linear_or_rates = (without_hidden_layers, too_small, right_rates, oscillation, divergence, collapse)
+    shapes = (rates_of_depths, initialisations, deepest, widths)
+    return [sentence for part in (*linear_or_rates, *shapes) for sentence in part(case)]
 
 
 # ---------------------------------------------------------------------------------------------------------

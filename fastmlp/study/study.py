@@ -15,7 +15,6 @@ from fastmlp.checks.arrays import counted, numeric_array
 from fastmlp.checks.messages import either, shown
 from fastmlp.core import data
 from fastmlp.engine.initial_weights import check_init, check_seed
-from fastmlp.fit import options as fit_options
 from fastmlp.spec import HIDDEN
 from fastmlp.study import figure
 from fastmlp.study.cases import Case, Plan, same
@@ -212,7 +211,6 @@ def run(
     """
     scalars.flag(quick, "quick")
     plan = _plan(rates, depths, inits, widths, seeds, epochs, hidden, goal, seed, quick)
-    threads = fit_options.thread_count(threads)
     cases = [Case(called, plan, features, labels) for called, features, labels in _data(X, y, seed, name)]
     for case in cases:
         case.train(threads, progress)

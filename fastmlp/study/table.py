@@ -6,17 +6,8 @@ from collections.abc import Sequence
 
 from fastmlp.checks.arrays import counted
 from fastmlp.study.cases import Case
-from fastmlp.study.runs import (
-    DIVERGED,
-    GUESSING,
-    SOLVED,
-    Run,
-    median_solved_at,
-    mostly,
-    mostly_oscillate,
-    solved,
-    typical,
-)
+from fastmlp.study.outcomes import median_solved_at, mostly, mostly_oscillate, solved, typical
+from fastmlp.study.runs import DIVERGED, GUESSING, SOLVED, Run
 from fastmlp.study.words import init_name
 
 MARKS = {"diverged": "x", "guessing": "-", "oscillates": "~"}

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from fastmlp.study.cases import Case, Plan
-from fastmlp.study.runs import DIVERGED, GUESSING, PARTLY, SOLVED, Run, judged, loss_of_guessing, rises, typical
+from fastmlp.study.outcomes import judged, loss_of_guessing, rises, typical
+from fastmlp.study.runs import DIVERGED, GUESSING, PARTLY, SOLVED, Run
 from fastmlp.study.sentences import sentences
 from fastmlp.study.table import table
 
