@@ -135,7 +135,7 @@ class Case:
     def _train(self, grids: list[Any], base: dict[str, Any], threads: int | None, progress: bool | None) -> None:
         plan = self.plan
         results = Sweep(grids, base=base).fit(self.X, self.y, epochs=plan.epochs, threads=threads, progress=progress)
-        self.runs += [run_of(self.name, result, base, self.guess, plan.goal) for result in results]
+        self.runs += [run_of(self.name, result, base, self.X, self.guess, plan.goal) for result in results]
 
     def _best_rate(self) -> float:
         """See `rate`."""

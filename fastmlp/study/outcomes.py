@@ -19,7 +19,7 @@ MOVE = 1e-6  # of the loss: a step that changes it by less is at rest
 MOVES = 50  # steps that change the loss: of fewer, no fraction is told
 
 
-def run_of(dataset: str, result: Result, settings: dict[str, Any], guess: float, goal: float) -> Run:
+def run_of(dataset: str, result: Result, settings: dict[str, Any], X: np.ndarray, guess: float, goal: float) -> Run:
     """A sweep's result as a Run. settings: values that its point does not have. Raises RuntimeError if it failed."""
     if result.state not in ("trained", "diverged"):
         raise RuntimeError(f"a network of the study could not be trained: {result.reason}")
@@ -31,6 +31,7 @@ def run_of(dataset: str, result: Result, settings: dict[str, Any], guess: float,
         dataset,
         **{name: settings[name] for name in names},
         **judged(losses, accuracies, result.state == "diverged", guess, goal),
+        constant=result.model is not None and is_constant(result.model.predict_proba(X)),
         losses=losses.copy(),
         digest=result.digest,
         reason=result.reason,
@@ -58,6 +59,11 @@ def judged(losses: np.ndarray, accuracies: np.ndarray, ended_early: bool, guess:
         "accuracy": accuracy,
         "solved_at": int(there[0]) + 1 if len(there) else None,
     }
+
+
+def is_constant(outputs: np.ndarray) -> bool:
+    """Whether outputs (N, J) are the same in every row."""
+    return bool(np.all(outputs == outputs[:1]))
 
 
 def rises(losses: np.ndarray) -> float:

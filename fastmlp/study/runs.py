@@ -19,7 +19,7 @@ DEFINITIONS = (
 
 COLUMNS = (
     "dataset", "depth", "width", "init", "learning_rate", "seed", "outcome", "oscillates", "rises", "loss", "accuracy",
-    "solved_at", "digest", "reason",
+    "solved_at", "constant", "digest", "reason",
 )  # fmt: skip
 
 
@@ -50,6 +50,8 @@ class Run:
         The last finite loss, and the accuracy then, before that epoch's update.
     solved_at : int or None
         The first epoch with the goal's accuracy.
+    constant : bool
+        Whether the trained network gives every row the same outputs, as when all of its hidden units have died.
     losses : ndarray of shape (epochs,)
         The loss of each epoch; shorter if it ceased to be finite.
     digest : str or None
@@ -71,6 +73,7 @@ class Run:
     loss: float = math.nan
     accuracy: float = math.nan
     solved_at: int | None = None
+    constant: bool = False
     losses: np.ndarray = field(default_factory=lambda: np.zeros(0), repr=False)
     digest: str | None = field(default=None, repr=False)
     reason: str | None = field(default=None, repr=False)

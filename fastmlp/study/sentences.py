@@ -100,12 +100,14 @@ def oscillation(case: Case) -> Iterator[str]:
 
 def divergence(case: Case) -> Iterator[str]:
     """From which rate on training diverges."""
+    rates = _rates(case, lambda runs: mostly(runs, DIVERGED))
+    same = _same_answer([run for rate in rates for run in case.by_rate(rate) if run.outcome == DIVERGED])
     yield from _from_which_rate(
-        case, lambda runs: mostly(runs, DIVERGED), lambda runs: count(runs, DIVERGED), "training diverged", "diverge"
+        case, lambda runs: mostly(runs, DIVERGED), _diverged, "training diverged", "diverge", same
     )
 
 
-def _from_which_rate(case: Case, shows: Test, tally: Tally, what: str, verb: str) -> Iterator[str]:
+def _from_which_rate(case: Case, shows: Test, tally: Tally, what: str, verb: str, more: str = "") -> Iterator[str]:
     tried = {rate: runs for rate in case.plan.rates if (runs := case.by_rate(rate))}
     if not tried:
         return
@@ -119,9 +121,11 @@ def _from_which_rate(case: Case, shows: Test, tally: Tally, what: str, verb: str
     counts = [f"{of_runs(tally(tried[rate]), len(tried[rate]))} at {rate:g}" for rate in found]
     to_the_top = found == list(tried)[-len(found) :]
     start = f"From learning rate {found[0]:g} on" if to_the_top else f"At {rates_words(found, list(tried)).lower()}"
+    if found == [max(tried)] and len(tried) > 1:
+        start = f"At the largest learning rate, {found[0]:g}"
     others = [rate for rate in tried if rate > found[0] and rate not in found]
     but = f", but not at {numbers(others, list(tried))}" if others else ""
-    yield f"{start}{but}, {what} on {where} ({', '.join(counts)})."
+    yield f"{start}{but}, {what} on {where} ({', '.join(counts)}){more}."
 
 
 def collapse(case: Case) -> Iterator[str]:
@@ -130,10 +134,24 @@ def collapse(case: Case) -> Iterator[str]:
     lost = [rate for rate in _rates(case, lambda runs: mostly(runs, GUESSING)) if right and rate > max(right)]
     if lost:
         runs = [run for rate in lost for run in case.by_rate(rate)]
+        same = _same_answer([run for run in runs if run.outcome == GUESSING])
         yield (
             f"{rates_words(lost, case.plan.rates)} {'were' if len(lost) > 1 else 'was'} too large for {case.name}: "
-            f"{of_runs(count(runs, GUESSING), len(runs))} ended at the loss of guessing, {case.guess:.3g}."
+            f"{of_runs(count(runs, GUESSING), len(runs))} ended at the loss of guessing, {case.guess:.3g}{same}."
         )
+
+
+def _same_answer(runs: Sequence[Run]) -> str:
+    """What is said of networks that answer the same whatever the row; '' if there are none."""
+    same = sum(run.constant for run in runs)
+    if not same:
+        return ""
+    who = "they all give" if same == len(runs) > 1 else f"{same} of these networks {'gives' if same == 1 else 'give'}"
+    return f", and {who} the same answer for every row"
+
+
+def _diverged(runs: Sequence[Run]) -> int:
+    return count(runs, DIVERGED)
 
 
 def _solve(runs: Sequence[Run]) -> bool:

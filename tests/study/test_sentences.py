@@ -1,10 +1,12 @@
 """Sentences of a study from planted runs: they follow the runs, also where these contradict what is taught."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
 from fastmlp.study.cases import Case, Plan
-from fastmlp.study.outcomes import judged, loss_of_guessing, rises, typical
+from fastmlp.study.outcomes import is_constant, judged, loss_of_guessing, rises, typical
 from fastmlp.study.runs import DIVERGED, GUESSING, PARTLY, SOLVED, Run
 from fastmlp.study.sentences import sentences
 from fastmlp.study.table import table
@@ -52,8 +54,8 @@ def test_what_is_taught():
         "falling.",
         "Learning rate 0.1 solved xor with 2 hidden layers (all 2 runs), where half of the runs were there "
         "within 7 steps.",
-        "From learning rate 1 on, the loss oscillated on xor with 2 hidden layers (all 2 runs at 1).",
-        "From learning rate 1 on, training diverged on xor with 2 hidden layers (all 2 runs at 1).",
+        "At the largest learning rate, 1, the loss oscillated on xor with 2 hidden layers (all 2 runs at 1).",
+        "At the largest learning rate, 1, training diverged on xor with 2 hidden layers (all 2 runs at 1).",
         "The largest learning rate that solved xor was 0.1 with 1, 2 and 4 hidden layers.",
         "With weights of zero, at learning rate 0.1, networks of 1, 2 and 4 hidden layers ended at the loss "
         "of guessing, "
@@ -137,16 +139,58 @@ def test_a_rate_that_stands_still_is_not_called_too_small():
     assert not any("too small" in sentence for sentence in sentences(case))
 
 
+def test_the_largest_rate_of_each_depth():
+    plan = Plan(rates=(0.01, 0.1, 1.0), depths=(0, 1, 2, 3, 4), inits=("he_normal",), widths=(8,), seeds=(0,))
+    largest = {0: 1.0, 1: 1.0, 2: 0.1, 3: 0.1, 4: 0.0}
+    case = case_of(lambda depth, width, init, rate: SOLVED if rate <= largest[depth] else PARTLY, plan)
+    assert (
+        "The largest learning rate that solved xor was 1 with 1 hidden layer and 0.1 with 2 and 3 hidden layers; with "
+        "4 hidden layers, none did."
+    ) in sentences(case)
+
+
 def test_rates_that_kill_are_too_large():
     case = case_of(lambda depth, width, init, rate: GUESSING if rate == 1 else SOLVED)
     assert "Learning rate 1 was too large for xor: all 2 runs ended at the loss of guessing, 0.693." in sentences(case)
 
 
+def test_dead_networks_are_told_of():
+    case = case_of(
+        lambda depth, width, init, rate: {0.01: SOLVED, 0.1: GUESSING, 1.0: DIVERGED}[rate],
+        rate=0.01,
+        constant=lambda depth, width, init, rate: rate == 1,
+    )
+    for run in case.runs[:]:
+        if run.learning_rate == 0.1 and run.seed == 0:
+            case.runs[case.runs.index(run)] = dataclasses.replace(run, constant=True)
+    said = sentences(case)
+    assert (
+        "At the largest learning rate, 1, training diverged on xor with 2 hidden layers (all 2 runs at 1), and they all "
+        "give the same answer for every row."
+    ) in said
+    assert (
+        "Learning rate 0.1 was too large for xor: all 2 runs ended at the loss of guessing, 0.693, and 1 of these "
+        "networks gives the same answer for every row."
+    ) in said
+
+
+def test_from_a_rate_on():
+    case = case_of(lambda *point: SOLVED, rises=lambda depth, width, init, rate: 0.3 if rate >= 0.1 else 0.0)
+    said = "From learning rate 0.1 on, the loss oscillated on xor with 2 hidden layers (all 2 runs at 0.1, all 2 runs at 1)."
+    assert said in sentences(case)
+
+
+def test_outputs_that_are_all_the_same():
+    assert is_constant(np.full((4, 2), 0.5))
+    assert not is_constant(np.array([[0.5, 0.5], [0.5, np.nextafter(0.5, 1)]]))
+    assert not is_constant(np.full((4, 2), np.nan))
+
+
 def test_half_of_the_runs_are_enough_and_fewer_are_not():
     case = case_of(lambda *point: SOLVED, Plan(rates=(0.1,), depths=(2,), inits=("he_normal",), widths=(8,)))
     assert len(case.runs) == 5
-    for failed, said in ((2, True), (3, False)):
-        of = [SOLVED] * (5 - failed) + [PARTLY] * failed
+    for well, failed, said in ((3, 2, True), (2, 2, True), (2, 3, False)):
+        of = [SOLVED] * well + [PARTLY] * failed
         case.runs = [Run("xor", 2, 8, "he_normal", 0.1, k, outcome) for k, outcome in enumerate(of)]
         assert any("networks of 2 hidden layers solved xor" in sentence for sentence in sentences(case)) == said
 
