@@ -100,11 +100,9 @@ def oscillation(case: Case) -> Iterator[str]:
 
 def divergence(case: Case) -> Iterator[str]:
     """From which rate on training diverges."""
-    rates = _rates(case, lambda runs: mostly(runs, DIVERGED))
+    rates = _rates(case, _diverge)
     same = _same_answer([run for rate in rates for run in case.by_rate(rate) if run.outcome == DIVERGED])
-    yield from _from_which_rate(
-        case, lambda runs: mostly(runs, DIVERGED), _diverged, "training diverged", "diverge", same
-    )
+    yield from _from_which_rate(case, _diverge, _diverged, "training diverged", "diverge", same)
 
 
 def _from_which_rate(case: Case, shows: Test, tally: Tally, what: str, verb: str, more: str = "") -> Iterator[str]:
@@ -148,6 +146,10 @@ def _same_answer(runs: Sequence[Run]) -> str:
         return ""
     who = "they all give" if same == len(runs) > 1 else f"{same} of these networks {'gives' if same == 1 else 'give'}"
     return f", and {who} the same answer for every row"
+
+
+def _diverge(runs: Sequence[Run]) -> bool:
+    return mostly(runs, DIVERGED)
 
 
 def _diverged(runs: Sequence[Run]) -> int:

@@ -171,3 +171,10 @@ def test_generators_as_seeds_are_each_point_s_own():
         model = Model([3, width, 4], seed=np.random.default_rng(3))
         model.fit(X, y, epochs=2, batch_size=3)
         assert result.digest == model.digest()
+
+
+def test_values_that_are_equal_are_told_apart():
+    with pytest.raises(
+        ImpossiblePoints, match=r"1 of 2 points is impossible.*\n  point 1 \(shuffle=1\): shuffle=1 is not"
+    ):
+        Sweep({"shuffle": [True, 1]}).fit(X, y, epochs=1)
