@@ -116,7 +116,9 @@ def _from_which_rate(case: Case, shows: Test, tally: Tally, what: str, verb: str
         some = f"; the most were {tally(tried[most])} of {len(tried[most])}, at {most:g}" if tally(tried[most]) else ""
         yield f"No learning rate up to {max(tried):g} made half of its runs {verb} on {where}{some}."
         return
-    counts = [f"{of_runs(tally(tried[rate]), len(tried[rate]))} at {rate:g}" for rate in found]
+    counts = [of_runs(tally(tried[rate]), len(tried[rate])) for rate in found]
+    if len(found) > 1:
+        counts = [f"{counted_runs} at {rate:g}" for counted_runs, rate in zip(counts, found, strict=True)]
     to_the_top = found == list(tried)[-len(found) :]
     start = f"From learning rate {found[0]:g} on" if to_the_top else f"At {rates_words(found, list(tried)).lower()}"
     if found == [max(tried)] and len(tried) > 1:
@@ -209,7 +211,7 @@ def initialisations(case: Case) -> Iterator[str]:
         if left:
             some = [run for runs in left.values() for run in runs]
             best = f", the best accuracy {best_of(some)}" if best_of(some) else ""
-            ended = f"ended between ({of_runs(solved(some), len(some))} solved it{best})"
+            ended = f"ended in between ({of_runs(solved(some), len(some))} solved it{best})"
             told.append(f"networks of {hidden_layers(list(left))} {ended}")
         yield f"With {init_words(init)}, at learning rate {case.rate:g}, {'; '.join(told)}."
 

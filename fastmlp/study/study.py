@@ -125,9 +125,14 @@ class Study:
     def __repr__(self) -> str:
         parts = []
         for case in self.cases:
-            seen = [textwrap.fill(f"- {sentence}", WIDTH, subsequent_indent="  ") for sentence in sentences(case)]
-            parts += [table(case), "\n".join(seen)]
+            parts += [table(case), "\n".join(_item(sentence) for sentence in sentences(case))]
         return "\n\n".join([*parts, self.definitions])
+
+
+def _item(sentence: str) -> str:
+    """A sentence in lines, as an item of a list; no line begins with '%'."""
+    text = f"- {sentence}".replace(" %", "_%")
+    return textwrap.fill(text, WIDTH, subsequent_indent="  ").replace("_%", " %")
 
 
 def run(

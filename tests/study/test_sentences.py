@@ -54,8 +54,8 @@ def test_what_is_taught():
         "falling.",
         "Learning rate 0.1 solved xor with 2 hidden layers (all 2 runs), where half of the runs were there "
         "within 7 steps.",
-        "At the largest learning rate, 1, the loss oscillated on xor with 2 hidden layers (all 2 runs at 1).",
-        "At the largest learning rate, 1, training diverged on xor with 2 hidden layers (all 2 runs at 1).",
+        "At the largest learning rate, 1, the loss oscillated on xor with 2 hidden layers (all 2 runs).",
+        "At the largest learning rate, 1, training diverged on xor with 2 hidden layers (all 2 runs).",
         "The largest learning rate that solved xor was 0.1 with 1, 2 and 4 hidden layers.",
         "With weights of zero, at learning rate 0.1, networks of 1, 2 and 4 hidden layers ended at the loss "
         "of guessing, "
@@ -130,7 +130,7 @@ def test_where_nothing_solves_it_nothing_is_said_to():
     assert "Networks of 4 hidden layers solved xor with no initialisation" in text
     assert "No number of units a layer solved xor" in text
     assert "largest learning rate" not in text
-    assert text.count("ended between (none of 6 runs solved it, the best accuracy 75 %)") == 3
+    assert text.count("ended in between (none of 6 runs solved it, the best accuracy 75 %)") == 3
     assert not {"too small", "too large"} & set(text.split(":"))
 
 
@@ -165,7 +165,7 @@ def test_dead_networks_are_told_of():
             case.runs[case.runs.index(run)] = dataclasses.replace(run, constant=True)
     said = sentences(case)
     assert (
-        "At the largest learning rate, 1, training diverged on xor with 2 hidden layers (all 2 runs at 1), and they "
+        "At the largest learning rate, 1, training diverged on xor with 2 hidden layers (all 2 runs), and they "
         "all give the same answer for every row."
     ) in said
     assert (
