@@ -35,7 +35,11 @@ def add(commands: Any) -> None:
     study.add_argument("--seeds", type=int, metavar="N", help=default("runs with different initial weights", "5"))
     study.add_argument("--seed", type=int, default=0, metavar="N", help=default("the first; also of the data", 0))
     study.add_argument(
-        "--hidden", choices=HIDDEN, default=HIDDEN[0], help=default("activation of the hidden layers", HIDDEN[0])
+        "--hidden",
+        choices=HIDDEN,
+        default=HIDDEN[0],
+        metavar="NAME",
+        help=default("activation of the hidden layers: tanh, sigmoid, gelu, ...", HIDDEN[0]),
     )
     study.add_argument(
         "--goal", type=float, metavar="FRACTION", help=default("accuracy of a network that solved the task", 0.95)
