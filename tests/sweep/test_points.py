@@ -66,6 +66,7 @@ def test_draws():
     assert {type(point["width"]) for point in points} == {int}
     others = Sweep({**grid, "l2": Rates()}, draws=20, seed=1).points
     assert [point["learning_rate"] for point in others] == [point["learning_rate"] for point in points]
+    assert not {point["learning_rate"] for point in others} & {point["l2"] for point in others}
 
 
 def test_draws_of_lists_differ():
