@@ -7,6 +7,7 @@
 - `EarlyStopping`,
 - learning-rate schedules, in the module `fastmlp.schedules`,
 - sweeps over many models, in the module `fastmlp.sweep`,
+- a study of learning rate, initialisation and depth, `fastmlp.study.run`,
 - `MLPClassifier` and `MLPRegressor`, which need scikit-learn 1.6 or newer.
 
 Names are loaded when they are first used, so that `import fastmlp` by itself imports little.
@@ -21,7 +22,7 @@ from fastmlp._moved import MOVED, install, moved
 from fastmlp._version import __version__
 
 if TYPE_CHECKING:
-    from fastmlp import losses, optimizers, schedules, sweep
+    from fastmlp import losses, optimizers, schedules, study, sweep
     from fastmlp.callbacks import Info
     from fastmlp.errors import DivergenceError, DivergenceWarning
     from fastmlp.estimators import MLPClassifier, MLPRegressor
@@ -56,6 +57,7 @@ __all__ = [
     "losses",
     "optimizers",
     "schedules",
+    "study",
     "sweep",
 ]
 
@@ -72,7 +74,7 @@ _HOMES = {
     "Spec": "spec",
     "TableModel": "tables.table_model",
 }
-_MODULES = ("losses", "optimizers", "schedules", "sweep")
+_MODULES = ("losses", "optimizers", "schedules", "study", "sweep")
 
 
 def __getattr__(name: str) -> Any:

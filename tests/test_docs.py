@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fastmlp import study
 from fastmlp.reference import constants, random, schedules
 
 ROOT = Path(__file__).parents[1]
@@ -49,6 +50,21 @@ def test_the_training_page_prints_what_it_says(monkeypatch, tmp_path):
 
 def test_the_page_of_sweeps_prints_what_it_says():
     check_page(ROOT / "docs" / "sweeps.md")
+
+
+def test_the_study_page_prints_what_it_says(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    check_page(ROOT / "docs" / "study.md")
+
+
+def test_the_study_page_says_what_is_seen_on_xor():
+    """The other data sets take longer."""
+    text = (ROOT / "docs" / "study.md").read_text()
+    seen = text.split("<!-- study -->\n```text\n")[1].split("```")[0]
+    ours = study.run("xor")
+    told = repr(ours).removeprefix(ours.table).removesuffix(ours.definitions).strip()
+    assert seen.startswith(told + "\n- A network without hidden layers did not solve circles")
+    assert seen.endswith(ours.definitions + "\n")
 
 
 def test_the_arithmetic_page_prints_what_it_says():

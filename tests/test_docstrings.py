@@ -10,7 +10,7 @@ import fastmlp
 
 MODULES = (
     "callbacks", "errors", "history", "losses", "model", "optimizers", "predictor", "schedules", "spec", "splits",
-    "stopping", "estimators.classifier", "estimators.regressor", "sweep.many", "sweep.results",
+    "stopping", "estimators.classifier", "estimators.regressor", "study.runs", "study.study", "sweep.many", "sweep.results",
     "sweep.sweep", "tables.table_model",
 )  # fmt: skip
 SECTIONS = ("Parameters", "Attributes", "Returns", "Raises", "Warns", "Notes", "References", "Examples")

@@ -1,4 +1,4 @@
-"""The command `fastmlp`: exercises, training on a table, predicting, measuring, the cache; also `python -m fastmlp`.
+"""The command `fastmlp`: exercises, a study, training, predicting, measuring, the cache; also `python -m fastmlp`.
 
 Exit status: 0; 2 for what the user can put right, with one line on standard error; 130 for Ctrl-C. Numba and
 matplotlib are imported by what uses them, so that `fastmlp --help` is quick.
@@ -20,6 +20,7 @@ from fastmlp.cli import bench as bench_command
 from fastmlp.cli import cache as cache_command
 from fastmlp.cli import demos
 from fastmlp.cli import predict as predict_command
+from fastmlp.cli import study as study_command
 from fastmlp.cli import train as train_command
 from fastmlp.cli.arguments import add_backend, add_plot, check_plot, default, help_shape, warnings_as_lines
 from fastmlp.errors import DivergenceError
@@ -84,6 +85,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"fastmlp {__version__}")
     commands = parser.add_subparsers(title="commands", dest="command", metavar="COMMAND", required=True)
     _add_demo(commands)
+    study_command.add(commands)
     train_command.add(commands)
     predict_command.add(commands)
     bench_command.add(commands)

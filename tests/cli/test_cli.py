@@ -1174,7 +1174,7 @@ def test_a_reader_that_leaves_is_no_error():
 # Help
 
 
-@pytest.mark.parametrize("command", [[], ["demo"], ["train"], ["predict"]])
+@pytest.mark.parametrize("command", [[], ["demo"], ["study"], ["train"], ["predict"]])
 @pytest.mark.parametrize("columns", [60, 100, 300])
 def test_help(run, monkeypatch, command, columns):
     monkeypatch.setenv("COLUMNS", str(columns))
