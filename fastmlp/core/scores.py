@@ -43,7 +43,9 @@ def mean_loss(spec: Spec, outputs: np.ndarray, targets: np.ndarray) -> float:
     It is infinite where the probability of what happened is 0.
     """
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        return float(_terms(spec, outputs.astype(np.float64), targets.astype(np.float64)).sum(axis=1).mean())
+        terms = _terms(spec, outputs.astype(np.float64), targets.astype(np.float64))
+        rows = terms.sum(axis=1) if spec.output == "softmax" else terms.mean(axis=1)
+        return float(rows.mean())
 
 
 def _terms(spec: Spec, p: np.ndarray, y: np.ndarray) -> np.ndarray:
