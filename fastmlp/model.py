@@ -19,6 +19,7 @@ from fastmlp.engine.initial_weights import check_init, check_seed, initial_param
 from fastmlp.fit import options
 from fastmlp.fit.fit import Fit
 from fastmlp.fit.options import FitOptions
+from fastmlp.fit.together import Job
 from fastmlp.history import History
 from fastmlp.losses import Loss
 from fastmlp.optimizers import Optimizer
@@ -296,6 +297,12 @@ class Model:
             return history
         finally:
             use.end()
+
+    def job(self, X: Any, y: Any, options: FitOptions, rows: Any = None) -> Job:
+        """What `fit.together.train_together` is given to train this model as `fit(X, y, ...)` does."""
+        history = History()
+        others = (held(self, "history", history),)
+        return Job(self._network, self.backend, self._busy, X, y, options, rows, history, others)
 
     def predict(self, X: Any, *, threads: int | None = None) -> np.ndarray:
         """Predicts labels or values.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import warnings
+from collections.abc import Generator
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from fastmlp.core.network import Network, raw_state, seed_set
 from fastmlp.engine.backends import Backend
 from fastmlp.errors import DivergenceError, DivergenceWarning
 from fastmlp.fit import advice, loop, resume, sample_weights, validation
+from fastmlp.fit.checked_rows import Checks
 from fastmlp.fit.monitor import Monitor
 from fastmlp.fit.options import FitOptions
 from fastmlp.fit.progress import bar
@@ -31,29 +33,51 @@ class Fit:
     """What `Model.fit` was asked for, checked. Nothing of the network has changed before `go`.
 
     X, y, options: as given to `Model.fit`, which says what they are, and what is raised. `loop.run` sees an `Epochs`.
+    rows: numbers of the rows of X, y and the weights that it is about, in this order; None: all of them. checks: those
+    of rows, which several fits may share.
     """
 
-    def __init__(self, network: Network, backend: Backend, X: Any, y: Any, options: FitOptions) -> None:
+    def __init__(
+        self,
+        network: Network,
+        backend: Backend,
+        X: Any,
+        y: Any,
+        options: FitOptions,
+        rows: np.ndarray | None = None,
+        checks: Checks = data,
+    ) -> None:
         self.network, self.backend = network, backend
         self.numbered = False  # whether it needs the seed as a number
         spec = network.spec
         self.moment = resume.moment_to_go_on_from(options.checkpoint, options.resume, spec)
         self.source = self.moment.network if self.moment else network  # where the fit goes on from
-        x = data.features(X, spec)
-        targets = data.targets(y, len(x), spec)
+        x = checks.features(X, spec)
+        all_targets = targets = checks.targets(y, len(x), spec)
+        self.shared: tuple[np.ndarray, np.ndarray] | None = None  # of which this trains on the `rows`
+        if rows is not None:
+            check_rows(rows, len(x))
+            targets = targets[rows]
         split = validation.NOTHING
         if options.validation is not None:
-            split = validation.split(options.validation, x, targets, spec, self._number_seed)
-        weights = sample_weights.row_weights(options.sample_weight, options.class_weight, targets, spec, split.rows)
+            mine = x if rows is None else x[rows]
+            split = validation.split(options.validation, mine, targets, spec, self._number_seed, checks)
         if split.rows is not None:
-            x, targets = x[split.rows], targets[split.rows]
-        self.x, self.targets, self.weights = x, targets, weights
-        self.labelled = data.labelled(spec, targets)
+            targets = targets[split.rows]
+            rows = split.rows if rows is None else rows[split.rows]
+        weighed = options.sample_weight, options.class_weight
+        self.targets, self.weights = targets, sample_weights.row_weights(*weighed, all_targets, spec, rows)
+        self.rows, self._x = rows, x if rows is None else None
+        if checks is not data:
+            self.shared = x, all_targets
+        elif rows is not None:
+            self._x = x[rows]
+        self.labelled = checks.labelled(spec, targets)
         goes_on = self.moment is not None or scalars.flag(options.resume, "resume")
         self.run = run = resume.run_of(self.source, options.optimizer, options.learning_rate, goes_on)
         resume.check_held_out(run, split.fraction)
         run.held_out = split.fraction
-        self.options = checked = options.checked(spec, len(x), self.labelled, self.source.epochs)
+        self.options = checked = options.checked(spec, len(targets), self.labelled, self.source.epochs)
         self.begun = self.moment.begun if self.moment else run.epochs
         last = self.begun + checked.epochs
         path, every = checked.checkpoint, checked.checkpoint_every
@@ -74,54 +98,89 @@ class Fit:
         )
         self.asked: dict[str, Any] = {}
         if self.moment or self.checkpoints:
-            self.asked = resume.asked(checked, run, split, x, targets, weights)
+            self.asked = resume.asked(checked, run, split, self.x, targets, self.weights)
         if self.moment:
             named = options.checkpoint if options.resume is True else options.resume
             checkpoints.check_same(self.asked, self.moment.asked, str(named))
         if self.checkpoints and not self._goes_on_at_the_checkpoint():
             self.checkpoints.check(spec)
 
+    @property
+    def x(self) -> np.ndarray:
+        """The rows (N, K) that this trains on: copied at the first look, where they are some of several fits' rows."""
+        if self._x is None:
+            assert self.shared is not None
+            self._x = self.shared[0][self.rows]
+        return self._x
+
     def go(self, history: History, *others: Change) -> None:
         """Trains, and writes down in `history` what happens. others: changes that go with the beginning."""
-        network, training, run, monitor = self.network, self.training, self.run, self.monitor
-        self.history, self.started = history, time.perf_counter()
-        loaded = sum(loading)
-        network.change([*self._beginning(), *self._told_before(history), *others])
+        if not self.begin(history, *others):
+            return
+        try:
+            self.go_on()
+            reason, training = None, self.training
+            with bar(training.epochs, self.options.progress) as advance:
+                if training.epochs:
+                    reason = loop.run(self.steps(), self, lambda step: advance(step.epochs - training.done, history))
+            if harm := self.finish(reason):
+                warnings.warn(harm, DivergenceWarning, stacklevel=3)
+        except BaseException as error:
+            self.cut_short(error)
+            raise
+        finally:
+            self.tell_seconds()
+
+    # What `go` does, one after the other: `together.py` has several fits do it in turns.
+
+    def begin(self, history: History, *others: Change) -> bool:
+        """Makes the model's run this one. -> whether there is anything to do: not if a checkpoint's fit has ended."""
+        self.history, self.started, self.loaded = history, time.perf_counter(), sum(loading)
+        self.network.change([*self._beginning(), *self._told_before(history), *others])
         if self.moment and self.moment.ended:
             if self.checkpoints and not self._goes_on_at_the_checkpoint():
                 self.checkpoints.begin(self._moment_now(ended=True))
-            return
-        network.change(self._drawn_from())
-        try:
-            if self.moment:
-                self.started -= self.moment.seconds
-                monitor.go_on(self.moment.stopping, self.moment.best)
-            elif run.epochs:
-                monitor.see_start(run.epochs, network.parameters)
-            self._begin_checkpoints()
-            reason = None
-            with bar(training.epochs, self.options.progress) as advance:
-                if training.epochs:
-                    of = network.spec, network.parameters, self.x, self.targets, training, run.state, self.weights
-                    kept = self.moment.kept if self.moment else None
-                    steps = self.backend.train(*of, staged=True, kept=kept)
-                    reason = loop.run(steps, self, lambda step: advance(step.epochs - training.done, history))
-            history.stopped = history.stopped or reason
-            if monitor.best is not None:
-                self._go_back(monitor.best)
-            if run.drawn_from is not None:
-                network.change([held(run, "drawn_from", None)])
-            if self.checkpoints:
-                self.checkpoints.write(self._moment_now(ended=True))
-            self._warn_if_it_did_harm()
-        except BaseException as error:
-            if not run.not_resumable_because:
-                interrupted = isinstance(error, KeyboardInterrupt)
-                history.stopped = "interrupted" if interrupted else f"{type(error).__name__} was raised"
-            raise
-        finally:
-            history.seconds = time.perf_counter() - self.started
-            history.loading = sum(loading) - loaded
+            return False
+        self.network.change(self._drawn_from())
+        return True
+
+    def go_on(self) -> None:
+        """Takes up what an earlier part of the run has seen, and begins checkpoints."""
+        if self.moment:
+            self.started -= self.moment.seconds
+            self.monitor.go_on(self.moment.stopping, self.moment.best)
+        elif self.run.epochs:
+            self.monitor.see_start(self.run.epochs, self.network.parameters)
+        self._begin_checkpoints()
+
+    def steps(self, kept: np.ndarray | None = None) -> Generator[Step, None, None]:
+        """The backend's steps, for `loop.run`. kept: the last Step's, if there was one."""
+        of = self.network.spec, self.network.parameters, self.x, self.targets, self.training, self.run.state
+        if kept is None and self.moment:
+            kept = self.moment.kept
+        return self.backend.train(*of, self.weights, staged=True, kept=kept)
+
+    def finish(self, reason: str | None) -> str:
+        """Ends a training whose steps have come to their end, or to a reason. -> how it did harm, in words, or ''."""
+        self.history.stopped = self.history.stopped or reason
+        if self.monitor.best is not None:
+            self._go_back(self.monitor.best)
+        if self.run.drawn_from is not None:
+            self.network.change([held(self.run, "drawn_from", None)])
+        if self.checkpoints:
+            self.checkpoints.write(self._moment_now(ended=True))
+        return self._harm()
+
+    def cut_short(self, error: BaseException) -> None:
+        """Writes down what has ended the training."""
+        if not self.run.not_resumable_because:
+            interrupted = isinstance(error, KeyboardInterrupt)
+            self.history.stopped = "interrupted" if interrupted else f"{type(error).__name__} was raised"
+
+    def tell_seconds(self) -> None:
+        """Writes down how long it took."""
+        self.history.seconds = time.perf_counter() - self.started
+        self.history.loading = sum(loading) - self.loaded
 
     # -----------------------------------------------------------------------------------------------------
     # Before
@@ -132,7 +191,7 @@ class Fit:
 
     def _order(self) -> Any:
         """The epochs' orders: by the seed as a number, or by the model's own generator."""
-        return (self.source if isinstance(self.source.seed, int) else self.network).order(len(self.x))
+        return (self.source if isinstance(self.source.seed, int) else self.network).order(len(self.targets))
 
     def _monitor(self, checked: FitOptions, given: validation.Pair | None, last_epoch: int) -> Monitor:
         """What to do between epochs. given: the validation's data."""
@@ -183,7 +242,7 @@ class Fit:
     def _drawn_from(self) -> list[Change]:
         """Where the next epoch's order will be drawn from, if by a generator."""
         training = self.training
-        if callable(training.order) and training.batch_size < len(self.x):
+        if callable(training.order) and training.batch_size < len(self.targets):
             return [held(self.run, "drawn_from", raw_state(self.network.seed))]
         return []
 
@@ -223,12 +282,13 @@ class Fit:
     def changes(self, step: Step) -> list[Change]:
         """The network's and the run's counts, the learning rate, and records in the history."""
         network, run, monitor, training, history = self.network, self.run, self.monitor, self.training, self.history
-        history.seconds = time.perf_counter() - self.started
+        seconds = time.perf_counter() - self.started
         finite = step.records[np.isfinite(step.records["loss"])]
-        finite["seconds"] = history.seconds
+        finite["seconds"] = seconds
         if not self.labelled:
             finite["accuracy"] = np.nan
         changes = [
+            held(history, "seconds", seconds),
             held(run, "epochs", step.epochs),
             held(network, "epochs", training.epochs_before - training.done + step.epochs),
             *self._drawn_from(),
@@ -289,14 +349,20 @@ class Fit:
         what = advice.what_diverged(step.epochs, step.records, len(self.finite))
         return f"training diverged: {what}. {self._advice()}. The model holds {kept}"
 
-    def _warn_if_it_did_harm(self) -> None:
+    def _harm(self) -> str:
+        """What is said of a training that ended with a loss far above its first; '' for any other."""
         losses = self.history.loss
         if len(losses) > 1 and self.monitor.best is None:
             first, last = float(losses[0]), float(losses[-1])
             if advice.ended_far_above(self.network.spec, self.targets, first, last):
-                warnings.warn(
-                    f"training ended with a loss of {last:.3g}, far above the {first:.3g} that it began with. "
-                    + self._advice(),
-                    DivergenceWarning,
-                    stacklevel=4,
-                )
+                told = f"training ended with a loss of {last:.3g}, far above the {first:.3g} that it began with"
+                return f"{told}. {self._advice()}"
+        return ""
+
+
+def check_rows(rows: np.ndarray, count: int) -> None:
+    """Raises ValueError where one of the numbers is of none of so many rows."""
+    wrong = (rows < 0) | (rows >= count)
+    if wrong.any():
+        place = int(np.argmax(wrong))
+        raise ValueError(f"rows has {rows[place]} in place {place}, and X has {count} rows: their numbers begin at 0")

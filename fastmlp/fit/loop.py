@@ -45,11 +45,16 @@ def run(steps: Generator[Step, None, None], epochs: Epochs, told: Callable[[Step
                 step = next(steps, None)
             if step is None:
                 break
-            if step.changes:
-                epochs.commit([*step.changes, *epochs.changes(step)])
+            if changes := all_changes(step, epochs):
+                epochs.commit(changes)
                 reason = epochs.decide(step)
             if told is not None:
                 told(step)
     finally:
         steps.close()
     return reason
+
+
+def all_changes(step: Step, epochs: Epochs) -> list[Change]:
+    """What changes with a step, the parameters and the optimizer's state among it; nothing within an epoch."""
+    return [*step.changes, *epochs.changes(step)] if step.changes else []

@@ -14,6 +14,7 @@ from fastmlp import splits
 from fastmlp.checks import scalars
 from fastmlp.checks.messages import in_digits, shown
 from fastmlp.core import data
+from fastmlp.fit.checked_rows import Checks
 from fastmlp.spec import Spec
 from fastmlp.stopping import resolve_metric
 
@@ -35,7 +36,9 @@ class Split:
 NOTHING = Split()
 
 
-def split(validation: Any, x: np.ndarray, targets: np.ndarray, spec: Spec, seed: Callable[[], int]) -> Split:
+def split(
+    validation: Any, x: np.ndarray, targets: np.ndarray, spec: Spec, seed: Callable[[], int], checks: Checks = data
+) -> Split:
     """What `validation` means for these rows. seed: gives the number that a split is drawn by.
 
     Raises TypeError or ValueError naming the argument.
@@ -44,7 +47,7 @@ def split(validation: Any, x: np.ndarray, targets: np.ndarray, spec: Spec, seed:
     if fraction is not None:
         rows, others = held_out(targets, fraction, seed(), spec)
         return Split(fraction, rows, (x[others], targets[others]))
-    held = validation_data(validation, spec)
+    held = validation_data(validation, spec, checks)
     check_classes(targets, held[1], spec)
     return Split(held=held)
 
@@ -84,15 +87,15 @@ def validation_fraction(validation: Any) -> float | None:
     return fraction
 
 
-def validation_data(validation: Any, spec: Spec) -> tuple[np.ndarray, np.ndarray]:
+def validation_data(validation: Any, spec: Spec, checks: Checks = data) -> tuple[np.ndarray, np.ndarray]:
     """(X, y) as `data.features` and `data.targets` have them. Raises TypeError or ValueError."""
     several = isinstance(validation, Sequence) and not isinstance(validation, (str, bytes))
     if not several or len(validation) != 2:
         kind = type(validation).__name__
         what = f"is a {kind} of {len(validation)}" if several else f"is a {kind}"
         raise TypeError(f"validation {what}, neither a pair (X, y) nor a fraction of the rows, like 0.1")
-    x = data.features(validation[0], spec, "validation X")
-    return x, data.targets(validation[1], len(x), spec, "validation y", "validation X")
+    x = checks.features(validation[0], spec, "validation X")
+    return x, checks.targets(validation[1], len(x), spec, "validation y", "validation X")
 
 
 def held_out(targets: np.ndarray, fraction: float, seed: int, spec: Spec) -> tuple[np.ndarray, np.ndarray]:

@@ -32,6 +32,12 @@ class Ask:
     model: dict[str, Any]
     fit: dict[str, Any]
 
+    def of(self, number: int, point: Point, seed: Any) -> Ask:
+        """The same, for another point that differs in its seed alone."""
+        # a generator is copied: each point's model draws as if it were the only one
+        seed = seed if isinstance(seed, int) else copy.deepcopy(seed)
+        return Ask(number, point, self.spec, {**self.model, "seed": seed}, self.fit)
+
 
 def ask_of(number: int, point: Point, common: Mapping[str, Any], rows: Rows) -> Ask:
     """What a point asks for. common: values of names that the point does not have. Raises TypeError or ValueError."""
@@ -42,8 +48,6 @@ def ask_of(number: int, point: Point, common: Mapping[str, Any], rows: Rows) -> 
         values.pop("layers", None)
     model = {name: values[name] for name in MODEL if name in values}
     model["layers"] = _layers(values, rows)
-    if not isinstance(model.get("seed", 0), int):
-        model["seed"] = copy.deepcopy(model["seed"])  # each point's model draws as if it were the only one
     spec = Spec.build(model["layers"], *(model.get(name, usual) for name, usual in _OF_SPEC))
     fit = {name: values[name] for name in FIT if name in values}
     if "epochs" not in fit:

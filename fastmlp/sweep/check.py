@@ -57,12 +57,17 @@ def coordinates(point: Point) -> str:
 def check_all(points: Sequence[Point], common: Mapping[str, Any], rows: Rows) -> list[Ask]:
     """What each point asks for. Raises ImpossiblePoints, which lists all that cannot be trained."""
     asks, impossible = list[Ask](), list[tuple[int, Point, str]]()
+    known: dict[Any, Ask | str] = {}  # most points differ from another one in their seed alone
     weighed: dict[tuple[Any, ...], str | None] = {}
     for number, point in enumerate(points):
+        key = tuple((name, _told_apart(value)) for name, value in point.items() if name != "seed")
+        if key not in known:
+            known[key] = _checked(number, point, common, rows, weighed)
+        found = known[key]
         try:
-            ask = ask_of(number, point, common, rows)
-            _check(ask, rows, weighed)
-            asks.append(ask)
+            if isinstance(found, str):
+                raise ValueError(found)
+            asks.append(found.of(number, point, check_seed(point.get("seed", common.get("seed", 0)))))
         except (TypeError, ValueError) as error:
             impossible.append((number, point, cut(str(error), 400)))
     if impossible:
@@ -70,12 +75,31 @@ def check_all(points: Sequence[Point], common: Mapping[str, Any], rows: Rows) ->
     return asks
 
 
+def _told_apart(value: Any) -> Any:
+    """What tells a value from others: 1, 1.0 and True are three; objects are told by which they are."""
+    kind = type(value)
+    if kind in (list, tuple):
+        return kind, tuple(_told_apart(one) for one in value)
+    return kind, value if kind in (int, float, str, bool) and value == value else id(value)
+
+
+def _checked(
+    number: int, point: Point, common: Mapping[str, Any], rows: Rows, weighed: dict[tuple[Any, ...], str | None]
+) -> Ask | str:
+    """What a point asks for, but for its seed; or why it cannot be trained."""
+    try:
+        ask = ask_of(number, {**point, "seed": 0}, common, rows)
+        _check(ask, rows, weighed)
+        return ask
+    except (TypeError, ValueError) as error:
+        return str(error)
+
+
 def _check(ask: Ask, rows: Rows, weighed: dict[tuple[Any, ...], str | None]) -> None:
     """Raises TypeError or ValueError where `Model` or `Model.fit` would, without making either's arrays."""
     model, spec = ask.model, ask.spec
     known_backend(model.get("backend", "numba"))
     check_init(model.get("init", "he_normal"))
-    check_seed(model.get("seed", 0))
     ready = rows.of(spec)
     options = FitOptions(**ask.fit)
     optimizer = options.optimizer

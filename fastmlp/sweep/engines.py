@@ -1,12 +1,12 @@
 """Where a sweep's models are trained: in this process, by joblib, or by the workers of a Dask cluster.
 
-Each is a generator of results, in any order. What a model becomes does not depend on where it is trained.
+Results are taken in any order. What a model becomes does not depend on where it is trained.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from fastmlp.checks.arrays import counted
@@ -15,7 +15,7 @@ from fastmlp.history import History
 from fastmlp.sweep.asks import Ask
 from fastmlp.sweep.results import FAILED, Result
 from fastmlp.sweep.rows import Rows
-from fastmlp.sweep.run import in_words, results_of
+from fastmlp.sweep.run import Taker, in_words, train
 from fastmlp.system import thread_pool
 
 AT_ONCE = 256  # models that are made and trained together, where they need not all be kept
@@ -23,14 +23,11 @@ PARTS = 4  # chunks for each worker: what one loses is done again, and none wait
 LARGEST = 64  # models of a chunk
 RETRIES = 3  # after a worker's death
 
-Told = Callable[[int], Any]
-Results = Generator[Result, None, None]
 
-
-def here(asks: Sequence[Ask], rows: Rows, threads: int | None, send: bool, told: Told) -> Results:
+def here(asks: Sequence[Ask], rows: Rows, threads: int | None, send: bool, taker: Taker) -> None:
     """In this process. send: with the models."""
-    for some in chunks(asks, AT_ONCE):
-        yield from results_of(some, rows, threads, send, told)
+    for some in chunks(asks, len(asks) or 1):
+        train(some, rows, threads, send, taker)
 
 
 def chunks(asks: Sequence[Ask], size: int) -> Iterator[list[Ask]]:
@@ -55,14 +52,25 @@ def given_up(asks: Iterable[Ask], why: str) -> Iterator[Result]:
 
 def work(asks: Sequence[Ask], rows: Rows, threads: int, send: bool) -> list[Result]:
     """What a worker does."""
-    return list(results_of(asks, rows, threads, send, lambda epochs: None))
+    results = _Results()
+    train(asks, rows, threads, send, results)
+    return results
+
+
+class _Results(list[Result]):
+    """The results of a worker, which tells nobody before all are there."""
+
+    def told(self, number: int, epochs: int) -> None:
+        """Nothing."""
+
+    take = list[Result].append
 
 
 # ---------------------------------------------------------------------------------------------------------
 # joblib
 
 
-def by_joblib(asks: Sequence[Ask], rows: Rows, threads: int | None, send: bool, told: Told) -> Results:
+def by_joblib(asks: Sequence[Ask], rows: Rows, threads: int | None, send: bool, taker: Taker) -> None:
     """By what `joblib.parallel_config` names. Processes that die are replaced, and what they had is done again."""
     try:
         import joblib
@@ -77,16 +85,15 @@ def by_joblib(asks: Sequence[Ask], rows: Rows, threads: int | None, send: bool, 
         try:
             for results in _unordered(joblib)(calls):
                 for result in results:
-                    told(left.pop(result.number).fit["epochs"])
-                    yield result
+                    del left[result.number]
+                    taker.take(result)
             return
         except Exception as error:
             if not _has_lost_workers(error):
                 raise
             why = f"its worker died {counted(attempt + 1, 'time')}: {in_words(error)}"
     for result in given_up(left.values(), cut(why, 300)):
-        told(left[result.number].fit["epochs"])
-        yield result
+        taker.take(result)
 
 
 def _unordered(joblib: Any) -> Any:
@@ -106,7 +113,7 @@ def _has_lost_workers(error: Exception) -> bool:
 # Dask
 
 
-def by_dask(client: Any, asks: Sequence[Ask], rows: Rows, threads: int | None, send: bool, told: Told) -> Results:
+def by_dask(client: Any, asks: Sequence[Ask], rows: Rows, threads: int | None, send: bool, taker: Taker) -> None:
     """By the workers of a cluster. The rows are sent once; what a lost worker had is done again by others."""
     try:
         from distributed import Client, as_completed
@@ -142,8 +149,7 @@ def by_dask(client: Any, asks: Sequence[Ask], rows: Rows, threads: int | None, s
                 why = cut(f"its workers died, {counted(RETRIES + 1, 'time')}: {in_words(error)}", 300)
                 results = list(given_up((ask for ask in some if ask not in lost), why))
             for result in results:
-                told(next(ask for ask in some if ask.number == result.number).fit["epochs"])
-                yield result
+                taker.take(result)
             future.release()
     finally:
         if futures:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import re
 from collections.abc import Sequence
@@ -18,7 +19,6 @@ import numpy as np
 from fastmlp._version import __version__
 from fastmlp.checks.messages import shown
 from fastmlp.fit.options import path as checked_path
-from fastmlp.fit.options import stopping
 from fastmlp.history import History
 from fastmlp.model import Model
 from fastmlp.spec import NUMERICS_VERSION
@@ -28,6 +28,7 @@ from fastmlp.sweep.asks import Ask
 from fastmlp.sweep.points import plain
 from fastmlp.sweep.results import DIVERGED, FAILED, TRAINED, Result, SweepResult
 from fastmlp.sweep.rows import Rows
+from fastmlp.sweep.run import restores
 
 try:
     import fcntl
@@ -51,7 +52,9 @@ class Folder:
         self._lock: int | None = None
         self._take()
         try:
-            asked = checkpoints.plain({"points": [describe(ask) for ask in asks], "rows": rows.digests()})
+            names = list(dict.fromkeys(name for ask in asks for name in ask.point))
+            points = [describe(ask) for ask in asks]
+            asked = checkpoints.plain({"names": names, "points": points, "rows": rows.digests()})
             self.id = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
             self._begin(asked)
         except BaseException:
@@ -141,7 +144,7 @@ class Folder:
         try:
             moment = checkpoints.read(place)
         except ValueError as error:
-            raise ValueError(f"{error}: remove the file, and the point will be trained again") from error
+            raise ValueError(f"{error}. Remove this file, and its point will be trained again") from error
         about = moment.asked
         if about.get("sweep") != self.id or about.get("point") != number or moment.network.spec != ask.spec:
             raise ValueError(f"{place} is not of this sweep: remove the file, and the point will be trained again")
@@ -155,7 +158,7 @@ def result_of(moment: Moment, point: dict[str, Any], backend: str, early_stoppin
     history.seconds, history.stopped, history.best_epoch = moment.seconds, moment.stopped, moment.best_epoch
     model = Model.from_snapshot(moment.network, backend=backend)
     model.history = history
-    about, rule = moment.asked, stopping(early_stopping)
+    about = moment.asked
     state = str(about["state"])
     return Result(
         number=int(about["point"]),
@@ -166,7 +169,7 @@ def result_of(moment: Moment, point: dict[str, Any], backend: str, early_stoppin
         model=model,
         digest=model.digest(),
         parameters=model.spec.parameters,
-        restored=state == TRAINED and rule is not None and rule.best_weights and history.best_epoch is not None,
+        restored=state == TRAINED and restores(early_stopping, history),
     )
 
 
@@ -191,17 +194,18 @@ def load(folder: Any) -> SweepResult:
         If the system does not give a file.
     """
     path = os.path.abspath(checked_path(folder, "folder"))
-    header = _description(os.path.join(path, NAME))
+    asked = _description(os.path.join(path, NAME))["asked"]
     results = []
-    for number, ask in enumerate(header["asked"]["points"]):
+    for number, ask in enumerate(asked["points"]):
+        point = {name: ask["point"][name] for name in asked["names"] if name in ask["point"]}
         place = os.path.join(path, f"point-{number:06d}.safetensors")
         if os.path.exists(place):
             # EarlyStopping is stored as text; whether weights were restored shows in the figures only
             restores = ask["fit"].get("early_stopping")
             rule = None if restores is None or "best_weights=False" in str(restores) else 1
-            results.append(result_of(checkpoints.read(place), ask["point"], "numba", rule))
+            results.append(result_of(checkpoints.read(place), point, "numba", rule))
         else:
-            results.append(Result(number, ask["point"]))
+            results.append(Result(number, point))
     return SweepResult(results)
 
 
@@ -224,6 +228,8 @@ def _described(value: Any) -> Any:
         return [_described(one) for one in value]
     if isinstance(value, dict):
         return sorted([repr(key), _described(one)] for key, one in value.items())
+    if isinstance(value, float):
+        return value if math.isfinite(value) else repr(value)
     return value if value is None or isinstance(value, (bool, int, str)) else repr(value)
 
 

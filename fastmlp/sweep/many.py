@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from fastmlp.checks.messages import either, shown
-from fastmlp.errors import DivergenceWarning
 from fastmlp.fit import options as fit_options
+from fastmlp.fit.together import row_numbers
 from fastmlp.model import Model
 from fastmlp.sweep import progress as bars
 from fastmlp.sweep.names import FIT, OF_ALL
@@ -121,17 +120,18 @@ def train_many(
     ]
     targets = _each(y, "y", count)
     parts = [None] * count if rows is None else _each(_rows(rows), "rows", count)
-    tasks = []
-    for number, model in enumerate(models):
-        x, y_of = _part(X, targets[number], parts[number], number)
-        tasks.append(Task(number, model, x, y_of, {name: each[name][number] for name in given}))
-    found: dict[int, tuple[Result, Exception | None]] = {}
-    with warnings.catch_warnings(), bars.bar(sum(_count(task) for task in tasks), count, progress) as bar:
-        warnings.simplefilter("ignore", DivergenceWarning)
-        for task, error in run(tasks, threads, bar.told):
-            result = result_of(task, error, points[task.number])
-            found[task.number] = result, error
-            bar.ended(result)
+    tasks = [
+        Task(k, model, X, targets[k], {name: each[name][k] for name in given}, _numbers(parts[k], k))
+        for k, model in enumerate(models)
+    ]
+    found: dict[int, tuple[Result, BaseException | None]] = {}
+    with bars.bar({task.number: _count(task) for task in tasks}, progress) as bar:
+
+        def ended(task: Task, error: BaseException | None) -> None:
+            found[task.number] = result_of(task, error, points[task.number]), error
+            bar.ended(found[task.number][0])
+
+        run(tasks, threads, bar.told, ended)
     if on_error == "raise":
         for number in range(count):
             if (error := found[number][1]) is not None:
@@ -171,17 +171,9 @@ def _rows(rows: Any) -> Each:
     return rows
 
 
-def _part(X: Any, y: Any, rows: Any, number: int) -> tuple[Any, Any]:
-    """The rows that a model trains on."""
-    if rows is None:
-        return X, y
-    numbers = np.asarray(rows)
-    if numbers.ndim != 1 or numbers.dtype.kind not in "iu" or not len(numbers):
-        raise TypeError(f"rows[{number}] is {shown(rows)}: give an array of row numbers, whole numbers from 0")
-    x, targets = np.asarray(X), np.asarray(y)
-    if numbers.min() < 0 or numbers.max() >= len(x):
-        raise ValueError(f"rows[{number}] has a number that is none of the {len(x)} rows of X")
-    return x[numbers], targets[numbers]
+def _numbers(rows: Any, number: int) -> np.ndarray | None:
+    """The numbers of the rows that a model trains on."""
+    return None if rows is None else row_numbers(rows, f"rows[{number}]")
 
 
 def _count(task: Task) -> int:

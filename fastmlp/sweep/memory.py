@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,14 +59,17 @@ class Plan:
 
 def plan(asks: Sequence[Ask], keep: str, at_once: int, rows: int) -> Plan:
     """The plan for models of which `at_once` train together. rows: bytes."""
-    whole = np.array([_size(ask) for ask in asks], np.int64)
-    histories = sum(_history(ask) for ask in asks)
-    models = {"all": int(whole.sum()), "best": int(whole.max(initial=0)), "none": 0}[keep]
-    together = int(np.sort(whole)[::-1][:at_once].sum())
-    restored = sum(sorted((_size(ask) for ask in asks if _restores(ask)), reverse=True)[:at_once])
-    buffers = 2 * int(np.sort([_vector(ask) for ask in asks])[::-1][:at_once].sum())
-    training = buffers + restored + (0 if keep == "all" else together)
-    return Plan(len(asks), _in_words(asks), models + histories, training, rows, free())
+    alike = Counter((id(ask.fit), ask.spec) for ask in asks)
+    one_of = {(id(ask.fit), ask.spec): ask for ask in asks}
+    groups = [(one_of[key], count) for key, count in alike.items()]
+    whole = sum(_size(ask) * count for ask, count in groups)
+    largest = max((_size(ask) for ask, _ in groups), default=0)
+    models = {"all": whole, "best": largest, "none": 0}[keep]
+    histories = sum(_history(ask) * count for ask, count in groups)
+    training = _most(groups, at_once, lambda ask: 2 * _vector(ask) + (_size(ask) if _restores(ask) else 0))
+    if keep != "all":
+        training += _most(groups, at_once, _size)
+    return Plan(len(asks), _in_words(groups), models + histories, training, rows, free())
 
 
 def check(found: Plan, keep: str) -> None:
@@ -129,14 +132,23 @@ def _restores(ask: Ask) -> bool:
     return rule is not None and rule.best_weights
 
 
-def _in_words(asks: Sequence[Ask]) -> str:
+def _most(groups: Sequence[tuple[Ask, int]], at_once: int, size: Callable[[Ask], int]) -> int:
+    """The sizes of the largest `at_once` models."""
+    total = 0
+    for most, count in sorted(((size(ask), count) for ask, count in groups), reverse=True):
+        total += most * min(count, at_once)
+        at_once -= min(count, at_once)
+    return total
+
+
+def _in_words(groups: Sequence[tuple[Ask, int]]) -> str:
     """'4096 models of 64-100-10, float64, Adam'."""
-    several = Counter(("-".join(map(str, ask.spec.layers)), ask.spec.dtype) for ask in asks)
+    asks = [ask for ask, _ in groups]
+    several = {("-".join(map(str, ask.spec.layers)), ask.spec.dtype) for ask in asks}
     names = sorted({type(_optimizer(ask)).__name__ for ask in asks})
-    (layers, dtype), _ = several.most_common(1)[0]
-    largest = max(asks, key=lambda ask: ask.spec.parameters).spec
-    what = f"of {layers}, {dtype}" if len(several) == 1 else f"of up to {largest.parameters:,} parameters"
-    return f"{counted(len(asks), 'model')} {what}, {' and '.join(names)},"
+    largest = max(ask.spec.parameters for ask in asks)
+    what = f"of {', '.join(next(iter(several)))}" if len(several) == 1 else f"of up to {largest:,} parameters"
+    return f"{counted(sum(count for _, count in groups), 'model')} {what}, {' and '.join(names)},"
 
 
 def _gigabytes(size: int) -> str:

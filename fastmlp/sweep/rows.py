@@ -111,19 +111,21 @@ class Rows:
     def digests(self) -> dict[str, str]:
         """What tells these rows from others."""
         known: dict[int, str | None] = {}
-        found: dict[str, list[Any]] = {name: [] for name in ("X", "y", "sample_weight", "validation")}
+        found: dict[str, list[Any]] = {name: [] for name in ("X", "y", "sample_weight", "validation rows")}
         for key in sorted(self._ready):
             ready = self._ready[key]
             held = ready.validation or (None, None)
             for name, array in zip(
-                ("X", "y", "sample_weight", "validation", "validation"),
+                ("X", "y", "sample_weight", "validation rows", "validation rows"),
                 (ready.x, ready.y, ready.sample_weight, *held),
                 strict=True,
             ):
                 if id(array) not in known:
                     known[id(array)] = checkpoints.digest_of(array)
                 found[name].append(known[id(array)])
-        return {name: hashlib.sha256(repr(of).encode()).hexdigest() for name, of in found.items()}
+        kind = self.fraction if self.fraction is not None else "rows" if self.validates else None
+        digests = {name: hashlib.sha256(repr(of).encode()).hexdigest() for name, of in found.items()}
+        return {"validation": repr(kind), **digests}
 
     def nbytes(self) -> int:
         """The bytes of all arrays that networks are given."""

@@ -1,60 +1,94 @@
-"""Trains models one after the other, or together, and tells what became of each."""
+"""Makes models, trains them together, and tells what became of each."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from fastmlp.errors import DivergenceError, DivergenceWarning
-from fastmlp.fit.options import stopping
+from fastmlp.fit.options import FitOptions, stopping
+from fastmlp.fit.together import Job, train_together
 from fastmlp.history import History
 from fastmlp.model import Model
 from fastmlp.sweep.asks import Ask
 from fastmlp.sweep.results import DIVERGED, FAILED, TRAINED, Result
 from fastmlp.sweep.rows import Rows
 
-Told = Callable[[int], Any]  # of epochs that are done
+
+class Taker(Protocol):
+    """Who is told what happens."""
+
+    def told(self, number: int, epochs: int) -> None:
+        """So many epochs of a model are done by now."""
+        ...
+
+    def take(self, result: Result) -> None:
+        """A model has ended."""
+        ...
 
 
 @dataclass
 class Task:
-    """A model that is there, and what `Model.fit` is called with."""
+    """A model that is there, and what `Model.fit` is called with. rows: their numbers, or None for all."""
 
     number: int
     model: Model
     x: Any
     y: Any
     options: dict[str, Any]
+    rows: Any = None
 
 
-def run(tasks: Sequence[Task], threads: int | None, told: Told) -> Iterator[tuple[Task, Exception | None]]:
-    """Trains each task's model; gives each as it has ended, with the exception that ended it."""
-    for task in tasks:
-        ended: Exception | None = None
-        try:
-            task.model.fit(task.x, task.y, threads=threads, progress=False, **task.options)
-        except Exception as raised:
-            ended = raised
-        told(int(task.options["epochs"]))
-        yield task, ended
+def run(
+    tasks: Iterable[Task],
+    threads: int | None,
+    told: Callable[[int, int], None],
+    ended: Callable[[Task, BaseException | None], None],
+) -> None:
+    """Trains each task's model. ended: is called with the exception that ended a model, as soon as it has ended.
 
+    tasks: are made one by one where they are no list, so that few models are there at the same time.
+    """
+    on_their_way: dict[int, Task] = {}
 
-def results_of(asks: Sequence[Ask], rows: Rows, threads: int | None, keep: bool, told: Told) -> Iterator[Result]:
-    """Makes and trains what is asked for, and gives each result as it is there. keep: with its model."""
-    tasks = []
-    for ask in asks:
-        try:
-            tasks.append(_task(ask, rows))
-        except Exception as error:  # no memory, or weights beyond the dtype
-            told(int(ask.fit["epochs"]))
-            yield Result(ask.number, ask.point, FAILED, in_words(error), History(), parameters=ask.spec.parameters)
-    of = {ask.number: ask for ask in asks}
+    def job(task: Task) -> Job:
+        on_their_way[len(begun)] = task
+        begun.append(task.number)
+        return task.model.job(task.x, task.y, FitOptions(**task.options, progress=False), task.rows)
+
+    begun: list[int] = []  # numbers, in the order of the jobs
+    jobs = [job(task) for task in tasks] if isinstance(tasks, Sequence) else (job(task) for task in tasks)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DivergenceWarning)  # the table has the losses
-        for task, ended in run(tasks, threads, told):
-            yield result_of(task, ended, of[task.number].point, keep)
+        train_together(
+            jobs,
+            threads=threads,
+            told=lambda place, epochs: told(begun[place], epochs),
+            ended=lambda place, error: ended(on_their_way.pop(place), error),
+        )
+
+
+def train(asks: Sequence[Ask], rows: Rows, threads: int | None, keep: bool, taker: Taker) -> None:
+    """Makes and trains what is asked for. keep: results have their models."""
+    of = {ask.number: ask for ask in asks}
+
+    def made() -> Iterator[Task]:
+        for ask in asks:
+            try:
+                task = _task(ask, rows)
+            except Exception as error:  # no memory, or weights beyond the dtype
+                taker.take(
+                    Result(ask.number, ask.point, FAILED, in_words(error), History(), parameters=ask.spec.parameters)
+                )
+                continue
+            yield task
+
+    def ended(task: Task, error: BaseException | None) -> None:
+        taker.take(result_of(task, error, of[task.number].point, keep))
+
+    run([*made()] if len(asks) == 1 else made(), threads, taker.told, ended)
 
 
 def _task(ask: Ask, rows: Rows) -> Task:
@@ -63,12 +97,11 @@ def _task(ask: Ask, rows: Rows) -> Task:
     return Task(ask.number, Model(**ask.model), ready.x, ready.y, options)
 
 
-def result_of(task: Task, error: Exception | None, point: dict[str, Any], keep: bool = True) -> Result:
+def result_of(task: Task, error: BaseException | None, point: dict[str, Any], keep: bool = True) -> Result:
     """What became of a task."""
     model = task.model
     state = TRAINED if error is None else DIVERGED if isinstance(error, DivergenceError) else FAILED
     history = model.history if model.history is not None and state != FAILED else History()
-    rule = stopping(task.options.get("early_stopping"))
     return Result(
         number=task.number,
         point=point,
@@ -78,8 +111,14 @@ def result_of(task: Task, error: Exception | None, point: dict[str, Any], keep: 
         model=model if keep else None,
         digest=None if state == FAILED else model.digest(),
         parameters=model.spec.parameters,
-        restored=state == TRAINED and rule is not None and rule.best_weights and history.best_epoch is not None,
+        restored=state == TRAINED and restores(task.options.get("early_stopping"), history),
     )
+
+
+def restores(early_stopping: Any, history: History) -> bool:
+    """Whether a training that has ended well has restored the weights of its best epoch."""
+    rule = stopping(early_stopping)
+    return rule is not None and rule.best_weights and history.best_epoch is not None
 
 
 def in_words(error: BaseException) -> str:

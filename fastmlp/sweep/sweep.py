@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 import os
 from collections.abc import Mapping
@@ -17,7 +16,7 @@ from fastmlp.sweep import progress as bars
 from fastmlp.sweep.asks import Ask
 from fastmlp.sweep.check import check_all
 from fastmlp.sweep.folder import Folder
-from fastmlp.sweep.names import FIT, check_names, meant
+from fastmlp.sweep.names import FIT, NAMES, check_names, meant
 from fastmlp.sweep.points import Point, plain, points_of
 from fastmlp.sweep.results import TRAINED, Result, SweepResult
 from fastmlp.sweep.rows import Rows
@@ -174,32 +173,21 @@ class Sweep:
         memory.check(found, keep)
         self.result = table = SweepResult([Result(ask.number, ask.point, parameters=_size(ask)) for ask in asks])
         home = None if folder is None else Folder(folder, asks, rows)
-        kept = _Kept(table, keep, rows)
-        with bars.bar(sum(ask.fit["epochs"] for ask in asks), len(asks), progress, str(found)) as bar:
-            try:
-                there = set() if home is None else set(home.done())
-                for number in sorted(there):
-                    assert home is not None
-                    kept.take(home.read(number))
-                    bar.told(asks[number].fit["epochs"])
-                    bar.ended(table[number])
+        try:
+            with bars.bar({ask.number: ask.fit["epochs"] for ask in asks}, progress, str(found)) as bar:
+                taker = _Taker(table, keep, rows.validates, home, bar)
+                there = set[int]() if home is None else set(taker.read())
                 left = [ask for ask in asks if ask.number not in there]
                 send = keep != "none" or home is not None
                 if client is not None:
-                    results = engines.by_dask(client, left, rows, threads, send, bar.told)
+                    engines.by_dask(client, left, rows, threads, send, taker)
                 elif backend is not None:
-                    results = engines.by_joblib(left, rows, threads, send, bar.told)
+                    engines.by_joblib(left, rows, threads, send, taker)
                 else:
-                    results = engines.here(left, rows, threads, send, bar.told)
-                with contextlib.closing(results):
-                    for result in results:
-                        if home is not None:
-                            home.write(result)
-                        kept.take(result)
-                        bar.ended(result)
-            finally:
-                if home is not None:
-                    home.close()
+                    engines.here(left, rows, threads, send, taker)
+        finally:
+            if home is not None:
+                home.close()
         return table
 
     def plan(
@@ -248,35 +236,50 @@ class Sweep:
         """The values of points that do not have their own: those of `fit`, then those of `base`."""
         for name, value in options.items():
             if name not in FIT:
-                hint = ": give it to Sweep, in the grid or in base" if name in ("depth", "width", "layers") else ""
+                hint = ": give it to Sweep, in the grid or in base" if name in NAMES else ""
                 raise TypeError(f"fit has no argument {shown(name)}{hint or meant(name)}")
             if all(name in point for point in self.points):
                 raise ValueError(f"{name}={shown(value)} is given to fit, and each point has its own: leave one out")
         return {**self.base, **{name: plain(value) for name, value in options.items()}}
 
 
-class _Kept:
-    """The table as results come, with the models that are to be kept."""
+class _Taker:
+    """Takes results as they come: into the folder, into the table, and onto the bar."""
 
-    def __init__(self, table: SweepResult, keep: str, rows: Rows) -> None:
-        self._table, self._keep = table, keep
-        self._metric = "loss" if rows.validates is False else "validation_loss"
-        self._best: tuple[float, int] | None = None
+    def __init__(self, table: SweepResult, keep: str, validates: bool, home: Folder | None, bar: bars.Bar) -> None:
+        self._table, self._keep, self._home, self._bar = table, keep, home, bar
+        self._metric = "validation_loss" if validates else "loss"
+        self._best: tuple[float, int] | None = None  # of models that are kept
+        self.told = bar.told
+
+    def read(self) -> list[int]:
+        """Takes what is in the folder already. -> the numbers of the points."""
+        assert self._home is not None
+        numbers = self._home.done()
+        for number in numbers:
+            self._keep_of(self._home.read(number))
+        return numbers
 
     def take(self, result: Result) -> None:
+        """Takes a model that has ended."""
+        if self._home is not None:
+            self._home.write(result)
+        self._keep_of(result)
+
+    def _keep_of(self, result: Result) -> None:
         """Puts a result into the table, with or without its model."""
         if self._keep == "none":
             result.model = None
         elif self._keep == "best":
-            figure = getattr(result, self._metric)
-            rank = figure, result.number
-            if result.state != TRAINED or not math.isfinite(figure) or (self._best and rank > self._best):
+            rank = getattr(result, self._metric), result.number
+            if result.state != TRAINED or not math.isfinite(rank[0]) or (self._best and rank > self._best):
                 result.model = None
             else:
                 if self._best is not None:
                     self._table[self._best[1]].model = None
                 self._best = rank
         self._table.results[result.number] = result
+        self._bar.ended(result)
 
 
 def _check_keep(keep: str) -> str:

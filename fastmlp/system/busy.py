@@ -48,12 +48,12 @@ class Busy:
     def __init__(self) -> None:
         self._last = Use(None)
 
-    def begin(self, message: str) -> Use:
-        """Returns the use of the calling function.
+    def begin(self, message: str, frame: FrameType | None = None) -> Use:
+        """Returns the use of the calling function, or of the one with this frame in the calling thread.
 
         Raises RuntimeError with the message while another use is going on.
         """
-        mine, last = Use(sys._getframe(1)), self._last
+        mine, last = Use(frame or sys._getframe(1)), self._last
         while True:
             while (later := last.follower()) is not None:
                 last = later

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import _thread
 import os
+import sys
 import weakref
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -19,7 +20,7 @@ from queue import SimpleQueue
 from typing import Any
 
 MOST = 256
-Task = Callable[[], object]
+Task = Callable[[], Any]
 
 
 def available() -> int:
@@ -47,18 +48,27 @@ class Crew:
     """
 
     def __init__(self) -> None:
-        self._idle: deque[_Helper] = deque()
-        self._made: list[weakref.ref[_Helper]] = []
+        self._idle: deque[Helper] = deque()
+        self._made: list[weakref.ref[Helper]] = []
 
     def help(self, tasks: Sequence[Task]) -> None:
         """Starts as many of the tasks as there are threads for, each in a thread of its own. Waits for nothing."""
         for task in tasks:
-            helper = self._free(len(tasks))
-            if helper is None:
+            if self.start(task, len(tasks)) is None:
                 return
-            helper.tasks.put((helper, task))
 
-    def _free(self, most: int) -> _Helper | None:
+    def start(self, task: Task, most: int) -> Helper | None:
+        """Starts a task, where a thread is idle or there are fewer than `most`. Waits for nothing.
+
+        What a task returns, if it is not None, is called when the thread is among the idle ones again: to tell the
+        caller, who may have another task for it at once. -> the thread's helper, or None if there is none to be had.
+        """
+        helper = self._free(most)
+        if helper is not None:
+            helper.tasks.put((helper, task))
+        return helper
+
+    def _free(self, most: int) -> Helper | None:
         """An idle helper, or a new one, or None."""
         try:
             return self._idle.pop()
@@ -68,34 +78,50 @@ class Crew:
         if len(self._made) >= most:
             return None
         try:
-            helper = _Helper(self._idle)
+            helper = Helper(self._idle)
         except RuntimeError:  # the system has no more threads
             return None
         self._made.append(weakref.ref(helper))
         return helper
 
 
-class _Helper:
+class Helper:
     """A thread's handle. The thread ends when nothing refers to the handle."""
 
-    __slots__ = ("__weakref__", "tasks")
+    __slots__ = ("__weakref__", "_serving", "tasks")
 
-    def __init__(self, idle: deque[_Helper]) -> None:
+    def __init__(self, idle: deque[Helper]) -> None:
         self.tasks: SimpleQueue[Any] = SimpleQueue()
+        self._serving: list[int] = []  # the thread, once it has begun
         # The queue's own method is in C: no exception can come between the handle's end and the message to the thread.
         gone = weakref.ref(self, self.tasks.put)
         # `threading.Thread.start` waits for the thread, and leaves it half registered if the wait is interrupted.
-        _thread.start_new_thread(_serve, (self.tasks, gone, idle))
+        _thread.start_new_thread(_serve, (self.tasks, gone, idle, self._serving))
+
+    def has_ended(self) -> bool:
+        """Whether its thread has begun, and an exception has ended it."""
+        if not self._serving:
+            return False
+        frame = sys._current_frames().get(self._serving[0])  # of another thread, where the number was used again
+        while frame is not None:
+            if frame.f_code is _serve.__code__ and frame.f_locals.get("serving") is self._serving:
+                return False
+            frame = frame.f_back
+        return True
 
 
-def _serve(tasks: SimpleQueue[Any], gone: weakref.ref[_Helper], idle: deque[_Helper]) -> None:
+def _serve(tasks: SimpleQueue[Any], gone: weakref.ref[Helper], idle: deque[Helper], serving: list[int]) -> None:
     """A helper's loop. It holds no reference to its handle while it waits."""
+    serving.append(_thread.get_ident())
     while (message := tasks.get()) is not gone:
         helper, task = message
-        task()
+        tell = task()
         del message, task  # it may own a network's buffers
         idle.append(helper)
         del helper
+        if tell is not None:
+            tell()
+        del tell
 
 
 _crew = Crew()

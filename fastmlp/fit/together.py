@@ -1,0 +1,386 @@
+"""Trains many models at once, each to the bits, the records and the end that it has alone.
+
+Threads compute: a backend's next step, and what changes with it. The calling thread does all else: it makes the fits,
+makes their changes, decides whether they go on, calls callbacks, writes checkpoints, and warns. So a model is changed
+by the calling thread alone, and an exception there at any moment leaves each model after one of its whole epochs. A
+thread that computes meanwhile ends its step, some 50 ms, and nobody makes the changes.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+import warnings
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from queue import Empty, SimpleQueue
+from types import FrameType
+from typing import Any
+
+import numpy as np
+
+from fastmlp.checks.messages import shown
+from fastmlp.core.network import Network
+from fastmlp.engine.backends import backend_module
+from fastmlp.errors import DivergenceError, DivergenceWarning
+from fastmlp.fit.checked_rows import CheckedRows
+from fastmlp.fit.fit import Fit
+from fastmlp.fit.loop import all_changes
+from fastmlp.fit.options import FitOptions, thread_count
+from fastmlp.history import History
+from fastmlp.system import thread_pool
+from fastmlp.system.atomic import Change, held
+from fastmlp.system.busy import Busy, Use
+from fastmlp.training import Step
+
+LOOK = 0.5  # seconds after which the calling thread looks whether those that it waits for are still there
+LONGEST = 10.0  # seconds that it waits, after an exception, for threads to end their steps
+SHORT_WORK = 3_000_000  # parameters x rows x epochs, some 0.3 ms, up to which no other thread is asked
+
+BUSY = (
+    "a model that is to be trained trains already, as by another thread: train it after that, or give each thread a "
+    "copy of the model"
+)
+# What ends one model alone, if it is of Python's own classes or fastmlp's: others are a signal handler's or a caller's.
+_OF_ONE = (DivergenceError, ValueError, TypeError, RuntimeError, MemoryError, OSError, Warning)
+_OF_ALL = (TimeoutError, InterruptedError, RecursionError)
+
+Told = Callable[[int, int], object]
+Ended = Callable[[int, "BaseException | None"], object]
+Found = tuple[Step, list[Change]]
+Answer = BaseException | dict[int, Found | BaseException]
+
+
+@dataclass(eq=False)
+class Job:
+    """A model that is to be trained, and what with. Cheap to make: nothing is checked or allocated before its turn.
+
+    backend: "numba" or "reference". X, y, options: as `Model.fit` has them. rows: numbers of the rows of X, y and
+    sample_weight that it is trained on, in this order, some of them several times perhaps; None: all. The model is then
+    what X[rows], y[rows] and sample_weight[rows] make of it. others: changes that go with the beginning.
+    """
+
+    network: Network
+    backend: str
+    busy: Busy
+    X: Any
+    y: Any
+    options: FitOptions
+    rows: Any = None
+    history: History = field(default_factory=History)
+    others: Sequence[Change] = ()
+
+
+def train_together(
+    jobs: Iterable[Job], *, threads: int | None = None, told: Told | None = None, ended: Ended | None = None
+) -> list[BaseException | None]:
+    """Trains the models of all jobs. -> how each has ended: None, or the exception that `Model.fit` would have raised.
+
+    A model's bits, history and end do not depend on the other jobs, their order, or the threads.
+
+    jobs are taken one by one, some before their turn. threads: how many compute; None: as many as FASTMLP_NUM_THREADS
+    says, or as there are cores. A model of several is trained by one thread at a time, whatever its options say.
+
+    told(job, epochs): is called now and then, with the epochs of the job that are done. ended(job, outcome): is called
+    when a job has ended. Both, and callbacks of fits, are called in the calling thread.
+
+    An exception of one job's arguments, rows or training (DivergenceError, ValueError, MemoryError, ...) is its
+    outcome, and the others go on. What is none of these, such as KeyboardInterrupt, TimeoutError, or a callback's
+    exception of a class of its own, ends all: each model is then as after one of its epochs, with the history up to
+    there, and the exception is raised. Warns, with DivergenceWarning, as `Model.fit`, and says of which job.
+
+    Raises ValueError where two jobs of a list share a model, or a generator as seed.
+    """
+    several, count = True, thread_count(threads)
+    if isinstance(jobs, Sequence):
+        _check_apart(jobs)
+        several = len(jobs) > 1
+    if not several:  # it has all threads, if they help
+        jobs = [replace(job, options=job.options.replaced(threads=count or job.options.threads)) for job in jobs]
+    many = _Many(jobs, count or thread_pool.available(), several, told, ended, sys._getframe())
+    try:
+        many.run()
+    except BaseException as error:
+        many.cut_short(error)
+        raise
+    finally:
+        many.come_home()
+    return many.outcomes
+
+
+def _check_apart(jobs: Sequence[Job]) -> None:
+    """Raises ValueError for jobs whose outcome would depend on their order."""
+    seen: dict[int, int] = {}
+    for place, job in enumerate(jobs):
+        shared = {"the model": job.network}
+        if not isinstance(job.network.seed, int):
+            shared["the generator that is the seed"] = job.network.seed
+        for what, thing in shared.items():
+            if (first := seen.setdefault(id(thing), place)) != place:
+                raise ValueError(f"job {place} has {what} of job {first}: give each its own, such as a copy")
+
+
+# ---------------------------------------------------------------------------------------------------------
+
+
+class _Member:
+    """A job on its way."""
+
+    def __init__(self, place: int, job: Job, use: Use, checks: CheckedRows, several: bool) -> None:
+        self.place, self.job, self.use = place, job, use
+        rows = None if job.rows is None else row_numbers(job.rows, "rows")
+        backend, options = backend_module(job.backend), job.options.replaced(threads=1) if several else job.options
+        self.fit = fit = Fit(job.network, backend, job.X, job.y, options, rows, checks)
+        self.done = fit.training.done
+        self.begun = False
+        self.kept: np.ndarray | None = None  # the last step's
+
+    def alone(self) -> bool:
+        """Whether it is trained in the calling thread: where it draws from its model's generator, or is soon done."""
+        training, work = self.fit.training, self.fit.network.spec.parameters * len(self.fit.targets)
+        return callable(training.order) or work * training.epochs < SHORT_WORK
+
+    def begin(self) -> bool:
+        """-> whether there is anything to train."""
+        if not self.fit.begin(self.job.history, *self.job.others):
+            return False
+        self.begun = True
+        self.fit.go_on()
+        return self.fit.training.epochs > 0
+
+    def computed(self, step: Step) -> Found | BaseException:
+        """What changes with a step. Called in any thread."""
+        try:
+            return step, all_changes(step, self.fit)
+        except BaseException as error:
+            return error
+
+    def take(self, step: Step, changes: list[Change]) -> bool:
+        """Makes a step's changes, and decides. -> whether the training has ended."""
+        fit, reason = self.fit, None
+        if changes:
+            kept = None if step.kept is None else step.kept.copy()
+            fit.commit([*changes, held(self, "kept", kept)])
+            reason = fit.decide(step)
+        if reason is None and step.state == "more":
+            return False
+        if harm := fit.finish(reason):  # the step is the last one
+            warnings.warn(f"job {self.place}: {harm}", DivergenceWarning, stacklevel=5)
+        return True
+
+    def go_back(self) -> None:
+        """Goes back to the last step whose changes were made: the thread is lost that had gone on from there."""
+        fit, run = self.fit, self.fit.run
+        left, before = fit.training.last - run.epochs, fit.network.epochs
+        fit.training = replace(fit.training, epochs=left, done=run.epochs, epochs_before=before, begun=fit.begun)
+
+    def end(self, error: BaseException | None = None) -> None:
+        """Writes down how it ended. Its model may be used again."""
+        if self.begun:
+            if error is not None:
+                self.fit.cut_short(error)
+            self.fit.tell_seconds()
+        self.use.end()
+
+
+class _Line:
+    """Members whose steps come from one generator, which is in one thread at a time."""
+
+    def __init__(self, members: Sequence[_Member]) -> None:
+        self.members = dict(enumerate(members))
+        self.own = any(member.alone() for member in members)
+        self.steps: Generator[dict[int, Step], Any, None] | None = None
+
+    def advance(self) -> Answer:
+        """The next steps, with what changes with them. Called in any thread; raises nothing."""
+        try:
+            if self.steps is None:
+                self.steps = _steps_of(self.members[0])
+            with np.errstate(all="ignore"):
+                found = next(self.steps)
+            return {number: self.members[number].computed(step) for number, step in found.items()}
+        except BaseException as error:
+            return error
+
+
+def _steps_of(member: _Member) -> Generator[dict[int, Step], Any, None]:
+    for step in member.fit.steps(member.kept):
+        yield {0: step}
+
+
+class _Many:
+    """The jobs of one call. frame: of `train_together`, which all their models are in use by."""
+
+    def __init__(
+        self,
+        jobs: Iterable[Job],
+        threads: int,
+        several: bool,
+        told: Told | None,
+        ended: Ended | None,
+        frame: FrameType,
+    ) -> None:
+        self.outcomes: list[BaseException | None] = []
+        self._jobs, self._threads, self._several = enumerate(jobs), threads if several else 1, several
+        self._told, self._ended = told, ended
+        self._frame: FrameType | None = frame
+        self._checks = CheckedRows()
+        self._members: set[_Member] = set()
+        self._ready: deque[_Line] = deque()  # made, and not begun
+        self._own: deque[_Line] = deque()  # trained by the calling thread
+        self._away: dict[object, tuple[_Line, thread_pool.Helper]] = {}  # a thread is at work on their next step
+        self._answers: SimpleQueue[tuple[object, Answer]] = SimpleQueue()
+
+    def run(self) -> None:
+        """Trains all."""
+        while True:
+            while len(self._away) + len(self._own) < self._threads and self._has_ready():
+                self._begin(self._ready.popleft())
+            if self._away and len(self._ready) < self._threads and self._answers.empty():
+                self._has_ready(more=True)  # while others compute
+            if self._away and not (self._own and self._answers.empty()):
+                line, answer = self._awaited()
+            elif self._own:
+                line = self._own.popleft()
+                answer = line.advance()
+            else:
+                return
+            self._take(line, answer)
+            if line.members:
+                self._go_on(line)
+
+    def _has_ready(self, more: bool = False) -> bool:
+        """Whether there is a line to begin; makes one if there is none, or where more are wanted."""
+        while more or not self._ready:
+            place, job = next(self._jobs, (0, None))
+            if job is None:
+                break
+            more = False
+            self.outcomes.append(None)
+            use: Use | None = None
+            try:
+                use = job.busy.begin(BUSY, self._frame)
+                member = _Member(place, job, use, self._checks, self._several)
+            except Exception as error:
+                self._note(place, error)
+                if use is not None:
+                    use.end()
+                self._tell_end(place)
+            else:
+                self._members.add(member)
+                self._ready.append(_Line([member]))
+        return bool(self._ready)
+
+    def _begin(self, line: _Line) -> None:
+        """Has the models of a line be those of these fits, and takes the first step."""
+        for number, member in [*line.members.items()]:
+            try:
+                goes = member.begin()
+            except Exception as error:
+                self._end(line, number, error)
+            else:
+                if not goes:
+                    self._end(line, number)
+        if line.members:
+            self._go_on(line)
+
+    def _go_on(self, line: _Line) -> None:
+        """Has a thread compute the next step of a line, or this one do so in its turn."""
+        mark, helper = object(), None
+        if self._threads > 1 and not line.own:
+            helper = thread_pool.crew().start(partial(_advance, line, mark, self._answers), self._threads)
+        if helper is None:
+            self._own.append(line)
+        else:
+            self._away[mark] = line, helper
+
+    def _awaited(self) -> tuple[_Line, Answer]:
+        """The next answer. The line of a thread that is lost is gone on with from its last step."""
+        while True:
+            try:
+                mark, answer = self._answers.get(timeout=LOOK)
+            except Empty:
+                for mark, (line, helper) in [*self._away.items()]:
+                    if helper.has_ended() and self._answers.empty():
+                        del self._away[mark]
+                        for member in line.members.values():
+                            member.go_back()
+                        line.steps = None
+                        return line, {}
+                continue
+            if mark in self._away:
+                return self._away.pop(mark)[0], answer
+
+    def _take(self, line: _Line, answer: Answer) -> None:
+        """Makes what changes with a line's steps."""
+        if isinstance(answer, BaseException):
+            for number in [*line.members]:
+                self._end(line, number, answer)
+            return
+        for number, found in answer.items():
+            member = line.members[number]
+            try:
+                over = not isinstance(found, BaseException) and member.take(*found)
+            except Exception as error:
+                found = error
+            if isinstance(found, BaseException):
+                self._end(line, number, found)
+                continue
+            if self._told is not None:
+                self._told(member.place, found[0].epochs - member.done)
+            if over:
+                self._end(line, number)
+
+    def _end(self, line: _Line, number: int, error: BaseException | None = None) -> None:
+        member = line.members[number]
+        if error is not None:
+            self._note(member.place, error)
+        del line.members[number]
+        self._members.discard(member)
+        member.end(error)
+        self._tell_end(member.place)
+
+    def _note(self, place: int, error: BaseException) -> None:
+        """Writes down an exception as a job's outcome. Raises it, if it is none of one job alone."""
+        own = type(error).__module__.partition(".")[0] in ("builtins", "fastmlp", "numpy")
+        if not own or not isinstance(error, _OF_ONE) or isinstance(error, _OF_ALL):
+            raise error
+        self.outcomes[place] = error.with_traceback(None)  # which would keep the rows alive
+
+    def _tell_end(self, place: int) -> None:
+        if self._ended is not None:
+            self._ended(place, self.outcomes[place])
+
+    def cut_short(self, error: BaseException) -> None:
+        """Writes down, for all that are on their way, what has ended them."""
+        while self._members:
+            self._members.pop().end(error)
+
+    def come_home(self) -> None:
+        """Waits for the threads that compute, some 50 ms; nobody makes the changes. Lets go of everything."""
+        end = time.monotonic() + LONGEST
+        while self._away and time.monotonic() < end:
+            try:
+                self._away.pop(self._answers.get(timeout=LOOK)[0], None)
+            except Empty:
+                for mark, (_, helper) in [*self._away.items()]:
+                    if helper.has_ended():
+                        del self._away[mark]
+        self._frame = None
+
+
+def _advance(line: _Line, mark: object, answers: SimpleQueue[Any]) -> Callable[[], None]:
+    """A helper's task. -> what tells the calling thread."""
+    return partial(answers.put, (mark, line.advance()))
+
+
+def row_numbers(rows: Any, name: str) -> np.ndarray:
+    """rows as int64 row numbers (M,). Raises TypeError or ValueError; whether there are such rows, `Fit` looks."""
+    found = np.asarray(rows)
+    if found.ndim != 1 or found.dtype.kind not in "iu":
+        raise TypeError(f"{name}={shown(rows)} is no list of row numbers: give whole numbers from 0")
+    if not len(found):
+        raise ValueError(f"{name} is empty: give at least one row number")
+    return np.ascontiguousarray(found, np.int64)
