@@ -285,8 +285,12 @@ class Ensemble:
                 drawn_from = len(x), checkpoints.digest_of(x) or ""
                 rows = [splits.bootstrap(len(x), number, self.seed) for number in range(len(self))]
             given = {"epochs": epochs, "validation": validation, **options}
-            results = train_parts("fit", self.members, x, targets, rows, given, threads, progress)
-            self._drawn_from = drawn_from
+            before, self._drawn_from = self._drawn_from, drawn_from  # also of a fit that is interrupted
+            try:
+                results = train_parts("fit", self.members, x, targets, rows, given, threads, progress)
+            except (TypeError, ValueError):
+                self._drawn_from = before
+                raise
             self.left_out = {found.number: str(found.reason) for found in results if found.state == DIVERGED}
             self.results = results
             self._tell(targets)

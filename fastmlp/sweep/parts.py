@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 
@@ -36,31 +36,16 @@ def train_parts(
             known = near if "did you mean" in near else f": give those of Model.fit, which are {', '.join(FIT)}"
             why = ": many models train at once" if name in NEVER else known
             raise TypeError(f"{caller} has no argument {shown(name)}{why}")
-    of_parts = options if rows is None else _with_weights(options, rows)
     each = None if rows is None else Each(rows)
-    results = train_many(models, x, y, rows=each, threads=threads, progress=progress, **of_parts)
+    results = train_many(models, x, y, rows=each, threads=threads, progress=progress, **options)
     for number, found in enumerate(results):
-        if found.state == FAILED:
-            part = slice(None) if rows is None else rows[number]
-            own = {name: _own(value, number) for name, value in {**of_parts, "y": y}.items()}
-            _raise_again(models[number], number, x[part], own.pop("y")[part], own, str(found.reason))
+        if found.state == FAILED:  # a result has words only: a copy fails again
+            own = {name: _own(value, number) for name, value in {**options, "y": y}.items()}
+            part = None if rows is None else Each([rows[number]])
+            train_many([copy.copy(models[number])], x, rows=part, progress=False, on_error="raise", **own)
+            raise RuntimeError(f"model {number} failed, and the others were trained: {found.reason}")
     return results
-
-
-def _with_weights(options: dict[str, Any], rows: Sequence[np.ndarray]) -> dict[str, Any]:
-    """Options with the weights of each model's rows."""
-    weights = options.get("sample_weight")
-    if weights is None:
-        return options
-    own = [np.asarray(_own(weights, number))[part] for number, part in enumerate(rows)]
-    return {**options, "sample_weight": Each(own)}
 
 
 def _own(value: Any, number: int) -> Any:
     return value.values[number] if isinstance(value, Each) else value
-
-
-def _raise_again(model: Model, number: int, x: Any, y: Any, options: dict[str, Any], reason: str) -> NoReturn:
-    """Raises what a model failed of, which a copy does again."""
-    copy.copy(model).fit(x, y, progress=False, **options)
-    raise RuntimeError(f"model {number} failed, and the others were trained: {reason}")
