@@ -47,6 +47,12 @@ def test_the_training_page_prints_what_it_says(monkeypatch, tmp_path):
     check_page(ROOT / "docs" / "training.md")
 
 
+def test_the_ensembles_page_prints_what_it_says(monkeypatch, tmp_path):
+    pytest.importorskip("sklearn", reason="scikit-learn is not installed: the page's digits are missing")
+    monkeypatch.chdir(tmp_path)
+    check_page(ROOT / "docs" / "ensembles.md")
+
+
 def test_the_arithmetic_page_prints_what_it_says():
     check_page(ROOT / "docs" / "arithmetic.md")
 
