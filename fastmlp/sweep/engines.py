@@ -77,7 +77,7 @@ def by_joblib(asks: Sequence[Ask], rows: Rows, threads: int | None, send: bool, 
     except ImportError as error:
         raise ImportError('backend="joblib" needs joblib, which is not installed: pip install joblib') from error
     jobs = joblib.effective_n_jobs(None)
-    threads = threads or max(1, thread_pool.available() // jobs)
+    threads = threads or max(1, thread_pool.cores() // jobs)
     left = {ask.number: ask for ask in asks}
     for attempt in range(RETRIES + 1):
         size = 1 if attempt == RETRIES else size_for(len(left), jobs)
@@ -191,5 +191,5 @@ def _work_on_a_worker(
         from distributed import get_worker
 
         tasks = hosts.get(_host(get_worker().address), 1)
-        threads = thread_pool.asked() or max(1, thread_pool.available() // tasks)
+        threads = thread_pool.asked() or max(1, thread_pool.cores() // tasks)
     return work(asks, rows, threads, send)

@@ -287,7 +287,7 @@ class SweepResult(Sequence[Result]):
         return f"SweepResult({self._states()})"
 
     def __str__(self) -> str:
-        """The table in text, the best first: at most 20 rows, without columns in which nothing differs."""
+        """The table in text, the best first: at most 20 rows, and no seconds, so that equal sweeps have equal texts."""
         metric, sign = self.metric, -1 if higher_is_better(self.metric) else 1
 
         def rank(result: Result) -> tuple[bool, float, int]:
@@ -298,13 +298,13 @@ class SweepResult(Sequence[Result]):
         rows = sorted(self, key=rank)
         names = list(dict.fromkeys(name for result in self for name in result.point))
         figures = [name for name in METRICS if any(math.isfinite(getattr(result, name)) for result in self)]
-        header = ["", *names, *figures, "epochs", "seconds", ""]
+        header = ["", *names, *figures, "epochs", ""]
         lines = [header]
         for result in rows[:SHOWN_ROWS]:
             values = [cut(plain(_text(result.point[name])), 24) if name in result.point else "" for name in names]
             told = [f"{getattr(result, name):.4g}" for name in figures]
             note = "" if result.state == TRAINED else result.state
-            lines.append([str(result.number), *values, *told, str(result.epochs), f"{result.seconds:.3g}", note])
+            lines.append([str(result.number), *values, *told, str(result.epochs), note])
         widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
         text = [
             "  ".join(word.rjust(width) for word, width in zip(line, widths, strict=True)).rstrip() for line in lines

@@ -23,11 +23,29 @@ MOST = 256
 Task = Callable[[], Any]
 
 
-def available() -> int:
-    """Returns the number of cores that this process may use."""
+def cores() -> int:
+    """Returns the number of cores that this process may run on."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def available() -> int:
+    """Returns the number of cores that this process may use: all; in a worker process, its fraction of them.
+
+    joblib (loky) and Dask tell their workers in OMP_NUM_THREADS, so that all workers together have as many threads as
+    there are cores. In other processes that variable has no meaning here.
+    """
+    return min(cores(), _of_a_worker() or MOST)
+
+
+def _of_a_worker() -> int | None:
+    """What a worker process was told; None in any other process."""
+    processes = sys.modules.get("multiprocessing.process")  # which a child of `multiprocessing` and its like has
+    if processes is None or processes.parent_process() is None:
+        return None
+    text = os.environ.get("OMP_NUM_THREADS", "")
+    return int(text) if text.isdecimal() and int(text) > 0 else None
 
 
 def asked() -> int | None:

@@ -1,5 +1,6 @@
 """The same table from joblib's processes and threads, and from a Dask cluster, one of whose workers is killed."""
 
+import multiprocessing
 import os
 import signal
 import threading
@@ -14,6 +15,7 @@ from fastmlp.system import thread_pool
 
 X, y = blobs()
 GRID = {"learning_rate": [0.05, 1e30], "width": [4, 6], "depth": [0, 1], "seed": range(3)}
+CORES = thread_pool.cores()
 OPTIONS = {"epochs": 30, "batch_size": 4, "validation": 0.2, "early_stopping": 10}
 
 
@@ -47,16 +49,10 @@ def client():
         yield found
 
 
-def test_dask(client, whole):
-    found = sweep().fit(X, y * 1.0, client=client, **OPTIONS)
-    assert table(found) == table(whole)
-    assert [model.digest() for model in found.models] == [result.digest for result in whole]
-
-
 def test_a_worker_that_is_killed(client, whole):
     """The first task of a worker kills it; all is there in the end, and nothing is done twice in the table."""
     pids = list(client.run(os.getpid).values())
-    wanted = {**OPTIONS, "epochs": 4000, "early_stopping": None}
+    wanted = {**OPTIONS, "epochs": 400, "early_stopping": None}
     expected = sweep().fit(X, y * 1.0, keep="none", **wanted)
     one = sweep()
 
@@ -79,11 +75,25 @@ def test_a_worker_that_is_killed(client, whole):
     assert table(found) == table(expected)
 
 
-def test_a_worker_s_threads_are_its_fraction_of_the_cores(client, monkeypatch):
+@pytest.mark.slow
+def test_a_task_s_threads_are_its_fraction_of_the_cores(client):
+    client.wait_for_workers(3)
     hosts = engines._hosts(client)
     assert sum(hosts.values()) == 3
     seen = client.submit(_threads_of_a_task, hosts, pure=False).result()
-    assert seen == max(1, thread_pool.available() // 3)
+    assert seen == max(1, thread_pool.cores() // 3)
+
+
+@pytest.mark.parametrize("told", ["1", "3", "", "x", "0"])
+def test_a_worker_process_uses_what_it_was_told(told, monkeypatch):
+    """By joblib and Dask, in OMP_NUM_THREADS; any other process uses all cores, whatever is there."""
+    monkeypatch.setenv("OMP_NUM_THREADS", told)
+    monkeypatch.setattr(thread_pool, "cores", lambda: 4)
+    assert thread_pool.available() == 4
+    context = multiprocessing.get_context("spawn")
+    with context.Pool(1) as pool:
+        number = pool.apply(thread_pool.available)
+    assert number == min(CORES, {"1": 1, "3": 3}.get(told, 256))
 
 
 def _threads_of_a_task(hosts):
@@ -124,6 +134,14 @@ def _weight_elsewhere(pid):
     return Weight(pid)
 
 
+@pytest.mark.slow
+def test_dask(client, whole):
+    found = sweep().fit(X, y * 1.0, client=client, **OPTIONS)
+    assert table(found) == table(whole)
+    assert [model.digest() for model in found.models] == [result.digest for result in whole]
+
+
+@pytest.mark.slow
 def test_grid_search_by_dask(client):
     pytest.importorskip("sklearn", reason="scikit-learn is not installed")
     import joblib
