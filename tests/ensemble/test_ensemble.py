@@ -1,8 +1,10 @@
 """An ensemble: its members are those trained alone, and what they predict together is what the reference says."""
 
 import copy
+import functools
 import math
 import pickle
+import signal
 import warnings
 
 import numpy as np
@@ -223,7 +225,7 @@ def test_a_wrong_mean_is_seen(fault, monkeypatch):
 def test_blocks_of_rows_change_no_bit(monkeypatch):
     made, x = trained(), data(count=90)[0]
     whole = [made.predict(x), made.predict_proba(x), made.predict_std(x), *made.uncertainty(x).values()]
-    monkeypatch.setattr("fastmlp.ensemble.BLOCK", 100)
+    monkeypatch.setattr("fastmlp.ensemble.predictions.BLOCK", 100)
     parts = [made.predict(x), made.predict_proba(x), made.predict_std(x), *made.uncertainty(x).values()]
     assert [part.tobytes() for part in parts] == [part.tobytes() for part in whole]
 
@@ -420,6 +422,7 @@ def test_a_member_far_above_its_beginning_is_told():
         ({"resume": True}, TypeError, "fit has no argument 'resume': many models train at once"),
         ({"epochs": 0}, ValueError, "epochs=0"),
         ({"learning_rate": Each([0.1])}, ValueError, "learning_rate is Each of 1 values, for 4 models"),
+        ({"validation": Each([data(), 0.1, 0.1, 0.1])}, ValueError, "validation=0.1 of a bootstrap sample"),
         ({"validation": 0.1}, ValueError, "validation=0.1 of a bootstrap sample would hold out rows"),
         ({"threads": 0}, ValueError, "threads=0"),
     ],
@@ -473,6 +476,54 @@ def test_one_fit_at_a_time():
 
     made.fit(x, Y(y.tolist()), epochs=1)
     assert not words or "fit was called while the ensemble trains" in words[0]
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="there are no timers")
+def test_an_interrupted_fit_leaves_whole_epochs():
+    x, y = data()
+    made = ensemble(bootstrap=True)
+    before = signal.signal(signal.SIGALRM, lambda *_: signal.raise_signal(signal.SIGINT))
+    made.fit(x, y, epochs=1, batch_size=8)
+    first = [model.history for model in made.members]
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.3)
+        with pytest.raises(KeyboardInterrupt):
+            made.fit(x, y, epochs=10**6, batch_size=8)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert any(model.history is not one for model, one in zip(made.members, first, strict=True))
+    for number, model in enumerate(made.members):
+        alone, rows = Model([2, 5, 3], hidden="tanh", seed=3 + number), bootstrap(60, number, 3)
+        alone.fit(x[rows], y[rows], epochs=1, batch_size=8)
+        if model.history is not first[number] and len(model.history):
+            alone.fit(x[rows], y[rows], epochs=len(model.history), batch_size=8)
+        assert alone.digest() == model.digest()
+    assert made.out_of_bag_score(x, y)["rows"] > 0.5
+    made.fit(x, y, epochs=1)
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_threads_change_nothing(threads):
+    x, y = data()
+    made = [ensemble(bootstrap=True, members=7, dtype=dtype) for dtype in DTYPES]
+    for one in made:
+        one.fit(x, y, epochs=20, batch_size=16, threads=threads)
+    assert [one.digest() for one in made] == digests()
+
+
+@functools.cache
+def digests():
+    """Of the same ensembles, by a loop."""
+    x, y = data()
+    found = []
+    for dtype in DTYPES:
+        one = ensemble(bootstrap=True, members=7, dtype=dtype)
+        for number, model in enumerate(one.members):
+            rows = bootstrap(60, number, 3)
+            model.fit(x[rows], y[rows], epochs=20, batch_size=16)
+        found.append(one.digest())
+    return found
 
 
 # ---------------------------------------------------------------------------------------------------------

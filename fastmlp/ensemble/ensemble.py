@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -19,12 +19,12 @@ from fastmlp.checks.faults import only_faults
 from fastmlp.checks.messages import cut, either, shown
 from fastmlp.core import data, scores
 from fastmlp.engine.initial_weights import check_seed
+from fastmlp.ensemble.predictions import Together, entropy_of, labels_of, mean_of, outputs_of, spread_of
 from fastmlp.errors import DivergenceError, DivergenceWarning
 from fastmlp.fit import advice
 from fastmlp.fit.validation import validation_fraction
 from fastmlp.losses import Loss
 from fastmlp.model import Model
-from fastmlp.reference import ensemble as definition
 from fastmlp.spec import Spec
 from fastmlp.storage import checkpoints, ensemble_file, model_file
 from fastmlp.sweep import Each, Result
@@ -33,7 +33,6 @@ from fastmlp.sweep.results import DIVERGED
 from fastmlp.system.busy import Busy
 
 VOTES = ("soft", "hard")
-BLOCK = 2**21  # numbers that all members predict at once, 16 MB
 
 
 class Ensemble:
@@ -277,9 +276,10 @@ class Ensemble:
                 targets = data.targets(y, len(x), spec)
             rows, drawn_from = None, None
             if self.bootstrap:
-                if validation_fraction(validation) is not None:
+                each = validation.values if isinstance(validation, Each) else [validation]
+                if fraction := next((one for one in each if validation_fraction(one) is not None), None):
                     raise ValueError(
-                        f"validation={shown(validation)} of a bootstrap sample would hold out rows that are trained "
+                        f"validation={shown(fraction)} of a bootstrap sample would hold out rows that are trained "
                         "on, since some are drawn twice: give validation=(X, y), or use out_of_bag_score"
                     )
                 drawn_from = len(x), checkpoints.digest_of(x) or ""
@@ -378,9 +378,13 @@ class Ensemble:
         TypeError, ValueError
             If X does not fit the members, an output is not finite, or all members are left out.
         """
-        parts = [self._labels_or_values(block, threads) for block in self._blocks(X)]
-        found = np.concatenate(parts)
-        return found[:, 0] if found.ndim == 2 and self.members[0].spec.outputs == 1 else found
+        together, spec = self._together(threads), self.members[0].spec
+        if self.vote == "hard":
+            found = together.votes(X)
+        else:
+            (found,) = together.by_blocks(X, mean_of)
+            found = labels_of(spec, found) if spec.is_classifier else found
+        return found[:, 0] if found.ndim == 2 and spec.outputs == 1 else found
 
     def predict_proba(self, X: Any, *, threads: int | None = None) -> np.ndarray:
         """Predicts the mean of the members' probabilities.
@@ -408,8 +412,8 @@ class Ensemble:
         -----
         The mean is the sum in the order of the members, in float64, divided by their number, and rounded to the dtype.
         """
-        self._check_classifies("probabilities")
-        return np.concatenate([self._mean(self._outputs(block, threads)) for block in self._blocks(X)])
+        self._check_classifies()
+        return self._together(threads).by_blocks(X, mean_of)[0]
 
     def predict_std(self, X: Any, *, threads: int | None = None) -> np.ndarray:
         """Says how far the members are apart: the standard deviation of their outputs.
@@ -433,8 +437,7 @@ class Ensemble:
             As `predict`.
         """
         spec = self.members[0].spec
-        parts = [definition.deviation(self._outputs(block, threads)) for block in self._blocks(X)]
-        found = np.concatenate(parts).astype(spec.dtype)
+        (found,) = self._together(threads).by_blocks(X, spread_of)
         return found if spec.is_classifier or spec.outputs > 1 else found[:, 0]
 
     def predict_members(self, X: Any, *, threads: int | None = None) -> np.ndarray:
@@ -459,7 +462,7 @@ class Ensemble:
             As `predict`.
         """
         spec = self.members[0].spec
-        found = self._outputs(data.features(X, spec), threads)
+        found = self._together(threads).outputs(data.features(X, spec))
         return found if spec.is_classifier or spec.outputs > 1 else found[:, :, 0]
 
     def uncertainty(self, X: Any, *, threads: int | None = None) -> dict[str, np.ndarray]:
@@ -491,15 +494,10 @@ class Ensemble:
         Depeweg, Hernández-Lobato, Doshi-Velez and Udluft, "Decomposition of uncertainty in Bayesian deep learning for
         efficient and risk-sensitive learning", ICML 2018.
         """
-        spec = self._check_classifies("probabilities")
-        entropies, informations = [], []
-        for block in self._blocks(X):
-            p = self._outputs(block, threads).astype(np.float64)
-            if spec.output == "sigmoid":
-                p = np.stack([p, 1.0 - p], axis=-1)
-            entropies.append(definition.entropy(definition.mean(p)))
-            informations.append(definition.mutual_information(p))
-        found = {"entropy": np.concatenate(entropies), "mutual_information": np.concatenate(informations)}
+        self._check_classifies()
+        spec = self.members[0].spec
+        parts = self._together(threads).by_blocks(X, *entropy_of(spec))
+        found = dict(zip(("entropy", "mutual_information"), parts, strict=True))
         return {name: part[:, 0] if part.ndim == 2 and spec.outputs == 1 else part for name, part in found.items()}
 
     # -----------------------------------------------------------------------------------------------------
@@ -531,7 +529,7 @@ class Ensemble:
         spec = self.members[0].spec
         x = data.features(X, spec)
         targets = data.targets(y, len(x), spec)
-        outputs = np.concatenate([self._mean(self._outputs(block, threads)) for block in self._blocks(x)])
+        (outputs,) = self._together(threads).by_blocks(x, mean_of)
         labels = self.predict(x, threads=threads) if spec.is_classifier else None
         return scores.of_outputs(spec, outputs, labels, targets)
 
@@ -574,13 +572,13 @@ class Ensemble:
         for number, model in self._used():
             unseen = np.setdiff1d(np.arange(rows), splits.bootstrap(rows, number, self.seed))
             if len(unseen):
-                total[unseen] += _outputs(model, x[unseen], threads)
+                total[unseen] += outputs_of(model, x[unseen], threads)
                 counts[unseen] += 1
         scored = counts > 0
         if not scored.any():
             raise ValueError("each row is in the sample of each member: take more members")
         outputs = (total[scored] / counts[scored, None]).astype(spec.dtype)
-        labels = _labels(spec, outputs) if spec.is_classifier else None
+        labels = labels_of(spec, outputs) if spec.is_classifier else None
         found = scores.of_outputs(spec, outputs, labels, targets[scored])
         return {**found, "rows": float(scored.mean())}
 
@@ -684,53 +682,13 @@ class Ensemble:
             raise ValueError("all members diverged and are left out: fit with a smaller learning_rate")
         return found
 
-    def _blocks(self, X: Any) -> Iterator[np.ndarray]:
-        """X as members take it, some rows at a time."""
-        spec = self.members[0].spec
-        x = data.features(X, spec)
-        step = max(1, BLOCK // (len(self) * spec.outputs))
-        return (x[start : start + step] for start in range(0, len(x), step))
+    def _together(self, threads: int | None) -> Together:
+        return Together([model for _, model in self._used()], threads)
 
-    def _outputs(self, x: np.ndarray, threads: int | None) -> np.ndarray:
-        """The outputs (M, n, J) of the members that predict."""
-        return np.stack([_outputs(model, x, threads) for _, model in self._used()])
-
-    def _mean(self, outputs: np.ndarray) -> np.ndarray:
-        """The mean over members, in their dtype (N, J). Raises ValueError where it is beyond float64's range."""
-        with np.errstate(over="ignore"):
-            found = definition.mean(outputs).astype(outputs.dtype)
-        if not np.isfinite(found).all():
-            raise ValueError("the members' outputs add up to more than float64 can hold: scale y")
-        return found
-
-    def _labels_or_values(self, x: np.ndarray, threads: int | None) -> np.ndarray:
-        """What `predict` gives of some rows, (n,) for softmax, else (n, J)."""
-        spec = self.members[0].spec
-        if self.vote == "soft":
-            mean = self._mean(self._outputs(x, threads))
-            return _labels(spec, mean) if spec.is_classifier else mean
-        votes = np.stack([model.predict(x, threads=threads).reshape(len(x), -1) for _, model in self._used()])
-        if spec.output == "softmax":
-            return definition.most_votes(votes[:, :, 0], spec.outputs)
-        return (2 * votes.astype(np.int64).sum(axis=0) > len(votes)).astype(votes.dtype)
-
-    def _check_classifies(self, what: str) -> Spec:
+    def _check_classifies(self) -> None:
         spec = self.members[0].spec
         if not spec.is_classifier:
-            raise ValueError(f'output="{spec.output}" has no {what}: use predict and predict_std')
-        return spec
-
-
-def _outputs(model: Model, x: np.ndarray, threads: int | None) -> np.ndarray:
-    """A member's probabilities or values, (N, J)."""
-    if model.spec.is_classifier:
-        return model.predict_proba(x, threads=threads)
-    return model.predict(x, threads=threads).reshape(len(x), -1)
-
-
-def _labels(spec: Spec, mean: np.ndarray) -> np.ndarray:
-    """Labels of mean probabilities (N, J): (N,) for softmax, else (N, J)."""
-    return mean.argmax(axis=1) if spec.output == "softmax" else (mean > 0.5).astype(np.int64)
+            raise ValueError(f'output="{spec.output}" has no probabilities: use predict and predict_std')
 
 
 def _is_far(found: Result, targets: Any) -> bool:
