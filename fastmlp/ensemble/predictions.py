@@ -70,9 +70,13 @@ def entropy_of(spec: Spec) -> tuple[Callable[[np.ndarray], np.ndarray], Callable
         p = p.astype(np.float64)
         return np.stack([p, 1.0 - p], axis=-1) if spec.output == "sigmoid" else p
 
-    return lambda p: definition.entropy(definition.mean(classes(p))), lambda p: definition.mutual_information(
-        classes(p)
-    )
+    def entropy(p: np.ndarray) -> np.ndarray:
+        return definition.entropy(definition.mean(classes(p)))
+
+    def information(p: np.ndarray) -> np.ndarray:
+        return definition.mutual_information(classes(p))
+
+    return entropy, information
 
 
 def outputs_of(model: Model, x: np.ndarray, threads: int | None) -> np.ndarray:
