@@ -8,6 +8,7 @@
 - learning-rate schedules, in the module `fastmlp.schedules`,
 - sweeps over many models, in the module `fastmlp.sweep`,
 - a study of learning rate, initialisation and depth, `fastmlp.study.run`,
+- `Ensemble`, several models that predict together, and `cross_validate`,
 - `MLPClassifier` and `MLPRegressor`, which need scikit-learn 1.6 or newer.
 
 Names are loaded when they are first used, so that `import fastmlp` by itself imports little.
@@ -24,6 +25,8 @@ from fastmlp._version import __version__
 if TYPE_CHECKING:
     from fastmlp import losses, optimizers, schedules, study, sweep
     from fastmlp.callbacks import Info
+    from fastmlp.cross_validation import cross_validate
+    from fastmlp.ensemble import Ensemble
     from fastmlp.errors import DivergenceError, DivergenceWarning
     from fastmlp.estimators import MLPClassifier, MLPRegressor
     from fastmlp.history import History
@@ -43,6 +46,7 @@ __all__ = [
     "DivergenceError",
     "DivergenceWarning",
     "EarlyStopping",
+    "Ensemble",
     "History",
     "Huber",
     "Info",
@@ -54,6 +58,7 @@ __all__ = [
     "Spec",
     "TableModel",
     "__version__",
+    "cross_validate",
     "losses",
     "optimizers",
     "schedules",
@@ -67,12 +72,14 @@ _HOMES = {
     "DivergenceError": "errors",
     "DivergenceWarning": "errors",
     "EarlyStopping": "stopping",
+    "Ensemble": "ensemble",
     "History": "history",
     **dict.fromkeys(("MLPClassifier", "MLPRegressor"), "estimators"),
     "Info": "callbacks",
     "Model": "model",
     "Spec": "spec",
     "TableModel": "tables.table_model",
+    "cross_validate": "cross_validation",
 }
 _MODULES = ("losses", "optimizers", "schedules", "study", "sweep")
 

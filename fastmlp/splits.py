@@ -1,13 +1,16 @@
-"""Splits rows into a training part and a part held out, the same on every machine.
+"""Which rows are trained on and which are held out, the same on every machine: a split, folds, bootstrap samples.
 
-Imports NumPy and the reference's random numbers.
+Imports NumPy, the checks and the reference's random numbers.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from fastmlp.reference.random import permutation
+from fastmlp.checks.scalars import positive_int
+from fastmlp.reference.random import draws_with_replacement, permutation
+
+FOLDS = 2**32 - 1  # the epoch that stands for folds in their seed's orders: no training comes to it
 
 
 def split(groups: np.ndarray, share: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -65,3 +68,75 @@ def split(groups: np.ndarray, share: float, seed: int) -> tuple[np.ndarray, np.n
     is_held = np.zeros(rows, bool)
     is_held[by_group[places < np.repeat(held, sizes)]] = True
     return np.flatnonzero(~is_held), np.flatnonzero(is_held)
+
+
+def folds(groups: np.ndarray, count: int, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Splits row numbers at random into folds, stratified by group: each row is held out once.
+
+    Parameters
+    ----------
+    groups : array of shape (N,)
+        The group of each row, for example its label; one group for all where folds are not to be stratified.
+    count : int
+        The number of folds, from 2 to N.
+    seed : int
+        Seed of the random choice, from 0 to 2^64 - 1.
+
+    Returns
+    -------
+    list of (ndarray, ndarray)
+        For each fold, the row numbers to train on and those that are held out, ascending, int64.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If count is not a whole number from 2 to N.
+
+    Notes
+    -----
+    The rows, group by group and within a group in random order, go to the folds in turn. So folds differ by at most one
+    row, and by at most one row of each group. docs/arithmetic.md has the steps.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastmlp.splits import folds
+    >>> parts = folds(np.array([0, 0, 0, 0, 1, 1, 1, 1]), 4, seed=1)
+    >>> [len(held_out) for training, held_out in parts]
+    [2, 2, 2, 2]
+    """
+    rows = len(groups)
+    if not 2 <= positive_int(count, "folds") <= rows:
+        few = "one leaves nothing to train on" if count == 1 else f"there are {rows} rows"
+        raise ValueError(f"folds={count}, and {few}: give a number from 2 to {rows}")
+    order = permutation(seed, FOLDS, rows)
+    _, members = np.unique(groups, return_inverse=True)
+    fold = np.empty(rows, np.int64)
+    fold[order[np.argsort(members[order], kind="stable")]] = np.arange(rows) % count
+    return [(np.flatnonzero(fold != number), np.flatnonzero(fold == number)) for number in range(count)]
+
+
+def bootstrap(rows: int, member: int, seed: int) -> np.ndarray:
+    """Draws as many row numbers as there are rows, with replacement: the bootstrap sample of a member of an ensemble.
+
+    Parameters
+    ----------
+    rows : int
+        N, the number of rows.
+    member : int
+        The member's number, from 0: each has its own draws.
+    seed : int
+        Seed of the draws, from 0 to 2^64 - 1.
+
+    Returns
+    -------
+    ndarray of shape (N,), int64
+        Row numbers, in the order drawn. Some 63 % of the rows are among them.
+
+    Examples
+    --------
+    >>> from fastmlp.splits import bootstrap
+    >>> len(bootstrap(10, member=0, seed=1))
+    10
+    """
+    return draws_with_replacement(seed, member, rows)

@@ -48,6 +48,12 @@ def test_the_training_page_prints_what_it_says(monkeypatch, tmp_path):
     check_page(ROOT / "docs" / "training.md")
 
 
+def test_the_ensembles_page_prints_what_it_says(monkeypatch, tmp_path):
+    pytest.importorskip("sklearn", reason="scikit-learn is not installed: the page's digits are missing")
+    monkeypatch.chdir(tmp_path)
+    check_page(ROOT / "docs" / "ensembles.md")
+
+
 def test_the_page_of_sweeps_prints_what_it_says():
     check_page(ROOT / "docs" / "sweeps.md")
 

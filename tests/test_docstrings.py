@@ -10,8 +10,9 @@ import fastmlp
 
 MODULES = (
     "callbacks", "errors", "history", "losses", "model", "optimizers", "predictor", "schedules", "spec", "splits",
-    "stopping", "estimators.classifier", "estimators.regressor", "study.runs", "study.study", "sweep.many", "sweep.results",
-    "sweep.sweep", "tables.table_model",
+    "stopping", "estimators.classifier", "estimators.regressor", "study.runs", "study.study", "sweep.many",
+    "sweep.results", "sweep.sweep", "tables.table_model", "ensemble.ensemble", "cross_validation.result",
+    "cross_validation.validate",
 )  # fmt: skip
 SECTIONS = ("Parameters", "Attributes", "Returns", "Raises", "Warns", "Notes", "References", "Examples")
 HEADING = re.compile(r"^(\w+)\n(-+)$", re.MULTILINE)

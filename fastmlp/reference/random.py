@@ -11,6 +11,7 @@ from fastmlp.reference.constants import Constant, Polynomial
 from fastmlp.reference.elementary import horner, log
 
 WEIGHTS, SHUFFLE, DROPOUT = 0, 1, 2  # streams; dropout of hidden layer l (from 0) uses stream DROPOUT + l
+BOOTSTRAP = 2**32 - 1  # the last stream
 
 _LOW = np.uint64(0xFFFFFFFF)
 _32 = np.uint64(32)
@@ -131,13 +132,25 @@ def permutation(seed, epoch, count):
     """
     order = np.arange(count)
     u = words(seed, SHUFFLE, epoch, count)
-    places = np.arange(1, count + 1, dtype=np.uint64)  # i + 1
-    # the high half of u (i + 1), from u's two halves, since NumPy has no 128-bit product
-    chosen = ((u >> _32) * places + (((u & _LOW) * places) >> _32)) >> _32
+    chosen = _part(u, np.arange(1, count + 1, dtype=np.uint64))  # of i + 1
     for i in range(count - 1, 0, -1):
         j = chosen[i]
         order[i], order[j] = order[j], order[i]
     return order
+
+
+def draws_with_replacement(seed, member, count):
+    """Row numbers of a bootstrap sample of `count` rows. -> (count,) int64.
+
+    Draw i is floor(u count / 2^64), where u is word i of the stream BOOTSTRAP, and the member's number stands for the
+    epoch. count < 2^32. Efron, "Bootstrap methods: another look at the jackknife", Annals of Statistics 7(1), 1979.
+    """
+    return _part(words(seed, BOOTSTRAP, member, count), np.uint64(count)).astype(np.int64)
+
+
+def _part(u, count):
+    """floor(u count / 2^64), u's high half times count, from u's two halves: NumPy has no 128-bit product."""
+    return ((u >> _32) * count + (((u & _LOW) * count) >> _32)) >> _32
 
 
 def dropout_factors(seed, stream, epoch, places, units, threshold, kept):

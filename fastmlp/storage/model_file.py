@@ -50,20 +50,27 @@ def write(
     TypeError, ValueError, OSError
         As `container.write`.
     """
-    tensors = dict(more_tensors or {})
+    header, tensors = described(network)
+    container.write(path, {**tensors, **(more_tensors or {})}, {**versions(kind), **header, **(more or {})}, sync)
+
+
+def versions(kind: str) -> dict[str, Any]:
+    """The entries of a header that say what kind of file it is, and what wrote it."""
+    return {"kind": kind, "fastmlp": __version__, "numerics": NUMERICS_VERSION}
+
+
+def described(network: Network) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """A network as entries of a header and tensors, of which `network_of` makes it again."""
+    tensors = dict[str, np.ndarray]()
     for layer, (w, b) in enumerate(network.spec.views(network.parameters)):
         tensors[f"layers.{layer}.w"], tensors[f"layers.{layer}.b"] = w, b
     run = network.run
     header: dict[str, Any] = {
-        "kind": kind,
-        "fastmlp": __version__,
-        "numerics": NUMERICS_VERSION,
         "spec": asdict(network.spec),
         "seed": rng_state.state_of(network.seed_to_resume()),
         "drawn_seed": network.drawn_seed,
         "epochs": network.epochs,
         "run": None,
-        **(more or {}),
     }
     if run is not None:
         for number, vector in enumerate(run.state.vectors):
@@ -79,7 +86,7 @@ def write(
             "held_out": run.held_out,
             "spoilt": run.not_resumable_because,
         }
-    container.write(path, tensors, header, sync)
+    return header, tensors
 
 
 def read(path: str | os.PathLike, *kinds: str) -> tuple[Network, dict[str, Any], dict[str, np.ndarray]]:
@@ -108,16 +115,30 @@ def read(path: str | os.PathLike, *kinds: str) -> tuple[Network, dict[str, Any],
         As `container.read`.
     """
     tensors, header = container.read(path)
+    kind = check_kind(path, header, *kinds)
+    try:
+        network = network_of(header, tensors)
+        if kind == "model" and tensors:
+            raise ValueError(f"nothing of a model is called {cut(next(iter(tensors)))}")
+    except Exception as error:
+        only_faults(error)
+        raise refusal(path, error) from error
+    return network, header, tensors
+
+
+def check_kind(path: str | os.PathLike, header: dict[str, Any], *kinds: str) -> str:
+    """Returns the kind of a file, if it is one of these, and of this numerics version. Raises ValueError."""
     kind = header.get("kind")
-    if kind not in kinds:
+    if not isinstance(kind, str) or kind not in kinds:
         hint = {
             "model": "load it with fastmlp.Model.load",
+            "ensemble": "load it with fastmlp.Ensemble.load",
             "checkpoint": "load it with fastmlp.Model.load, or continue with fit(..., resume=path)",
             "table": "it takes rows of a table, standardised as `fastmlp train` did: use `fastmlp predict`, or "
             "fastmlp.TableModel.load",
         }.get(kind if isinstance(kind, str) else "", "this version of fastmlp does not know it")
         found = cut(kind) if isinstance(kind, str) else shown(kind)
-        raise ValueError(f"{os.fspath(path)} holds a {found}, not a {kinds[0]}: {hint}")
+        raise ValueError(f"{os.fspath(path)} holds {_a(found)}, not {_a(kinds[0])}: {hint}")
     if header.get("numerics") != NUMERICS_VERSION:
         version = header.get("fastmlp")
         version = cut(version) if isinstance(version, str) else shown(version)
@@ -125,14 +146,11 @@ def read(path: str | os.PathLike, *kinds: str) -> tuple[Network, dict[str, Any],
             f"{os.fspath(path)} is of numerics version {shown(header.get('numerics'))}, and this fastmlp computes by "
             f"version {NUMERICS_VERSION}, which gives other bits: use fastmlp {version}, which wrote it"
         )
-    try:
-        network = _model(header, tensors)
-        if kind == "model" and tensors:
-            raise ValueError(f"nothing of a model is called {cut(next(iter(tensors)))}")
-    except Exception as error:
-        only_faults(error)
-        raise refusal(path, error) from error
-    return network, header, tensors
+    return kind
+
+
+def _a(kind: str) -> str:
+    return f"{'an' if kind == 'ensemble' else 'a'} {kind}"
 
 
 def refusal(path: str | os.PathLike, error: Exception) -> Exception:
@@ -146,8 +164,11 @@ def refusal(path: str | os.PathLike, error: Exception) -> Exception:
     return ValueError(f"{os.fspath(path)} has parts that do not fit together: {wrong}")
 
 
-def _model(header: dict[str, Any], tensors: dict[str, np.ndarray]) -> Network:
-    """Takes a network's tensors out of `tensors`, and makes the network."""
+def network_of(header: dict[str, Any], tensors: dict[str, np.ndarray]) -> Network:
+    """Takes a network's tensors out of `tensors`, and makes the network of them and of a header's entries.
+
+    Raises what `refusal` takes.
+    """
     of = part(header, "spec")
     if of["dtype"] not in DTYPES:  # as `write` spells them; NumPy would parse other texts
         raise ValueError(f"its dtype is {shown(of['dtype'])}, none of {', '.join(DTYPES)}")
