@@ -42,6 +42,7 @@ LIMIT = 300.0  # seconds of a contestant's turns, or of its start
 ROUNDS = {False: 5, True: 1}  # by quick
 FEWEST_ROUNDS, LONG_ROUND = 3, 10.0  # as few, where a round takes longer than so many seconds
 TURN_SECONDS = {False: 0.3, True: 0.05}
+DOUBLINGS = 8  # of a turn's epochs, at most
 MAKES, SHORT_MAKE = 3, 2.0  # models are made so many times, where that takes fewer seconds than these
 OFF = (
     1e-3  # relu in float32: a unit is within rounding of 0, and on in one library and off in another (`compare.KINKS`)
@@ -189,8 +190,12 @@ class Cell:
                 child.end()
         rows, versions = [], {}
         for name, turns in times.items():
-            versions |= first[name]["versions"]
-            rows.append(self.row(name, turns, first[name], judged))
+            row = self.row(name, turns, first[name], judged)
+            if row["us_step"] > 0:
+                rows.append(row)
+                versions |= first[name]["versions"]
+            else:
+                self.leave_out(name, "its calls vary by more than its steps take: measure again")
         return rows, self.missing, versions
 
     def row(
@@ -288,7 +293,12 @@ class Cell:
             self.leave_out(name, f"its turns would take {FEWEST_ROUNDS * 3 * one / 60:.0f} minutes or more", long=True)
             return
         target = max(TURN_SECONDS[self.quick], one)  # of what is more than one epoch
-        self.epochs[name] = 1 + epochs_of_turn(lambda n: max(0.0, self.train(name, 1 + n) - one), target)
+        more = epochs_of_turn(lambda n: max(0.0, self.train(name, 1 + n) - one), target)
+        for _ in range(DOUBLINGS):  # a pause of the machine may have made it look as if fewer were enough
+            if self.train(name, 1 + more) - one > target / 3:
+                break
+            more *= 2
+        self.epochs[name] = 1 + more
         spent = time.perf_counter() - started
         if spent > LIMIT:
             self.leave_out(name, f"its first turns took {spent / 60:.0f} minutes", long=True)
