@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 
 from ...many_cases import stacks
-from .. import BETA_1, BETA_2, EPSILON, jax_, now, numbers
+from .. import BETA_1, BETA_2, EPSILON, jax_, now
 from . import Base
 
 IMPORTS = ("jax",)
 available, versions, products = jax_.available, jax_.versions, jax_.products
+TRIED = 0.02  # seconds of a try
 LONG = 200e-6  # seconds of a step of all models, from which a call for each step may be faster than a loop in one call
 
 
@@ -25,11 +26,12 @@ class Contestant(Base):
         os.environ.setdefault("JAX_PLATFORMS", "cpu")
         import jax
 
+        divides = self.threads > 1 and self.models % self.threads == 0 and hasattr(jax, "shard_map")
+        if divides:
+            jax.config.update("jax_num_cpu_devices", self.threads)
         jax.config.update("jax_enable_x64", self.dtype == "float64")
         self.jax, w = jax, self.workload
         self.data()
-        self.features, self.target = jax.numpy.asarray(self.x), jax.numpy.asarray(self.y)
-        self.rate = jax.numpy.asarray(np.array(self.rates, self.dtype))
         rows, batch = w.rows, w.batch_rows
         whole = rows // batch * batch  # rows in whole batches
         lax, jnp = jax.lax, jax.numpy
@@ -72,7 +74,8 @@ class Contestant(Base):
 
             return lax.map(train, (carry, None if orders is None else orders.swapaxes(0, 1), rate))
 
-        self.several = jax.jit(in_turn if self.mapped else together)
+        train = in_turn if self.mapped else together
+        plain = self.several = jax.jit(train)
         every = jax.vmap(step, in_axes=(0, 0, 0, 0) if w.shuffle else (0, 0, None, None))
         self.single = jax.jit(
             (lambda c, rate, x, y, rows: every(c, rate, x[rows], y[rows]))
@@ -80,30 +83,63 @@ class Contestant(Base):
             else (lambda c, rate, x, y, rows: every(c, rate, x, y)),
             donate_argnums=0,
         )
-        self.by_step = False
-        self.make()
-        self.run(1, given=False)  # compiles
-        if not self.mapped and (w.shuffle or rows == batch):
-            seconds = self.run(1, given=False)
-            if seconds / w.steps_epoch > LONG:
-                self.by_step = True
-                self.make()
-                self.run(1, given=False)
-                self.by_step = min(self.run(1, given=False) for _ in range(2)) < seconds
-        told = "a call for each step" if self.by_step else "a call trains epochs of steps"
+        self.by_step, self.shards = False, None
+        told, seconds = "a call trains epochs of steps", self.tried()
+        if not self.mapped and (w.shuffle or rows == batch) and seconds / w.steps_epoch > LONG:
+            self.by_step = True
+            self.by_step = self.tried() < seconds
+            if self.by_step:
+                told, seconds = "a call for each step", self.tried()
+        if divides:
+            by_step, self.by_step = self.by_step, False
+            self.shards = jax.sharding.Mesh(np.array(jax.devices()), ("models",))
+            spec, every = jax.sharding.PartitionSpec, jax.sharding.PartitionSpec("models")
+            orders = spec(None, "models") if w.shuffle else None
+            self.several = jax.jit(
+                jax.shard_map(
+                    train, mesh=self.shards, in_specs=(every, orders, spec(), every, spec(), spec()), out_specs=every,
+                    check_vma=False,
+                )
+            )  # fmt: skip
+            if self.tried() < seconds:
+                told = f"models are divided among {self.threads} devices by shard_map"
+            else:
+                self.by_step, self.shards, self.several = by_step, None, plain
         self.note = f"{told}; {Contestant.note}"
+
+    def tried(self) -> float:
+        """Seconds of some epochs, once it is compiled."""
+        self.make()
+        self.run(1, given=False)
+        epochs = 1
+        while (seconds := self.run(epochs, given=False)) < TRIED and epochs < 2**20:
+            epochs *= 4
+        return min(seconds, self.run(epochs, given=False)) / epochs
+
+    def put(self, array: Any, axis: int | None = 0) -> Any:
+        """On the devices that have it; axis: that of the models."""
+        jax = self.jax
+        if self.shards is None:
+            return jax.numpy.asarray(array)
+        spec = (
+            jax.sharding.PartitionSpec(*([None] * axis), "models") if axis is not None else jax.sharding.PartitionSpec()
+        )
+        return jax.device_put(array, jax.sharding.NamedSharding(self.shards, spec))
+
+    def put_orders(self, array: Any) -> Any:
+        return self.put(array, 1)
 
     def make(self) -> None:
         jax = self.jax
-        parameters = [
-            (jax.numpy.asarray(w), jax.numpy.asarray(b)) for w, b in stacks(self.workload, self.dtype, self.models)
-        ]
+        parameters = [(self.put(w), self.put(b)) for w, b in stacks(self.workload, self.dtype, self.models)]
+        self.features, self.target = self.put(self.x, None), self.put(self.y, None)
+        self.rate = self.put(np.array(self.rates, self.dtype))
         if self.workload.optimizer == "sgd":
             self.carry: Any = (parameters,)
         else:
             zeros = jax.tree_util.tree_map(jax.numpy.zeros_like, parameters)
             more = jax.tree_util.tree_map(jax.numpy.zeros_like, parameters)
-            self.carry = (parameters, zeros, more, jax.numpy.zeros((self.models,), self.dtype))
+            self.carry = (parameters, zeros, more, self.put(np.zeros((self.models,), self.dtype)))
         jax.block_until_ready(self.carry)
 
     def run(self, epochs: int, given: bool) -> float:
@@ -111,7 +147,8 @@ class Contestant(Base):
         for orders, count in self.orders_of_calls(epochs, given):
             if orders is None or given or not calls:
                 put = self.by_steps(orders) if self.by_step else orders
-                put = self.jax.block_until_ready(self.jax.tree_util.tree_map(self.jax.numpy.asarray, put))
+                put = self.jax.tree_util.tree_map(self.put if self.by_step else self.put_orders, put)
+                put = self.jax.block_until_ready(put)
             calls.append((put, count))  # those of a timed turn are the same
         data = self.features, self.target
         carry = self.carry
@@ -138,7 +175,7 @@ class Contestant(Base):
         ]
 
     def weights(self, k: int) -> list[tuple[np.ndarray, np.ndarray]]:
-        return [(numbers(w[k]), numbers(b[k])) for w, b in self.carry[0]]
+        return [(np.asarray(w)[k].copy(), np.asarray(b)[k].copy()) for w, b in self.carry[0]]
 
 
 def step_of(jax: Any, w: Any) -> Any:
