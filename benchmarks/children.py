@@ -28,10 +28,19 @@ class Failed(Exception):
 
 
 class Child:
-    """`python -m benchmarks.contestant` with the arguments, pinned. `first` is what it said when it was ready."""
+    """`python -m benchmarks.contestant` with the arguments, pinned. `first` is what it said when it was ready.
+
+    module: the one whose `main` is run, if it is another than `contestant`.
+    """
 
     def __init__(
-        self, name: str, workload: str, dtype: str, pins: Sequence[int], start_seconds: float = START_SECONDS
+        self,
+        name: str,
+        workload: str,
+        dtype: str,
+        pins: Sequence[int],
+        start_seconds: float = START_SECONDS,
+        module: str = "contestant",
     ) -> None:
         self.name = name
         package = __package__ or "benchmarks"
@@ -45,7 +54,7 @@ class Child:
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115
         # As `python -m` has it, but for the path: that puts the folder it is called in first, and in a checkout this is
         # another fastmlp than the installed one that `fastmlp bench` measures.
-        script = f"import sys; sys.path.insert(0, {str(root)!r}); from {package}.contestant import main; "
+        script = f"import sys; sys.path.insert(0, {str(root)!r}); from {package}.{module} import main; "
         script += "main(sys.argv[1:])"
         command = [sys.executable, "-c", script, name, workload, dtype, str(len(pins))]
         with cores.pinned(pins):  # before it starts threads: they inherit it

@@ -52,7 +52,9 @@ def asked_for():
     text = (ROOT / "fastmlp" / "cli" / "bench.py").read_text()
     names = {*re.findall(r'_module\("(\w+)"\)', text)}
     assert names == {"compare", "report"}
-    assert "from {package}.contestant import main" in (FOLDER / "children.py").read_text()
+    children = (FOLDER / "children.py").read_text()
+    assert "from {package}.{module} import main" in children
+    assert 'module: str = "contestant"' in children
     files = [FOLDER / f"{name}.py" for name in [*names, "contestant"]]
     return files + [FOLDER / "contestants" / f"{module}.py" for module in contestants.MODULES.values()]
 

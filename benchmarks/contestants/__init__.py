@@ -52,6 +52,7 @@ class Base:
 
     note = ""  # what is not the same as in the others, for the report
     tolerance = 0.0  # the relative difference of its loss that is to be expected, where it is more than rounding
+    seed = SEED
 
     def __init__(self, workload: Workload, dtype: str, threads: int):
         self.workload, self.dtype, self.threads = workload, dtype, threads
@@ -109,7 +110,7 @@ class Base:
     # -----------------------------------------------------------------------------------------------------
 
     def initial(self) -> list[tuple[np.ndarray, np.ndarray]]:
-        return initial(self.workload, self.dtype)
+        return initial(self.workload, self.dtype, self.seed)
 
     def batches(self) -> list[slice]:
         rows, batch = self.workload.rows, self.workload.batch_rows
@@ -119,21 +120,21 @@ class Base:
         """The order of the rows in each of the next epochs, None for as they are."""
         if not self.workload.shuffle:
             return [None] * epochs
-        return [order(self.workload.rows, self.epoch + 1 + number) for number in range(epochs)]
+        return [order(self.workload.rows, self.epoch + 1 + number, self.seed) for number in range(epochs)]
 
 
-def initial(workload: Workload, dtype: str) -> list[tuple[np.ndarray, np.ndarray]]:
-    """[(w, b), ...] as `fastmlp.Model(seed=1)` begins."""
+def initial(workload: Workload, dtype: str, seed: int = SEED) -> list[tuple[np.ndarray, np.ndarray]]:
+    """[(w, b), ...] as `fastmlp.Model` with this seed begins."""
     from fastmlp import Model
 
     kinds = {"hidden": workload.hidden, "output": workload.output, "loss": workload.loss}
-    return Model(workload.layers, seed=SEED, dtype=dtype, **kinds).weights
+    return Model(workload.layers, seed=seed, dtype=dtype, **kinds).weights
 
 
-def order(rows: int, epoch: int) -> np.ndarray:
-    """The order of the rows in an epoch, as fastmlp shuffles them."""
+def order(rows: int, epoch: int, seed: int = SEED) -> np.ndarray:
+    """The order of the rows in an epoch, as fastmlp with this seed shuffles them."""
     made = np.arange(rows)
-    registry.function("random.permutation", "float64", (Int, Int, Int, Ints))(SEED, epoch, rows, made.ctypes.data)
+    registry.function("random.permutation", "float64", (Int, Int, Int, Ints))(seed, epoch, rows, made.ctypes.data)
     return made
 
 
