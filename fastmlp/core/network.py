@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import hashlib
 import json
 from collections.abc import Callable, Iterable
@@ -42,13 +43,9 @@ class Network:
 
     def digest(self) -> str:
         """`Model.digest`."""
-        fields = asdict(self.spec)
-        if self.spec.loss_parameter is None:
-            del fields["loss_parameter"]  # digests of networks without one are older than it
-        words = json.dumps({"numerics": NUMERICS_VERSION, **fields}, sort_keys=True)
         parameters = self.parameters_now()
         numbers = parameters.astype(parameters.dtype.newbyteorder("<")).tobytes()
-        return hashlib.sha256(words.encode() + b"\n" + numbers).hexdigest()
+        return hashlib.sha256(_words(self.spec) + b"\n" + numbers).hexdigest()
 
     def at_once(self) -> Network:
         """Returns a copy of everything as of one moment, even while another thread trains."""
@@ -121,6 +118,15 @@ class Network:
     def order(self, rows: int) -> int | Callable[[int], np.ndarray]:
         """Returns how the rows of an epoch are shuffled: `Training.order`."""
         return self.seed if isinstance(self.seed, int) else lambda epoch: _permutation(self.seed, rows)
+
+
+@functools.lru_cache(64)  # most of the time that a small network's digest takes
+def _words(spec: Spec) -> bytes:
+    """What a digest says of a network, before its parameters."""
+    fields = asdict(spec)
+    if spec.loss_parameter is None:
+        del fields["loss_parameter"]  # digests of networks without one are older than it
+    return json.dumps({"numerics": NUMERICS_VERSION, **fields}, sort_keys=True).encode()
 
 
 def _permutation(seed: np.random.Generator | np.random.RandomState, rows: int) -> np.ndarray:

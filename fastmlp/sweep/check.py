@@ -39,6 +39,8 @@ class ImpossiblePoints(ValueError):
         return type(self), (self.impossible, self.points)
 
     def _message(self) -> str:
+        if len(self.impossible) == self.points > 1 and len({reason for _, _, reason in self.impossible}) == 1:
+            return f"all {self.points} points are impossible, and nothing was trained: {self.impossible[0][2]}"
         few = self.impossible[:LISTED]
         lines = [f"  point {number} ({coordinates(point)}): {reason}" for number, point, reason in few]
         more = len(self.impossible) - len(few)

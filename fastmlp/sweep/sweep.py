@@ -171,8 +171,8 @@ class Sweep:
             raise ValueError('client and backend="joblib" are both given: use one of them')
         found = memory.plan(asks, keep, rows.nbytes())
         memory.check(found, keep)
-        self.result = table = SweepResult([Result(ask.number, ask.point, parameters=_size(ask)) for ask in asks])
         home = None if folder is None else Folder(folder, asks, rows)
+        self.result = table = SweepResult([Result(ask.number, ask.point, parameters=_size(ask)) for ask in asks])
         try:
             with bars.bar({ask.number: ask.fit["epochs"] for ask in asks}, progress, str(found)) as bar:
                 taker = _Taker(table, keep, rows.validates, home, bar)

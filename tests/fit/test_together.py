@@ -15,10 +15,10 @@ from functools import partial
 
 import numpy as np
 import pytest
-from storms import EXCEPTIONS, Scenario, events, inside, settled, strike
+from storms import inside
 
-from fastmlp import Adam, DivergenceError, DivergenceWarning, EarlyStopping, Model
-from fastmlp.fit import together
+from fastmlp import DivergenceError, DivergenceWarning, Model
+from fastmlp.fit import lanes, together
 from fastmlp.fit.options import FitOptions
 from fastmlp.fit.together import train_together
 from fastmlp.schedules import Cosine, ReduceOnPlateau
@@ -81,8 +81,41 @@ def threaded(monkeypatch):
     monkeypatch.setattr(together, "SHORT_WORK", 0)
 
 
+@pytest.fixture(params=[False, True], ids=["where lanes pay", "lanes"])
+def grouped(request, monkeypatch):
+    """All that can be are trained in lanes."""
+    monkeypatch.setattr(lanes, "force", request.param)
+
+
+def test_models_of_a_group_end_as_they_do_alone(grouped, threaded):
+    """Each of one network, for one kind of options: some stop early, some reach a target, some diverge."""
+    for options in (
+        {"epochs": 6, "batch_size": 4},
+        {"epochs": 6, "batch_size": 7, "optimizer": "adam", "l2": 0.1},
+        {"epochs": 20, "validation": HELD, "early_stopping": 1},
+        {"epochs": 9, "batch_size": 8, "validation": 0.25},
+        {"epochs": 30, "target_loss": 1.05},
+    ):
+        rates = [0.01, 0.1, 0.02, 1e200, 0.3, 0.05, 1.0]
+        asked = [{**options, "learning_rate": rate} for rate in rates]
+        models = [Model([4, 5, 3], seed=seed) for seed in range(len(rates))]
+        jobs = [job(model, rows=ROWS if seed % 3 else None, **asked[seed]) for seed, model in enumerate(models)]
+        outcomes = train_together(jobs, threads=2)
+        assert lanes._lanes is None or not lanes.force or max(one.group for one in jobs) > 1
+        for seed, model in enumerate(models):
+            twin = Model([4, 5, 3], seed=seed)
+            data = (X[ROWS], Y[ROWS]) if seed % 3 else (X, Y)
+            ended = None
+            try:
+                twin.fit(*data, **asked[seed])
+            except DivergenceError as error:
+                ended = error
+            assert repr(outcomes[seed]) == repr(ended)
+            assert told(model) == told(twin), (options, seed)
+
+
 @pytest.mark.parametrize("threads", [1, 2, 3])
-def test_each_model_ends_as_it_does_alone(threads, threaded):
+def test_each_model_ends_as_it_does_alone(threads, grouped, threaded):
     expected = [alone(make, options) for make, options in asks()]
     given = asks()
     models = [make() for make, _ in given]
@@ -281,57 +314,6 @@ def test_other_exceptions_end_all(error, threads, threaded):
         assert inside(model) == alone(lambda seed=seed: Model([4, 5, 3], seed=seed), {"epochs": 4})[0]
 
 
-class Together(Scenario):
-    """Several fits at once. Afterwards each model is as after one of its epochs, and resuming goes on to the bits of a
-    fit that was not cut short."""
-
-    def __init__(self, threads):
-        self.threads, self.epochs = threads, 3
-        self.options = [
-            {"batch_size": 32, "optimizer": Adam(0.01)},
-            {"batch_size": 32, "validation": HELD, "early_stopping": EarlyStopping(50, best_weights=False)},
-            {"callback": lambda info: None},
-        ]  # fmt: skip
-        self.states = []
-        for options in self.options:
-            states = []
-            for count in range(self.epochs + 1):
-                model = Model([4, 3, 3], seed=1)
-                if count:
-                    model.fit(X, Y, epochs=count, **options)
-                states.append(inside(model))
-            self.states.append(states)
-
-    def ready(self):
-        return [Model([4, 3, 3], seed=1) for _ in self.options]
-
-    def call(self, models):
-        jobs = [job(m, epochs=self.epochs, **o) for m, o in zip(models, self.options, strict=True)]
-        train_together(jobs, threads=self.threads)
-
-    def check(self, models):
-        for model, options, states in zip(models, self.options, self.states, strict=True):
-            done = states.index(inside(model)) if model.epochs else 0
-            assert model._network.parameters.tobytes() == states[done][0]
-            assert (0 if model.history is None else len(model.history)) == done
-            if done < self.epochs:
-                model.fit(X, Y, epochs=self.epochs - done, resume=model._network.run is not None, **options)
-            assert inside(model) == states[-1]
-
-
-EVERY = 499  # bytecodes
-
-
-@pytest.mark.parametrize("threads", [1, 2])
-def test_an_exception_at_any_bytecode(threads, threaded):
-    scenario = Together(threads)
-    count, struck = len(events(scenario)), 0
-    for n in range(threads, count, EVERY):
-        struck += strike(scenario, n, EXCEPTIONS[n % len(EXCEPTIONS)]) is not None
-    assert struck >= count // EVERY // 2  # the number of bytecodes depends on threads that take turns
-    assert settled(lambda: thread_pool.crew()._idle)
-
-
 def changed_afterwards(monkeypatch):
     """Whether models change after an exception, while threads compute that nobody waits for."""
     monkeypatch.setattr(together._Many, "come_home", lambda many: None)
@@ -389,7 +371,7 @@ def test_ctrl_c_ends_all_soon(threads):
 
 
 @pytest.mark.parametrize("moment", ["before", "within", "after"])
-def test_a_thread_that_is_lost_is_made_up_for(moment, threaded, monkeypatch):
+def test_a_thread_that_is_lost_is_made_up_for(moment, grouped, threaded, monkeypatch):
     options = {"epochs": 6, "batch_size": 16}
     expected = [alone(lambda seed=seed: Model([4, 5, 3], seed=seed), options) for seed in range(3)]
     monkeypatch.setattr(together, "LOOK", 0.02)

@@ -15,6 +15,7 @@ from sweep.killed import GRID, run
 from sweep.tables import blobs, table
 
 from fastmlp import Model
+from fastmlp.storage import checkpoints
 from fastmlp.sweep import Result, Sweep, folder, load
 from fastmlp.sweep.check import check_all
 from fastmlp.sweep.rows import Rows
@@ -204,6 +205,26 @@ def test_diverged_points_are_read_as_they_were(tmp_path):
     assert first[0].loss == first[0].history.loss[-1]
     assert table(sweep.fit(X, X[:, 0] * X[:, 1], epochs=50, folder=tmp_path)) == table(first)
     assert load(tmp_path)[0].loss == first[0].loss
+
+
+def test_a_full_disk_ends_the_sweep(tmp_path, monkeypatch):
+    X, y = blobs()
+    sweep = Sweep({"seed": range(5)})
+    write = checkpoints.write
+
+    def full(path, moment, sync=True):
+        if path.endswith("3.safetensors"):
+            raise OSError(28, "No space left on device")
+        write(path, moment, sync)
+
+    monkeypatch.setattr(checkpoints, "write", full)
+    with pytest.raises(OSError, match="No space left"):
+        sweep.fit(X, y, epochs=2, folder=tmp_path, threads=1)
+    done = [found.number for found in sweep.result if found.state == "trained"]
+    assert 3 not in done
+    monkeypatch.undo()
+    again = sweep.fit(X, y, epochs=2, folder=tmp_path)
+    assert table(again) == table(sweep.fit(X, y, epochs=2))
 
 
 @pytest.mark.parametrize("keep", ["all", "best", "none"])

@@ -1,9 +1,12 @@
 """Model k of a sweep equals the model that is trained alone: parameters, history, and why it stopped."""
 
 import json
+import pickle
 
 import numpy as np
 import pytest
+from sweep import tables
+from sweep.tables import records
 
 from fastmlp import SGD, EarlyStopping, Model
 from fastmlp.schedules import Cosine
@@ -13,30 +16,11 @@ from fastmlp.sweep import Each, ImpossiblePoints, Sweep, train_many
 
 @pytest.fixture(scope="module")
 def blobs():
-    """90 rows of 4 features in 3 classes that overlap."""
-    draw = np.random.RandomState(1)
-    y = np.arange(90) % 3
-    return draw.standard_normal((90, 4)) + y[:, None], y
+    return tables.blobs(90)
 
 
-def alone(point, X, y, **options):
-    """The model and the history of a point's own training; None for the model where it diverges."""
-    given = {**options, **point}
-    of_model = {name: given.pop(name) for name in ("hidden", "init", "seed", "dtype") if name in given}
-    depth, width = given.pop("depth", 1), given.pop("width", 32)
-    model = Model([X.shape[1], *[width] * depth, int(y.max()) + 1], **of_model)
-    try:
-        model.fit(X, y, **given)
-    except ArithmeticError:
-        pass
-    return model
-
-
-def records(history):
-    """All of a history but for the seconds."""
-    found = history.records()
-    found["seconds"] = 0
-    return found.tobytes(), history.stopped, history.best_epoch
+def alone(*arguments, **options):
+    return tables.alone(*arguments, **options)[0]
 
 
 def test_models_equal_those_alone(blobs):
@@ -59,6 +43,34 @@ def test_validation_is_held_out_once(blobs):
         assert found.digest == model.digest()
         assert records(found.history) == records(model.history)
     assert result[0].digest == alone({}, X, y, epochs=5, early_stopping=2, validation=0.2).digest()
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("kind", ["fraction", "rows"])
+def test_weights_of_rows(blobs, dtype, kind):
+    X, y = blobs
+    weights = np.linspace(0.5, 2, len(y))
+    rows, others = split(y, 0.2, 7)
+    usual = {"epochs": 4, "batch_size": 8, "class_weight": "balanced", "dtype": dtype}
+    result = Sweep([{**usual, "seed": seed} for seed in (0, 1)], seed=7)
+    held = X[others], y[others]
+    if kind == "fraction":
+        found = result.fit(X, y, validation=0.2, sample_weight=weights)
+    else:
+        found = result.fit(X[rows].tolist(), y[rows].tolist(), validation=held, sample_weight=weights[rows].tolist())
+    for one in found:
+        model = alone(one.point, X[rows], y[rows], validation=held, sample_weight=weights[rows])
+        assert one.digest == model.digest()
+        assert records(one.history) == records(model.history)
+
+
+def test_what_is_wrong_with_all_points_is_told_once(blobs):
+    X, y = blobs
+    says = "all 9 points are impossible, and nothing was trained: y has 0.5 in row 0, which is not a label"
+    with pytest.raises(ImpossiblePoints, match=says) as raised:
+        Sweep({"seed": range(9)}).fit(X, y + 0.5, epochs=3)
+    assert len(raised.value.impossible) == 9
+    assert str(pickle.loads(pickle.dumps(raised.value))) == str(raised.value)
 
 
 def test_the_table(blobs):
