@@ -9,7 +9,6 @@ import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from fastmlp.checks.arrays import counted
 from fastmlp.checks.messages import cut, shown
 from fastmlp.history import History
 from fastmlp.sweep.asks import Ask
@@ -18,7 +17,6 @@ from fastmlp.sweep.rows import Rows
 from fastmlp.sweep.run import Taker, in_words, train
 from fastmlp.system import thread_pool
 
-AT_ONCE = 256  # models that are made and trained together, where they need not all be kept
 PARTS = 4  # chunks for each worker: what one loses is done again, and none waits long for the last
 LARGEST = 64  # models of a chunk
 RETRIES = 3  # after a worker's death
@@ -26,17 +24,20 @@ RETRIES = 3  # after a worker's death
 
 def here(asks: Sequence[Ask], rows: Rows, threads: int | None, send: bool, taker: Taker) -> None:
     """In this process. send: with the models."""
-    for some in chunks(asks, len(asks) or 1):
-        train(some, rows, threads, send, taker)
+    train(sorted(asks, key=_shape), rows, threads, send, taker)
 
 
 def chunks(asks: Sequence[Ask], size: int) -> Iterator[list[Ask]]:
     """So many at a time, those of one shape together."""
-    ordered = sorted(asks, key=lambda ask: (ask.spec.layers, ask.spec.dtype, ask.spec.hidden, ask.number))
-    for _, alike in itertools.groupby(ordered, key=lambda ask: (ask.spec.layers, ask.spec.dtype, ask.spec.hidden)):
+    for _, alike in itertools.groupby(sorted(asks, key=_shape), key=lambda ask: _shape(ask)[:3]):
         group = list(alike)
         for start in range(0, len(group), size):
             yield group[start : start + size]
+
+
+def _shape(ask: Ask) -> tuple[tuple[int, ...], str, tuple[str, ...], int]:
+    """An order in which models that may be trained in one group follow each other."""
+    return ask.spec.layers, ask.spec.dtype, ask.spec.hidden, ask.number
 
 
 def size_for(count: int, workers: int) -> int:
@@ -79,21 +80,29 @@ def by_joblib(asks: Sequence[Ask], rows: Rows, threads: int | None, send: bool, 
     jobs = joblib.effective_n_jobs(None)
     threads = threads or max(1, thread_pool.cores() // jobs)
     left = {ask.number: ask for ask in asks}
-    for attempt in range(RETRIES + 1):
-        size = 1 if attempt == RETRIES else size_for(len(left), jobs)
-        calls = [joblib.delayed(work)(some, rows, threads, send) for some in chunks(list(left.values()), size)]
+
+    def take(some: Iterable[list[Ask]]) -> None:
+        calls = [joblib.delayed(work)(part, rows, threads, send) for part in some]
+        for results in _unordered(joblib)(calls):
+            for result in results:
+                del left[result.number]
+                taker.take(result)
+
+    for size in (size_for(len(asks), jobs), 1, 1):
         try:
-            for results in _unordered(joblib)(calls):
-                for result in results:
-                    del left[result.number]
-                    taker.take(result)
-            return
+            return take(chunks(list(left.values()), size))
         except Exception as error:
             if not _has_lost_workers(error):
                 raise
-            why = f"its worker died {counted(attempt + 1, 'time')}: {in_words(error)}"
-    for result in given_up(left.values(), cut(why, 300)):
-        taker.take(result)
+    for ask in list(left.values()):  # one of them may be what a worker dies of, and takes the others' workers with it
+        try:
+            take([[ask]])
+        except Exception as error:
+            if not _has_lost_workers(error):
+                raise
+            for result in given_up([ask], cut(f"its worker died, again and again: {in_words(error)}", 300)):
+                taker.take(result)
+    return None
 
 
 def _unordered(joblib: Any) -> Any:
@@ -146,7 +155,7 @@ def by_dask(client: Any, asks: Sequence[Ask], rows: Rows, threads: int | None, s
                     here_rows = _scattered(client, rows)
                 for ask in lost:  # one at a time: one of them may be what a worker dies of
                     waiting.add(submit([ask]))
-                why = cut(f"its workers died, {counted(RETRIES + 1, 'time')}: {in_words(error)}", 300)
+                why = cut(f"its workers died, again and again: {in_words(error)}", 300)
                 results = list(given_up((ask for ask in some if ask not in lost), why))
             for result in results:
                 taker.take(result)

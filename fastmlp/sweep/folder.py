@@ -146,7 +146,7 @@ class Folder:
         except ValueError as error:
             raise ValueError(f"{error}. Remove this file, and its point will be trained again") from error
         about = moment.asked
-        if about.get("sweep") != self.id or about.get("point") != number or moment.network.spec != ask.spec:
+        if about.get("sweep") != self.id or about.get("point") != number:
             raise ValueError(f"{place} is not of this sweep: remove the file, and the point will be trained again")
         return result_of(moment, ask.point, ask.model.get("backend", "numba"), ask.fit.get("early_stopping"))
 

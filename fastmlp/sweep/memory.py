@@ -13,7 +13,9 @@ import numpy as np
 from fastmlp import optimizers
 from fastmlp.checks.arrays import counted
 from fastmlp.fit.options import stopping
+from fastmlp.fit.together import WINDOW, WINDOW_BYTES
 from fastmlp.sweep.asks import Ask
+from fastmlp.system import thread_pool
 from fastmlp.training import RECORD
 
 OBJECTS = 6_000  # bytes of Python's objects of a model with its history, as tracemalloc counts them
@@ -57,8 +59,8 @@ class Plan:
         return f"{self.what} need {_gigabytes(self.needed)} of memory ({parts}){free}"
 
 
-def plan(asks: Sequence[Ask], keep: str, at_once: int, rows: int) -> Plan:
-    """The plan for models of which `at_once` train together. rows: bytes."""
+def plan(asks: Sequence[Ask], keep: str, rows: int) -> Plan:
+    """The plan for these models. rows: bytes."""
     alike = Counter((id(ask.fit), ask.spec) for ask in asks)
     one_of = {(id(ask.fit), ask.spec): ask for ask in asks}
     groups = [(one_of[key], count) for key, count in alike.items()]
@@ -66,9 +68,9 @@ def plan(asks: Sequence[Ask], keep: str, at_once: int, rows: int) -> Plan:
     largest = max((_size(ask) for ask, _ in groups), default=0)
     models = {"all": whole, "best": largest, "none": 0}[keep]
     histories = sum(_history(ask) * count for ask, count in groups)
-    training = _most(groups, at_once, lambda ask: 2 * _vector(ask) + (_size(ask) if _restores(ask) else 0))
+    training = _on_their_way(groups, lambda ask: 2 * _vector(ask) + (_size(ask) if _restores(ask) else 0))
     if keep != "all":
-        training += _most(groups, at_once, _size)
+        training += _on_their_way(groups, _size)
     return Plan(len(asks), _in_words(groups), models + histories, training, rows, free())
 
 
@@ -130,6 +132,11 @@ def _history(ask: Ask) -> int:
 def _restores(ask: Ask) -> bool:
     rule = stopping(ask.fit.get("early_stopping"))
     return rule is not None and rule.best_weights
+
+
+def _on_their_way(groups: Sequence[tuple[Ask, int]], size: Callable[[Ask], int]) -> int:
+    """The sizes of models that train or wait for others of their group, at most."""
+    return min(_most(groups, WINDOW, size), WINDOW_BYTES + _most(groups, 4 * thread_pool.cores(), size))
 
 
 def _most(groups: Sequence[tuple[Ask, int]], at_once: int, size: Callable[[Ask], int]) -> int:

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 DECADES = 2  # that values span on a linear axis, at most
+FAR = 4  # decades above the best, beyond which lines leave the picture
 LINES = 12  # with a legend
 
 
@@ -70,15 +71,25 @@ def _draw(axes: Any, table: Any, x: str, metric: str) -> None:
         style = {"label": others} if few and others else {"color": "tab:blue", "alpha": 0.5}
         axes.plot(*zip(*found, strict=True), marker="o", **style)
     if lost:
-        axes.plot(lost, [0.97] * len(lost), "x", color="black", transform=axes.get_xaxis_transform(), label="lost")
+        axes.plot(
+            lost,
+            [0.97] * len(lost),
+            "x",
+            color="black",
+            transform=axes.get_xaxis_transform(),
+            label="diverged or failed",
+        )
     if (few and any(lines)) or lost:
         axes.legend(fontsize="small")
     if numeric and _wide([place(result) for result in there]):
         axes.set_xscale("log")
     if not numeric:
         axes.set_xticks(range(len(labels)), labels)
-    if _wide([figure for found in lines.values() for _, figure in found]):
+    figures = sorted(figure for found in lines.values() for _, figure in found)
+    if _wide(figures):
         axes.set_yscale("log")
+        if figures[-1] > figures[0] * 10.0**FAR:
+            axes.set_ylim(figures[0] / 2, figures[0] * 10.0**FAR)
     axes.set(xlabel=x, ylabel=metric.replace("_", " "))
     axes.grid(True, alpha=0.5)
 

@@ -53,6 +53,9 @@ class Result:
         The number of its parameters.
     restored : bool
         Whether the model has the weights of `history.best_epoch`, and not those of the last epoch.
+    together : int
+        With how many models, itself included, it was trained in the lanes of registers; 1 if it was trained alone. No
+        column of the table, since it depends on the engine, and nothing else in a result does but the seconds.
     """
 
     number: int
@@ -64,6 +67,7 @@ class Result:
     digest: str | None = None
     parameters: int | None = None
     restored: bool = False
+    together: int = 1
 
     def __repr__(self) -> str:
         figures = [f"{name} {getattr(self, name):.4g}" for name in METRICS if math.isfinite(getattr(self, name))]
@@ -272,7 +276,7 @@ class SweepResult(Sequence[Result]):
         Notes
         -----
         Points that differ in `x` alone are joined by a line. An axis is logarithmic where its values are positive and
-        span more than two decades.
+        span more than two decades; what is four decades above the best leaves the picture.
         """
         metric = self.metric if metric is None else _metric_name(metric)
         return plots.plot(self, path_or_axes, x, metric)

@@ -39,6 +39,7 @@ class Task:
     y: Any
     options: dict[str, Any]
     rows: Any = None
+    job: Job | None = None  # since it is on its way
 
 
 def run(
@@ -56,7 +57,8 @@ def run(
     def job(task: Task) -> Job:
         on_their_way[len(begun)] = task
         begun.append(task.number)
-        return task.model.job(task.x, task.y, FitOptions(**task.options, progress=False), task.rows)
+        task.job = task.model.job(task.x, task.y, FitOptions(**task.options, progress=False), task.rows)
+        return task.job
 
     begun: list[int] = []  # numbers, in the order of the jobs
     jobs = [job(task) for task in tasks] if isinstance(tasks, Sequence) else (job(task) for task in tasks)
@@ -112,6 +114,7 @@ def result_of(task: Task, error: BaseException | None, point: dict[str, Any], ke
         digest=None if state == FAILED else model.digest(),
         parameters=model.spec.parameters,
         restored=state == TRAINED and restores(task.options.get("early_stopping"), history),
+        together=1 if task.job is None else task.job.group,
     )
 
 

@@ -169,7 +169,7 @@ class Sweep:
             raise ValueError(f'backend={shown(backend)} is not known: use "joblib", or leave it out')
         if backend is not None and client is not None:
             raise ValueError('client and backend="joblib" are both given: use one of them')
-        found = memory.plan(asks, keep, engines.AT_ONCE, rows.nbytes())
+        found = memory.plan(asks, keep, rows.nbytes())
         memory.check(found, keep)
         self.result = table = SweepResult([Result(ask.number, ask.point, parameters=_size(ask)) for ask in asks])
         home = None if folder is None else Folder(folder, asks, rows)
@@ -221,7 +221,7 @@ class Sweep:
             As `fit`.
         """
         asks, rows, _ = self._asks(X, y, validation, sample_weight, None, options)
-        return memory.plan(asks, _check_keep(keep), engines.AT_ONCE, rows.nbytes())
+        return memory.plan(asks, _check_keep(keep), rows.nbytes())
 
     def _asks(
         self, X: Any, y: Any, validation: Any, sample_weight: Any, threads: Any, options: Mapping[str, Any]

@@ -107,13 +107,21 @@ def _threads_of_a_task(hosts):
 
 
 @pytest.mark.slow
-def test_a_point_that_kills_its_workers_is_reported(client):
+@pytest.mark.parametrize("kind", ["dask", "loky"])
+def test_a_point_that_kills_its_workers_is_reported(client, kind):
     points = [{"seed": seed} for seed in range(6)]
     one = Sweep(points)
+    expected = one.fit(X, y, epochs=3)
     one.points[4]["class_weight"] = {0: 1.0, 1: Weight(os.getpid())}
-    found = one.fit(X, y, client=client, epochs=3)
+    if kind == "dask":
+        found = one.fit(X, y, client=client, epochs=3)
+    else:
+        joblib = pytest.importorskip("joblib", reason="joblib is not installed")
+        with joblib.parallel_config("loky", n_jobs=2):
+            found = one.fit(X, y, backend="joblib", epochs=3)
     assert [result.state for result in found] == ["trained"] * 4 + ["failed", "trained"]
-    assert "its workers died" in found[4].reason
+    assert "died, again and again" in found[4].reason
+    assert [found[k].digest for k in (0, 1, 2, 3, 5)] == [expected[k].digest for k in (0, 1, 2, 3, 5)]
 
 
 class Weight(float):

@@ -15,7 +15,9 @@ from sweep.killed import GRID, run
 from sweep.tables import blobs, table
 
 from fastmlp import Model
-from fastmlp.sweep import Sweep, folder, load
+from fastmlp.sweep import Result, Sweep, folder, load
+from fastmlp.sweep.check import check_all
+from fastmlp.sweep.rows import Rows
 
 ROOT = Path(__file__).parents[2]
 
@@ -180,6 +182,28 @@ def test_failed_points_are_tried_again(tmp_path, monkeypatch):
     assert first[1].reason == "MemoryError: no memory"
     monkeypatch.undo()
     assert [found.state for found in sweep.fit(X, y, epochs=2, folder=tmp_path)] == ["trained"] * 2
+
+
+def test_a_point_that_failed_while_it_trained_has_no_file(tmp_path):
+    X, y = blobs()
+    rows = Rows(X, y)
+    asks = check_all([{"epochs": 1}], {}, rows)
+    home = folder.Folder(tmp_path, asks, rows)
+    home.write(Result(0, {}, "failed", "MemoryError", model=Model([4, 3])))
+    home.close()
+    assert os.listdir(tmp_path) == [folder.NAME]
+
+
+def test_diverged_points_are_read_as_they_were(tmp_path):
+    """Early stopping has seen a best epoch, and its weights are not restored."""
+    X, _ = blobs()
+    sweep = Sweep({"learning_rate": [1e4], "early_stopping": [50]}, base={"output": "identity"})
+    first = sweep.fit(X, X[:, 0] * X[:, 1], epochs=50, folder=tmp_path)
+    assert first[0].state == "diverged"
+    assert first[0].best_epoch < first[0].epochs
+    assert first[0].loss == first[0].history.loss[-1]
+    assert table(sweep.fit(X, X[:, 0] * X[:, 1], epochs=50, folder=tmp_path)) == table(first)
+    assert load(tmp_path)[0].loss == first[0].loss
 
 
 @pytest.mark.parametrize("keep", ["all", "best", "none"])

@@ -8,6 +8,7 @@ import pytest
 from sweep.tables import OPTIONS, REGRESSION, alone, blobs, mixed, records, table
 
 from fastmlp.errors import DivergenceWarning
+from fastmlp.fit import lanes
 from fastmlp.splits import split
 from fastmlp.sweep import Sweep
 
@@ -45,7 +46,10 @@ def test_each_model_equals_the_one_alone(case, whole):
     assert y.dtype.kind == "i" or any(found.state == "diverged" for found in whole)
 
 
-def test_two_threads_in_shuffled_order(case, whole):
+@pytest.mark.parametrize("forced", [False, True])
+def test_two_threads_in_shuffled_order(case, whole, forced, monkeypatch):
+    """forced: models that can be trained in one group are, though it may not pay."""
+    monkeypatch.setattr(lanes, "force", forced)
     points, X, y = case
     order = list(range(len(points)))
     random.Random(1).shuffle(order)
@@ -56,7 +60,9 @@ def test_two_threads_in_shuffled_order(case, whole):
         assert records(found.history) == records(one.history)
 
 
-def test_neighbours_that_end_early_change_nothing():
+@pytest.mark.parametrize("forced", [False, True])
+def test_neighbours_that_end_early_change_nothing(forced, monkeypatch):
+    monkeypatch.setattr(lanes, "force", forced)
     X, y = blobs()
     values = y[:, None] * 1.0
     usual = {"learning_rate": 0.05, "epochs": 20, "batch_size": 8, "output": "identity", "width": 8}
@@ -66,6 +72,7 @@ def test_neighbours_that_end_early_change_nothing():
     points[7] = {**points[7], "early_stopping": 1, "learning_rate": 0.3}
     points[9] = {**points[9], "target_loss": 1.0}
     loud = Sweep(points).fit(X, values, validation=0.2)
+    assert {found.together for found in (*quiet, *loud)} != {1} or not (forced and lanes._lanes)
     assert loud[3].state == "diverged"
     assert loud[7].stopped
     assert "target" in loud[9].stopped or loud[9].epochs < 20
@@ -77,7 +84,8 @@ def test_neighbours_that_end_early_change_nothing():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(10, 20))
-def test_more_mixtures(seed):
+def test_more_mixtures(seed, monkeypatch):
+    monkeypatch.setattr(lanes, "force", bool(seed % 2))
     X, y = blobs(47)
     points = mixed(60, seed)
     found = Sweep(points).fit(X, y, threads=2)

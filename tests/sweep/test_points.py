@@ -66,6 +66,7 @@ def test_draws():
     assert {type(point["width"]) for point in points} == {int}
     others = Sweep({**grid, "l2": Rates()}, draws=20, seed=1).points
     assert [point["learning_rate"] for point in others] == [point["learning_rate"] for point in points]
+    assert not {point["learning_rate"] for point in others} & {point["l2"] for point in others}
 
 
 def test_draws_of_lists_differ():
@@ -171,3 +172,10 @@ def test_generators_as_seeds_are_each_point_s_own():
         model = Model([3, width, 4], seed=np.random.default_rng(3))
         model.fit(X, y, epochs=2, batch_size=3)
         assert result.digest == model.digest()
+
+
+def test_values_that_are_equal_are_told_apart():
+    with pytest.raises(
+        ImpossiblePoints, match=r"1 of 2 points is impossible.*\n  point 1 \(shuffle=1\): shuffle=1 is not"
+    ):
+        Sweep({"shuffle": [True, 1]}).fit(X, y, epochs=1)
