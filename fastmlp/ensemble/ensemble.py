@@ -267,7 +267,7 @@ class Ensemble:
             "thread a copy of the ensemble"
         )
         try:
-            spec = self.members[0].spec
+            spec = self._spec
             x = data.features(X, spec)
             targets: Any
             if isinstance(y, Each):
@@ -378,7 +378,7 @@ class Ensemble:
         TypeError, ValueError
             If X does not fit the members, an output is not finite, or all members are left out.
         """
-        together, spec = self._together(threads), self.members[0].spec
+        together, spec = self._together(threads), self._spec
         if self.vote == "hard":
             found = together.votes(X)
         else:
@@ -436,7 +436,7 @@ class Ensemble:
         TypeError, ValueError
             As `predict`.
         """
-        spec = self.members[0].spec
+        spec = self._spec
         (found,) = self._together(threads).by_blocks(X, spread_of)
         return found if spec.is_classifier or spec.outputs > 1 else found[:, 0]
 
@@ -461,7 +461,7 @@ class Ensemble:
         TypeError, ValueError
             As `predict`.
         """
-        spec = self.members[0].spec
+        spec = self._spec
         found = self._together(threads).outputs(data.features(X, spec))
         return found if spec.is_classifier or spec.outputs > 1 else found[:, :, 0]
 
@@ -495,7 +495,7 @@ class Ensemble:
         efficient and risk-sensitive learning", ICML 2018.
         """
         self._check_classifies()
-        spec = self.members[0].spec
+        spec = self._spec
         parts = self._together(threads).by_blocks(X, *entropy_of(spec))
         found = dict(zip(("entropy", "mutual_information"), parts, strict=True))
         return {name: part[:, 0] if part.ndim == 2 and spec.outputs == 1 else part for name, part in found.items()}
@@ -526,7 +526,7 @@ class Ensemble:
         TypeError, ValueError
             If X or y is wrong, as in `fit`.
         """
-        spec = self.members[0].spec
+        spec = self._spec
         x = data.features(X, spec)
         targets = data.targets(y, len(x), spec)
         (outputs,) = self._together(threads).by_blocks(x, mean_of)
@@ -562,7 +562,7 @@ class Ensemble:
         ----------
         Breiman, "Out-of-bag estimation", 1996.
         """
-        spec = self.members[0].spec
+        spec = self._spec
         rows, digest = self._drawn()
         x = data.features(X, spec)
         targets = data.targets(y, len(x), spec)
@@ -675,6 +675,11 @@ class Ensemble:
 
     # -----------------------------------------------------------------------------------------------------
 
+    @property
+    def _spec(self) -> Spec:
+        """The first member's: what is asked of it is the same for all."""
+        return self.members[0].spec
+
     def _used(self) -> list[tuple[int, Model]]:
         """The members that predict. Raises ValueError where there are none."""
         found = [(number, model) for number, model in enumerate(self.members) if number not in self.left_out]
@@ -686,7 +691,7 @@ class Ensemble:
         return Together([model for _, model in self._used()], threads)
 
     def _check_classifies(self) -> None:
-        spec = self.members[0].spec
+        spec = self._spec
         if not spec.is_classifier:
             raise ValueError(f'output="{spec.output}" has no probabilities: use predict and predict_std')
 

@@ -265,6 +265,8 @@ def test_uncertainty(output, loss, outputs):
             assert found["entropy"][at] == pytest.approx(entropy, rel=1e-12)
             assert found["mutual_information"][at] == pytest.approx(entropy - own, abs=1e-12)
     assert (found["mutual_information"] >= 0).all()
+    shape = (20,) if output == "softmax" or outputs == 1 else (20, outputs)
+    assert found["entropy"].shape == found["mutual_information"].shape == shape
 
 
 def test_entropy_of_certainty_is_zero():
@@ -291,6 +293,17 @@ def test_votes(output, outputs):
     assert hard.digest() != soft.digest()
     assert "needs labels" in said(ValueError, ensemble, "identity", None, 1, vote="hard")
     assert 'vote=3 is not known: use "soft" or "hard"' in said(ValueError, ensemble, vote=3)
+
+
+def test_a_tie_is_no():
+    """A probability of 1/2, and as many votes for as against."""
+    made = Ensemble([1, 1], members=2, output="sigmoid")
+    made.members[0].set_weights([([[3.0]], [0.0])])
+    made.members[1].set_weights([([[-3.0]], [0.0])])
+    x = [[0.0], [1.0], [-2.0]]
+    assert made.predict_proba(x)[0, 0] == 0.5
+    assert made.predict(x).tolist()[0] == 0
+    assert Ensemble.of(made.members, vote="hard").predict(x).tolist() == [0, 0, 0]
 
 
 def test_what_values_have_not():
@@ -358,6 +371,7 @@ def test_out_of_bag_needs_the_rows_of_the_fit():
     for other in (x[::-1], x[:-1], x + 1e-9):
         assert "X is not the X of the last fit" in said(ValueError, made.out_of_bag_score, other, y[: len(other)])
     assert "member=4 is none of 0 to 3" in said(ValueError, made.rows, 4)
+    assert "member=-1 is none of 0 to 3" in said(ValueError, made.rows, -1)
     one = ensemble(bootstrap=True, members=1)
     one.fit([[0.0, 1.0]], [1], epochs=1)
     assert "take more members" in said(ValueError, one.out_of_bag_score, [[0.0, 1.0]], [1])

@@ -61,6 +61,9 @@ def test_members_that_were_left_out(saved):
     assert twin.left_out == {1: "it diverged"}
     same(made, twin, *problem())
     assert len(twin.predict_members(problem()[0])) == 2
+    made.left_out[1] = "x" * 1000
+    made.save(path)
+    assert Ensemble.load(path).left_out == {1: f"{'x' * 397}..."}
 
 
 def test_members_of_any_kind(tmp_path):

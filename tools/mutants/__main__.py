@@ -66,6 +66,7 @@ TESTS = {
     "cross_validation/scoring": "cross_validation/test_cross_validation",
     "cross_validation/validate": "cross_validation/test_cross_validation",
     "ensemble/__init__": "ensemble/test_ensemble",
+    "ensemble/ensemble": "ensemble/test_ensemble storage/test_ensemble_file",
     "ensemble/predictions": "ensemble/test_ensemble",
     "engine/choose": "engine/test_buffers engine/test_row_pieces kernels/test_train",
     "core/network": "test_model_init test_model_weights fit/test_resume test_storms",
