@@ -153,7 +153,8 @@ class Group:
         self.plan = GroupPlan(spec.dtype, len(spec.shapes))
         self.lanes = [self._lane(i, *item) for i, item in enumerate(members.items())]
         self._all = tuple(self.lanes)  # a step's changes are made after its member has ended
-        self.batches = max(1, 1_000_000 // (3 * spec.parameters * self.batch * width))
+        # some milliseconds; then as measured
+        self.batches = max(1, 30_000_000 // (3 * spec.parameters * self.batch * width))
         self._network()
         self._data()
         self._training()
@@ -248,8 +249,11 @@ class Group:
             addresses = self._of_models([array.ctypes.data for array in own], np.int64)
             self.plan.buffers(**{name: addresses.ctypes.data})
         self.order = np.empty((rows, width), np.int64)
-        chosen = [np.arange(rows) if m.rows is None else m.rows for m in members]
-        self.order[:] = np.column_stack([*chosen, *[chosen[0]] * (width - len(chosen))])
+        self.order[:] = np.arange(rows)[:, None]
+        for lane, one in enumerate(members):
+            if one.rows is not None:
+                self.order[:, lane] = one.rows
+        self.order[:, len(members) :] = self.order[:, :1]
         self.row_numbers = self.order.copy()
         self.plan.buffers(ORDER=self._keep(self.order), ROW_NUMBERS=self._keep(self.row_numbers))
         order = self.training.order
