@@ -17,11 +17,14 @@ of one row" and "Batches of a few rows".
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from fastmlp.engine.sizes import whole_panels
 from fastmlp.reference.arithmetic import CHUNK, LINE
 from fastmlp.spec import Spec
+from fastmlp.system.cpu import target
 from fastmlp.training import Training
 
 LAYERED_WORK = 35_000  # multiplications for a row, forward and back, from which the layered pass pays
@@ -105,6 +108,15 @@ OPTIONS = {
     **dict.fromkeys(("clip_value", "clip_norm", "dropout", "objective", "weights"), "whole"),
 }  # fmt: skip
 MOST_ROWS = 1 << 24  # whose right ones a float32 counts
+LANE_BYTES = 1 << 19  # of a group's parameters: about a second cache
+# Up to so many rows in a batch: the widest layer for which lanes pay, and what a register of models takes, in times of
+# as many models alone, with a fifth to spare. docs/performance.md has the measurements.
+LANE_COSTS = (
+    (1, {"float32": (24, 0.65), "float64": (24, 0.95)}),
+    (8, {"float32": (128, 0.35), "float64": (128, 0.6)}),
+    (16, {"float32": (64, 0.75), "float64": (24, 0.95)}),
+    (CHUNK, {"float32": (16, 0.95), "float64": (8, 0.95)}),
+)
 
 
 def fits_lanes(spec: Spec, training: Training, rows: int, weighed: bool = False) -> bool:
@@ -116,4 +128,9 @@ def fits_lanes(spec: Spec, training: Training, rows: int, weighed: bool = False)
 
 def lanes_pay(spec: Spec, training: Training, rows: int, models: int) -> bool:
     """Whether so many models of one network train faster as lanes than one after the other."""
-    return models > 1 and max(spec.layers) <= 10
+    batch = min(training.batch_size, rows)
+    costs = next((costs for most, costs in LANE_COSTS if batch <= most), LANE_COSTS[-1][1])
+    widest, cost = costs[spec.dtype]
+    lanes = target().register // np.dtype(spec.dtype).itemsize
+    fits = spec.parameters * target().register <= LANE_BYTES
+    return fits and max(spec.layers[1:]) <= widest and models >= cost * lanes * math.ceil(models / lanes)

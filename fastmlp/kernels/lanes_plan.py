@@ -92,7 +92,7 @@ RIGHTS = _field("address")  # and its right rows
 WRONG = _field("address")  # whether a parameter is not finite: NaN
 SNAPSHOTS = _field("address")  # all parameters, twice: a recorded epoch's beginning is kept
 RECORD_EPOCHS = _field("address")  # int64, one entry for each record of a call
-RECORD_LOSSES = _field("address")  # [record][model]
+RECORD_LOSSES = _field("address")  # numbers of the network's dtype, [record][model]
 RECORD_RIGHTS = _field("address")  # int64: right rows, [record][model]
 RECORD_CAPACITY = _field("count")  # records that a call may write
 

@@ -10,35 +10,41 @@ import pytest
 
 import fastmlp
 from fastmlp.engine.plan_writer import PlanWriter
-from fastmlp.kernels import calls, registry
+from fastmlp.kernels import calls, lanes_calls, lanes_plan, registry
 from fastmlp.kernels import plan as at
 
 PACKAGE = Path(fastmlp.__file__).parent
 PLAN = (PACKAGE / "kernels" / "plan.py").read_text()
+PLANS = [(PLAN, at), ((PACKAGE / "kernels" / "lanes_plan.py").read_text(), lanes_plan)]
 FIELDS = dict(re.findall(r'^([A-Z]\w*) = _field\("(\w+)"\)', PLAN, re.MULTILINE))
 LAYER_FIELDS = dict(re.findall(r'^(LAYER_\w+) = _layer_field\("(\w+)"\)', PLAN, re.MULTILINE))
 
 
 def test_each_field_has_a_kind_of_those_that_are_explained():
     kinds = set(re.findall(r"^    (\w+)  +\S", PLAN.split('"""')[1], re.MULTILINE))
-    assert len(FIELDS) == at.FIELDS
-    assert len(LAYER_FIELDS) == at.LAYER_FIELDS
-    assert {*at.KINDS, *at.LAYER_KINDS} <= kinds
-    assert {name: at.KINDS[getattr(at, name)] for name in FIELDS} == FIELDS
-    assert {name: at.LAYER_KINDS[getattr(at, name)] for name in LAYER_FIELDS} == LAYER_FIELDS
+    for text, plan in PLANS:
+        fields = dict(re.findall(r'^([A-Z]\w*) = _field\("(\w+)"\)', text, re.MULTILINE))
+        of_layers = dict(re.findall(r'^(LAYER_\w+) = _layer_field\("(\w+)"\)', text, re.MULTILINE))
+        assert len(fields) == plan.FIELDS
+        assert len(of_layers) == plan.LAYER_FIELDS
+        assert {*plan.KINDS, *plan.LAYER_KINDS} <= kinds
+        assert {name: plan.KINDS[getattr(plan, name)] for name in fields} == fields
+        assert {name: plan.LAYER_KINDS[getattr(plan, name)] for name in of_layers} == of_layers
 
 
 def test_each_field_has_its_comment():
-    for line in PLAN.splitlines():
-        if re.match(r"\w+ = (_field|_layer_field|next)\(", line) and not line.startswith("NUMBERS_COUNT"):
-            assert re.search(r"  # [\w`]", line), line
+    for text, _ in PLANS:
+        for line in text.splitlines():
+            if re.match(r"\w+ = (_field|_layer_field|next)\(", line) and not line.startswith("NUMBERS_COUNT"):
+                assert re.search(r"  # [\w`]", line), line
 
 
-def test_no_name_is_given_twice():
+@pytest.mark.parametrize("number", range(2))
+def test_no_name_is_given_twice(number):
     """A field whose name means another place by the end of the file would be written there."""
     names = Counter(
         target.id
-        for node in ast.parse(PLAN).body
+        for node in ast.parse(PLANS[number][0]).body
         if isinstance(node, ast.Assign)
         for group in node.targets
         for target in (group.elts if isinstance(group, ast.Tuple) else [group])
@@ -63,7 +69,7 @@ def writes(text):
 
 def test_one_file_of_the_engine_writes_plans():
     for path in (PACKAGE / "engine").rglob("*.py"):
-        if path.name != "plan_writer.py":
+        if path.name not in ("plan_writer.py", "lanes_plan_writer.py"):
             found = [write for write in writes(path.read_text()) if write[1] not in ("numbers", "_shared", "turns")]
             assert found == [], path.name
 
@@ -87,11 +93,12 @@ def test_a_field_of_another_kind_is_refused():
     assert np.count_nonzero(write.fields) == 2
 
 
-def test_each_kernel_field_is_called_by_name():
+@pytest.mark.parametrize(("module", "plan"), [(calls, PLAN), (lanes_calls, PLANS[1][0])])
+def test_each_kernel_field_is_called_by_name(module, plan):
     """Where one calls it, that is by a helper of calls.py, whose docstring or name says which kernel that is."""
-    text = Path(calls.__file__).read_text()
-    called = set(re.findall(r"plan\[(?:layer \+ )?at\.(\w+)\]", text))
-    kernels = {name for name, kind in {**FIELDS, **LAYER_FIELDS}.items() if kind == "kernel"}
+    text = Path(module.__file__).read_text()
+    called = set(re.findall(r"call\(\s*plan\[(?:layer \+ )?at\.(\w+)\]", text))
+    kernels = set(re.findall(r'^([A-Z]\w*) = _(?:layer_)?field\("kernel"\)', plan, re.MULTILINE))
     assert called == kernels
     names = {name.partition(".")[2] for name in registry.load_all()}
     for node in ast.parse(text).body:
@@ -102,5 +109,5 @@ def test_each_kernel_field_is_called_by_name():
 
 def test_kernels_call_no_kernel_but_by_name():
     for path in (PACKAGE / "kernels").glob("*.py"):
-        if path.name not in ("calls.py", "memory.py"):
+        if path.name not in ("calls.py", "lanes_calls.py", "memory.py"):
             assert not re.search(r"(?<![\w.])call\(", path.read_text()), path.name

@@ -1,0 +1,368 @@
+"""Each kernel of groups by itself, compared with the definition of what it does, model by model.
+
+What a kernel may write lies between bands of canaries.
+"""
+
+import numpy as np
+import pytest
+from bits import Guarded, assert_same_bits, lines
+from trainings import Problem
+
+from fastmlp.engine.lanes_plan_writer import GroupPlan
+from fastmlp.engine.model_lanes import Group, Member
+from fastmlp.kernels import lanes_dense, registry
+from fastmlp.kernels import lanes_plan as at
+from fastmlp.kernels.plan import DONE
+from fastmlp.optimizers import Adam
+from fastmlp.reference import dense, gradients, losses, optimizers, random
+from fastmlp.reference import train as reference
+from fastmlp.system.cpu import target
+from fastmlp.training import State, Training
+
+PAIRS = registry.load_all()
+OF_GROUPS = {name for name in PAIRS if name.startswith(("lanes_", "model_lanes."))}
+CHECKED = {}  # kernel: the name of its test
+
+
+def checks(*kernels):
+    """Says which kernels a test compares with the definition."""
+
+    def mark(test):
+        CHECKED.update(dict.fromkeys(kernels, test.__name__))
+        return pytest.mark.parametrize("dtype", ["float64", "float32"])(test)
+
+    return mark
+
+
+def call(name, dtype, *arguments):
+    """Calls a kernel; arrays are passed by their addresses."""
+    return PAIRS[name](dtype, *arguments)
+
+
+def groups(dtype):
+    """(models of a group, the end of its kernels' names): of one register, of several."""
+    one = target().register // np.dtype(dtype).itemsize
+    return [(one, "_one"), (one, ""), (3 * one, "")]
+
+
+def wild(rng, shape, dtype):
+    """Random numbers, some of them zeros of both signs."""
+    x = rng.standard_normal(shape).astype(dtype)
+    x[rng.random(shape) < 0.1] = 0.0
+    x[rng.random(shape) < 0.1] = -0.0
+    return x
+
+
+def tile(x, row, writes=False):
+    """x [row][unit][model] with rows `row` numbers apart, guarded."""
+    rows, units, models = x.shape
+    flat = np.full((rows, row), np.nan, x.dtype)
+    flat[:, : units * models] = x.reshape(rows, -1)
+    allowed = np.zeros((rows, row), bool)
+    allowed[:, : units * models] = writes
+    return Guarded(flat, writes=allowed.ravel())
+
+
+def read(guarded, shape, row):
+    """What `tile` has made, again."""
+    rows, units, models = shape
+    guarded.check()
+    return guarded.array.reshape(rows, row)[:, : units * models].reshape(shape)
+
+
+SIZES = [(1, 1, 1), (2, 2, 4), (3, 5, 9), (8, 7, 16), (5, 9, 32), (4, 3, 37)]  # inputs, outputs, rows
+
+
+@checks(*(f"lanes_dense.{name}{one}" for name in ("forward", "backward_input") for one in ("", "_one")))
+def test_a_layer_forward_and_back(dtype):
+    rng = np.random.default_rng(0)
+    for models, one in groups(dtype):
+        for K, J, rows in SIZES:
+            a, w, b = (wild(rng, shape, dtype) for shape in ((rows, K, models), (K, J, models), (J, models)))
+            a_row, z_row = (K + 1) * models, (J + 2) * models
+            parameters = Guarded(np.append(w, b))
+            for relu in (0, 1):
+                z = tile(np.zeros((rows, J, models), dtype), z_row, writes=True)
+                call(
+                    f"lanes_dense.forward{one}", dtype, tile(a, a_row).array, parameters.array, z.array, models, K, J,
+                    rows, a_row, z_row, models, relu,
+                )  # fmt: skip
+                got = read(z, (rows, J, models), z_row)
+                for m in range(models):
+                    expected = dense.dense_forward(a[:, :, m], w[:, :, m], b[:, m])
+                    expected = np.where(expected < 0, np.zeros(1, dtype), expected) if relu else expected
+                    assert_same_bits(got[:, :, m], expected, f"z of model {m}")
+            dz, slope = wild(rng, (rows, J, models), dtype), wild(rng, a.shape, dtype)
+            for way in (lanes_dense.STRAIGHT, lanes_dense.RELU, lanes_dense.SLOPED):
+                da = tile(np.zeros_like(a), a_row, writes=True)
+                call(
+                    f"lanes_dense.backward_input{one}", dtype, tile(dz, z_row).array, parameters.array,
+                    tile(a, a_row).array, tile(slope, a_row).array, da.array, models, K, J, rows, z_row, models, a_row,
+                    way,
+                )  # fmt: skip
+                got = read(da, a.shape, a_row)
+                for m in range(models):
+                    expected = dense.dense_backward_input(dz[:, :, m], w[:, :, m])
+                    if way == lanes_dense.RELU:
+                        expected = np.where(a[:, :, m] <= 0, np.zeros(1, dtype), expected)
+                    elif way == lanes_dense.SLOPED:
+                        expected = expected * slope[:, :, m]
+                    assert_same_bits(got[:, :, m], expected, f"da of model {m}")
+
+
+WEIGHTS = [(name, literal) for name in ("backward_weights", "descend") for literal in (0, *lanes_dense.WRITTEN_OUT)]
+
+
+@checks(*(f"lanes_dense.{name}{f'_{n}' if n else ''}{one}" for name, n in WEIGHTS for one in ("", "_one")))
+@pytest.mark.parametrize(("name", "literal"), WEIGHTS)
+def test_sums_over_rows(name, literal, dtype):
+    """Also sums of -0 alone, and products that underflow to -0."""
+    rng = np.random.default_rng(1)
+    tiny = np.finfo(dtype).tiny
+    for models, one in groups(dtype):
+        for K, J, rows in [(1, 1, literal), (5, 3, literal), (2, 4, literal)] if literal else [*SIZES, (4, 3, 512)]:
+            a, dz = wild(rng, (rows, K, models), dtype), wild(rng, (rows, J, models), dtype)
+            a[:, 0], dz[:, 0] = -tiny, tiny
+            was, rates = wild(rng, (K + 1, J, models), dtype), rng.random(models).astype(dtype)
+            a_row, d_row = (K + 1) * models, (J + 2) * models
+            to = Guarded(was, writes=True)
+            scale = np.dtype(dtype).type(0.3)
+            ones, levels = np.ones(max(models, lines(dtype)), dtype), np.zeros(200 * lines(dtype), dtype)
+            call(
+                f"lanes_dense.{name}{f'_{literal}' if literal else ''}{one}", dtype, tile(a, a_row).array, ones,
+                tile(dz, d_row).array, to.array, levels, Guarded(rates).array, scale, models, K, J, rows, a_row, d_row,
+                models,
+            )  # fmt: skip
+            to.check()
+            got = to.array.reshape(was.shape)
+            for m in range(models):
+                dw, db = dense.dense_backward_weights(a[:, :, m], dz[:, :, m])
+                expected = np.vstack([dw, db[None]])
+                if name == "descend":
+                    expected = optimizers.gradient_descent(was[:, :, m], expected, scale, -rates[m])
+                assert_same_bits(got[:, :, m], expected, f"model {m}")
+
+
+@checks("lanes_dense.gather")
+def test_each_model_gathers_its_own_rows(dtype):
+    rng = np.random.default_rng(2)
+    for models, _ in groups(dtype):
+        for K in (1, 2, 4, 7, 8, 17):
+            xs = [rng.standard_normal((20, K)).astype(dtype) for _ in range(models)]
+            order = rng.integers(0, 20, (9, models))
+            sources = np.array([x.ctypes.data for x in xs])
+            row, unit = (K + 1) * models, models
+            to = tile(np.zeros((9, K, models), dtype), row, writes=True)
+            call("lanes_dense.gather", dtype, sources, order, models, 9, K, to.array, row, unit)
+            expected = np.stack([x[order[:, m]] for m, x in enumerate(xs)], axis=2)
+            assert_same_bits(read(to, expected.shape, row), expected)
+
+
+@checks("lanes_random.orders")
+def test_orders_are_permutations_of_each_models_seed_and_epoch(dtype):
+    rng = np.random.default_rng(3)
+    for models, _ in groups(dtype):
+        seeds = rng.integers(-(2**63), 2**63 - 1, models)
+        epochs = rng.integers(1, 2**32, models)
+        for count in (1, 2, 3, 4, 5, 33, 200):
+            rows = rng.integers(0, 1000, (count, models))
+            order = Guarded(np.zeros(count * models, np.int64), writes=True)
+            PAIRS["lanes_random.orders"]("float64", seeds, epochs, models, count, rows, order.array)
+            order.check()
+            for m in range(models):
+                places = random.permutation(int(seeds[m]) % 2**64, int(epochs[m]), count)
+                assert (order.array.reshape(count, models)[:, m] == rows[places, m]).all()
+
+
+UPDATES = {  # kernel: vectors, numbers of a step, settings
+    "gradient_descent": (0, 1, 0), "momentum": (1, 1, 1), "nesterov": (1, 1, 1), "classical_momentum": (1, 1, 1),
+    "classical_nesterov": (1, 1, 1), "adam": (2, 3, 5), "rmsprop": (1, 1, 3), "adagrad": (1, 1, 2 - 1),
+}  # fmt: skip
+
+
+@checks(*(f"lanes_updates.{name}" for name in UPDATES))
+@pytest.mark.parametrize("name", UPDATES)
+def test_updates_take_each_models_numbers(name, dtype):
+    rng = np.random.default_rng(4)
+    vectors, numbers, shared = UPDATES[name]
+    for models, _ in groups(dtype):
+        p, total = wild(rng, (7, models), dtype), wild(rng, (7, models), dtype)
+        state = abs(wild(rng, (vectors, 7, models), dtype))
+        step, settings = (abs(wild(rng, (n, models), dtype)) for n in (numbers, shared))
+        scale = np.dtype(dtype).type(0.3)
+        got, held = Guarded(p, writes=True), Guarded(state, writes=True)
+        given = -step if name == "gradient_descent" else step
+        call(
+            f"lanes_updates.{name}",
+            dtype,
+            got.array,
+            total.copy(),
+            scale,
+            held.array,
+            given,
+            settings.copy(),
+            models,
+            7,
+        )
+        got.check()
+        held.check()
+        for m in range(models):
+            with np.errstate(all="ignore"):
+                expected = getattr(optimizers, name)(
+                    p[:, m], total[:, m], scale, *state[:, :, m], *step[:, m], *settings[:, m]
+                )
+            made = expected if isinstance(expected, tuple) else (expected,)
+            assert_same_bits(got.array.reshape(p.shape)[:, m], made[0], f"model {m}")
+            for vector, found in zip(made[1:], held.array.reshape(state.shape)[:, :, m], strict=True):
+                assert_same_bits(found, vector, f"state of model {m}")
+
+
+def group(dtype, registers, problems, **asked):
+    """A group of these problems, ready to train, and its members."""
+    members = []
+    for seed, problem in enumerate(problems):
+        options = {
+            "epochs": 3,
+            "learning_rate": 0.1 + seed / 7,
+            "batch_size": 5,
+            "record_every": 1,
+            "order": seed,
+            **asked,
+        }
+        training = Training(**options)
+        state = State.new(training.optimizer, problem.spec.parameters, dtype)
+        members.append(Member(problem.parameters.copy(), problem.x, problem.y, training, state))
+    width = registers * target().register // np.dtype(dtype).itemsize
+    return Group(problems[0].spec, dict(enumerate(members)), width), members
+
+
+def problems(dtype, count=3, output="softmax", hidden="tanh"):
+    return [Problem.make(seed, [3, 6, 5, 2], 13, hidden, output, dtype=dtype) for seed in range(count)]
+
+
+@checks("lanes_updates.penalized")
+def test_penalties_of_each_model(dtype):
+    made, members = group(dtype, 2, problems(dtype), l2=0.125, l1=0.0625)
+    rng, scale = np.random.default_rng(5), np.dtype(dtype).type(0.3)
+    total = wild(rng, made.parameters.shape, dtype)
+    gradient = Guarded(total, writes=True)
+    call("lanes_updates.penalized", dtype, made.plan.fields, gradient.array, made.parameters, scale)
+    gradient.check()
+    got = gradient.array.reshape(total.shape)
+    for m, one in enumerate(members):
+        kind = np.dtype(dtype).type
+        expected = reference.prepare(made.spec, one.parameters, total[:, m], scale, l2=kind(0.125), l1=kind(0.0625))
+        assert_same_bits(got[:, m], expected)
+
+
+LOSSES = [
+    "softmax_cross_entropy", "sigmoid_binary_cross_entropy", "sigmoid_squared_error", "identity_squared_error"
+]  # fmt: skip
+
+
+@checks(*(f"lanes_losses.{name}" for name in LOSSES))
+@pytest.mark.parametrize("name", LOSSES)
+def test_losses_of_rows(name, dtype):
+    rng = np.random.default_rng(6)
+    step = target().register // np.dtype(dtype).itemsize
+    for J in (2, 3, 1):
+        if name.startswith("softmax") and J == 1:
+            continue
+        for registers in (1, 4, 7):
+            rows = registers * step
+            stride = rows + lines(dtype)
+            z, y = 3 * wild(rng, (J, rows), dtype), rng.random((J, rows)).astype(dtype)
+            if name.startswith("softmax"):
+                y[0] = rng.integers(0, J, rows)
+            padded = np.zeros((2, J, stride), dtype)
+            padded[0, :, :rows], padded[1, :, :rows] = z, y
+            dz = Guarded(padded[0], writes=np.tile(np.arange(stride) < rows, J))
+            values, rights = (Guarded(np.zeros(rows, dtype), writes=True) for _ in range(2))
+            call(f"lanes_losses.{name}", dtype, dz.array, padded[1], values.array, rights.array, J, rows, stride)
+            targets = y[0] if name.startswith("softmax") else y.T
+            expected, loss, right = getattr(losses, name)(z.T.copy(), targets.copy())
+            for guarded in (dz, values, rights):
+                guarded.check()
+            assert_same_bits(dz.array.reshape(J, stride)[:, :rows], expected.T.copy(), "dz")
+            assert_same_bits(values.array + np.zeros(1, dtype), loss + np.zeros(1, dtype), "losses")  # of -0: +0
+            assert_same_bits(rights.array, right.astype(dtype), "right rows")
+
+
+@checks("model_lanes.forward_batch", "model_lanes.backward_batch")
+@pytest.mark.parametrize(
+    "output", ["softmax", "exponential"]
+)  # whose losses have a kernel for all rows; or go row by row
+@pytest.mark.parametrize("optimizer", [None, Adam()])
+def test_a_batch_forward_and_back(optimizer, output, dtype):
+    for registers in (1, 3):
+        some = problems(dtype, output=output)
+        made, members = group(dtype, registers, some, order=None, optimizer=optimizer, batch_size=13)
+        plan, scale = made.plan, np.dtype(dtype).type(0.25)
+        before = made.parameters.copy()
+        totals = _view(plan[at.TOTALS], made.width, dtype)
+        for record in (0, 1):
+            call("model_lanes.forward_batch", dtype, plan.fields, made.parameters, 0, 13, record)
+            assert record or not totals.any()
+        call("model_lanes.backward_batch", dtype, plan.fields, made.parameters, 0, 13, scale)
+        assert plan[at.STEP] == 1
+        rights = _view(plan[at.RIGHTS], made.width, dtype)
+        for m, (one, problem) in enumerate(zip(members, some, strict=True)):
+            sums = reference.loss_and_gradient(made.spec, problem.parameters, problem.x, problem.y)
+            assert_same_bits(totals[m], sums.loss, "loss")
+            assert rights[m] == sums.right
+            if optimizer is None:
+                rate = np.dtype(dtype).type(one.training.learning_rate)
+                expected = optimizers.gradient_descent(problem.parameters, sums.gradient, scale, rate)
+                assert_same_bits(made.parameters[:, m], expected, "parameters")
+            else:
+                gradient = _view(plan[at.GRADIENT], before.size, dtype).reshape(before.shape)
+                assert_same_bits(gradient[:, m], sums.gradient, "gradient")
+
+
+def _view(address, count, dtype):
+    return np.ctypeslib.as_array((np.ctypeslib.as_ctypes_type(dtype) * count).from_address(address))
+
+
+@checks("model_lanes.train")
+def test_an_epoch_of_each_model(dtype):
+    """Order, batches and updates; whole trainings are compared in tests/engine/test_model_lanes.py."""
+    made, members = group(dtype, 2, problems(dtype), epochs=1)
+    assert call("model_lanes.train", dtype, made.plan.fields, made.parameters, 100) == DONE
+    kind = np.dtype(dtype).type
+    for m, one in enumerate(members):
+        parameters = one.parameters
+        order = random.permutation(m, 1, 13)
+        for start in (0, 5, 10):
+            rows = order[start : start + 5]
+            sums = reference.loss_and_gradient(made.spec, parameters, one.x[rows], one.y[rows])
+            scale = reference._scale(made.spec, len(rows), None)
+            parameters = optimizers.gradient_descent(parameters, sums.gradient, scale, kind(one.training.learning_rate))
+        assert_same_bits(made.parameters[:, m], parameters)
+
+
+# ---------------------------------------------------------------------------------------------------------
+# All of them
+
+
+def test_every_kernel_of_groups_is_checked():
+    assert set(CHECKED) == OF_GROUPS
+    assert all(PAIRS[name].reference is None for name in OF_GROUPS - {"model_lanes.train"})
+
+
+def test_a_field_of_another_kind_is_refused():
+    plan = GroupPlan("float64", 2)
+    plan.counts(MODELS=8)
+    plan.layer(1, LAYER_INPUTS=5)
+    assert plan[at.MODELS] == 8
+    assert plan[at.FIELDS + at.LAYER_FIELDS + at.LAYER_INPUTS] == 5
+    for wrong in (
+        lambda: plan.counts(ORDER=1), lambda: plan.buffers(MODELS=1), lambda: plan.kernels(ORDER="lanes_dense.gather"),
+    ):  # fmt: skip
+        with pytest.raises(AssertionError):
+            wrong()
+
+
+def test_penalties_are_those_of_the_definition():
+    """As the kernel of groups has its own loop over layers: the formula is one."""
+    g, w = np.array([1.0, 1.0, 1.0]), np.array([2.0, -2.0, 0.0])
+    assert gradients.penalized(g, w, 0.5, 0.25).tolist() == [2.25, -0.25, 1.0]
