@@ -29,6 +29,7 @@ LOSSES = {
     "identity": ("squared_error", "absolute_error", "huber", "quantile"),
     "exponential": ("poisson",),
 }
+_LOSS_NAMES = tuple(sorted({name for names in LOSSES.values() for name in names}))
 OUTPUT_KERNELS = {
     "softmax": "softmax", "sigmoid": "sigmoid_output", "identity": None, "exponential": "exponential_output",
 }  # fmt: skip
@@ -304,7 +305,7 @@ def _output_and_loss(output: str | None, loss: str | Loss | None) -> tuple[str, 
     if isinstance(loss, Loss):
         name, parameter = loss.name, loss.parameter
     else:
-        _known("loss", loss, tuple(sorted({name for names in LOSSES.values() for name in names})))
+        _known("loss", loss, _LOSS_NAMES)
         name = str(loss)
         parameter = SETTABLE[name]().parameter if name in SETTABLE else None
     fits = [output for output in LOSSES if name in LOSSES[output]]

@@ -926,6 +926,23 @@ def uniform(kernel, dtype, rng, seed, epoch, count):
     assert_same_bits(x.array[:count], random.uniform(seed, stream, epoch, count), "x")
 
 
+def normal_sizes(dtype):
+    yield from random_sizes(dtype)
+    for count in (511, 512, 513, 1024, 1537):
+        yield dict(seed=count, epoch=0, count=count)
+
+
+@case("random.normal", normal_sizes)
+def normal(kernel, dtype, rng, seed, epoch, count):
+    x = Guarded(canaries(whole(count, register_lanes(dtype)), dtype), writes=True)
+    tails = Guarded(canaries(plan.NORMAL_BLOCK, dtype), writes=True)
+    places = Guarded(np.full(plan.NORMAL_BLOCK, -1, np.int64), writes=True)
+    stream = int(rng.integers(0, 3))
+    where = dict(x=x, tails=tails, places=places)
+    run(kernel, dtype, seed=signed(seed), stream=stream, epoch=epoch, count=count, **where)
+    assert_same_bits(x.array[:count], random.normal(seed, stream, epoch, count), "x")
+
+
 @case("random.permutation", random_sizes)
 def permutation(kernel, dtype, rng, seed, epoch, count):
     order = Guarded(np.full(count, -1, np.int64), writes=True)

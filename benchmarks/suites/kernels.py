@@ -871,6 +871,18 @@ def permutation(dtype: str, size: Size) -> Row:
     )
 
 
+@row("random.normal")
+def normal_numbers(dtype: str, size: Size) -> Row:
+    x, tails, places = vector(np.zeros(size.count)), np.zeros(at.NORMAL_BLOCK), np.zeros(at.NORMAL_BLOCK, np.int64)
+    draws = np.random.Generator(np.random.Philox(1))
+    return Row(
+        dict(seed=1, stream=0, epoch=1, count=size.count, x=x, tails=tails, places=places),
+        lambda normal: (normal(1, 0, 1, size.count),),
+        lambda: (x,),
+        lambda: (draws.standard_normal(size.count), ())[1],
+    )
+
+
 @row("random.normal_quantile")
 def normal_quantile(dtype: str, size: Size) -> Row:
     p = np.random.default_rng(0).random(size.count)

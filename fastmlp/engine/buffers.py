@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 
-from fastmlp.engine.plan_writer import PlanWriter, layer_field, word
+from fastmlp.engine.plan_writer import PlanWriter, layer_field
 from fastmlp.engine.sizes import aligned, outputs_first, padded_size, panel_width, row_stride, tile_rows
 from fastmlp.kernels import plan as at
 from fastmlp.kernels import registry
@@ -45,6 +45,7 @@ class Workspace:
     steps: np.ndarray
     begun: tuple[np.ndarray, np.ndarray]  # the plan and the numbers, before anything was trained
     rows: tuple[np.ndarray | None, ...]  # x and y, where they are the caller's
+    kept_bytes = 0  # `bytes`, once they have been counted
 
     def __init__(self, spec: Spec, pass_name: str, rows: int, weighed: bool = False, together: bool = False):
         """rows: of a batch. together: kernels that have to be compiled are made side by side, up to `link`."""
@@ -66,6 +67,7 @@ class Workspace:
         self.stride = max(self.tile, lanes) + lanes
         self.size = padded_size(spec.parameters, dtype)
         self._arrays: list[np.ndarray] = []
+        self._copies: list[tuple[np.ndarray, int]] = []  # of all rows, with the columns or the stride
         self.writer = PlanWriter(dtype, len(spec.shapes), together)
         self.plan = self.writer.fields
         self.parameters = aligned(self.size, dtype)
@@ -271,7 +273,6 @@ class Workspace:
         write.add_option(at.DROPS)
         write.kernels(DROPOUT="layered.dropout" if self.pass_name == "layered" else "passes.dropout")
         write.kernels(DROPOUT_FACTORS="random.dropout_factors", MULTIPLY="activations.multiply")
-        write.counts(DROPOUT_SEED=word(training.dropout_seed))
         for layer, rate in enumerate(training.dropout):
             threshold, kept = dropout_numbers(rate)
             if threshold:
@@ -346,19 +347,41 @@ class Workspace:
     def copied_data(self, x: np.ndarray, y: np.ndarray) -> None:
         """A copy of the features as the layered pass wants them, for data that many epochs go through alike."""
         stride = row_stride(self.spec.inputs, self.spec.dtype)
-        rows = aligned((len(x) + at.BLOCK_ROWS) * stride, self.spec.dtype)
-        self.writer.buffers(X_TILE=self.keep(rows), Y=self.keep(y))
-        columns = self.spec.inputs
-        self.call("layout.copy_rows", _GATHER, x.ctypes.data, 0, 0, 0, len(x), columns, rows.ctypes.data, stride)
+        self._copies = [(aligned((len(x) + at.BLOCK_ROWS) * stride, self.spec.dtype), stride)]
+        self.writer.buffers(X_TILE=self.keep(self._copies[0][0]))
+        self.take_rows(x, y)
 
     def tiled_data(self, x: np.ndarray, y: np.ndarray) -> None:
         """A copy in tiles, for data that many epochs go through in the same order."""
-        starts = [(c, t) for c in range(0, len(x), CHUNK) for t in range(c, min(c + CHUNK, len(x)), self.tile)]
-        slots = math.ceil(len(x) / CHUNK) * math.ceil(CHUNK / self.tile)
-        for field, rows, columns in (("X_TILES", x, self.spec.inputs), ("Y_TILES", y, self.columns)):
-            tiles = aligned(min(slots, len(starts)) * columns * self.stride, self.spec.dtype)
+        slots = min(math.ceil(len(x) / CHUNK) * math.ceil(CHUNK / self.tile), len(self._starts(len(x))))
+        for field, columns in (("X_TILES", self.spec.inputs), ("Y_TILES", self.columns)):
+            tiles = aligned(slots * columns * self.stride, self.spec.dtype)
             self.writer.buffers(**{field: self.keep(tiles)})
-            for slot, (chunk, first) in enumerate(starts):
-                count = min(self.tile, chunk + CHUNK - first, len(x) - first)
-                to = tiles.ctypes.data + slot * columns * self.stride * tiles.itemsize
-                self.call("layout.gather", _GATHER, rows.ctypes.data, 0, 0, first, count, columns, to, self.stride)
+            self._copies.append((tiles, columns))
+        self.take_rows(x, y)
+
+    def _starts(self, rows: int) -> list[tuple[int, int]]:
+        """For each tile of so many rows, the first row of its chunk, and its own."""
+        return [(c, t) for c in range(0, rows, CHUNK) for t in range(c, min(c + CHUNK, rows), self.tile)]
+
+    def take_rows(self, x: np.ndarray, y: np.ndarray) -> None:
+        """Has the plan read these rows, or copies them to where it reads copies: others than before, and as many."""
+        if not self._copies:
+            self.point_to(x, y)
+        elif self.pass_name == "layered":
+            ((copy, stride),) = self._copies
+            copy_rows = registry.function("layout.copy_rows", self.spec.dtype, _GATHER)
+            copy_rows(x.ctypes.data, 0, 0, 0, len(x), self.spec.inputs, copy.ctypes.data, stride)
+            self.rows = (None, y)
+            self.writer.buffers(Y=y.ctypes.data)
+        else:
+            gather = registry.function("layout.gather", self.spec.dtype, _GATHER)
+            for (tiles, columns), rows in zip(self._copies, (x, y), strict=True):
+                source, to, apart = rows.ctypes.data, tiles.ctypes.data, columns * self.stride * tiles.itemsize
+                for slot, (chunk, first) in enumerate(self._starts(len(x))):
+                    count = min(self.tile, chunk + CHUNK - first, len(x) - first)
+                    gather(source, 0, 0, first, count, columns, to + slot * apart, self.stride)
+
+    def let_go(self) -> None:
+        """Lets go of the caller's rows. Another call gives the plan others, before it runs."""
+        self.rows = (None, None)

@@ -9,11 +9,19 @@ import numpy as np
 
 from fastmlp.checks.messages import either, shown
 from fastmlp.kernels import registry
-from fastmlp.kernels.registry import Floats, Int
+from fastmlp.kernels.plan import NORMAL_BLOCK
+from fastmlp.kernels.registry import Floats, Int, Ints
 from fastmlp.reference import random
+from fastmlp.reference.arithmetic import LINE
 from fastmlp.spec import INITS, Spec
 
 FEW = 4096  # weights of a layer: the reference draws them in some 30 ms, less than a kernel takes to compile
+SEVERAL = 4  # networks that the reference has drawn before a kernel for smaller layers is loaded, in the background
+_ARGUMENTS = {
+    "random.uniform": (Int, Int, Int, Int, Floats),
+    "random.normal": (Int, Int, Int, Int, Floats, Floats, Ints),
+}
+_without: dict[str, int] = {}  # how often the reference has drawn for want of the kernel
 
 
 def check_seed(seed: Any) -> Any:
@@ -50,23 +58,55 @@ def check_init(init: Any) -> Any:
 
 def initial_parameters(spec: Spec, init: Any, seed: Any, backend: str) -> np.ndarray:
     """The flat parameter vector of an untrained network: weights drawn layer by layer in float64, biases zero."""
+    kernel = _kernel(init)
     try:
-        parameters = np.zeros(spec.parameters, spec.dtype)
+        if type(seed) is int and backend == "numba" and (_linked(kernel) or _pays(spec)):
+            parameters = _by_kernels(spec, seed, init, kernel)
+        else:
+            parameters = _by_numpy(spec, seed, init)
     except MemoryError:
         size = spec.parameters * np.dtype(spec.dtype).itemsize / 1e9
         raise MemoryError(f"layers={list(spec.layers)} needs {size:.3g} GB for its parameters alone") from None
-    with np.errstate(over="ignore"):
-        for layer, ((w, _), (fan_in, fan_out)) in enumerate(zip(spec.views(parameters), spec.shapes, strict=True)):
-            w[:] = _drawn(seed, layer, fan_in, fan_out, init, backend)
-    if not np.isfinite(parameters).all():
+    if not isinstance(init, str) and not np.isfinite(parameters).all():  # the others are of 0.01 to 10
         raise ValueError(f"init={init!r} gives weights beyond the range of {spec.dtype}: use a smaller scale")
     return parameters
 
 
-def _drawn(seed: Any, layer: int, fan_in: int, fan_out: int, init: Any, backend: str) -> np.ndarray:
+def get_ready(init: Any) -> None:
+    """Loads the kernel that draws these weights, be it compiled now: for many networks, to which it pays."""
+    registry.function(_kernel(init), "float64", _ARGUMENTS[_kernel(init)])
+
+
+def _kernel(init: Any) -> str:
+    return "random.uniform" if isinstance(init, str) and init.endswith("_uniform") else "random.normal"
+
+
+def _linked(kernel: str) -> bool:
+    """Whether the kernel is there. Where the reference has drawn SEVERAL times without it, it begins to be loaded."""
+    if registry.is_linked(kernel, "float64"):
+        return True
+    _without[kernel] = _without.get(kernel, 0) + 1
+    if _without[kernel] >= SEVERAL:
+        registry.begin(kernel, "float64")
+    return False
+
+
+def _pays(spec: Spec) -> bool:
+    """Whether a network is so large that the reference takes longer than loading the kernel."""
+    return any(fan_in * fan_out > FEW for fan_in, fan_out in spec.shapes)
+
+
+def _by_numpy(spec: Spec, seed: Any, init: Any) -> np.ndarray:
+    """By the reference, or by the draws of a NumPy generator."""
+    parameters = np.zeros(spec.parameters, spec.dtype)
+    with np.errstate(over="ignore"):
+        for layer, ((w, _), (fan_in, fan_out)) in enumerate(zip(spec.views(parameters), spec.shapes, strict=True)):
+            w[:] = _drawn(seed, layer, fan_in, fan_out, init)
+    return parameters
+
+
+def _drawn(seed: Any, layer: int, fan_in: int, fan_out: int, init: Any) -> np.ndarray:
     if isinstance(seed, int):
-        if backend == "numba" and fan_in * fan_out > FEW:
-            return _by_kernels(seed, layer, fan_in, fan_out, init)
         return random.initial_weights(seed, layer, fan_in, fan_out, init)
     size = random.deviation(init, fan_in, fan_out)
     if isinstance(init, str) and init.endswith("_uniform"):
@@ -74,17 +114,27 @@ def _drawn(seed: Any, layer: int, fan_in: int, fan_out: int, init: Any, backend:
     return seed.standard_normal((fan_in, fan_out)) * size + 0.0
 
 
-def _by_kernels(seed: int, layer: int, fan_in: int, fan_out: int, init: Any) -> np.ndarray:
-    """`random.initial_weights`, bit for bit."""
-    count = fan_in * fan_out
-    x = np.zeros(count + 16)  # kernels write whole registers
-    words = np.array(seed, np.uint64).view(np.int64).item()
-    draw = registry.function("random.uniform", "float64", (Int, Int, Int, Int, Floats))
-    draw(words, random.WEIGHTS, layer, count, x.ctypes.data)
-    size = random.deviation(init, fan_in, fan_out)
-    if isinstance(init, str) and init.endswith("_uniform"):
-        x = (x + x - 1.0) * size
-    else:
-        registry.function("random.normal_quantile", "float64", (Floats, Int))(x.ctypes.data, count)
-        x = x * size
-    return x[:count].reshape(fan_in, fan_out) + 0.0
+def _by_kernels(spec: Spec, seed: int, init: Any, kernel: str) -> np.ndarray:
+    """By a kernel, with the bits of `random.initial_weights`."""
+    draw = registry.function(kernel, "float64", _ARGUMENTS[kernel])
+    uniform, count, of_scale = kernel == "random.uniform", spec.parameters, not isinstance(init, str)
+    x = np.empty(count + LINE)  # kernels write whole registers
+    address, others = x.ctypes.data, tuple[int, ...]()
+    if not uniform:
+        tails = np.empty(2 * (NORMAL_BLOCK + LINE))
+        others = tails.ctypes.data, tails.ctypes.data + tails.nbytes // 2
+    number, start = seed - 2**64 if seed >> 63 else seed, 0  # in 64 bits with a sign
+    with np.errstate(over="ignore"):
+        for layer, (fan_in, fan_out) in enumerate(spec.shapes):
+            end = start + fan_in * fan_out
+            draw(number, random.WEIGHTS, layer, end - start, address + 8 * start, *others)
+            w = x[start:end]
+            if uniform:
+                w += w
+                w -= 1.0
+            w *= random.deviation(init, fan_in, fan_out)
+            if of_scale:
+                w += 0.0  # a scale of 0 leaves no -0
+            start = end + fan_out
+            x[end:start] = 0
+        return x[:count] if spec.dtype == "float64" else x[:count].astype(spec.dtype)

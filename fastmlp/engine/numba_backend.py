@@ -14,7 +14,7 @@ from collections.abc import Callable, Generator
 
 import numpy as np
 
-from fastmlp.engine import choose, forward, row_pieces
+from fastmlp.engine import choose, forward, kept_workspaces, row_pieces
 from fastmlp.engine.buffers import TILED, Workspace
 from fastmlp.engine.sizes import aligned
 from fastmlp.engine.team import Team
@@ -191,7 +191,7 @@ def ready(
     workspace.for_pass()
     registry.begin(workspace.loop, spec.dtype)
     if weights is not None:
-        y = np.ascontiguousarray(np.column_stack([y, weights]), spec.dtype)
+        y = _with_weights(y, weights, spec)
     again = batch == rows and not once  # the same rows in the same order
     if again and workspace.pass_name in TILED:
         workspace.tiled_data(x, y)
@@ -203,7 +203,7 @@ def ready(
         workspace.order = np.arange(rows)
         write.buffers(ORDER=workspace.keep(workspace.order))
         if not callable(training.order):
-            write.shuffle(training.order)
+            write.shuffle()
     write.link()
 
     numbers = training_numbers(spec, training, rows, batch)
@@ -222,7 +222,7 @@ def ready(
     write.buffers(RECORD_EPOCHS=workspace.keep(workspace.epochs), RECORD_LOSSES=workspace.keep(workspace.losses))
     write.buffers(RECORD_RIGHTS=workspace.keep(workspace.rights))
     write.counts(RECORD_CAPACITY=1 if training.watched else capacity)
-    write.set_epochs(training)
+    write.begin(training)
     workspace.begun = workspace.plan.copy(), numbers.copy()
     return workspace
 
@@ -245,11 +245,19 @@ def _begin_again(
     spec = workspace.spec
     plan, workspace.numbers[:] = workspace.begun
     workspace.writer.go_back(plan)
-    workspace.writer.set_epochs(training)  # not those of the call it was made for
+    workspace.writer.begin(training)  # not what the call had that it was made for
     workspace.parameters[: spec.parameters] = workspace.snapshots[: spec.parameters] = parameters
-    if workspace.plan[at.STATE]:
+    if plan[at.STATE]:
         workspace.state[:, : spec.parameters] = state.vectors
-    workspace.point_to(x, y if weights is None else np.ascontiguousarray(np.column_stack([y, weights]), spec.dtype))
+    if training.constant and not plan[at.STEP_NUMBERS]:
+        workspace.steps[:] = training.learning_rate
+    workspace.numbers[at.LEARNING_RATE] = workspace.steps[0, 0]
+    workspace.take_rows(x, y if weights is None else _with_weights(y, weights, spec))
+
+
+def _with_weights(y: np.ndarray, weights: np.ndarray, spec: Spec) -> np.ndarray:
+    """Targets with another column, the rows' weights."""
+    return np.ascontiguousarray(np.column_stack([y, weights]), spec.dtype)
 
 
 def train(
@@ -274,8 +282,12 @@ def train(
     the training that this one goes on with.
     """
     state = State.new(training.optimizer, spec.parameters, spec.dtype) if state is None else state
+    key = None
     if workspace is None:
-        workspace = ready(spec, parameters, x, y, training, state, weights, pass_name)
+        key = kept_workspaces.key_of(spec, training, len(x), weights is not None, pass_name)
+        workspace = kept_workspaces.take(key)
+    if workspace is None:
+        workspace = ready(spec, parameters, x, y, training, state, weights, pass_name, once=training.epochs == 1)
     else:
         _begin_again(workspace, parameters, x, y, training, state, weights)
     if kept is not None:
@@ -358,8 +370,14 @@ def train(
         waiting = []
         if not staged:
             together(step.changes)
-        yield step
+        try:
+            yield step
+        except GeneratorExit:  # the caller has made its changes
+            name = "ended"
         if step.state == "diverged":
+            return
+        if name != "more" and key is not None and team is None:
+            kept_workspaces.give(key, workspace)
             return
 
 

@@ -87,15 +87,19 @@ class PlanWriter:
         if y is not None:
             self.fields[at.Y] = y.ctypes.data
 
-    def shuffle(self, seed: int) -> None:
+    def shuffle(self) -> None:
         """Has each epoch begin with an order of its own."""
-        self.fields[at.PERMUTATION] = registry.address("random.permutation", "float64")
-        self.fields[at.SHUFFLE], self.fields[at.SEED] = 1, word(seed)
+        self.fields[at.PERMUTATION], self.fields[at.SHUFFLE] = registry.address("random.permutation", "float64"), 1
 
-    def set_epochs(self, training: Training) -> None:
-        """Writes the numbers of the first epoch and of the last."""
-        self.fields[at.FIRST_EPOCH], self.fields[at.EPOCHS] = training.first_recorded, training.last
-        self.fields[at.EPOCH], self.fields[at.EPOCHS_BEFORE] = training.first, training.epochs_before - training.done
+    def begin(self, training: Training) -> None:
+        """Writes the numbers of the first epoch and of the last, and the seeds."""
+        fields = self.fields
+        fields[at.FIRST_EPOCH], fields[at.EPOCHS] = training.first_recorded, training.last
+        fields[at.EPOCH], fields[at.EPOCHS_BEFORE] = training.first, training.epochs_before - training.done
+        if isinstance(training.order, int):
+            fields[at.SEED] = word(training.order)
+        if training.drops:
+            fields[at.DROPOUT_SEED] = word(training.dropout_seed)
 
     def go_back(self, fields: np.ndarray) -> None:
         """Writes all that the plan once was."""
@@ -172,7 +176,7 @@ def layer_field(layer: int, field: int) -> int:
 
 def word(bits: int) -> int:
     """64 bits as a signed number."""
-    return int(np.array(bits, np.uint64).view(np.int64))
+    return bits - 2**64 if bits >> 63 else bits
 
 
 def take_turns(plans: Sequence[np.ndarray], turns: int) -> None:

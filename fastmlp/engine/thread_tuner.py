@@ -18,11 +18,13 @@ PACES = 1000  # that are remembered
 
 def members(workspace: Workspace, training: Training) -> tuple[int, bool]:
     """(the most threads that a training may use, whether it has to)."""
-    asked = training.threads or thread_pool.asked()
     if workspace.pass_name in ("rowwise", "online", "few"):
         return 1, True
     batch, spec = int(workspace.plan[at.BATCH]), workspace.spec
     parts = math.ceil(batch / (CHUNK if workspace.pass_name == "streamed" else at.BLOCK_ROWS))
+    if parts == 1:
+        return 1, True
+    asked = training.threads or thread_pool.asked()
     if asked:
         return min(asked, parts), True
     if batch * spec.parameters < SHARED_WORK:

@@ -254,5 +254,7 @@ SHORT_ROWS = next(_number)  # of the last, shorter one
 JOB_SCALE = next(_number)  # of the batch's gradient, for an update by a team or in a pass
 NUMBERS_COUNT = next(_number)
 
+NORMAL_BLOCK = 512  # numbers that `random.normal` makes at a time: they stay in the first cache
+
 # What a call of training returns.
 DONE, MORE, REACHED, DIVERGED, INTERRUPTED = range(5)

@@ -92,6 +92,11 @@ def function(name: str, dtype: str, arguments: tuple[str, ...]) -> machine_code.
     return _functions[key]
 
 
+def is_linked(name: str, dtype: str) -> bool:
+    """Whether a kernel is there, so that `address` waits for nothing."""
+    return (name, dtype) in _addresses
+
+
 def begin(name: str, dtype: str) -> None:
     """Starts loading a kernel in the background: `address` waits less for it."""
     _loader.begin(name, dtype)
