@@ -89,7 +89,7 @@ def evaluator(
         return [_for_scores(Workspace(spec, pass_name, min(rows, CHUNK)), x, y, losses) for _ in range(pace.members)]
 
     terms = np.dtype(spec.dtype).type(rows * spec.loss_terms)
-    kept = [made()]  # empty while a call uses them: what a call leaves that is cut short, no other one takes
+    kept: list[list[Workspace]] = []  # empty while a call uses them: what one leaves that is cut short, no other takes
 
     def evaluated(parameters: np.ndarray) -> tuple[float, float]:
         workspaces = kept.pop() if kept else made()

@@ -12,7 +12,7 @@ import sys
 import time
 import warnings
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from queue import Empty, SimpleQueue
@@ -25,6 +25,7 @@ from fastmlp.checks.messages import shown
 from fastmlp.core.network import Network
 from fastmlp.engine.backends import backend_module
 from fastmlp.errors import DivergenceError, DivergenceWarning
+from fastmlp.fit import lanes
 from fastmlp.fit.checked_rows import CheckedRows
 from fastmlp.fit.fit import Fit
 from fastmlp.fit.loop import all_changes
@@ -47,9 +48,12 @@ BUSY = (
 _OF_ONE = (DivergenceError, ValueError, TypeError, RuntimeError, MemoryError, OSError, Warning)
 _OF_ALL = (TimeoutError, InterruptedError, RecursionError)
 
+WINDOW, WINDOW_BYTES = 512, 1 << 28  # models that wait for others of their group, and the bytes that they take
+
 Told = Callable[[int, int], object]
 Ended = Callable[[int, "BaseException | None"], object]
 Found = tuple[Step, list[Change]]
+Steps = Generator[dict[int, Step], set[int] | None, None]
 Answer = BaseException | dict[int, Found | BaseException]
 
 
@@ -71,6 +75,7 @@ class Job:
     rows: Any = None
     history: History = field(default_factory=History)
     others: Sequence[Change] = ()
+    group: int = 1  # models that it was trained with, in lanes of registers; known once it has begun
 
 
 def train_together(
@@ -142,6 +147,13 @@ class _Member:
         training, work = self.fit.training, self.fit.network.spec.parameters * len(self.fit.targets)
         return callable(training.order) or work * training.epochs < SHORT_WORK
 
+    @property
+    def bytes(self) -> int:
+        """Of what is the model's, and of its fit's own targets and weights."""
+        fit, weights = self.fit, self.fit.weights
+        own = fit.network.parameters.nbytes + fit.run.state.vectors.nbytes
+        return own + (fit.targets.nbytes if fit.rows is not None else 0) + (0 if weights is None else weights.nbytes)
+
     def begin(self) -> bool:
         """-> whether there is anything to train."""
         if not self.fit.begin(self.job.history, *self.job.others):
@@ -190,24 +202,62 @@ class _Line:
 
     def __init__(self, members: Sequence[_Member]) -> None:
         self.members = dict(enumerate(members))
-        self.own = any(member.alone() for member in members)
-        self.steps: Generator[dict[int, Step], Any, None] | None = None
+        self.own = len(members) == 1 and members[0].alone()
+        self._count, self._over = len(members), set[int]()
+        self._steps: Steps | None = None
 
     def advance(self) -> Answer:
         """The next steps, with what changes with them. Called in any thread; raises nothing."""
         try:
-            if self.steps is None:
-                self.steps = _steps_of(self.members[0])
+            over, self._over = self._over, set()
             with np.errstate(all="ignore"):
-                found = next(self.steps)
+                if self._steps is None:
+                    self._steps = self._begun()
+                    found = next(self._steps)
+                else:
+                    found = self._steps.send(over)
             return {number: self.members[number].computed(step) for number, step in found.items()}
         except BaseException as error:
             return error
 
+    def _begun(self) -> Steps:
+        members = [*self.members.values()]
+        if self._count == 1:
+            return _steps_of(members[0])
+        steps = lanes.train([member.fit for member in members], [member.kept for member in members])
+        return _numbered(steps, [*self.members])
 
-def _steps_of(member: _Member) -> Generator[dict[int, Step], Any, None]:
+    def end(self, number: int) -> _Member:
+        """Takes out a member that has ended."""
+        member = self.members.pop(number)
+        self._over.add(number)
+        if not self.members and self._steps is not None:
+            self._steps.close()
+        return member
+
+    def go_back(self) -> None:
+        """Goes back to the last steps whose changes were made: the thread is lost that had gone on from there."""
+        self._steps, self._over = None, set()
+        for member in self.members.values():
+            member.go_back()
+
+
+def _steps_of(member: _Member) -> Steps:
     for step in member.fit.steps(member.kept):
         yield {0: step}
+
+
+def _numbered(steps: Steps, numbers: Sequence[int]) -> Steps:
+    """A group's steps by other numbers: of those members of a line that are left."""
+    over = None
+    place = {number: place for place, number in enumerate(numbers)}
+    while True:
+        try:
+            found = steps.send(over)
+        except StopIteration:
+            return
+        ended = yield {numbers[at]: step for at, step in found.items()}
+        over = {place[number] for number in ended or () if number in place} or None
 
 
 class _Many:
@@ -229,6 +279,8 @@ class _Many:
         self._checks = CheckedRows()
         self._members: set[_Member] = set()
         self._ready: deque[_Line] = deque()  # made, and not begun
+        self._groups: dict[Hashable, list[_Member]] = {}  # that others may come to
+        self._waiting = self._bytes = 0  # in them
         self._own: deque[_Line] = deque()  # trained by the calling thread
         self._away: dict[object, tuple[_Line, thread_pool.Helper]] = {}  # a thread is at work on their next step
         self._answers: SimpleQueue[tuple[object, Answer]] = SimpleQueue()
@@ -256,26 +308,51 @@ class _Many:
         while more or not self._ready:
             place, job = next(self._jobs, (0, None))
             if job is None:
+                self._part()
                 break
             more = False
-            self.outcomes.append(None)
-            use: Use | None = None
-            try:
-                use = job.busy.begin(BUSY, self._frame)
-                member = _Member(place, job, use, self._checks, self._several)
-            except Exception as error:
-                self._note(place, error)
-                if use is not None:
-                    use.end()
-                self._tell_end(place)
-            else:
-                self._members.add(member)
+            member = self._made(place, job)
+            if member is None:
+                continue
+            group = lanes.group_of(member.fit) if self._several else None
+            if group is None:
                 self._ready.append(_Line([member]))
+                continue
+            self._groups.setdefault(group, []).append(member)
+            self._waiting += 1
+            self._bytes += member.bytes
+            if self._waiting >= WINDOW or self._bytes >= WINDOW_BYTES:
+                self._part()
         return bool(self._ready)
+
+    def _made(self, place: int, job: Job) -> _Member | None:
+        """A job's fit; None if its arguments are wrong."""
+        self.outcomes.append(None)
+        use: Use | None = None
+        try:
+            use = job.busy.begin(BUSY, self._frame)
+            member = _Member(place, job, use, self._checks, self._several)
+        except Exception as error:
+            self._note(place, error)
+            if use is not None:
+                use.end()
+            self._tell_end(place)
+            return None
+        self._members.add(member)
+        return member
+
+    def _part(self) -> None:
+        """Makes lines of the groups, or of each of their members, where groups do not pay."""
+        groups, self._groups, self._waiting, self._bytes = self._groups, {}, 0, 0
+        for members in groups.values():
+            parts = lanes.parts([member.fit for member in members], self._threads) if len(members) > 1 else []
+            lines = [members[part] for part in parts] or [[member] for member in members]
+            self._ready.extend(_Line(some) for some in lines)
 
     def _begin(self, line: _Line) -> None:
         """Has the models of a line be those of these fits, and takes the first step."""
         for number, member in [*line.members.items()]:
+            member.job.group = len(line.members)
             try:
                 goes = member.begin()
             except Exception as error:
@@ -305,9 +382,7 @@ class _Many:
                 for mark, (line, helper) in [*self._away.items()]:
                     if helper.has_ended() and self._answers.empty():
                         del self._away[mark]
-                        for member in line.members.values():
-                            member.go_back()
-                        line.steps = None
+                        line.go_back()
                         return line, {}
                 continue
             if mark in self._away:
@@ -337,7 +412,7 @@ class _Many:
         member = line.members[number]
         if error is not None:
             self._note(member.place, error)
-        del line.members[number]
+        line.end(number)
         self._members.discard(member)
         member.end(error)
         self._tell_end(member.place)
