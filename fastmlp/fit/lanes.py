@@ -6,13 +6,15 @@ import importlib
 import math
 from collections.abc import Generator, Hashable, Sequence
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 
-from fastmlp.engine import numba_backend
+from fastmlp.engine import choose, numba_backend
 from fastmlp.fit.fit import Fit
 from fastmlp.training import Step
 
+_choose: Any = choose
 try:
     _lanes: ModuleType | None = importlib.import_module("fastmlp.engine.model_lanes")
 except ImportError:
@@ -26,7 +28,7 @@ def group_of(fit: Fit) -> Hashable | None:
     spec, training, rows = fit.network.spec, fit.training, len(fit.targets)
     if _lanes is None or fit.backend is not numba_backend or callable(training.order) or not training.epochs:
         return None
-    if not _lanes.fits(spec, training, rows, fit.weights is not None):
+    if not _choose.fits_lanes(spec, training, rows, fit.weights is not None):
         return None
     return spec, _lanes.group(training, rows)
 
@@ -36,7 +38,7 @@ def parts(fits: Sequence[Fit], threads: int) -> list[slice]:
     assert _lanes is not None
     fit, count = fits[0], len(fits)
     rows = len(fit.targets)
-    if not force and not _lanes.pays(fit.network.spec, fit.training, rows, count):
+    if not force and not _choose.lanes_pay(fit.network.spec, fit.training, rows, count):
         return []
     lanes = _lanes.width(fit.network.spec, min(fit.training.batch_size, rows), 1)
     size = math.ceil(math.ceil(count / lanes) / threads) * lanes

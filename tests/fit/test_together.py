@@ -18,7 +18,7 @@ import pytest
 from storms import EXCEPTIONS, Scenario, events, inside, settled, strike
 
 from fastmlp import Adam, DivergenceError, DivergenceWarning, EarlyStopping, Model
-from fastmlp.fit import together
+from fastmlp.fit import lanes, together
 from fastmlp.fit.options import FitOptions
 from fastmlp.fit.together import train_together
 from fastmlp.schedules import Cosine, ReduceOnPlateau
@@ -81,8 +81,41 @@ def threaded(monkeypatch):
     monkeypatch.setattr(together, "SHORT_WORK", 0)
 
 
+@pytest.fixture(params=[False, True], ids=["where lanes pay", "lanes"])
+def grouped(request, monkeypatch):
+    """All that can be are trained in lanes."""
+    monkeypatch.setattr(lanes, "force", request.param)
+
+
+def test_models_of_a_group_end_as_they_do_alone(grouped, threaded):
+    """Each of one network, for one kind of options: some stop early, some reach a target, some diverge."""
+    for options in (
+        {"epochs": 6, "batch_size": 4},
+        {"epochs": 6, "batch_size": 7, "optimizer": "adam", "l2": 0.1},
+        {"epochs": 20, "validation": HELD, "early_stopping": 1},
+        {"epochs": 9, "batch_size": 8, "validation": 0.25},
+        {"epochs": 30, "target_loss": 1.05},
+    ):
+        rates = [0.01, 0.1, 0.02, 1e200, 0.3, 0.05, 1.0]
+        asked = [{**options, "learning_rate": rate} for rate in rates]
+        models = [Model([4, 5, 3], seed=seed) for seed in range(len(rates))]
+        jobs = [job(model, rows=ROWS if seed % 3 else None, **asked[seed]) for seed, model in enumerate(models)]
+        outcomes = train_together(jobs, threads=2)
+        assert lanes._lanes is None or not lanes.force or max(one.group for one in jobs) > 1
+        for seed, model in enumerate(models):
+            twin = Model([4, 5, 3], seed=seed)
+            data = (X[ROWS], Y[ROWS]) if seed % 3 else (X, Y)
+            try:
+                twin.fit(*data, **asked[seed])
+            except DivergenceError as error:
+                assert str(outcomes[seed]) == str(error)
+            else:
+                assert outcomes[seed] is None
+            assert told(model) == told(twin), (options, seed)
+
+
 @pytest.mark.parametrize("threads", [1, 2, 3])
-def test_each_model_ends_as_it_does_alone(threads, threaded):
+def test_each_model_ends_as_it_does_alone(threads, grouped, threaded):
     expected = [alone(make, options) for make, options in asks()]
     given = asks()
     models = [make() for make, _ in given]
@@ -291,7 +324,8 @@ class Together(Scenario):
             {"batch_size": 32, "optimizer": Adam(0.01)},
             {"batch_size": 32, "validation": HELD, "early_stopping": EarlyStopping(50, best_weights=False)},
             {"callback": lambda info: None},
-        ]  # fmt: skip
+            {"callback": lambda info: None},
+        ]
         self.states = []
         for options in self.options:
             states = []
@@ -323,7 +357,8 @@ EVERY = 499  # bytecodes
 
 
 @pytest.mark.parametrize("threads", [1, 2])
-def test_an_exception_at_any_bytecode(threads, threaded):
+def test_an_exception_at_any_bytecode(threads, threaded, monkeypatch):
+    monkeypatch.setattr(lanes, "force", threads == 2)
     scenario = Together(threads)
     count, struck = len(events(scenario)), 0
     for n in range(threads, count, EVERY):
@@ -389,7 +424,7 @@ def test_ctrl_c_ends_all_soon(threads):
 
 
 @pytest.mark.parametrize("moment", ["before", "within", "after"])
-def test_a_thread_that_is_lost_is_made_up_for(moment, threaded, monkeypatch):
+def test_a_thread_that_is_lost_is_made_up_for(moment, grouped, threaded, monkeypatch):
     options = {"epochs": 6, "batch_size": 16}
     expected = [alone(lambda seed=seed: Model([4, 5, 3], seed=seed), options) for seed in range(3)]
     monkeypatch.setattr(together, "LOOK", 0.02)
