@@ -45,7 +45,7 @@ class Workspace:
     steps: np.ndarray
     begun: tuple[np.ndarray, np.ndarray]  # the plan and the numbers, before anything was trained
     rows: tuple[np.ndarray | None, ...]  # x and y, where they are the caller's
-    kept_bytes = 0  # `bytes`, once they have been counted
+    kept_bytes: int | None = None  # `bytes`, once they have been counted; 0 if they are too many to be kept
 
     def __init__(self, spec: Spec, pass_name: str, rows: int, weighed: bool = False, together: bool = False):
         """rows: of a batch. together: kernels that have to be compiled are made side by side, up to `link`."""
@@ -83,6 +83,11 @@ class Workspace:
     def bytes(self) -> int:
         """Of all that it keeps, the caller's rows apart."""
         return sum(array.nbytes for array in self._arrays)
+
+    @property
+    def bytes_of_rows(self) -> int:
+        """Of its copies of all rows."""
+        return sum(copy.nbytes for copy, _ in self._copies)
 
     def floats(self, count: int) -> int:
         return self.keep(aligned(count, self.spec.dtype))

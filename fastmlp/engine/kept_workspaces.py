@@ -12,6 +12,7 @@ from fastmlp.spec import Spec
 from fastmlp.training import Training
 
 MOST_BYTES = 1 << 20  # of one that is kept
+MOST_OF_ROWS = 1 << 15  # of them, those of copies of a caller's rows
 MOST = 16  # that are kept
 
 _kept: dict[Hashable, Workspace] = {}
@@ -35,9 +36,10 @@ def take(key: Hashable) -> Workspace | None:
 
 def give(key: Hashable, workspace: Workspace) -> None:
     """Keeps one, in place of another of its kind, or of the one that was given first."""
-    if not workspace.kept_bytes:
-        workspace.kept_bytes = workspace.bytes
-    if workspace.kept_bytes <= MOST_BYTES:
+    if workspace.kept_bytes is None:
+        small = workspace.bytes <= MOST_BYTES and workspace.bytes_of_rows <= MOST_OF_ROWS
+        workspace.kept_bytes = workspace.bytes if small else 0
+    if workspace.kept_bytes:
         workspace.let_go()
         _kept[key] = workspace
         if len(_kept) > MOST:

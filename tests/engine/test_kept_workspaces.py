@@ -80,6 +80,14 @@ def test_they_are_few_and_small(monkeypatch):
     assert not kept_workspaces._kept
 
 
+def test_many_rows_are_not_kept():
+    x = np.random.default_rng(0).standard_normal((3000, 3))
+    Model([3, 4, 2]).fit(x, np.arange(3000) % 2, epochs=2)  # copied into tiles
+    assert not kept_workspaces._kept
+    Model([3, 4, 2]).fit(x, np.arange(3000) % 2, epochs=2, batch_size=9)
+    assert kept_workspaces._kept
+
+
 def test_they_do_not_keep_rows():
     x, y = rows([3], "float64", 0)
     for options in OPTIONS:
