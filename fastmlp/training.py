@@ -211,8 +211,10 @@ class RateTable:
 
     def at(self, places: np.ndarray) -> np.ndarray:
         """The rates (T,) at the times places / parts; places (T,) are ascending."""
+        if isinstance(rate := self._training.learning_rate, float):
+            return np.full(len(places), rate)
         first, count = int(places[0]), int(places[-1] - places[0]) + 1
-        if self._training.constant or count > self.BLOCK:
+        if count > self.BLOCK:
             return self._made(places)
         return self.rates(first, count)[places - first]
 
@@ -233,7 +235,8 @@ class State:
     def new(cls, optimizer: Optimizer | None, parameters: int, dtype: str) -> State:
         """The state before the first update of a network with this many parameters."""
         count, initial = (optimizer.vectors, optimizer.initial) if optimizer else (0, 0.0)
-        return cls(np.full((count, parameters), initial, dtype), np.ones(2))
+        vectors = np.full((count, parameters), initial, dtype) if count else np.empty((0, parameters), dtype)
+        return cls(vectors, np.ones(2))
 
     def copy(self) -> State:
         """A copy with arrays of its own."""

@@ -5,6 +5,7 @@ They are made once, in the public functions. The engine and the kernels trust wh
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
@@ -279,6 +280,7 @@ def _wrong_target_shape(found: np.ndarray, rows: int, spec: Spec, name: str) -> 
     )
 
 
+@functools.lru_cache(maxsize=64)
 def _encode(spec: Spec) -> str:
     """What to do about text in the targets."""
     if not spec.is_classifier:

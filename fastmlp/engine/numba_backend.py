@@ -26,7 +26,7 @@ from fastmlp.kernels import registry
 from fastmlp.kernels.registry import Float, Floats, Int, Ints
 from fastmlp.reference.arithmetic import CHUNK, tree
 from fastmlp.spec import Spec
-from fastmlp.system.atomic import copied, together
+from fastmlp.system.atomic import address, copied, together
 from fastmlp.training import RateTable, State, Step, Training, joined, records
 
 MOST_BATCHES = 2**40  # in a call, whatever the clock says
@@ -300,7 +300,7 @@ def train(
     drawn = training.order if callable(training.order) and plan[at.ORDER] else None
     drawn_for = 0  # the epoch whose order was drawn last
     run = registry.function(workspace.loop, spec.dtype, _TRAIN)
-    addresses = plan.ctypes.data, workspace.parameters.ctypes.data
+    addresses = address(plan), address(workspace.parameters)
     trained, powers_now = workspace.parameters[: spec.parameters], state.powers.copy()
     writes = [copied(parameters, trained), copied(state.powers, powers_now)]
     if plan[at.STATE]:

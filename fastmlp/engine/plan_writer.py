@@ -12,6 +12,7 @@ import numpy as np
 
 from fastmlp.kernels import plan as at
 from fastmlp.kernels import registry
+from fastmlp.system.atomic import address
 from fastmlp.training import Training
 
 
@@ -35,10 +36,10 @@ class PlanWriter:
 
     def buffers(self, **addresses: int) -> None:
         """Writes where buffers are: buffers(GRADIENT=address)."""
-        for name, address in addresses.items():
+        for name, place in addresses.items():
             field = getattr(at, name)
             assert at.KINDS[field] == "address", name
-            self.fields[field] = address
+            self.fields[field] = place
 
     def kernels(self, **names: str) -> None:
         """Writes kernels' addresses: kernels(GATHER="layout.gather"). If several are made together, `link` does."""
@@ -83,9 +84,9 @@ class PlanWriter:
 
     def point_to(self, x: np.ndarray, y: np.ndarray | None) -> None:
         """Has the plan read these rows."""
-        self.fields[at.X] = x.ctypes.data
+        self.fields[at.X] = address(x)
         if y is not None:
-            self.fields[at.Y] = y.ctypes.data
+            self.fields[at.Y] = address(y)
 
     def shuffle(self) -> None:
         """Has each epoch begin with an order of its own."""

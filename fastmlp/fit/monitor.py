@@ -66,7 +66,8 @@ class Monitor:
     @property
     def needed(self) -> bool:
         """Whether anything has to be done between epochs at all."""
-        return any(part is not None for part in (self.callback, self.evaluate, self.plateau, self._rule))
+        either = self.callback is not None or self.evaluate is not None
+        return either or self.plateau is not None or self._rule is not None
 
     def validated(self, record: np.ndarray, parameters: np.ndarray) -> list[Change]:
         """Writes the validation's figures into a record (1,). -> the changes that go with it: of the learning rate."""

@@ -20,6 +20,8 @@ from fastmlp.storage import checkpoints
 from fastmlp.storage.checkpoints import Moment
 from fastmlp.training import Rates, Run, State
 
+MOST = 256  # optimizers that are remembered
+
 
 def moment_to_go_on_from(checkpoint: Any, resume: Any, spec: Spec) -> Moment | None:
     """The moment of the checkpoint that `resume` is, or that is there and means it; None for any other fit."""
@@ -44,8 +46,7 @@ def run_of(source: Network, optimizer: Any, learning_rate: Any, resume: bool) ->
     last = source.run if resume else None
     found: Any
     if last is None:
-        found = optimizers.find("sgd" if optimizer is None else optimizer, learning_rate)
-        optimizers.check_settings(found, spec.dtype)
+        found = _found("sgd" if optimizer is None else optimizer, learning_rate, spec.dtype)
         return Run(found, State.new(found, spec.parameters, spec.dtype))
     if why := last.not_resumable_because:
         raise ValueError(f"resume=True has nothing to go on from, since {why}: leave it out to start from scratch")
@@ -64,6 +65,24 @@ def run_of(source: Network, optimizer: Any, learning_rate: Any, resume: bool) ->
     same = found.learning_rate == last.optimizer.learning_rate
     plateau, begins = (last.plateau, last.rate_begins) if same else (None, last.epochs)
     return Run(found, last.state, last.epochs, plateau, begins, last.held_out, drawn_from=last.drawn_from)
+
+
+def _found(optimizer: Any, learning_rate: Any, dtype: str) -> Any:
+    """The optimizer that is meant, checked: a name with a plain rate once for all fits, which takes 25 us."""
+    key = optimizer, learning_rate, dtype
+    usual = type(optimizer) is str and type(learning_rate) in (float, type(None))
+    found = _usual.get(key) if usual else None
+    if found is None:
+        found = optimizers.find(optimizer, learning_rate)
+        optimizers.check_settings(found, dtype)
+        if usual:
+            if len(_usual) >= MOST:
+                _usual.clear()
+            _usual[key] = found
+    return found
+
+
+_usual: dict[tuple[str, float | None, str], Any] = {}
 
 
 def rates_of(run: Run, dtype: str) -> float | Rates:

@@ -35,11 +35,11 @@ def copied(to: np.ndarray, source: np.ndarray) -> Change:
     assert to.nbytes == source.nbytes
     assert to.flags.c_contiguous
     assert source.flags.c_contiguous
-    return partial(_move, _address(to), _address(source), to.nbytes)
+    return partial(_move, address(to), address(source), to.nbytes)
 
 
-def _address(array: np.ndarray) -> int:
-    """The array's address. `array.ctypes.data` takes 1.5 us, and this 0.4."""
+def address(array: np.ndarray) -> int:
+    """The address of a contiguous array. `array.ctypes.data` takes 1.5 us, and this 0.4."""
     try:
         return ctypes.addressof(_byte_of(array))
     except (TypeError, ValueError):  # a read-only or empty array
