@@ -299,7 +299,24 @@ class Model:
             use.end()
 
     def job(self, X: Any, y: Any, options: FitOptions, rows: Any = None) -> Job:
-        """What `fit.together.train_together` is given to train this model as `fit(X, y, ...)` does."""
+        """Returns what `fastmlp.fit.together.train_together` takes to train this model, with others, as `fit` does.
+
+        Parameters
+        ----------
+        X : array of shape (N, K)
+            Rows of features.
+        y : array of shape (N,) or (N, J)
+            Targets.
+        options : FitOptions
+            The other arguments of `fit`.
+        rows : array of int of shape (M,) or None, default=None
+            The numbers of the rows to train on, in this order; None is all.
+
+        Returns
+        -------
+        Job
+            Nothing is checked before its turn.
+        """
         history = History()
         others = (held(self, "history", history),)
         return Job(self._network, self.backend, self._busy, X, y, options, rows, history, others)

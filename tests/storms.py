@@ -4,6 +4,7 @@ A Bolt strikes at the n-th bytecode that the package's own Python executes. A Sc
 with all that must hold afterwards.
 """
 
+import dataclasses
 import os
 import sys
 import threading
@@ -15,6 +16,8 @@ import numpy as np
 
 import fastmlp
 from fastmlp import Adam, EarlyStopping, MLPClassifier, Model
+from fastmlp.fit import lanes, together
+from fastmlp.fit.options import FitOptions
 from fastmlp.schedules import ReduceOnPlateau
 from fastmlp.system import thread_pool
 
@@ -157,6 +160,58 @@ class Fitting(Scenario):
         assert model.predict_proba(self.x[:40]).tobytes() == self.outputs.tobytes()
 
 
+class Together(Scenario):
+    """Several fits at once. Afterwards each model is as after one of its epochs, and resuming goes on to the bits of a
+    fit that was not cut short."""
+
+    def __init__(self, threads):
+        draws = np.random.default_rng(0)
+        self.x, self.y = draws.standard_normal((40, 3)), draws.integers(0, 2, 40)
+        self.threads, self.epochs = threads, 3
+        validation = draws.standard_normal((9, 3)), draws.integers(0, 2, 9)
+        self.options = [
+            {"batch_size": 32, "optimizer": Adam(0.01)},
+            {"batch_size": 32, "validation": validation, "early_stopping": EarlyStopping(50, best_weights=False)},
+            {"callback": lambda info: None},
+            {"callback": lambda info: None},
+        ]
+        self.states = []
+        for options in self.options:
+            states = []
+            for count in range(self.epochs + 1):
+                model = Model([3, 4, 2], seed=1)
+                if count:
+                    model.fit(self.x, self.y, epochs=count, **options)
+                states.append(inside(model))
+            assert len(set(states)) == self.epochs + 1
+            self.states.append(states)
+
+    def ready(self):
+        return [Model([3, 4, 2], seed=1) for _ in self.options]
+
+    def call(self, models):
+        usual = {field.name: field.default for field in dataclasses.fields(FitOptions)}
+        jobs = []
+        for model, options in zip(models, self.options, strict=True):
+            jobs.append(model.job(self.x, self.y, FitOptions.of({**usual, "epochs": self.epochs, **options})))
+        least, together.SHORT_WORK = together.SHORT_WORK, 0  # else the calling thread would train all
+        lanes.force = self.threads > 1
+        try:
+            assert together.train_together(jobs, threads=self.threads) == [None] * len(jobs)
+        finally:
+            together.SHORT_WORK, lanes.force = least, False
+
+    def check(self, models):
+        for model, options, states in zip(models, self.options, self.states, strict=True):
+            done = states.index(inside(model)) if model.epochs else 0
+            assert model._network.parameters.tobytes() == states[done][0]
+            assert (0 if model.history is None else len(model.history)) == done
+            if done < self.epochs:
+                again = model._network.run is not None
+                model.fit(self.x, self.y, epochs=self.epochs - done, resume=again, **options)
+            assert inside(model) == states[-1]
+
+
 class Estimating(Scenario):
     """An estimator's `fit`, or its second `partial_fit`. Afterwards it is as before, or as after an epoch, where Ctrl-C
     has ended the training without an exception; and fitting goes on to the bits of one that was not cut short."""
@@ -283,6 +338,8 @@ def scenarios(folder):
         ),
         "fit, 2 threads": lambda: Fitting([3, 5, 2], 1100, 3, threads=2),
         "fit, 2 threads, layered": lambda: Fitting([64, 300, 2], 70, 3, threads=2, batch_size=50, learning_rate=0.01),
+        "fits together": lambda: Together(1),
+        "fits together, 2 threads": lambda: Together(2),
         "an estimator's fit": Estimating,
         "an estimator's fit, watched": lambda: Estimating(
             early_stopping=True, validation_fraction=0.25, learning_rate=ReduceOnPlateau(0.01, patience=0, factor=0.5)

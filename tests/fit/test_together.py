@@ -15,9 +15,9 @@ from functools import partial
 
 import numpy as np
 import pytest
-from storms import EXCEPTIONS, Scenario, events, inside, settled, strike
+from storms import inside
 
-from fastmlp import Adam, DivergenceError, DivergenceWarning, EarlyStopping, Model
+from fastmlp import DivergenceError, DivergenceWarning, Model
 from fastmlp.fit import lanes, together
 from fastmlp.fit.options import FitOptions
 from fastmlp.fit.together import train_together
@@ -312,59 +312,6 @@ def test_other_exceptions_end_all(error, threads, threaded):
     for seed, model in enumerate(models):
         model.fit(X, Y, epochs=4 - model.epochs, resume=model.epochs > 0) if model.epochs < 4 else None
         assert inside(model) == alone(lambda seed=seed: Model([4, 5, 3], seed=seed), {"epochs": 4})[0]
-
-
-class Together(Scenario):
-    """Several fits at once. Afterwards each model is as after one of its epochs, and resuming goes on to the bits of a
-    fit that was not cut short."""
-
-    def __init__(self, threads):
-        self.threads, self.epochs = threads, 3
-        self.options = [
-            {"batch_size": 32, "optimizer": Adam(0.01)},
-            {"batch_size": 32, "validation": HELD, "early_stopping": EarlyStopping(50, best_weights=False)},
-            {"callback": lambda info: None},
-            {"callback": lambda info: None},
-        ]
-        self.states = []
-        for options in self.options:
-            states = []
-            for count in range(self.epochs + 1):
-                model = Model([4, 3, 3], seed=1)
-                if count:
-                    model.fit(X, Y, epochs=count, **options)
-                states.append(inside(model))
-            self.states.append(states)
-
-    def ready(self):
-        return [Model([4, 3, 3], seed=1) for _ in self.options]
-
-    def call(self, models):
-        jobs = [job(m, epochs=self.epochs, **o) for m, o in zip(models, self.options, strict=True)]
-        train_together(jobs, threads=self.threads)
-
-    def check(self, models):
-        for model, options, states in zip(models, self.options, self.states, strict=True):
-            done = states.index(inside(model)) if model.epochs else 0
-            assert model._network.parameters.tobytes() == states[done][0]
-            assert (0 if model.history is None else len(model.history)) == done
-            if done < self.epochs:
-                model.fit(X, Y, epochs=self.epochs - done, resume=model._network.run is not None, **options)
-            assert inside(model) == states[-1]
-
-
-EVERY = 499  # bytecodes
-
-
-@pytest.mark.parametrize("threads", [1, 2])
-def test_an_exception_at_any_bytecode(threads, threaded, monkeypatch):
-    monkeypatch.setattr(lanes, "force", threads == 2)
-    scenario = Together(threads)
-    count, struck = len(events(scenario)), 0
-    for n in range(threads, count, EVERY):
-        struck += strike(scenario, n, EXCEPTIONS[n % len(EXCEPTIONS)]) is not None
-    assert struck >= count // EVERY // 2  # the number of bytecodes depends on threads that take turns
-    assert settled(lambda: thread_pool.crew()._idle)
 
 
 def changed_afterwards(monkeypatch):
