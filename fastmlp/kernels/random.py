@@ -1,6 +1,9 @@
 """Random numbers that depend on (seed, stream, epoch, index) alone: the twin of `fastmlp/reference/random.py`."""
 
 import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
 
 from fastmlp.kernels.elementary import log
 from fastmlp.kernels.memory import load, store
@@ -20,6 +23,7 @@ from fastmlp.kernels.simd import (
     select,
     sqrt,
 )
+from fastmlp.kernels.vectors import splat, vec
 from fastmlp.reference import random as reference
 from fastmlp.reference.random import FAR_CENTRE, FAR_TAIL, MIDDLE, MIDDLE_CENTRE, MIDDLE_LIMIT, NEAR_CENTRE, NEAR_TAIL
 
@@ -91,6 +95,56 @@ def normal_quantile(x: Floats, count: Int):
         store(x, i, select(in_middle, middle_quantile(p), outer_quantile(p)))
 
 
+@intrinsic
+def unit_blocks(context, x, seed, stream, epoch, block):
+    """`open_unit` of the words of as many blocks as a register of x has lanes, from `block` on: two registers."""
+    wanted = vec(x.dtype)
+
+    def lower(context, builder, sig, values):
+        _, seed, stream, epoch, block = values
+        lanes, number = wanted.lanes, ir.IntType(64)
+        kind = ir.VectorType(number, lanes)
+
+        def all_of(value):
+            return ir.Constant(kind, [int(value)] * lanes)
+
+        def spread(value):
+            return splat(builder, value, lanes)
+
+        low, half = all_of(LOW), all_of(32)
+        blocks = builder.add(spread(block), ir.Constant(kind, list(range(lanes))))
+        c0, c1, c2, c3 = builder.and_(blocks, low), builder.lshr(blocks, half), spread(epoch), spread(stream)
+        k0, k1 = builder.and_(spread(seed), low), builder.lshr(spread(seed), half)
+        for _ in range(10):
+            c0, c2 = builder.and_(c0, low), builder.and_(c2, low)  # they are so already: LLVM sees it here
+            p0, p1 = builder.mul(all_of(MULTIPLIER_0), c0), builder.mul(all_of(MULTIPLIER_1), c2)
+            c0, c1, c2, c3 = (
+                builder.xor(builder.xor(builder.lshr(p1, half), c1), k0),
+                builder.and_(p1, low),
+                builder.xor(builder.xor(builder.lshr(p0, half), c3), k1),
+                builder.and_(p0, low),
+            )
+            k0 = builder.and_(builder.add(k0, all_of(WEYL_0)), low)
+            k1 = builder.and_(builder.add(k1, all_of(WEYL_1)), low)
+        real = context.get_value_type(wanted)
+        units = []
+        for lower_half, upper_half in ((c0, c1), (c2, c3)):
+            word = builder.or_(lower_half, builder.shl(upper_half, half))
+            # 2^52 + k, whose lowest bits k are, less 2^52: k < 2^52 as a number
+            lifted = builder.or_(builder.lshr(word, all_of(12)), all_of(0x4330000000000000))
+            k = builder.fsub(builder.bitcast(lifted, real), ir.Constant(real, [2.0**52] * lanes))
+            k = builder.fadd(k, ir.Constant(real, [0.5] * lanes))
+            units.append(builder.fmul(k, ir.Constant(real, [2.0**-52] * lanes)))
+        chosen = [lane // 2 + lanes * (lane % 2) for lane in range(2 * lanes)]
+        halves = [
+            builder.shuffle_vector(*units, ir.Constant(ir.VectorType(ir.IntType(32), lanes), some))
+            for some in (chosen[:lanes], chosen[lanes:])
+        ]
+        return context.make_tuple(builder, types.UniTuple(wanted, 2), halves)
+
+    return types.UniTuple(wanted, 2)(x, types.int64, types.int64, types.int64, types.int64), lower
+
+
 @kernel(reference.normal, dtypes=("float64",))
 def normal(seed: Int, stream: Int, epoch: Int, count: Int, x: Floats, tails: Floats, places: Ints):
     """x[i] standard normal. Writes whole registers of x, NORMAL_BLOCK numbers of tails and as many of places.
@@ -101,10 +155,11 @@ def normal(seed: Int, stream: Int, epoch: Int, count: Int, x: Floats, tails: Flo
     for first in range(0, count, NORMAL_BLOCK):
         end = first + NORMAL_BLOCK if first + NORMAL_BLOCK < count else count
         outer = 0
-        for i in range(first, end, 2):
-            u, v = block_words(np.uint64(seed), np.uint64(stream), np.uint64(epoch), np.uint64(i >> 1))
-            x[i] = open_unit(u)
-            x[i + 1] = open_unit(v)
+        for i in range(first, end, 2 * step):
+            u, v = unit_blocks(x, seed, stream, epoch, i >> 1)
+            store(x, i, u)
+            if i + step < end:
+                store(x, i + step, v)
         for i in range(first, end):
             tails[outer] = x[i]
             places[outer] = i
