@@ -18,8 +18,8 @@ from fastmlp.engine.backends import backend_module, known_backend
 from fastmlp.engine.initial_weights import check_init, check_seed, initial_parameters
 from fastmlp.fit import options
 from fastmlp.fit.fit import Fit
+from fastmlp.fit.jobs import Job
 from fastmlp.fit.options import FitOptions
-from fastmlp.fit.together import Job
 from fastmlp.history import History
 from fastmlp.losses import Loss
 from fastmlp.optimizers import Optimizer

@@ -6,8 +6,11 @@ pair. What is left out is counted as "deselected".
 """
 
 import signal
+import sys
 from collections import Counter, defaultdict
 from itertools import combinations
+
+import pytest
 
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # a shell starts jobs in the background so
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -23,6 +26,14 @@ def pytest_addoption(parser):
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "slow: runs with --all only")
+
+
+@pytest.fixture(autouse=True)
+def no_workspaces_of_other_tests():
+    """A test that looks at what is allocated or loaded sees all of it."""
+    kept = sys.modules.get("fastmlp.engine.kept_workspaces")
+    if kept is not None:
+        kept._kept.clear()
 
 
 def covering(cases):

@@ -13,7 +13,7 @@ import time
 import warnings
 from collections import deque
 from collections.abc import Callable, Generator, Hashable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 from queue import Empty, SimpleQueue
 from types import FrameType
@@ -21,19 +21,17 @@ from typing import Any
 
 import numpy as np
 
-from fastmlp.checks.messages import shown
-from fastmlp.core.network import Network
 from fastmlp.engine.backends import backend_module
 from fastmlp.errors import DivergenceError, DivergenceWarning
 from fastmlp.fit import lanes
 from fastmlp.fit.checked_rows import CheckedRows
 from fastmlp.fit.fit import Fit
+from fastmlp.fit.jobs import Job, row_numbers
 from fastmlp.fit.loop import all_changes
-from fastmlp.fit.options import FitOptions, thread_count
-from fastmlp.history import History
+from fastmlp.fit.options import thread_count
 from fastmlp.system import thread_pool
 from fastmlp.system.atomic import Change, held
-from fastmlp.system.busy import Busy, Use
+from fastmlp.system.busy import Use
 from fastmlp.training import Step
 
 LOOK = 0.5  # seconds after which the calling thread looks whether those that it waits for are still there
@@ -55,27 +53,6 @@ Ended = Callable[[int, "BaseException | None"], object]
 Found = tuple[Step, list[Change]]
 Steps = Generator[dict[int, Step], set[int] | None, None]
 Answer = BaseException | dict[int, Found | BaseException]
-
-
-@dataclass(eq=False)
-class Job:
-    """A model that is to be trained, and what with. Cheap to make: nothing is checked or allocated before its turn.
-
-    backend: "numba" or "reference". X, y, options: as `Model.fit` has them. rows: numbers of the rows of X, y and
-    sample_weight that it is trained on, in this order, some of them several times perhaps; None: all. The model is then
-    what X[rows], y[rows] and sample_weight[rows] make of it. others: changes that go with the beginning.
-    """
-
-    network: Network
-    backend: str
-    busy: Busy
-    X: Any
-    y: Any
-    options: FitOptions
-    rows: Any = None
-    history: History = field(default_factory=History)
-    others: Sequence[Change] = ()
-    group: int = 1  # models that it was trained with, in lanes of registers; known once it has begun
 
 
 def train_together(
@@ -449,13 +426,3 @@ class _Many:
 def _advance(line: _Line, mark: object, answers: SimpleQueue[Any]) -> Callable[[], None]:
     """A helper's task. -> what tells the calling thread."""
     return partial(answers.put, (mark, line.advance()))
-
-
-def row_numbers(rows: Any, name: str) -> np.ndarray:
-    """rows as int64 row numbers (M,). Raises TypeError or ValueError; whether there are such rows, `Fit` looks."""
-    found = np.asarray(rows)
-    if found.ndim != 1 or found.dtype.kind not in "iu":
-        raise TypeError(f"{name}={shown(rows)} is no list of row numbers: give whole numbers from 0")
-    if not len(found):
-        raise ValueError(f"{name} is empty: give at least one row number")
-    return np.ascontiguousarray(found, np.int64)

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fastmlp.engine import buffers, forward, numba_backend, reference_backend, training_numbers
+from fastmlp.engine import buffers, forward, kept_workspaces, numba_backend, reference_backend, training_numbers
 from fastmlp.engine.buffers import Workspace
 from fastmlp.engine.choose import of_batches
 from fastmlp.engine.sizes import TILE_BYTES, aligned, padded_size, tile_rows
@@ -173,6 +173,7 @@ class Guarded:
 
     def __init__(self):
         self.made = []
+        kept_workspaces._kept.clear()  # whose buffers were made without guards
 
     def replace(self, monkeypatch):
         for module in (numba_backend, forward, buffers, training_numbers):

@@ -13,13 +13,6 @@ from fastmlp.schedules import Exponential
 DRAWS = np.random.default_rng(0)
 
 
-@pytest.fixture(autouse=True)
-def none_kept():
-    kept_workspaces._kept.clear()
-    yield
-    kept_workspaces._kept.clear()
-
-
 LAYERS = {"few": [3, 4, 2], "streamed": [9, 30, 2], "layered": [64, 300, 2]}
 OPTIONS = [
     {"epochs": 1},

@@ -325,9 +325,10 @@ def test_a_fit_asks_for_the_kernels_that_it_needs(options, more, monkeypatch, ca
 
         return found
 
+    model = learner()
     for name in ("address", "function"):
         monkeypatch.setattr(registry, name, noted(getattr(registry, name)))
-    learner().fit(*problem(), epochs=2, **options)
+    model.fit(*problem(), epochs=2, **options)
     plain = {"streamed.span"} if "streamed.span_with_options" in more else set()
     assert asked == (KERNELS - plain) | more
 
