@@ -1,24 +1,15 @@
-"""Which fits are trained as one group, by `engine/model_lanes.py`: those of one network that go in lockstep."""
+"""Which fits are trained as one group, by `engine/modelmodel_lanes.py`: those of one network that go in lockstep."""
 
 from __future__ import annotations
 
-import importlib
 import math
 from collections.abc import Generator, Hashable, Sequence
-from types import ModuleType
-from typing import Any
 
 import numpy as np
 
-from fastmlp.engine import choose, numba_backend
+from fastmlp.engine import choose, model_lanes, numba_backend
 from fastmlp.fit.fit import Fit
 from fastmlp.training import Step
-
-_choose: Any = choose
-try:
-    _lanes: ModuleType | None = importlib.import_module("fastmlp.engine.model_lanes")
-except ImportError:
-    _lanes = None
 
 force = False  # whether all that can be grouped are, though it may not pay: for tests
 
@@ -26,37 +17,35 @@ force = False  # whether all that can be grouped are, though it may not pay: for
 def group_of(fit: Fit) -> Hashable | None:
     """What fits of one group have in common; None where a fit is trained alone."""
     spec, training, rows = fit.network.spec, fit.training, len(fit.targets)
-    if _lanes is None or fit.backend is not numba_backend or callable(training.order) or not training.epochs:
+    if fit.backend is not numba_backend or callable(training.order) or not training.epochs:
         return None
-    if not _choose.fits_lanes(spec, training, rows, fit.weights is not None):
+    if not choose.fits_lanes(spec, training, rows, fit.weights is not None):
         return None
-    return spec, _lanes.group(training, rows)
+    return spec, model_lanes.group(training, rows)
 
 
 def parts(fits: Sequence[Fit], threads: int) -> list[slice]:
     """How fits of one group are parted, for so many threads; [] where each is faster alone."""
-    assert _lanes is not None
     fit, count = fits[0], len(fits)
     rows = len(fit.targets)
-    if not force and not _choose.lanes_pay(fit.network.spec, fit.training, rows, count):
+    if not force and not choose.lanes_pay(fit.network.spec, fit.training, rows, count):
         return []
-    lanes = _lanes.width(fit.network.spec, min(fit.training.batch_size, rows), 1)
+    lanes = model_lanes.width(fit.network.spec, min(fit.training.batch_size, rows), 1)
     size = math.ceil(math.ceil(count / lanes) / threads) * lanes
     return [slice(start, start + size) for start in range(0, count, size)]
 
 
 def train(fits: Sequence[Fit], kept: Sequence[np.ndarray | None]) -> Generator[dict[int, Step], set[int] | None, None]:
     """The steps of fits of one group, by their places. kept: the last Step's of each. Sent: places that have ended."""
-    assert _lanes is not None
     members = []
     for fit, before in zip(fits, kept, strict=True):
         x, y = fit.shared if fit.shared is not None else (fit.x, fit.targets)
         if before is None and fit.moment:
             before = fit.moment.kept
         members.append(
-            _lanes.Member(
+            model_lanes.Member(
                 fit.network.parameters, x, y, fit.training, fit.run.state, fit.weights,
                 None if fit.shared is None else fit.rows, before,
             )
         )  # fmt: skip
-    return _lanes.train(fits[0].network.spec, members)
+    return model_lanes.train(fits[0].network.spec, members)
