@@ -1,4 +1,4 @@
-"""Which fits are trained as one group, by `engine/modelmodel_lanes.py`: those of one network that go in lockstep."""
+"""Which fits are trained as one group, by `engine/model_lanes.py`: those of one network that go in lockstep."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Generator, Hashable, Sequence
 import numpy as np
 
 from fastmlp.engine import choose, model_lanes, numba_backend
+from fastmlp.engine.lanes_buffers import Member
 from fastmlp.fit.fit import Fit
 from fastmlp.training import Step
 
@@ -43,7 +44,7 @@ def train(fits: Sequence[Fit], kept: Sequence[np.ndarray | None]) -> Generator[d
         if before is None and fit.moment:
             before = fit.moment.kept
         members.append(
-            model_lanes.Member(
+            Member(
                 fit.network.parameters, x, y, fit.training, fit.run.state, fit.weights,
                 None if fit.shared is None else fit.rows, before,
             )

@@ -9,7 +9,7 @@ import numpy as np
 
 from fastmlp.checks.messages import either, shown
 from fastmlp.fit import options as fit_options
-from fastmlp.fit.together import row_numbers
+from fastmlp.fit.jobs import row_numbers
 from fastmlp.model import Model
 from fastmlp.sweep import progress as bars
 from fastmlp.sweep.names import FIT, OF_ALL

@@ -9,7 +9,8 @@ from typing import Any, Protocol
 
 from fastmlp.errors import DivergenceError, DivergenceWarning
 from fastmlp.fit.options import FitOptions, stopping
-from fastmlp.fit.together import Job, train_together
+from fastmlp.fit.jobs import Job
+from fastmlp.fit.together import train_together
 from fastmlp.history import History
 from fastmlp.model import Model
 from fastmlp.sweep.asks import Ask

@@ -1,6 +1,10 @@
 """Groups of models: each member gets the bits, the records and the steps that it gets alone."""
 
 import dataclasses
+import os
+import signal
+import threading
+import time
 
 import numpy as np
 import pytest
@@ -274,6 +278,32 @@ def test_nothing_is_written_but_by_changes():
         assert_same_bits(one.parameters, problem.parameters)
         assert not one.state.vectors.any()
         assert (one.state.powers == 1).all()
+
+
+def test_ctrl_c_comes_between_batches():
+    """A handler that does not raise: training goes on as if nothing had been."""
+    problem = Problem.make(3, [30, 64, 64, 2], 512, "relu", dtype="float32")
+    members = [member(problem, Training(60, 0.1 + n / 9, 512, 9)) for n in range(register("float32"))]
+    seen = []
+    before = signal.signal(signal.SIGINT, lambda *_: seen.append(time.perf_counter()))
+    began = time.perf_counter()
+    timer = threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGINT))
+    try:
+        timer.start()
+        for steps in model_lanes.train(problem.spec, members):
+            for step in steps.values():
+                for change in step.changes:
+                    change()
+        ended = time.perf_counter()
+    finally:
+        timer.join()
+        signal.signal(signal.SIGINT, before)
+    assert len(seen) == 1
+    assert seen[0] < ended
+    assert seen[0] - began < 20
+    for one in members[:2]:
+        fresh = member(problem, one.training)
+        assert_same_bits(one.parameters, alone(problem.spec, fresh)[2])
 
 
 # ---------------------------------------------------------------------------------------------------------

@@ -174,6 +174,16 @@ def test_orders_are_permutations_of_each_models_seed_and_epoch(dtype):
                 assert (order.array.reshape(count, models)[:, m] == rows[places, m]).all()
 
 
+def test_places_among_many_rows():
+    """The low half of a word's product decides one place in 30,000 here."""
+    models, count = target().register // 8, 1 << 17
+    seeds, epochs = np.arange(models), np.ones(models, np.int64)
+    rows, order = np.repeat(np.arange(count), models), np.zeros(count * models, np.int64)
+    PAIRS["lanes_random.orders"]("float64", seeds, epochs, models, count, rows, order)
+    for m in range(models):
+        assert (order.reshape(count, models)[:, m] == random.permutation(m, 1, count)).all()
+
+
 UPDATES = {  # kernel: vectors, numbers of a step, settings
     "gradient_descent": (0, 1, 0), "momentum": (1, 1, 1), "nesterov": (1, 1, 1), "classical_momentum": (1, 1, 1),
     "classical_nesterov": (1, 1, 1), "adam": (2, 3, 5), "rmsprop": (1, 1, 3), "adagrad": (1, 1, 2 - 1),
