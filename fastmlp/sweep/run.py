@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from fastmlp.errors import DivergenceError, DivergenceWarning
-from fastmlp.fit.options import FitOptions, stopping
 from fastmlp.fit.jobs import Job
+from fastmlp.fit.options import FitOptions, stopping
 from fastmlp.fit.together import train_together
 from fastmlp.history import History
 from fastmlp.model import Model
