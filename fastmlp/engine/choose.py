@@ -110,12 +110,13 @@ OPTIONS = {
 MOST_ROWS = 1 << 24  # whose right ones a float32 counts
 LANE_BYTES = 1 << 19  # of a group's parameters: about a second cache
 # Up to so many rows in a batch: the widest layer for which lanes pay, and what a register of models takes, in times of
-# as many models alone, with a fifth to spare. docs/performance.md has the measurements.
+# as many models alone, with something to spare. docs/performance.md has the measurements.
 LANE_COSTS = (
     (1, {"float32": (24, 0.65), "float64": (24, 0.95)}),
-    (8, {"float32": (128, 0.35), "float64": (128, 0.6)}),
-    (16, {"float32": (64, 0.75), "float64": (24, 0.95)}),
-    (CHUNK, {"float32": (16, 0.95), "float64": (8, 0.95)}),
+    (4, {"float32": (128, 0.35), "float64": (128, 0.7)}),
+    (16, {"float32": (64, 0.85), "float64": (24, 0.95)}),
+    (32, {"float32": (24, 0.9), "float64": (16, 0.95)}),
+    (CHUNK, {"float32": (16, 0.95), "float64": (8, 0.98)}),
 )
 
 
