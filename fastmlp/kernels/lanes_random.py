@@ -9,14 +9,12 @@ from numba import types
 from numba.extending import intrinsic
 
 from fastmlp.kernels.memory import load_several
+from fastmlp.kernels.random import LOW, ten_rounds
 from fastmlp.kernels.registry import Int, Ints, kernel
 from fastmlp.kernels.simd import REGISTER, helper
 from fastmlp.kernels.vectors import splat
 from fastmlp.reference.random import SHUFFLE
 
-_LOW = 0xFFFFFFFF
-_MULTIPLIERS = 0xD2511F53, 0xCD9E8D57
-_WEYL = 0x9E3779B9, 0xBB67AE85
 MODELS = REGISTER // 8  # of a register of int64
 
 
@@ -32,22 +30,13 @@ def words(context, seeds, epochs, block):
         def all_of(value):
             return ir.Constant(kind, [value] * kind.count)
 
-        low, half = all_of(_LOW), all_of(32)
+        low, half = all_of(int(LOW)), all_of(32)
         block_ = values[2]
-        c0 = splat(builder, builder.and_(block_, ir.Constant(number, _LOW)), kind.count)
+        c0 = splat(builder, builder.and_(block_, ir.Constant(number, int(LOW))), kind.count)
         c1 = splat(builder, builder.lshr(block_, ir.Constant(number, 32)), kind.count)
         c2, c3 = builder.and_(values[1], low), all_of(SHUFFLE)
         k0, k1 = builder.and_(values[0], low), builder.lshr(values[0], half)
-        for _ in range(10):
-            p0, p1 = builder.mul(all_of(_MULTIPLIERS[0]), c0), builder.mul(all_of(_MULTIPLIERS[1]), c2)
-            c0, c1, c2, c3 = (
-                builder.xor(builder.xor(builder.lshr(p1, half), c1), k0),
-                builder.and_(p1, low),
-                builder.xor(builder.xor(builder.lshr(p0, half), c3), k1),
-                builder.and_(p0, low),
-            )
-            k0 = builder.and_(builder.add(k0, all_of(_WEYL[0])), low)
-            k1 = builder.and_(builder.add(k1, all_of(_WEYL[1])), low)
+        c0, c1, c2, c3 = ten_rounds(builder, (c0, c1, c2, c3), (k0, k1))
         both = [builder.or_(a, builder.shl(b, half)) for a, b in ((c0, c1), (c2, c3))]
         return context.make_tuple(builder, pair, both)
 
@@ -65,7 +54,7 @@ def exchange(context, order, i, m, models, words):
         def all_of(value):
             return splat(builder, value, kind.count)
 
-        low, half = ir.Constant(kind, [_LOW] * kind.count), ir.Constant(kind, [32] * kind.count)
+        low, half = ir.Constant(kind, [int(LOW)] * kind.count), ir.Constant(kind, [32] * kind.count)
         places = builder.and_(all_of(builder.add(i, i.type(1))), low)
         upper = builder.mul(builder.lshr(u, half), places)
         rest = builder.lshr(builder.mul(builder.and_(u, low), places), half)

@@ -95,6 +95,29 @@ def normal_quantile(x: Floats, count: Int):
         store(x, i, select(in_middle, middle_quantile(p), outer_quantile(p)))
 
 
+def ten_rounds(builder, counters, keys):
+    """What Philox makes of vectors of uint64, each below 2^32: `block_words`, several blocks side by side."""
+    kind = counters[0].type
+
+    def all_of(value):
+        return ir.Constant(kind, [int(value)] * kind.count)
+
+    low, half = all_of(LOW), all_of(32)
+    (c0, c1, c2, c3), (k0, k1) = counters, keys
+    for _ in range(10):
+        c0, c2 = builder.and_(c0, low), builder.and_(c2, low)  # they are so already: LLVM sees it here
+        p0, p1 = builder.mul(all_of(MULTIPLIER_0), c0), builder.mul(all_of(MULTIPLIER_1), c2)
+        c0, c1, c2, c3 = (
+            builder.xor(builder.xor(builder.lshr(p1, half), c1), k0),
+            builder.and_(p1, low),
+            builder.xor(builder.xor(builder.lshr(p0, half), c3), k1),
+            builder.and_(p0, low),
+        )
+        k0 = builder.and_(builder.add(k0, all_of(WEYL_0)), low)
+        k1 = builder.and_(builder.add(k1, all_of(WEYL_1)), low)
+    return c0, c1, c2, c3
+
+
 @intrinsic
 def unit_blocks(context, x, seed, stream, epoch, block):
     """`open_unit` of the words of as many blocks as a register of x has lanes, from `block` on: two registers."""
@@ -115,17 +138,7 @@ def unit_blocks(context, x, seed, stream, epoch, block):
         blocks = builder.add(spread(block), ir.Constant(kind, list(range(lanes))))
         c0, c1, c2, c3 = builder.and_(blocks, low), builder.lshr(blocks, half), spread(epoch), spread(stream)
         k0, k1 = builder.and_(spread(seed), low), builder.lshr(spread(seed), half)
-        for _ in range(10):
-            c0, c2 = builder.and_(c0, low), builder.and_(c2, low)  # they are so already: LLVM sees it here
-            p0, p1 = builder.mul(all_of(MULTIPLIER_0), c0), builder.mul(all_of(MULTIPLIER_1), c2)
-            c0, c1, c2, c3 = (
-                builder.xor(builder.xor(builder.lshr(p1, half), c1), k0),
-                builder.and_(p1, low),
-                builder.xor(builder.xor(builder.lshr(p0, half), c3), k1),
-                builder.and_(p0, low),
-            )
-            k0 = builder.and_(builder.add(k0, all_of(WEYL_0)), low)
-            k1 = builder.and_(builder.add(k1, all_of(WEYL_1)), low)
+        c0, c1, c2, c3 = ten_rounds(builder, (c0, c1, c2, c3), (k0, k1))
         real = context.get_value_type(wanted)
         units = []
         for lower_half, upper_half in ((c0, c1), (c2, c3)):
