@@ -415,6 +415,6 @@ def test_a_team_trains_as_one(pass_name, dtype):
 
 def test_every_kernel_that_orders_others_is_checked():
     ordering = {name for name, kernel in PAIRS.items() if kernel.reference is None}
-    ordering -= {name for name in ordering if name.startswith(("lanes_", "model_lanes."))}  # test_model_lanes.py
+    ordering -= {name for name in ordering if name.startswith(("lanes_", "model_lanes."))}  # test_lane_kernels.py
     assert ordering - set(CHECKED) == set(), "give each of these a test above"
     assert set(CHECKED) <= set(PAIRS), "these are no longer registered"

@@ -15,7 +15,7 @@ def unchecked(registered, cases, trained):
         for name, kernel in registered.items()
         if name not in trained
         and (name not in cases or kernel.reference is None)
-        and not name.startswith(("lanes_", "model_lanes."))  # test_model_lanes.py has them all
+        and not name.startswith(("lanes_", "model_lanes."))  # test_lane_kernels.py has them all
     }
 
 

@@ -14,8 +14,8 @@ from tools.copies import Result  # noqa: E402
 from tools.plants import __main__ as tool  # noqa: E402
 
 PLANTS = tool.plants()
-KERNELS = {path.name for path in (ROOT / tool.KERNELS).glob("*.py")}
-KERNELS -= {"__init__.py", "plan.py", "lanes_plan.py", "registry.py"}
+NO_KERNELS = {"__init__.py", "plan.py", "lanes_plan.py", "registry.py"}
+KERNELS = {path.name for path in (ROOT / tool.KERNELS).glob("*.py")} - NO_KERNELS
 CAUGHT = next(plant for plant in PLANTS if plant.words == "the last row is left out where it begins a register")
 
 
