@@ -36,7 +36,7 @@ def test_a_row_for_each_activation_loss_and_optimizer(options):
     assert {optimizer.kernel for optimizer in used} | {"gradient_descent"} == kernels
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("dtype", [pytest.param("float32", marks=pytest.mark.slow), "float64"])
 def test_every_row_trains(options, monkeypatch, dtype):
     monkeypatch.setattr("benchmarks.parts.SECONDS", 1e-4)
     for label, (network, more) in options.rows_of_table(2).items():

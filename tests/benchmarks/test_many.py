@@ -115,7 +115,9 @@ def test_the_loop_trains_what_the_script_trains(case, dtype):
 
 
 @pytest.mark.parametrize("name", [name for name in trainers.MODULES if name != "fastmlp_loop"])
-@pytest.mark.parametrize("case", ["2-2-1-b1", "2-8-8-2-b4", "digits-b200"])
+@pytest.mark.parametrize(
+    "case", ["2-8-8-2-b4", *(pytest.param(case, marks=pytest.mark.slow) for case in ("2-2-1-b1", "digits-b200"))]
+)
 def test_others_train_the_same(name, case, monkeypatch):
     module = trainers.module(name)
     if module.available():

@@ -66,7 +66,7 @@ def test_edges_of_lines_chunks_and_the_tree(rows, dtype):
     check_training(Problem.make(rows, [2, 3, 2], rows, dtype=dtype), Training(2, 0.5, rows, record_every=1))
 
 
-@pytest.mark.parametrize("batch", [1, 2, 8, 255, 256, 512, 513, 700])
+@pytest.mark.parametrize("batch", [pytest.param(1, marks=pytest.mark.slow), 2, 8, 255, 256, 512, 513, 700])
 def test_batches(batch):
     """Short last batches, of one row and of more than a chunk."""
     problem = Problem.make(6, [2, 4, 1], 1025, "tanh", "sigmoid", "squared_error")
@@ -497,6 +497,7 @@ def digests_elsewhere(cache, settings):
     return json.loads(done.stdout)
 
 
+@pytest.mark.slow
 def test_some_digests_of_a_generic_processor(tmp_path):
     """Registers of 16 bytes, no fused multiply-add. All digests and pairs are below."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("NUMBA_", "FASTMLP_"))}
