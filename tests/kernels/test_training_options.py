@@ -9,7 +9,7 @@ from bits import assert_same_bits
 from trainings import OUTPUTS, PASSES, Problem, check_training, finish, name_of
 
 from fastmlp import optimizers, schedules
-from fastmlp.engine import buffers, numba_backend, reference_backend
+from fastmlp.engine import buffers, kept_workspaces, numba_backend, reference_backend
 from fastmlp.kernels import registry
 from fastmlp.optimizers import SGD, Adagrad, Adam, AdamW, RMSprop
 from fastmlp.reference import random
@@ -250,6 +250,7 @@ def test_returning_to_python_changes_no_bits(monkeypatch, optimizer, pass_name):
     monkeypatch.setattr(numba_backend, "CALL_SECONDS", 1e-9)
     monkeypatch.setattr(numba_backend, "RECORDS", 3)
     monkeypatch.setattr(buffers, "STEPS", 2)
+    kept_workspaces._kept.clear()  # whose records and steps were made before
     stopped = finish(numba_backend.train, problem, asked, weights, pass_name=pass_name)
     assert straight.steps < 10 < stopped.steps
     assert_same_bits(np.array(stopped.records), np.array(straight.records))
