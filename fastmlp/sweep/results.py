@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from fastmlp.checks.arrays import counted
-from fastmlp.checks.messages import cut, either, plain
+from fastmlp.checks.messages import cut, either
 from fastmlp.history import History
 from fastmlp.stopping import METRICS, higher_is_better
 from fastmlp.sweep import plots
-from fastmlp.sweep.points import Point
+from fastmlp.sweep.points import Point, column_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -26,6 +26,7 @@ COLUMNS = (
     "seconds", "parameters", "digest", "reason",
 )  # fmt: skip
 SHOWN_ROWS = 20
+WIDE = 32  # characters of a value
 
 
 @dataclass(repr=False)
@@ -304,8 +305,9 @@ class SweepResult(Sequence[Result]):
         figures = [name for name in METRICS if any(math.isfinite(getattr(result, name)) for result in self)]
         header = ["", *names, *figures, "epochs", ""]
         lines = [header]
-        for result in rows[:SHOWN_ROWS]:
-            values = [cut(plain(_text(result.point[name])), 24) if name in result.point else "" for name in names]
+        columns = [column_of((result.point.get(name, "") for result in rows[:SHOWN_ROWS]), WIDE) for name in names]
+        for place, result in enumerate(rows[:SHOWN_ROWS]):
+            values = [column[place] for column in columns]
             told = [f"{getattr(result, name):.4g}" for name in figures]
             note = "" if result.state == TRAINED else result.state
             lines.append([str(result.number), *values, *told, str(result.epochs), note])
@@ -323,10 +325,6 @@ def _metric_name(metric: Any) -> str:
     if metric not in METRICS:
         raise ValueError(f"metric={metric!r:.60} is not known: use {either(METRICS)}")
     return str(metric)
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else f"{value:.6g}" if isinstance(value, float) else repr(value)
 
 
 def _json(value: Any) -> Any:

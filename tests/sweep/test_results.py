@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 import threading
 import time
 
@@ -9,8 +10,9 @@ import numpy as np
 import pytest
 from sweep.tables import blobs, records, table
 
-from fastmlp import EarlyStopping, Model, training
-from fastmlp.sweep import Result, Sweep, SweepResult, memory, train_many
+from fastmlp import SGD, Adam, EarlyStopping, Model, training
+from fastmlp.schedules import Step
+from fastmlp.sweep import Result, Sweep, SweepResult, load, memory, train_many
 
 
 def made(number, state="trained", **figures):
@@ -85,6 +87,31 @@ def test_the_table_in_every_form(tmp_path):
     assert [label.get_text() for label in axes.get_xticklabels()] == ["(4, 3)", "5"]
     with pytest.raises(ValueError, match="x='depth' was not swept"):
         result.plot(x="depth")
+
+
+def test_objects_are_told_apart(tmp_path):
+    X, y = blobs()
+    grid = {
+        "optimizer": [SGD(momentum=0.5), SGD(momentum=0.9), Adam()],
+        "learning_rate": [0.1, Step(0.1, every=2, factor=0.5), Step(0.1, every=2, factor=0.25)],
+        "early_stopping": [EarlyStopping(3)],
+    }
+    result = Sweep(grid).fit(X, y, epochs=2, validation=0.2, folder=tmp_path)
+    shown = str(result)
+    for text in ("SGD(momentum=0.5)", "SGD(momentum=0.9)", "Adam()", "Step(0.1, 2, factor=0.25)"):
+        assert text in shown
+    rows = [re.split(" {2,}", line.strip())[1:3] for line in str(load(tmp_path)).splitlines()[2:]]
+    assert len({tuple(row) for row in rows}) == 9
+    pytest.importorskip("matplotlib", reason="matplotlib is not installed")
+    axes = result.plot().axes[0]
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["SGD(momentum=0.5)", "SGD(momentum=0.9)", "Adam()"]
+
+
+def test_whole_numbers_have_whole_ticks():
+    pytest.importorskip("matplotlib", reason="matplotlib is not installed")
+    X, y = blobs()
+    axes = Sweep({"seed": range(3)}, base={"width": 2}).fit(X, y, epochs=1).plot().axes[0]
+    assert {tick % 1 for tick in axes.get_xticks()} == {0}
 
 
 class Stop(Exception):
