@@ -104,7 +104,11 @@ def test_objects_are_told_apart(tmp_path):
     assert len({tuple(row) for row in rows}) == 9
     pytest.importorskip("matplotlib", reason="matplotlib is not installed")
     axes = result.plot().axes[0]
-    assert [label.get_text() for label in axes.get_xticklabels()] == ["SGD(momentum=0.5)", "SGD(momentum=0.9)", "Adam()"]
+    assert [label.get_text() for label in axes.get_xticklabels()] == [
+        "SGD(momentum=0.5)",
+        "SGD(momentum=0.9)",
+        "Adam()",
+    ]
 
 
 def test_whole_numbers_have_whole_ticks():
