@@ -68,6 +68,8 @@ def _alternatives_of(grid: Mapping[str, Any]) -> dict[str, Any]:
 def _alternatives(name: str, value: Any) -> Any:
     """The values that a name takes: a list; or a distribution, which has `rvs`."""
     if hasattr(value, "rvs"):
+        if isinstance(value, type):
+            raise TypeError(f"{name}={shown(value)} is a class: give an object, with its parameters")
         return value
     if isinstance(value, (set, frozenset)):
         raise TypeError(f"{name} is a set, which has no order: give a list")
@@ -175,7 +177,12 @@ def _draw(grid: dict[str, Any], sources: dict[str, np.random.RandomState], seed:
         if isinstance(values, list):
             point[name] = values[int(sources[name].randint(len(values)))]
         else:
-            point[name] = plain(values.rvs(random_state=sources[name]))
+            try:
+                point[name] = plain(values.rvs(random_state=sources[name]))
+            except TypeError as error:
+                raise TypeError(
+                    f"{name}={shown(values)} gave no value: give it its parameters, as loguniform(1e-4, 1) ({error})"
+                ) from error
     return point
 
 

@@ -18,6 +18,13 @@ class Rates:
         return 10 ** random_state.uniform(-3, 0)
 
 
+class Unfrozen:
+    """As a distribution of scipy whose parameters were not given."""
+
+    def rvs(self, low, high, random_state=None):
+        raise AssertionError
+
+
 class Widths:
     def rvs(self, random_state=None):
         return np.int64(random_state.randint(1, 100))
@@ -98,6 +105,8 @@ def test_scipy_s_distributions():
         ({"width": []}, {}, "width has no values"),
         ({"width": {1, 2}}, {}, "a set, which has no order"),
         ({"width": Widths()}, {}, "width is a distribution"),
+        ({"width": Widths}, {"draws": 2}, "width=.* is a class: give an object, with its parameters"),
+        ({"width": Unfrozen()}, {"draws": 2}, "width=.* gave no value: give it its parameters"),
         ({"width": range(2000), "seed": range(2000)}, {}, "4000000 points, and 1000000 are the most"),
         ([], {}, "grid has no points"),
         ([3], {}, r"grid\[0\] is 3: give a dict"),
@@ -144,6 +153,9 @@ def test_impossible_points(grid, options, says):
         ({"epochs": 1, "width": 3}, TypeError, "give it to Sweep"),
         ({"epochs": 1, "lr": 3}, TypeError, 'did you mean "learning_rate"'),
         ({"epochs": 1, "seed": 3}, TypeError, "no argument 'seed'"),
+        ({"epochs": 1, "callback": print}, TypeError, "no argument 'callback': a sweep calls none: use Model.fit"),
+        ({"epochs": 1, "resume": True}, TypeError, "no argument 'resume': a sweep has no checkpoints"),
+        ({"epochs": 1, "zzz": 3}, TypeError, "no argument 'zzz': the names are epochs, learning_rate"),
         ({"epochs": 1, "l2": 0.1}, ValueError, "each point has its own"),
         ({"epochs": 1, "keep": "some"}, ValueError, 'use "all", "best" or "none"'),
         ({"epochs": 1, "backend": "dask"}, ValueError, 'use "joblib"'),
