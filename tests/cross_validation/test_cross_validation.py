@@ -233,6 +233,12 @@ def test_the_table():
     assert repr(found).startswith(f"CrossValidation(5 folds: accuracy {found.mean:.4g} +- ")
 
 
+def test_the_table_as_a_frame():
+    pandas = pytest.importorskip("pandas", reason="pandas is not installed")
+    found = cross_validate(NETWORK, *data(), epochs=2, folds=3)
+    assert found.to_pandas().equals(pandas.DataFrame(found.to_dict()))
+
+
 def test_targets_that_are_no_labels():
     found = cross_validate({"layers": [2, 1], "output": "sigmoid"}, data()[0], np.full(60, 0.3), epochs=1)
     assert list(found.scores) == ["loss"]

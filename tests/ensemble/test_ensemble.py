@@ -128,6 +128,15 @@ def test_targets_of_each_member():
         assert model.digest() == alone.digest()
 
 
+def test_it_is_a_sequence_of_its_members():
+    made = ensemble()
+    assert [*made] == made.members
+    assert made[0] is made.members[0]
+    assert made[-1] is made.members[-1]
+    assert made[1:3] == made.members[1:3]
+    assert [found.state for found in train_many(made, *data(), epochs=1)] == ["trained"] * 4
+
+
 def test_models_that_are_there():
     x, y = data()
     models = [Model([2, width, 3], seed=width) for width in (3, 4, 5)]
