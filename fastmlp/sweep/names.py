@@ -20,7 +20,8 @@ ELSEWHERE = {
     "activation": "hidden", "activations": "hidden", "hidden_layer_sizes": "width", "hidden_sizes": "width",
     "units": "width", "n_layers": "depth", "num_layers": "depth", "alpha": "l2", "weight_decay": "l2",
     "max_iter": "epochs", "n_epochs": "epochs", "random_state": "seed", "seeds": "seed", "solver": "optimizer",
-    "cv": "folds", "n_splits": "folds", "patience": "early_stopping", "momentum": "optimizer", "initializer": "init", "batch": "batch_size",
+    "cv": "folds", "n_splits": "folds",
+    "patience": "early_stopping", "momentum": "optimizer", "initializer": "init", "batch": "batch_size",
 }  # fmt: skip
 
 

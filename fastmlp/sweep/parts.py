@@ -28,8 +28,9 @@ def train_parts(
 ) -> list[Result]:
     """`train_many` on parts of the rows; rows: numbers for each model, or None for all rows.
 
-    caller: the function that has these options, for errors; others: its other arguments that may have been meant. A model that diverges has this in its result. What another
-    one failed of, such as a wrong option, is raised once all have ended.
+    caller: the function that has these options, for errors; others: its other arguments, which may have been meant. A
+    model that diverges has this in its result. What another one failed of, such as a wrong option, is raised once all
+    have ended.
     """
     for name in options:
         if name not in (*FIT, *OF_ALL):

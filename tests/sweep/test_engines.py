@@ -155,7 +155,7 @@ def test_a_closed_client_is_told():
     with distributed.LocalCluster(1, processes=False, threads_per_worker=1, dashboard_address=None) as cluster:
         client = distributed.Client(cluster)
         client.close()
-        with pytest.raises(ValueError, match="client=.* is closed: connect another one"):
+        with pytest.raises(ValueError, match=r"client=.* is closed: connect another one"):
             sweep().fit(X, y * 1.0, client=client, **OPTIONS)
 
 
