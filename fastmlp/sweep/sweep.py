@@ -230,7 +230,9 @@ class Sweep:
         common = self._common(options)
         threads = fit_options.thread_count(threads)
         rows = Rows(X, y, validation, sample_weight, self.seed)
-        return check_all(self.points, common, rows), rows, threads
+        asks = check_all(self.points, common, rows)
+        rows.tell()
+        return asks, rows, threads
 
     def _common(self, options: Mapping[str, Any]) -> dict[str, Any]:
         """The values of points that do not have their own: those of `fit`, then those of `base`."""

@@ -1,5 +1,7 @@
 """Grids, lists of points and random draws; and what is said of those that are wrong."""
 
+import warnings
+
 import numpy as np
 import pytest
 
@@ -176,6 +178,20 @@ def test_sizes_come_from_the_data():
     assert [list(model.spec.layers) for model in models] == [[3, 32, 4], [3, 4], [3, 7, 5, 4], [3, 32, 1]]
     two = Sweep({"output": "sigmoid"}).fit(X, np.eye(8)[:, :2], epochs=1).models[0]
     assert two.spec.layers == (3, 32, 2)
+
+
+def test_quantities_taken_for_labels_are_told():
+    prices = np.arange(8) * 1000
+    with pytest.warns(
+        UserWarning, match="labels up to 7000 in 8 rows, .* 7001 outputs: if these are quantities"
+    ) as told:
+        Sweep({"seed": range(3)}).plan(X, prices, epochs=1)
+    assert len(told) == 1
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        Sweep({"seed": range(3)}, base={"output": "identity"}).plan(X, prices, epochs=1)
+        Sweep({"layers": [[3, 7001]]}).plan(X, prices, epochs=1)
+        Sweep({"seed": [0]}).plan(X, y + 12, epochs=1)
 
 
 def test_generators_as_seeds_are_each_point_s_own():
