@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -190,7 +191,7 @@ class SweepResult(Sequence[Result]):
         -------
         Result
             Of equal ones, the first in the order of the points. Models that diverged or failed are never best, nor is
-            one whose figure is NaN.
+            one whose figure is NaN. There is a warning if losses of different kinds are compared.
 
         Raises
         ------
@@ -203,6 +204,12 @@ class SweepResult(Sequence[Result]):
         found = [one for one in found if math.isfinite(one[0])]
         if not found:
             raise ValueError(f"no model has a {metric}: {self._why_none(metric)}")
+        if metric.endswith("loss") and _losses_differ([result for _, _, result in found]):
+            warnings.warn(
+                f"{metric} is compared between models of different losses, which says little: compare the best of "
+                "each, or a figure that they all have",
+                stacklevel=2,
+            )
         return min(found, key=lambda one: one[:2])[2]
 
     def _why_none(self, metric: str) -> str:
@@ -318,6 +325,14 @@ class SweepResult(Sequence[Result]):
         if len(rows) > SHOWN_ROWS:
             text.append(f"... and {len(rows) - SHOWN_ROWS} more")
         return "\n".join([self._states(), *text])
+
+
+def _losses_differ(results: Sequence[Result]) -> bool:
+    """Whether models have different losses; of models that were not kept, whether their points say so."""
+    specs = [result.model.spec for result in results if result.model is not None]
+    if len(specs) == len(results):
+        return len({(spec.loss, spec.loss_parameter) for spec in specs}) > 1
+    return len({tuple(repr(result.point.get(name)) for name in ("output", "loss")) for result in results}) > 1
 
 
 def _metric_name(metric: Any) -> str:

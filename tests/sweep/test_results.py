@@ -5,6 +5,7 @@ import math
 import re
 import threading
 import time
+import warnings
 
 import numpy as np
 import pytest
@@ -87,6 +88,21 @@ def test_the_table_in_every_form(tmp_path):
     assert [label.get_text() for label in axes.get_xticklabels()] == ["(4, 3)", "5"]
     with pytest.raises(ValueError, match="x='depth' was not swept"):
         result.plot(x="depth")
+
+
+@pytest.mark.parametrize("keep", ["all", "best", "none"])
+def test_losses_of_different_kinds_are_told(keep):
+    X, y = blobs()
+    base, two = {"output": "identity", "layers": [4, 1]}, {"loss": ["squared_error", "huber"]}
+    result = Sweep(two, base=base).fit(X, y, epochs=2, learning_rate=0.01, validation=0.2, keep=keep)
+    with pytest.warns(UserWarning, match="validation_loss is compared between models of different losses"):
+        result.best()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        result[:1].best()
+        Sweep({"width": [2, 3]}).fit(X, y, epochs=2, keep=keep).best()
+        Sweep({"loss": [None, "cross_entropy"]}).fit(X, y, epochs=2, validation=0.2).best()
+        Sweep({"output": ["softmax", "sigmoid"], "layers": [[4, 3]]}).fit(X, np.eye(3)[y], epochs=2).best("accuracy")
 
 
 def test_objects_are_told_apart(tmp_path):
