@@ -191,7 +191,8 @@ class SweepResult(Sequence[Result]):
         -------
         Result
             Of equal ones, the first in the order of the points. Models that diverged or failed are never best, nor is
-            one whose figure is NaN. There is a warning if losses of different kinds are compared.
+            one whose figure is NaN. There is a warning if losses of different kinds, or losses to train on with
+            different class weights, are compared.
 
         Raises
         ------
@@ -204,9 +205,12 @@ class SweepResult(Sequence[Result]):
         found = [one for one in found if math.isfinite(one[0])]
         if not found:
             raise ValueError(f"no model has a {metric}: {self._why_none(metric)}")
-        if metric.endswith("loss") and _losses_differ([result for _, _, result in found]):
+        several = [result for _, _, result in found]
+        weighed = metric == "loss" and len({repr(result.point.get("class_weight")) for result in several}) > 1
+        if weighed or (metric.endswith("loss") and _losses_differ(several)):
+            kinds = "losses or class weights" if weighed else "losses"
             warnings.warn(
-                f"{metric} is compared between models of different losses, which says little: compare the best of "
+                f"{metric} is compared between models of different {kinds}, which says little: compare the best of "
                 "each, or a figure that they all have",
                 stacklevel=2,
             )

@@ -97,8 +97,13 @@ def test_losses_of_different_kinds_are_told(keep):
     result = Sweep(two, base=base).fit(X, y, epochs=2, learning_rate=0.01, validation=0.2, keep=keep)
     with pytest.warns(UserWarning, match="validation_loss is compared between models of different losses"):
         result.best()
+    weighed = Sweep({"class_weight": [None, {0: 9.0}, "balanced"]}, base={"width": 2})
+    weighed = weighed.fit(X, y, epochs=2, validation=0.2, keep=keep)
+    with pytest.warns(UserWarning, match="loss is compared between models of different losses or class weights"):
+        weighed.best("loss")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
+        weighed.best()
         result[:1].best()
         Sweep({"width": [2, 3]}).fit(X, y, epochs=2, keep=keep).best()
         Sweep({"loss": [None, "cross_entropy"]}).fit(X, y, epochs=2, validation=0.2).best()
