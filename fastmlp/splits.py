@@ -106,6 +106,8 @@ def folds(groups: np.ndarray, count: int, seed: int) -> list[tuple[np.ndarray, n
     [2, 2, 2, 2]
     """
     rows = len(groups)
+    if rows < 2:
+        raise ValueError(f"folds={count}, and there {'is 1 row' if rows else 'are no rows'}: give at least 2 rows")
     if not 2 <= positive_int(count, "folds") <= rows:
         few = "one leaves nothing to train on" if count == 1 else f"there are {rows} rows"
         raise ValueError(f"folds={count}, and {few}: give a number from 2 to {rows}")

@@ -82,3 +82,22 @@ class CrossValidation:
         columns = {name: [getattr(found, of) for found in self.results] for name, of in names.items()}
         scores = {name: values.tolist() for name, values in self.scores.items()}
         return {"fold": list(range(len(self))), **scores, **columns}
+
+    def to_pandas(self) -> Any:
+        """Returns the table as a frame of pandas.
+
+        Returns
+        -------
+        pandas.DataFrame
+            The columns of `to_dict`, with a row for each fold.
+
+        Raises
+        ------
+        ImportError
+            If pandas is not installed.
+        """
+        try:
+            import pandas
+        except ImportError as error:
+            raise ImportError("to_pandas needs pandas, which is not installed: pip install pandas") from error
+        return pandas.DataFrame(self.to_dict())

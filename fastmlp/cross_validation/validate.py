@@ -24,6 +24,7 @@ from fastmlp.sweep.parts import train_parts
 from fastmlp.sweep.results import TRAINED, Result
 
 Folds = list[tuple[np.ndarray, np.ndarray]]
+OWN = ("folds", "stratified", "groups", "seed", "scoring")  # what may have been meant by another name
 
 
 def cross_validate(
@@ -115,7 +116,7 @@ def cross_validate(
     parts = _folds(folds, x, targets, spec, labelled, stratified, groups, seed)
     models = [copy.copy(made) for _ in parts]
     given, rows = {"epochs": epochs, **options}, [rows for rows, _ in parts]
-    results = train_parts("cross_validate", models, x, targets, rows, given, threads, progress)
+    results = train_parts("cross_validate", models, x, targets, rows, given, threads, progress, OWN)
     _tell(results)
     held = [
         scores.HeldOut(model, x[others], targets[others], threads) if found.state == TRAINED else None

@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -60,7 +60,7 @@ class Ensemble:
     Attributes
     ----------
     members : list of Model
-        The models.
+        The models, which are also `ensemble[k]` and what `for model in ensemble` gives.
     left_out : dict of int to str
         Members that diverged in the last `fit`, with the reasons. They take no part in predictions.
     results : list of Result or None
@@ -182,6 +182,12 @@ class Ensemble:
 
     def __len__(self) -> int:
         return len(self.members)
+
+    def __iter__(self) -> Iterator[Model]:
+        return iter(self.members)
+
+    def __getitem__(self, place: Any) -> Any:
+        return self.members[place]
 
     def __repr__(self) -> str:
         more = [

@@ -279,6 +279,8 @@ def _values(given: Any, name: str, usual: Any, check: Any, ordered: bool = True)
 def _depth(value: Any, name: str) -> int:
     if not isinstance(value, (bool, np.bool_)) and isinstance(value, (int, np.integer)) and not value:
         return 0
+    if isinstance(value, (int, np.integer)) and value < 0:
+        raise ValueError(f"{name}={shown(value)} is negative: give 0 or more")
     return scalars.positive_int(value, name, 1000)
 
 

@@ -130,6 +130,8 @@ def by_dask(client: Any, asks: Sequence[Ask], rows: Rows, threads: int | None, s
         raise ImportError('client needs dask.distributed: pip install "fastmlp[cluster]"') from error
     if not isinstance(client, Client) or client.asynchronous:
         raise TypeError(f"client={shown(client)} is not a dask.distributed.Client of ordinary, synchronous calls")
+    if client.status == "closed":
+        raise ValueError(f"client={shown(client)} is closed: connect another one")
     hosts = _hosts(client)
     if not hosts:
         raise ValueError(f"client={shown(client)} has no workers: start some, or wait for them, before the sweep")

@@ -6,6 +6,7 @@ ended: `Model.load` reads it. All files are whole or are not there. Points that 
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import math
@@ -48,6 +49,7 @@ class Folder:
     def __init__(self, path: Any, asks: Sequence[Ask], rows: Rows) -> None:
         self.path = os.path.abspath(checked_path(path, "folder"))
         self._asks = {ask.number: ask for ask in asks}
+        _check_folder(self.path)
         os.makedirs(self.path, exist_ok=True)
         self._lock: int | None = None
         self._take()
@@ -194,6 +196,11 @@ def load(folder: Any) -> SweepResult:
         If the system does not give a file.
     """
     path = os.path.abspath(checked_path(folder, "folder"))
+    _check_folder(path)
+    if not os.path.exists(path):
+        raise FileNotFoundError(errno.ENOENT, f"there is no folder {path!r}")
+    if not os.path.exists(os.path.join(path, NAME)):
+        raise ValueError(f"folder={path!r} has no sweep: give what Sweep.fit was given")
     asked = _description(os.path.join(path, NAME))["asked"]
     results = []
     for number, ask in enumerate(asked["points"]):
@@ -211,6 +218,11 @@ def load(folder: Any) -> SweepResult:
 
 # ---------------------------------------------------------------------------------------------------------
 # What was asked for
+
+
+def _check_folder(path: str) -> None:
+    if os.path.exists(path) and not os.path.isdir(path):
+        raise NotADirectoryError(errno.ENOTDIR, f"folder={path!r} is a file: name a folder")
 
 
 def describe(ask: Ask) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from fastmlp.fit import options as fit_options
 from fastmlp.fit.jobs import row_numbers
 from fastmlp.model import Model
 from fastmlp.sweep import progress as bars
-from fastmlp.sweep.names import FIT, OF_ALL
+from fastmlp.sweep.names import FIT, OF_ALL, near_to
 from fastmlp.sweep.points import plain
 from fastmlp.sweep.results import Result
 from fastmlp.sweep.run import Task, result_of, run
@@ -30,6 +30,8 @@ class Each:
     """
 
     def __init__(self, values: Sequence[Any]) -> None:
+        if isinstance(values, (str, bytes)) or not isinstance(values, Iterable):
+            raise TypeError(f"Each of {shown(values)}, which is not a list: give a value for each model")
         self.values = list(values)
 
     def __len__(self) -> int:
@@ -106,10 +108,10 @@ def train_many(
     count = len(models)
     for name in options:
         if name not in (*FIT, *OF_ALL):
-            raise TypeError(
-                f"train_many has no argument {shown(name)}: give those of Model.fit, but for callbacks, "
-                "resume and checkpoints"
-            )
+            near = near_to(name, (*FIT, *OF_ALL, "rows"))
+            but = "give those of Model.fit, but for callbacks, resume and checkpoints"
+            known = f'did you mean "{near}"?' if near else but
+            raise TypeError(f"train_many has no argument {shown(name)}: {known}")
     if on_error not in ON_ERROR:
         raise ValueError(f"on_error={shown(on_error)} is not known: use {either(ON_ERROR)}")
     threads = fit_options.thread_count(threads)
@@ -145,6 +147,8 @@ def _is_point(value: Any, name: str) -> bool:
 
 def _models(models: Any) -> list[Model]:
     """The models, each once."""
+    if isinstance(models, (str, bytes)) or not isinstance(models, (Model, Iterable)):
+        raise TypeError(f"models={shown(models)} is not a list of models")
     found = [models] if isinstance(models, Model) else list(models)
     for place, model in enumerate(found):
         if not isinstance(model, Model):

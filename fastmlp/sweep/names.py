@@ -20,6 +20,7 @@ ELSEWHERE = {
     "activation": "hidden", "activations": "hidden", "hidden_layer_sizes": "width", "hidden_sizes": "width",
     "units": "width", "n_layers": "depth", "num_layers": "depth", "alpha": "l2", "weight_decay": "l2",
     "max_iter": "epochs", "n_epochs": "epochs", "random_state": "seed", "seeds": "seed", "solver": "optimizer",
+    "cv": "folds", "n_splits": "folds",
     "patience": "early_stopping", "momentum": "optimizer", "initializer": "init", "batch": "batch_size",
 }  # fmt: skip
 
@@ -43,10 +44,26 @@ def _advice(name: object, where: str) -> str:
     return f"which is no option of a sweep{meant(name)}"
 
 
-def meant(name: object) -> str:
+def near_to(name: object, names: Iterable[str] = NAMES) -> str | None:
+    """Which of the names is meant, perhaps."""
+    if not isinstance(name, str):
+        return None
+    names = list(names)
+    if ELSEWHERE.get(name) in names:
+        return ELSEWHERE[name]
+    return next(iter(difflib.get_close_matches(name, names, 1, 0.6)), None)
+
+
+def meant(name: object, names: Iterable[str] = NAMES) -> str:
     """': did you mean "learning_rate"?', or the names that there are."""
-    if isinstance(name, str):
-        near = [ELSEWHERE[name]] if name in ELSEWHERE else difflib.get_close_matches(name, NAMES, 1, 0.6)
-        if near:
-            return f': did you mean "{near[0]}"?'
-    return f": the names are {', '.join(NAMES)}"
+    near = near_to(name)
+    return f': did you mean "{near}"?' if near else f": the names are {', '.join(names)}"
+
+
+def no_option_of_fit(name: object) -> str:
+    """What follows "fit has no argument 'callback'"."""
+    if name in NAMES:
+        return ": give it to Sweep, in the grid or in base"
+    if name in NEVER:
+        return f": {_advice(name, '').removeprefix('and ')}"
+    return meant(name, FIT)

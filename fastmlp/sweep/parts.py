@@ -11,7 +11,7 @@ import numpy as np
 from fastmlp.checks.messages import shown
 from fastmlp.model import Model
 from fastmlp.sweep.many import Each, train_many
-from fastmlp.sweep.names import FIT, NEVER, OF_ALL, meant
+from fastmlp.sweep.names import FIT, NEVER, OF_ALL, near_to
 from fastmlp.sweep.results import FAILED, Result
 
 
@@ -24,16 +24,18 @@ def train_parts(
     options: dict[str, Any],
     threads: int | None,
     progress: bool | None,
+    others: Sequence[str] = (),
 ) -> list[Result]:
     """`train_many` on parts of the rows; rows: numbers for each model, or None for all rows.
 
-    caller: the function that has these options, for errors. A model that diverges has this in its result. What another
-    one failed of, such as a wrong option, is raised once all have ended.
+    caller: the function that has these options, for errors; others: its other arguments, which may have been meant. A
+    model that diverges has this in its result. What another one failed of, such as a wrong option, is raised once all
+    have ended.
     """
     for name in options:
         if name not in (*FIT, *OF_ALL):
-            near = meant(name)
-            known = near if "did you mean" in near else f": give those of Model.fit, which are {', '.join(FIT)}"
+            near = near_to(name, (*FIT, *OF_ALL, *others))
+            known = f': did you mean "{near}"?' if near else f": give those of Model.fit, which are {', '.join(FIT)}"
             why = ": many models train at once" if name in NEVER else known
             raise TypeError(f"{caller} has no argument {shown(name)}{why}")
     each = None if rows is None else Each(rows)

@@ -6,6 +6,8 @@ import math
 import os
 from typing import TYPE_CHECKING, Any, cast
 
+from fastmlp.sweep.points import column_of
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
@@ -52,16 +54,20 @@ def _axis(points: list[dict[str, Any]], x: str | None) -> str:
 
 
 def _draw(axes: Any, table: Any, x: str, metric: str) -> None:
+    from matplotlib.ticker import MaxNLocator
+
     there = [result for result in table if x in result.point]
     numeric = all(isinstance(r.point[x], (int, float)) and not isinstance(r.point[x], bool) for r in there)
-    labels = [] if numeric else list(dict.fromkeys(_label(result.point[x]) for result in there))
-    place = (lambda r: r.point[x]) if numeric else (lambda r: labels.index(_label(r.point[x])))
+    names = list(dict.fromkeys(name for result in there for name in result.point))
+    texts = {name: _texts(there, name) for name in names}
+    labels = [] if numeric else list(dict.fromkeys(texts[x].values()))
+    place = (lambda r: r.point[x]) if numeric else (lambda r: labels.index(texts[x][r.number]))
     lines: dict[str, list[tuple[float, float]]] = {}
     lost = []
     for result in there:
         figure = getattr(result, metric)
         if result.state == "trained" and math.isfinite(figure):
-            others = ", ".join(f"{name} {_label(value)}" for name, value in result.point.items() if name != x)
+            others = ", ".join(f"{name} {texts[name][result.number]}" for name in result.point if name != x)
             lines.setdefault(others, []).append((place(result), figure))
         elif result.state in ("diverged", "failed"):
             lost.append(place(result))
@@ -83,6 +89,8 @@ def _draw(axes: Any, table: Any, x: str, metric: str) -> None:
         axes.legend(fontsize="small")
     if numeric and _wide([place(result) for result in there]):
         axes.set_xscale("log")
+    elif numeric and all(isinstance(result.point[x], int) for result in there):
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     if not numeric:
         axes.set_xticks(range(len(labels)), labels)
     figures = sorted(figure for found in lines.values() for _, figure in found)
@@ -99,6 +107,8 @@ def _wide(values: list[float]) -> bool:
     return bool(values) and min(values) > 0 and math.log10(max(values) / min(values)) > DECADES
 
 
-def _label(value: Any) -> str:
-    text = value if isinstance(value, str) else repr(value)
-    return text if len(text) <= 30 else f"{text[:27]}..."
+def _texts(results: list[Any], name: str) -> dict[int, str]:
+    """{number of the point: its value of a name, in words}."""
+    there = [result for result in results if name in result.point]
+    texts = column_of((result.point[name] for result in there), 30)
+    return {result.number: text for result, text in zip(there, texts, strict=True)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import itertools
 import math
@@ -13,7 +14,8 @@ import numpy as np
 
 from fastmlp.checks import scalars
 from fastmlp.checks.arrays import counted
-from fastmlp.checks.messages import shown
+from fastmlp.checks.messages import cut, shown
+from fastmlp.checks.messages import plain as printable
 from fastmlp.sweep.names import check_names
 
 Point = dict[str, Any]
@@ -66,6 +68,8 @@ def _alternatives_of(grid: Mapping[str, Any]) -> dict[str, Any]:
 def _alternatives(name: str, value: Any) -> Any:
     """The values that a name takes: a list; or a distribution, which has `rvs`."""
     if hasattr(value, "rvs"):
+        if isinstance(value, type):
+            raise TypeError(f"{name}={shown(value)} is a class: give an object, with its parameters")
         return value
     if isinstance(value, (set, frozenset)):
         raise TypeError(f"{name} is a set, which has no order: give a list")
@@ -97,6 +101,35 @@ def plain(value: Any) -> Any:
     if type(value) in (list, tuple):
         return type(value)(plain(one) for one in value)
     return value
+
+
+def text_of(value: Any) -> str:
+    """A value as tables and pictures have it; of an object, what differs from its defaults: "SGD(momentum=0.9)"."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if not dataclasses.is_dataclass(value) or isinstance(value, type):
+        return repr(value)
+    told = []
+    for field in dataclasses.fields(value):
+        own = getattr(value, field.name)
+        required = field.default is field.default_factory is dataclasses.MISSING
+        if required:
+            told.append(text_of(own))
+        elif field.repr and own != field.default:
+            told.append(f"{field.name}={text_of(own)}")
+    return f"{type(value).__name__}({', '.join(told)})"
+
+
+def column_of(values: Iterable[Any], most: int) -> list[str]:
+    """The texts of values, cut off after `most` characters, or later where different ones would then look equal."""
+    texts = [printable(text_of(value)) for value in values]
+    for width in (most, 2 * most, 4 * most):
+        found = [cut(text, width) for text in texts]
+        if len(set(found)) == len(set(texts)):
+            break
+    return found
 
 
 def _size(grid: dict[str, Any]) -> int:
@@ -144,7 +177,12 @@ def _draw(grid: dict[str, Any], sources: dict[str, np.random.RandomState], seed:
         if isinstance(values, list):
             point[name] = values[int(sources[name].randint(len(values)))]
         else:
-            point[name] = plain(values.rvs(random_state=sources[name]))
+            try:
+                point[name] = plain(values.rvs(random_state=sources[name]))
+            except TypeError as error:
+                raise TypeError(
+                    f"{name}={shown(values)} gave no value: give it its parameters, as loguniform(1e-4, 1) ({error})"
+                ) from error
     return point
 
 

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from fastmlp.checks.arrays import counted
-from fastmlp.checks.messages import cut, either, plain
+from fastmlp.checks.messages import cut, either
 from fastmlp.history import History
 from fastmlp.stopping import METRICS, higher_is_better
 from fastmlp.sweep import plots
-from fastmlp.sweep.points import Point
+from fastmlp.sweep.points import Point, column_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -26,6 +27,7 @@ COLUMNS = (
     "seconds", "parameters", "digest", "reason",
 )  # fmt: skip
 SHOWN_ROWS = 20
+WIDE = 32  # characters of a value
 
 
 @dataclass(repr=False)
@@ -189,7 +191,8 @@ class SweepResult(Sequence[Result]):
         -------
         Result
             Of equal ones, the first in the order of the points. Models that diverged or failed are never best, nor is
-            one whose figure is NaN.
+            one whose figure is NaN. There is a warning if losses of different kinds, or losses to train on with
+            different class weights, are compared.
 
         Raises
         ------
@@ -202,6 +205,15 @@ class SweepResult(Sequence[Result]):
         found = [one for one in found if math.isfinite(one[0])]
         if not found:
             raise ValueError(f"no model has a {metric}: {self._why_none(metric)}")
+        several = [result for _, _, result in found]
+        weighed = metric == "loss" and len({repr(result.point.get("class_weight")) for result in several}) > 1
+        if weighed or (metric.endswith("loss") and _losses_differ(several)):
+            kinds = "losses or class weights" if weighed else "losses"
+            warnings.warn(
+                f"{metric} is compared between models of different {kinds}, which says little: compare the best of "
+                "each, or a figure that they all have",
+                stacklevel=2,
+            )
         return min(found, key=lambda one: one[:2])[2]
 
     def _why_none(self, metric: str) -> str:
@@ -304,8 +316,9 @@ class SweepResult(Sequence[Result]):
         figures = [name for name in METRICS if any(math.isfinite(getattr(result, name)) for result in self)]
         header = ["", *names, *figures, "epochs", ""]
         lines = [header]
-        for result in rows[:SHOWN_ROWS]:
-            values = [cut(plain(_text(result.point[name])), 24) if name in result.point else "" for name in names]
+        columns = [column_of((result.point.get(name, "") for result in rows[:SHOWN_ROWS]), WIDE) for name in names]
+        for place, result in enumerate(rows[:SHOWN_ROWS]):
+            values = [column[place] for column in columns]
             told = [f"{getattr(result, name):.4g}" for name in figures]
             note = "" if result.state == TRAINED else result.state
             lines.append([str(result.number), *values, *told, str(result.epochs), note])
@@ -318,15 +331,19 @@ class SweepResult(Sequence[Result]):
         return "\n".join([self._states(), *text])
 
 
+def _losses_differ(results: Sequence[Result]) -> bool:
+    """Whether models have different losses; of models that were not kept, whether their points say so."""
+    specs = [result.model.spec for result in results if result.model is not None]
+    if len(specs) == len(results):
+        return len({(spec.loss, spec.loss_parameter) for spec in specs}) > 1
+    return len({tuple(repr(result.point.get(name)) for name in ("output", "loss")) for result in results}) > 1
+
+
 def _metric_name(metric: Any) -> str:
     """The name of a metric. Raises ValueError."""
     if metric not in METRICS:
         raise ValueError(f"metric={metric!r:.60} is not known: use {either(METRICS)}")
     return str(metric)
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else f"{value:.6g}" if isinstance(value, float) else repr(value)
 
 
 def _json(value: Any) -> Any:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from fastmlp.checks.arrays import numeric_array
+from fastmlp.checks.arrays import counted, numeric_array
 from fastmlp.core import data
 from fastmlp.fit import sample_weights, validation
 from fastmlp.spec import Spec
 from fastmlp.storage import checkpoints
 
 Key = tuple[str, str, int, str]
+USUAL = 20  # labels, of which nobody wonders
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,7 @@ class Rows:
         self.validates = given_validation is not None
         self.features = int(self._X.shape[1])
         self._parts: tuple[np.ndarray, np.ndarray] | None = None  # row numbers (training, validation), once drawn
+        self._labels = 0  # that networks have outputs for
         self._x: dict[str, np.ndarray] = {}
         self._ready: dict[Key, Ready] = {}
 
@@ -64,7 +67,20 @@ class Rows:
             return 1
         with np.errstate(all="ignore"):
             most = y.max()
-            return max(2, int(most) + 1) if np.isfinite(most) and most < data.LABELS else 2
+            found = max(2, int(most) + 1) if np.isfinite(most) and most < data.LABELS else 2
+        self._labels = found
+        return found
+
+    def tell(self) -> None:
+        """Warns of labels that look like quantities."""
+        count = len(self._X)
+        if self._labels > max(count, USUAL):
+            warnings.warn(
+                f"y has labels up to {self._labels - 1} in {counted(count, 'row')}, so that a network has "
+                f'{self._labels} outputs: if these are quantities, give base={{"output": "identity"}}; if not, number '
+                "the labels from 0, as numpy.unique(y, return_inverse=True)[1] does",
+                stacklevel=4,
+            )
 
     def of(self, spec: Spec) -> Ready:
         """What networks of this kind train on. Raises TypeError or ValueError where the rows do not fit the network."""

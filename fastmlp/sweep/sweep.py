@@ -16,7 +16,7 @@ from fastmlp.sweep import progress as bars
 from fastmlp.sweep.asks import Ask
 from fastmlp.sweep.check import check_all
 from fastmlp.sweep.folder import Folder
-from fastmlp.sweep.names import FIT, NAMES, check_names, meant
+from fastmlp.sweep.names import FIT, check_names, no_option_of_fit
 from fastmlp.sweep.points import Point, plain, points_of
 from fastmlp.sweep.results import TRAINED, Result, SweepResult
 from fastmlp.sweep.rows import Rows
@@ -230,14 +230,15 @@ class Sweep:
         common = self._common(options)
         threads = fit_options.thread_count(threads)
         rows = Rows(X, y, validation, sample_weight, self.seed)
-        return check_all(self.points, common, rows), rows, threads
+        asks = check_all(self.points, common, rows)
+        rows.tell()
+        return asks, rows, threads
 
     def _common(self, options: Mapping[str, Any]) -> dict[str, Any]:
         """The values of points that do not have their own: those of `fit`, then those of `base`."""
         for name, value in options.items():
             if name not in FIT:
-                hint = ": give it to Sweep, in the grid or in base" if name in NAMES else ""
-                raise TypeError(f"fit has no argument {shown(name)}{hint or meant(name)}")
+                raise TypeError(f"fit has no argument {shown(name)}{no_option_of_fit(name)}")
             if all(name in point for point in self.points):
                 raise ValueError(f"{name}={shown(value)} is given to fit, and each point has its own: leave one out")
         return {**self.base, **{name: plain(value) for name, value in options.items()}}

@@ -155,6 +155,9 @@ def test_folds_as_pairs():
         ({"scoring": lambda y_true, y_pred: "good"}, TypeError, "<lambda> returned 'good', which is not a number"),
         ({"l2": -1}, ValueError, "l2=-1 is negative"),
         ({"lr": 1}, TypeError, "cross_validate has no argument 'lr': did you mean \"learning_rate\"?"),
+        ({"fold": 3}, TypeError, "cross_validate has no argument 'fold': did you mean \"folds\"?"),
+        ({"cv": 3}, TypeError, "cross_validate has no argument 'cv': did you mean \"folds\"?"),
+        ({"X": [[0.0, 0.0]], "y": [0]}, ValueError, "folds=5, and there is 1 row: give at least 2 rows"),
         ({"nothing": 1}, TypeError, "cross_validate has no argument 'nothing': give those of Model.fit"),
         ({"model": 3}, TypeError, "model=3 is neither a Model nor its arguments"),
         ({"model": {"layers": [2, 3], "hiden": 1}}, TypeError, "hiden"),
@@ -228,6 +231,12 @@ def test_the_table():
     assert {len(column) for column in table.values()} == {5}
     assert table["train_loss"] == [float(history.loss[-1]) for history in found.histories]
     assert repr(found).startswith(f"CrossValidation(5 folds: accuracy {found.mean:.4g} +- ")
+
+
+def test_the_table_as_a_frame():
+    pandas = pytest.importorskip("pandas", reason="pandas is not installed")
+    found = cross_validate(NETWORK, *data(), epochs=2, folds=3)
+    assert found.to_pandas().equals(pandas.DataFrame(found.to_dict()))
 
 
 def test_targets_that_are_no_labels():

@@ -128,6 +128,15 @@ def test_targets_of_each_member():
         assert model.digest() == alone.digest()
 
 
+def test_it_is_a_sequence_of_its_members():
+    made = ensemble()
+    assert [*made] == made.members
+    assert made[0] is made.members[0]
+    assert made[-1] is made.members[-1]
+    assert made[1:3] == made.members[1:3]
+    assert [found.state for found in train_many(made, *data(), epochs=1)] == ["trained"] * 4
+
+
 def test_models_that_are_there():
     x, y = data()
     models = [Model([2, width, 3], seed=width) for width in (3, 4, 5)]
@@ -434,6 +443,8 @@ def test_a_member_far_above_its_beginning_is_told():
         ({"sample_weight": np.full(60, -1.0)}, ValueError, "sample_weight has -1.0 in row"),
         ({"lr": 0.1}, TypeError, "fit has no argument 'lr': did you mean \"learning_rate\"?"),
         ({"resume": True}, TypeError, "fit has no argument 'resume': many models train at once"),
+        ({"seed": 3}, TypeError, "fit has no argument 'seed': give those of Model.fit, which are epochs"),
+        ({"hiden": "relu"}, TypeError, "fit has no argument 'hiden': give those of Model.fit, which are epochs"),
         ({"epochs": 0}, ValueError, "epochs=0"),
         ({"learning_rate": Each([0.1])}, ValueError, "learning_rate is Each of 1 values, for 4 models"),
         ({"validation": Each([data(), 0.1, 0.1, 0.1])}, ValueError, "validation=0.1 of a bootstrap sample"),

@@ -126,6 +126,7 @@ def test_own_data_with_text_labels():
         (("xor",), {"rates": []}, "rates is empty"),
         (("xor",), {"rates": [0.1, -1]}, "rates=-1 is not positive"),
         (("xor",), {"depths": [1.5]}, "depths=1.5"),
+        (("xor",), {"depths": [-1]}, "depths=-1 is negative: give 0 or more"),
         (("xor",), {"inits": ["he"]}, "init='he' is not known"),
         (("xor",), {"seeds": 0}, "seeds=0 is not positive"),
         (("xor",), {"goal": 2}, "goal=2.0 is no fraction"),

@@ -150,6 +150,16 @@ def test_dask(client, whole):
 
 
 @pytest.mark.slow
+def test_a_closed_client_is_told():
+    distributed = pytest.importorskip("distributed", reason="dask.distributed is not installed")
+    with distributed.LocalCluster(1, processes=False, threads_per_worker=1, dashboard_address=None) as cluster:
+        client = distributed.Client(cluster)
+        client.close()
+        with pytest.raises(ValueError, match=r"client=.* is closed: connect another one"):
+            sweep().fit(X, y * 1.0, client=client, **OPTIONS)
+
+
+@pytest.mark.slow
 def test_grid_search_by_dask(client):
     pytest.importorskip("sklearn", reason="scikit-learn is not installed")
     import joblib

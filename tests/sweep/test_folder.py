@@ -125,6 +125,14 @@ def test_something_else_is_refused(tmp_path):
     assert os.listdir(tmp_path) == ["thesis.tex"]
     with pytest.raises(TypeError, match="folder=3 is no path"):
         Sweep({"seed": [0]}).fit(X, y, epochs=1, folder=3)
+    with pytest.raises(NotADirectoryError, match=r"folder='.*thesis.tex' is a file: name a folder"):
+        Sweep({"seed": [0]}).fit(X, y, epochs=1, folder=tmp_path / "thesis.tex")
+    with pytest.raises(ValueError, match=r"folder='.*' has no sweep"):
+        load(tmp_path)
+    with pytest.raises(FileNotFoundError, match=r"there is no folder '.*nowhere'"):
+        load(tmp_path / "nowhere")
+    with pytest.raises(NotADirectoryError, match=r"thesis.tex' is a file: name a folder"):
+        load(tmp_path / "thesis.tex")
 
 
 def test_a_damaged_file_is_told(small, tmp_path):

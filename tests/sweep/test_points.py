@@ -1,5 +1,7 @@
 """Grids, lists of points and random draws; and what is said of those that are wrong."""
 
+import warnings
+
 import numpy as np
 import pytest
 
@@ -16,6 +18,13 @@ class Rates:
 
     def rvs(self, random_state=None):
         return 10 ** random_state.uniform(-3, 0)
+
+
+class Unfrozen:
+    """As a distribution of scipy whose parameters were not given."""
+
+    def rvs(self, low, high, random_state=None):
+        raise AssertionError
 
 
 class Widths:
@@ -98,6 +107,8 @@ def test_scipy_s_distributions():
         ({"width": []}, {}, "width has no values"),
         ({"width": {1, 2}}, {}, "a set, which has no order"),
         ({"width": Widths()}, {}, "width is a distribution"),
+        ({"width": Widths}, {"draws": 2}, "width=.* is a class: give an object, with its parameters"),
+        ({"width": Unfrozen()}, {"draws": 2}, "width=.* gave no value: give it its parameters"),
         ({"width": range(2000), "seed": range(2000)}, {}, "4000000 points, and 1000000 are the most"),
         ([], {}, "grid has no points"),
         ([3], {}, r"grid\[0\] is 3: give a dict"),
@@ -144,6 +155,9 @@ def test_impossible_points(grid, options, says):
         ({"epochs": 1, "width": 3}, TypeError, "give it to Sweep"),
         ({"epochs": 1, "lr": 3}, TypeError, 'did you mean "learning_rate"'),
         ({"epochs": 1, "seed": 3}, TypeError, "no argument 'seed'"),
+        ({"epochs": 1, "callback": print}, TypeError, "no argument 'callback': a sweep calls none: use Model.fit"),
+        ({"epochs": 1, "resume": True}, TypeError, "no argument 'resume': a sweep has no checkpoints"),
+        ({"epochs": 1, "zzz": 3}, TypeError, "no argument 'zzz': the names are epochs, learning_rate"),
         ({"epochs": 1, "l2": 0.1}, ValueError, "each point has its own"),
         ({"epochs": 1, "keep": "some"}, ValueError, 'use "all", "best" or "none"'),
         ({"epochs": 1, "backend": "dask"}, ValueError, 'use "joblib"'),
@@ -164,6 +178,20 @@ def test_sizes_come_from_the_data():
     assert [list(model.spec.layers) for model in models] == [[3, 32, 4], [3, 4], [3, 7, 5, 4], [3, 32, 1]]
     two = Sweep({"output": "sigmoid"}).fit(X, np.eye(8)[:, :2], epochs=1).models[0]
     assert two.spec.layers == (3, 32, 2)
+
+
+def test_quantities_taken_for_labels_are_told():
+    prices = np.arange(8) * 1000
+    with pytest.warns(
+        UserWarning, match="labels up to 7000 in 8 rows, .* 7001 outputs: if these are quantities"
+    ) as told:
+        Sweep({"seed": range(3)}).plan(X, prices, epochs=1)
+    assert len(told) == 1
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        Sweep({"seed": range(3)}, base={"output": "identity"}).plan(X, prices, epochs=1)
+        Sweep({"layers": [[3, 7001]]}).plan(X, prices, epochs=1)
+        Sweep({"seed": [0]}).plan(X, y + 12, epochs=1)
 
 
 def test_generators_as_seeds_are_each_point_s_own():

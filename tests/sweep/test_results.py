@@ -2,15 +2,18 @@
 
 import json
 import math
+import re
 import threading
 import time
+import warnings
 
 import numpy as np
 import pytest
 from sweep.tables import blobs, records, table
 
-from fastmlp import EarlyStopping, Model, training
-from fastmlp.sweep import Result, Sweep, SweepResult, memory, train_many
+from fastmlp import SGD, Adam, EarlyStopping, Model, training
+from fastmlp.schedules import Step
+from fastmlp.sweep import Result, Sweep, SweepResult, load, memory, train_many
 
 
 def made(number, state="trained", **figures):
@@ -85,6 +88,55 @@ def test_the_table_in_every_form(tmp_path):
     assert [label.get_text() for label in axes.get_xticklabels()] == ["(4, 3)", "5"]
     with pytest.raises(ValueError, match="x='depth' was not swept"):
         result.plot(x="depth")
+
+
+@pytest.mark.parametrize("keep", ["all", "best", "none"])
+def test_losses_of_different_kinds_are_told(keep):
+    X, y = blobs()
+    base, two = {"output": "identity", "layers": [4, 1]}, {"loss": ["squared_error", "huber"]}
+    result = Sweep(two, base=base).fit(X, y, epochs=2, learning_rate=0.01, validation=0.2, keep=keep)
+    with pytest.warns(UserWarning, match="validation_loss is compared between models of different losses"):
+        result.best()
+    weighed = Sweep({"class_weight": [None, {0: 9.0}, "balanced"]}, base={"width": 2})
+    weighed = weighed.fit(X, y, epochs=2, validation=0.2, keep=keep)
+    with pytest.warns(UserWarning, match="loss is compared between models of different losses or class weights"):
+        weighed.best("loss")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        weighed.best()
+        result[:1].best()
+        Sweep({"width": [2, 3]}).fit(X, y, epochs=2, keep=keep).best()
+        Sweep({"loss": [None, "cross_entropy"]}).fit(X, y, epochs=2, validation=0.2).best()
+        Sweep({"output": ["softmax", "sigmoid"], "layers": [[4, 3]]}).fit(X, np.eye(3)[y], epochs=2).best("accuracy")
+
+
+def test_objects_are_told_apart(tmp_path):
+    X, y = blobs()
+    grid = {
+        "optimizer": [SGD(momentum=0.5), SGD(momentum=0.9), Adam()],
+        "learning_rate": [0.1, Step(0.1, every=2, factor=0.5), Step(0.1, every=2, factor=0.25)],
+        "early_stopping": [EarlyStopping(3)],
+    }
+    result = Sweep(grid).fit(X, y, epochs=2, validation=0.2, folder=tmp_path)
+    shown = str(result)
+    for text in ("SGD(momentum=0.5)", "SGD(momentum=0.9)", "Adam()", "Step(0.1, 2, factor=0.25)"):
+        assert text in shown
+    rows = [re.split(" {2,}", line.strip())[1:3] for line in str(load(tmp_path)).splitlines()[2:]]
+    assert len({tuple(row) for row in rows}) == 9
+    pytest.importorskip("matplotlib", reason="matplotlib is not installed")
+    axes = result.plot().axes[0]
+    assert [label.get_text() for label in axes.get_xticklabels()] == [
+        "SGD(momentum=0.5)",
+        "SGD(momentum=0.9)",
+        "Adam()",
+    ]
+
+
+def test_whole_numbers_have_whole_ticks():
+    pytest.importorskip("matplotlib", reason="matplotlib is not installed")
+    X, y = blobs()
+    axes = Sweep({"seed": range(3)}, base={"width": 2}).fit(X, y, epochs=1).plot().axes[0]
+    assert {tick % 1 for tick in axes.get_xticks()} == {0}
 
 
 class Stop(Exception):

@@ -107,6 +107,26 @@ def test_an_optimizer_object_takes_a_learning_rate(blobs):
     assert result[1].digest == model.digest()
 
 
+@pytest.mark.parametrize(
+    ("models", "options", "says"),
+    [
+        (3, {}, "models=3 is not a list of models"),
+        (None, {}, "models=None is not a list of models"),
+        ([Model([4, 3])], {"lr": 0.1}, "train_many has no argument 'lr': did you mean \"learning_rate\""),
+        ([Model([4, 3])], {"callback": print}, "train_many has no argument 'callback': give those of Model.fit"),
+    ],
+)
+def test_wrong_arguments_of_train_many(blobs, models, options, says):
+    with pytest.raises(TypeError, match=says):
+        train_many(models, *blobs, epochs=1, **options)
+
+
+@pytest.mark.parametrize("values", [3, None, "abc"])
+def test_each_takes_a_list(values):
+    with pytest.raises(TypeError, match=f"Each of {values!r}, which is not a list: give a value for each model"):
+        Each(values)
+
+
 def test_models_that_are_there(blobs):
     X, y = blobs
     half = np.arange(0, 90, 2)
