@@ -45,7 +45,7 @@ def add(commands: Any) -> None:
         "--goal", type=float, metavar="FRACTION", help=default("accuracy of a network that solved the task", 0.95)
     )
     study.add_argument("--plot", type=Path, metavar="FILE", help="draw the figure into FILE (.png, .svg, .pdf)")
-    study.add_argument("--json", type=Path, metavar="FILE", help="write every run and the sentences to FILE")
+    study.add_argument("--json", type=Path, metavar="FILE", help="write every run and the sentences to FILE; - prints them")
     study.add_argument(
         "--threads",
         type=int,
@@ -63,7 +63,9 @@ def run(args: argparse.Namespace) -> None:
     drawable = args.plot is None or importlib.util.find_spec("matplotlib") is not None
     if drawable:
         check_plot(args.plot)
-    check_place("--json", args.json, "study.json", {})
+    printed = args.json == Path("-")  # in place of the table
+    if not printed:
+        check_place("--json", args.json, "study.json", {})
     if args.plot is not None and args.json is not None and args.plot.absolute() == args.json.absolute():
         raise ValueError(f"--json {args.json} is the file of --plot, too: name another file")
     from fastmlp.study import run as study
@@ -80,9 +82,10 @@ def run(args: argparse.Namespace) -> None:
             threads=args.threads,
             progress=args.progress,
         )
-    Voice(stubborn=args.plot is not None or args.json is not None)(repr(found))
-    if args.json is not None:
-        args.json.write_text(json.dumps(found.to_dict(), indent=1) + "\n", encoding="utf-8")
+    all_of_it = json.dumps(found.to_dict(), indent=1)
+    Voice(stubborn=args.plot is not None or args.json is not None)(all_of_it if printed else repr(found))
+    if args.json is not None and not printed:
+        args.json.write_text(all_of_it + "\n", encoding="utf-8")
     if args.plot is not None:
         if not drawable:
             raise ImportError("--plot needs matplotlib, which is not installed: pip install matplotlib")

@@ -134,10 +134,10 @@ def train_many(
             bar.ended(found[task.number][0])
 
         run(tasks, threads, bar.told, ended)
-    if on_error == "raise":
-        for number in range(count):
-            if (error := found[number][1]) is not None:
-                raise error
+    errors = [error for number in range(count) if (error := found[number][1]) is not None]
+    wrong_for_all = len(errors) == count and all(type(error) in (TypeError, ValueError) for error in errors)
+    if errors and (on_error == "raise" or wrong_for_all):
+        raise errors[0]
     return [found[number][0] for number in range(count)]
 
 

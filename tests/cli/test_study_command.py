@@ -30,6 +30,12 @@ def test_it_prints_the_study(run, tmp_path):
     assert "- A network without hidden layers did not solve xor in any of its 8 runs (" in said
 
 
+def test_it_prints_json(run):
+    status, said, errors = run(*FEW, "--json", "-")
+    assert (status, errors) == (0, "")
+    assert json.loads(said) == study.run("xor", quick=True, epochs=60, seeds=1).to_dict()
+
+
 def test_it_draws(run, tmp_path):
     pytest.importorskip("matplotlib", reason="figures need matplotlib")
     path = tmp_path / "study.png"

@@ -9,8 +9,11 @@ from sweep.tables import OPTIONS, REGRESSION, alone, blobs, mixed, records, tabl
 
 from fastmlp.errors import DivergenceWarning
 from fastmlp.fit import lanes
+from fastmlp.model import Model
 from fastmlp.splits import split
-from fastmlp.sweep import Sweep
+from fastmlp.sweep import Each, Sweep, train_many
+
+NAN = [[0.0, 1.0], [1.0, float("nan")]]
 
 
 @pytest.fixture(scope="module", params=["labels", "values"])
@@ -96,3 +99,19 @@ def test_more_mixtures(seed, monkeypatch):
             model, reason = alone(points[k], X, y)
         assert (found[k].digest, found[k].reason) == (model.digest(), reason)
         assert records(found[k].history) == records(model.history)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"), [({"epochs": "3"}, "epochs"), ({"epochs": 3, "l2": -1.0}, "l2"), ({"epochs": 3, "X": NAN}, "X")]
+)
+def test_what_is_wrong_for_all_models_is_raised(wrong, words):
+    models = [Model([2, 3, 2], seed=seed) for seed in range(3)]
+    asked = {"X": [[0.0, 1.0], [1.0, 0.0]], "y": [0, 1], **wrong}
+    with pytest.raises((TypeError, ValueError), match=words):
+        train_many(models, **asked)
+
+
+def test_what_is_wrong_for_one_model_is_recorded():
+    models = [Model([2, 3, 2], seed=seed) for seed in range(3)]
+    found = train_many(models, [[0.0, 1.0], [1.0, 0.0]], [0, 1], epochs=Each([2, "3", 2]))
+    assert [result.state for result in found] == ["trained", "failed", "trained"]
