@@ -45,7 +45,9 @@ def add(commands: Any) -> None:
         "--goal", type=float, metavar="FRACTION", help=default("accuracy of a network that solved the task", 0.95)
     )
     study.add_argument("--plot", type=Path, metavar="FILE", help="draw the figure into FILE (.png, .svg, .pdf)")
-    study.add_argument("--json", type=Path, metavar="FILE", help="write every run and the sentences to FILE; - prints them")
+    study.add_argument(
+        "--json", type=Path, metavar="FILE", help="write every run and the sentences to FILE; - prints them"
+    )
     study.add_argument(
         "--threads",
         type=int,
