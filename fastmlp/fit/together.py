@@ -98,10 +98,16 @@ def _check_apart(jobs: Sequence[Job]) -> None:
     for place, job in enumerate(jobs):
         shared = {"the model": job.network}
         if not isinstance(job.network.seed, int):
-            shared["the generator that is the seed"] = job.network.seed
+            shared["the generator that is the seed"] = _source(job.network.seed)
         for what, thing in shared.items():
             if (first := seen.setdefault(id(thing), place)) != place:
                 raise ValueError(f"job {place} has {what} of job {first}: give each its own, such as a copy")
+
+
+def _source(generator: np.random.Generator | np.random.RandomState) -> Any:
+    """What it draws from, which another one may share."""
+    name = "bit_generator" if isinstance(generator, np.random.Generator) else "_bit_generator"
+    return getattr(generator, name, generator)
 
 
 # ---------------------------------------------------------------------------------------------------------

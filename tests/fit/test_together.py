@@ -261,6 +261,14 @@ def test_a_model_of_two_jobs_is_refused():
         train_together([job(Model([4, 3], seed=seed), epochs=1), job(Model([4, 3], seed=seed), epochs=1)])
 
 
+@pytest.mark.parametrize("kind", [np.random.Generator, np.random.RandomState])
+def test_generators_that_draw_from_one_source_are_refused(kind):
+    source = np.random.MT19937(1)
+    models = [Model([4, 3], seed=np.random.Generator(source)), Model([4, 3], seed=kind(source))]
+    with pytest.raises(ValueError, match="^job 1 has the generator that is the seed of job 0"):
+        train_together([job(model, epochs=1, batch_size=8) for model in models])
+
+
 def test_a_model_that_trains_elsewhere_is_left_alone():
     busy, other = Model([4, 3], seed=1), Model([4, 3], seed=2)
 
