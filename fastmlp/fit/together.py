@@ -56,7 +56,12 @@ Answer = BaseException | dict[int, Found | BaseException]
 
 
 def train_together(
-    jobs: Iterable[Job], *, threads: int | None = None, told: Told | None = None, ended: Ended | None = None
+    jobs: Iterable[Job],
+    *,
+    threads: int | None = None,
+    told: Told | None = None,
+    ended: Ended | None = None,
+    warn: bool = True,
 ) -> list[BaseException | None]:
     """Trains the models of all jobs. -> how each has ended: None, or the exception that `Model.fit` would have raised.
 
@@ -71,7 +76,8 @@ def train_together(
     An exception of one job's arguments, rows or training (DivergenceError, ValueError, MemoryError, ...) is its
     outcome, and the others go on. What is none of these, such as KeyboardInterrupt, TimeoutError, or a callback's
     exception of a class of its own, ends all: each model is then as after one of its epochs, with the history up to
-    there, and the exception is raised. Warns, with DivergenceWarning, as `Model.fit`, and says of which job.
+    there, and the exception is raised. Warns, with DivergenceWarning, as `Model.fit`, and says of which job; warn=False
+    does not: who filters warnings changes what other threads warn of.
 
     Raises ValueError where two jobs of a list share a model, or a generator as seed.
     """
@@ -81,7 +87,7 @@ def train_together(
         several = len(jobs) > 1
     if not several:  # it has all threads, if they help
         jobs = [replace(job, options=job.options.replaced(threads=count or job.options.threads)) for job in jobs]
-    many = _Many(jobs, count or thread_pool.available(), several, told, ended, sys._getframe())
+    many = _Many(jobs, count or thread_pool.available(), several, told, ended, warn, sys._getframe())
     try:
         many.run()
     except BaseException as error:
@@ -152,7 +158,7 @@ class _Member:
         except BaseException as error:
             return error
 
-    def take(self, step: Step, changes: list[Change]) -> bool:
+    def take(self, step: Step, changes: list[Change], warn: bool) -> bool:
         """Makes a step's changes, and decides. -> whether the training has ended."""
         fit, reason = self.fit, None
         if changes:
@@ -161,7 +167,8 @@ class _Member:
             reason = fit.decide(step)
         if reason is None and step.state == "more":
             return False
-        if harm := fit.finish(reason):  # the step is the last one
+        harm = fit.finish(reason)  # the step is the last one
+        if harm and warn:
             warnings.warn(f"job {self.place}: {harm}", DivergenceWarning, stacklevel=5)
         return True
 
@@ -253,11 +260,12 @@ class _Many:
         several: bool,
         told: Told | None,
         ended: Ended | None,
+        warn: bool,
         frame: FrameType,
     ) -> None:
         self.outcomes: list[BaseException | None] = []
         self._jobs, self._threads, self._several = enumerate(jobs), threads if several else 1, several
-        self._told, self._ended = told, ended
+        self._told, self._ended, self._warn = told, ended, warn
         self._frame: FrameType | None = frame
         self._checks = CheckedRows()
         self._members: set[_Member] = set()
@@ -380,7 +388,7 @@ class _Many:
         for number, found in answer.items():
             member = line.members[number]
             try:
-                over = not isinstance(found, BaseException) and member.take(*found)
+                over = not isinstance(found, BaseException) and member.take(*found, self._warn)
             except Exception as error:
                 found = error
             if isinstance(found, BaseException):

@@ -265,7 +265,7 @@ def test_a_model_of_two_jobs_is_refused():
 def test_generators_that_draw_from_one_source_are_refused(kind):
     source = np.random.MT19937(1)
     models = [Model([4, 3], seed=np.random.Generator(source)), Model([4, 3], seed=kind(source))]
-    with pytest.raises(ValueError, match="^job 1 has the generator that is the seed of job 0"):
+    with pytest.raises(ValueError, match=r"^job 1 has the generator that is the seed of job 0"):
         train_together([job(model, epochs=1, batch_size=8) for model in models])
 
 
