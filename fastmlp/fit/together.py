@@ -345,7 +345,7 @@ class _Many:
         for number, member in [*line.members.items()]:
             member.job.group = len(line.members)
             try:
-                goes = member.begin()
+                goes = member.begun or member.begin()
             except Exception as error:
                 self._end(line, number, error)
             else:
@@ -381,6 +381,12 @@ class _Many:
 
     def _take(self, line: _Line, answer: Answer) -> None:
         """Makes what changes with a line's steps."""
+        if isinstance(answer, MemoryError) and len(line.members) > 1:  # each alone needs less
+            line.go_back()
+            answer.with_traceback(None)  # which would keep the group's buffers
+            self._ready.extendleft(_Line([member]) for member in line.members.values())
+            line.members.clear()
+            return
         if isinstance(answer, BaseException):
             for number in [*line.members]:
                 self._end(line, number, answer)

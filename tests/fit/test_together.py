@@ -18,6 +18,7 @@ import pytest
 from storms import inside
 
 from fastmlp import DivergenceError, DivergenceWarning, Model
+from fastmlp.engine import model_lanes
 from fastmlp.fit import lanes, together
 from fastmlp.fit.options import FitOptions
 from fastmlp.fit.together import train_together
@@ -233,6 +234,30 @@ def test_what_ends_one_leaves_the_others(threads, threaded):
         assert (type(found), str(found), inside(model), getattr(model.history, "stopped", None)) == expected[name]
     assert sum(outcome is None for outcome in outcomes) == len(good)
     assert [told(model) for model in fine] == [alone(*ask) for ask in asks()[:6]]
+
+
+@pytest.mark.parametrize("calls", [0, 3])
+@pytest.mark.parametrize("threads", [1, 2])
+def test_too_little_memory_for_a_group_is_enough_for_each(threads, calls, threaded, monkeypatch):
+    """Buffers of a group are those of many models: where they are too large, each model has what it has alone."""
+    options = {"epochs": 6, "batch_size": 16, "validation": HELD}
+    expected = [alone(lambda seed=seed: Model([4, 5, 3], seed=seed), options) for seed in range(5)]
+    made, steps = [], model_lanes.Group.steps
+
+    def too_large(group):
+        made.append(group)
+        if len(made) > calls:
+            raise MemoryError
+        return steps(group)
+
+    monkeypatch.setattr(model_lanes.Group, "steps", too_large)
+    monkeypatch.setattr(lanes, "force", True)
+    models = [Model([4, 5, 3], seed=seed) for seed in range(5)]
+    jobs = [job(model, **options) for model in models]
+    assert train_together(jobs, threads=threads) == [None] * 5
+    assert len(made) > calls
+    assert [told(model) for model in models] == expected
+    assert [one.group for one in jobs] == [1] * 5
 
 
 def test_warnings_say_of_which_job():
