@@ -13,6 +13,7 @@ import time
 import warnings
 from collections import deque
 from collections.abc import Callable, Generator, Hashable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from queue import Empty, SimpleQueue
@@ -187,6 +188,12 @@ class _Member:
         self.use.end()
 
 
+class _Mark:
+    """A thread's work on a line's next steps."""
+
+    over = False
+
+
 class _Line:
     """Members whose steps come from one generator, which is in one thread at a time."""
 
@@ -273,8 +280,8 @@ class _Many:
         self._groups: dict[Hashable, list[_Member]] = {}  # that others may come to
         self._waiting = self._bytes = 0  # in them
         self._own: deque[_Line] = deque()  # trained by the calling thread
-        self._away: dict[object, tuple[_Line, thread_pool.Helper]] = {}  # a thread is at work on their next step
-        self._answers: SimpleQueue[tuple[object, Answer]] = SimpleQueue()
+        self._away: dict[_Mark, tuple[_Line, thread_pool.Helper]] = {}  # a thread is at work on their next step
+        self._answers: SimpleQueue[tuple[_Mark, Answer]] = SimpleQueue()
 
     def run(self) -> None:
         """Trains all."""
@@ -356,7 +363,7 @@ class _Many:
 
     def _go_on(self, line: _Line) -> None:
         """Has a thread compute the next step of a line, or this one do so in its turn."""
-        mark, helper = object(), None
+        mark, helper = _Mark(), None
         if self._threads > 1 and not line.own:
             helper = thread_pool.crew().start(partial(_advance, line, mark, self._answers), self._threads)
         if helper is None:
@@ -433,16 +440,19 @@ class _Many:
     def come_home(self) -> None:
         """Waits for the threads that compute, some 50 ms; nobody makes the changes. Lets go of everything."""
         end = time.monotonic() + LONGEST
-        while self._away and time.monotonic() < end:
-            try:
-                self._away.pop(self._answers.get(timeout=LOOK)[0], None)
-            except Empty:
-                for mark, (_, helper) in [*self._away.items()]:
-                    if helper.has_ended():
-                        del self._away[mark]
+        while time.monotonic() < end:
+            for mark, (_, helper) in [*self._away.items()]:
+                if mark.over or helper.has_ended():  # the exception may have come as its answer was taken
+                    del self._away[mark]
+            if not self._away:
+                break
+            with suppress(Empty):
+                self._answers.get(timeout=LOOK)
         self._frame = None
 
 
-def _advance(line: _Line, mark: object, answers: SimpleQueue[Any]) -> Callable[[], None]:
+def _advance(line: _Line, mark: _Mark, answers: SimpleQueue[Any]) -> Callable[[], None]:
     """A helper's task. -> what tells the calling thread."""
-    return partial(answers.put, (mark, line.advance()))
+    answer = line.advance()
+    mark.over = True
+    return partial(answers.put, (mark, answer))

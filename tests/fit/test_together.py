@@ -347,6 +347,30 @@ def test_other_exceptions_end_all(error, threads, threaded):
         assert inside(model) == alone(lambda seed=seed: Model([4, 5, 3], seed=seed), {"epochs": 4})[0]
 
 
+def test_an_exception_as_an_answer_arrives_is_raised_at_once(threaded, monkeypatch):
+    """The answer is lost, and nobody waits for another one."""
+    lost = []
+
+    class Queue(together.SimpleQueue):
+        def get(self, **how):
+            found = super().get(**how)
+            if not lost:
+                lost.append(found)
+                raise Stop
+            return found
+
+    monkeypatch.setattr(together, "SimpleQueue", Queue)
+    models = [Model([4, 5, 3], seed=seed) for seed in range(3)]
+    began = time.monotonic()
+    with pytest.raises(Stop):
+        train_together([job(model, epochs=4) for model in models], threads=2)
+    assert time.monotonic() - began < together.LONGEST / 3
+    assert lost
+    for seed, model in enumerate(models):
+        model.fit(X, Y, epochs=4 - model.epochs, resume=model.epochs > 0)
+        assert inside(model) == alone(lambda seed=seed: Model([4, 5, 3], seed=seed), {"epochs": 4})[0]
+
+
 def changed_afterwards(monkeypatch):
     """Whether models change after an exception, while threads compute that nobody waits for."""
     monkeypatch.setattr(together._Many, "come_home", lambda many: None)
