@@ -4,9 +4,9 @@
 
 Processes of their own train, one model or several together, predict and score with two threads again and again, while
 SIGINT, SIGALRM and SIGTERM, whose handlers raise, arrive at random moments, and exceptions are sent into the calling
-thread and into the helpers' (PyThreadState_SetAsyncExc).
-After each of them the next calls must give the right bits; a model that was interrupted must stand after one of its epochs, with a history that tells of these, and go on to the right end. Prints counts, and
-ends with 1 if anything is wrong.
+thread and into the helpers' (PyThreadState_SetAsyncExc). After each of them the next calls must give the right bits; a
+model that was interrupted must stand after one of its epochs, with a history that tells of these, and go on to the
+right end. Prints counts, and ends with 1 if anything is wrong.
 """
 
 import argparse
