@@ -155,7 +155,7 @@ class Group(GroupBuffers):
         self._take_in(powers)
         if ended == INTERRUPTED:
             signal.raise_signal(signal.SIGINT)
-            return {}
+            ended = MORE  # the handler goes on; what models that have ended in this call have left is taken now
         return self._made(ended)
 
     def _take_in(self, powers: list[np.ndarray] | None) -> None:

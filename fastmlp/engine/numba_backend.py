@@ -370,14 +370,14 @@ def train(
         waiting = []
         if not staged:
             together(step.changes)
+        closed = False
         try:
             yield step
         except GeneratorExit:  # the caller has made its changes
-            name = "ended"
-        if step.state == "diverged":
-            return
-        if name != "more" and key is not None and team is None:
+            closed = True
+        if step.state != "diverged" and (closed or name != "more") and key is not None and team is None:
             kept_workspaces.give(key, workspace)
+        if closed or step.state != "more":
             return
 
 

@@ -13,6 +13,8 @@ import time
 import warnings
 from collections import deque
 from collections.abc import Callable, Generator, Hashable, Iterable, Sequence
+from contextlib import suppress
+from contextlib import closing
 from dataclasses import replace
 from functools import partial
 from queue import Empty, SimpleQueue
@@ -56,7 +58,12 @@ Answer = BaseException | dict[int, Found | BaseException]
 
 
 def train_together(
-    jobs: Iterable[Job], *, threads: int | None = None, told: Told | None = None, ended: Ended | None = None
+    jobs: Iterable[Job],
+    *,
+    threads: int | None = None,
+    told: Told | None = None,
+    ended: Ended | None = None,
+    warn: bool = True,
 ) -> list[BaseException | None]:
     """Trains the models of all jobs. -> how each has ended: None, or the exception that `Model.fit` would have raised.
 
@@ -71,7 +78,8 @@ def train_together(
     An exception of one job's arguments, rows or training (DivergenceError, ValueError, MemoryError, ...) is its
     outcome, and the others go on. What is none of these, such as KeyboardInterrupt, TimeoutError, or a callback's
     exception of a class of its own, ends all: each model is then as after one of its epochs, with the history up to
-    there, and the exception is raised. Warns, with DivergenceWarning, as `Model.fit`, and says of which job.
+    there, and the exception is raised. Warns, with DivergenceWarning, as `Model.fit`, and says of which job; warn=False
+    does not: who filters warnings changes what other threads warn of.
 
     Raises ValueError where two jobs of a list share a model, or a generator as seed.
     """
@@ -81,7 +89,7 @@ def train_together(
         several = len(jobs) > 1
     if not several:  # it has all threads, if they help
         jobs = [replace(job, options=job.options.replaced(threads=count or job.options.threads)) for job in jobs]
-    many = _Many(jobs, count or thread_pool.available(), several, told, ended, sys._getframe())
+    many = _Many(jobs, count or thread_pool.available(), several, told, ended, warn, sys._getframe())
     try:
         many.run()
     except BaseException as error:
@@ -98,10 +106,16 @@ def _check_apart(jobs: Sequence[Job]) -> None:
     for place, job in enumerate(jobs):
         shared = {"the model": job.network}
         if not isinstance(job.network.seed, int):
-            shared["the generator that is the seed"] = job.network.seed
+            shared["the generator that is the seed"] = _source(job.network.seed)
         for what, thing in shared.items():
             if (first := seen.setdefault(id(thing), place)) != place:
                 raise ValueError(f"job {place} has {what} of job {first}: give each its own, such as a copy")
+
+
+def _source(generator: np.random.Generator | np.random.RandomState) -> Any:
+    """What it draws from, which another one may share."""
+    name = "bit_generator" if isinstance(generator, np.random.Generator) else "_bit_generator"
+    return getattr(generator, name, generator)
 
 
 # ---------------------------------------------------------------------------------------------------------
@@ -146,7 +160,7 @@ class _Member:
         except BaseException as error:
             return error
 
-    def take(self, step: Step, changes: list[Change]) -> bool:
+    def take(self, step: Step, changes: list[Change], warn: bool) -> bool:
         """Makes a step's changes, and decides. -> whether the training has ended."""
         fit, reason = self.fit, None
         if changes:
@@ -155,7 +169,8 @@ class _Member:
             reason = fit.decide(step)
         if reason is None and step.state == "more":
             return False
-        if harm := fit.finish(reason):  # the step is the last one
+        harm = fit.finish(reason)  # the step is the last one
+        if harm and warn:
             warnings.warn(f"job {self.place}: {harm}", DivergenceWarning, stacklevel=5)
         return True
 
@@ -172,6 +187,12 @@ class _Member:
                 self.fit.cut_short(error)
             self.fit.tell_seconds()
         self.use.end()
+
+
+class _Mark:
+    """A thread's work on a line's next steps."""
+
+    over = False
 
 
 class _Line:
@@ -220,21 +241,23 @@ class _Line:
 
 
 def _steps_of(member: _Member) -> Steps:
-    for step in member.fit.steps(member.kept):
-        yield {0: step}
+    with closing(member.fit.steps(member.kept)) as steps:  # here: what is raised while one is let go of is lost
+        for step in steps:
+            yield {0: step}
 
 
 def _numbered(steps: Steps, numbers: Sequence[int]) -> Steps:
     """A group's steps by other numbers: of those members of a line that are left."""
     over = None
     place = {number: place for place, number in enumerate(numbers)}
-    while True:
-        try:
-            found = steps.send(over)
-        except StopIteration:
-            return
-        ended = yield {numbers[at]: step for at, step in found.items()}
-        over = {place[number] for number in ended or () if number in place} or None
+    with closing(steps):
+        while True:
+            try:
+                found = steps.send(over)
+            except StopIteration:
+                return
+            ended = yield {numbers[at]: step for at, step in found.items()}
+            over = {place[number] for number in ended or () if number in place} or None
 
 
 class _Many:
@@ -247,11 +270,12 @@ class _Many:
         several: bool,
         told: Told | None,
         ended: Ended | None,
+        warn: bool,
         frame: FrameType,
     ) -> None:
         self.outcomes: list[BaseException | None] = []
         self._jobs, self._threads, self._several = enumerate(jobs), threads if several else 1, several
-        self._told, self._ended = told, ended
+        self._told, self._ended, self._warn = told, ended, warn
         self._frame: FrameType | None = frame
         self._checks = CheckedRows()
         self._members: set[_Member] = set()
@@ -259,8 +283,8 @@ class _Many:
         self._groups: dict[Hashable, list[_Member]] = {}  # that others may come to
         self._waiting = self._bytes = 0  # in them
         self._own: deque[_Line] = deque()  # trained by the calling thread
-        self._away: dict[object, tuple[_Line, thread_pool.Helper]] = {}  # a thread is at work on their next step
-        self._answers: SimpleQueue[tuple[object, Answer]] = SimpleQueue()
+        self._away: dict[_Mark, tuple[_Line, thread_pool.Helper]] = {}  # a thread is at work on their next step
+        self._answers: SimpleQueue[tuple[_Mark, Answer]] = SimpleQueue()
 
     def run(self) -> None:
         """Trains all."""
@@ -331,7 +355,7 @@ class _Many:
         for number, member in [*line.members.items()]:
             member.job.group = len(line.members)
             try:
-                goes = member.begin()
+                goes = member.begun or member.begin()
             except Exception as error:
                 self._end(line, number, error)
             else:
@@ -342,7 +366,7 @@ class _Many:
 
     def _go_on(self, line: _Line) -> None:
         """Has a thread compute the next step of a line, or this one do so in its turn."""
-        mark, helper = object(), None
+        mark, helper = _Mark(), None
         if self._threads > 1 and not line.own:
             helper = thread_pool.crew().start(partial(_advance, line, mark, self._answers), self._threads)
         if helper is None:
@@ -367,6 +391,12 @@ class _Many:
 
     def _take(self, line: _Line, answer: Answer) -> None:
         """Makes what changes with a line's steps."""
+        if isinstance(answer, MemoryError) and len(line.members) > 1:  # each alone needs less
+            line.go_back()
+            answer.with_traceback(None)  # which would keep the group's buffers
+            self._ready.extendleft(_Line([member]) for member in line.members.values())
+            line.members.clear()
+            return
         if isinstance(answer, BaseException):
             for number in [*line.members]:
                 self._end(line, number, answer)
@@ -374,7 +404,7 @@ class _Many:
         for number, found in answer.items():
             member = line.members[number]
             try:
-                over = not isinstance(found, BaseException) and member.take(*found)
+                over = not isinstance(found, BaseException) and member.take(*found, self._warn)
             except Exception as error:
                 found = error
             if isinstance(found, BaseException):
@@ -413,16 +443,19 @@ class _Many:
     def come_home(self) -> None:
         """Waits for the threads that compute, some 50 ms; nobody makes the changes. Lets go of everything."""
         end = time.monotonic() + LONGEST
-        while self._away and time.monotonic() < end:
-            try:
-                self._away.pop(self._answers.get(timeout=LOOK)[0], None)
-            except Empty:
-                for mark, (_, helper) in [*self._away.items()]:
-                    if helper.has_ended():
-                        del self._away[mark]
+        while time.monotonic() < end:
+            for mark, (_, helper) in [*self._away.items()]:
+                if mark.over or helper.has_ended():  # the exception may have come as its answer was taken
+                    del self._away[mark]
+            if not self._away:
+                break
+            with suppress(Empty):
+                self._answers.get(timeout=LOOK)
         self._frame = None
 
 
-def _advance(line: _Line, mark: object, answers: SimpleQueue[Any]) -> Callable[[], None]:
+def _advance(line: _Line, mark: _Mark, answers: SimpleQueue[Any]) -> Callable[[], None]:
     """A helper's task. -> what tells the calling thread."""
-    return partial(answers.put, (mark, line.advance()))
+    answer = line.advance()
+    mark.over = True
+    return partial(answers.put, (mark, answer))

@@ -13,6 +13,7 @@ import math
 import os
 import re
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -43,6 +44,15 @@ LONG = 0.2  # seconds of a training from which its file is synced, which takes s
 ANOTHER = "name another folder, or a new one, for this sweep"
 
 
+def _opened(path: str) -> Any:
+    """An open folder, with its `number`, which is closed when nothing refers to it.
+
+    Its class's `__del__` is in C: an exception that comes at any moment leaves no lock behind, and is not lost here.
+    """
+    number = os.open(path, os.O_RDONLY)
+    return type("Opened", (), {"number": number, "__del__": staticmethod(partial(os.close, number))})()
+
+
 class Folder:
     """The folder of one sweep. Raises OSError, and ValueError if it has another sweep or something else."""
 
@@ -51,9 +61,9 @@ class Folder:
         self._asks = {ask.number: ask for ask in asks}
         _check_folder(self.path)
         os.makedirs(self.path, exist_ok=True)
-        self._lock: int | None = None
-        self._take()
+        self._lock: Any = None
         try:
+            self._take()
             names = list(dict.fromkeys(name for ask in asks for name in ask.point))
             points = [describe(ask) for ask in asks]
             asked = checkpoints.plain({"names": names, "points": points, "rows": rows.digests()})
@@ -67,9 +77,9 @@ class Folder:
         """Makes sure that no other process works here. The system ends this with the process."""
         if fcntl is None:
             return
-        self._lock = os.open(self.path, os.O_RDONLY)
+        self._lock = _opened(self.path)
         try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(self._lock.number, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             self.close()
             if not isinstance(error, BlockingIOError):
@@ -78,9 +88,7 @@ class Folder:
 
     def close(self) -> None:
         """Lets others in."""
-        lock, self._lock = self._lock, None
-        if lock is not None:
-            os.close(lock)
+        self._lock = None
 
     def _begin(self, asked: dict[str, Any]) -> None:
         """Compares with what is there, or writes what is asked for."""

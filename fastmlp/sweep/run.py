@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from fastmlp.errors import DivergenceError, DivergenceWarning
+from fastmlp.errors import DivergenceError
 from fastmlp.fit.jobs import Job
 from fastmlp.fit.options import FitOptions, stopping
 from fastmlp.fit.together import train_together
@@ -63,14 +62,13 @@ def run(
 
     begun: list[int] = []  # numbers, in the order of the jobs
     jobs = [job(task) for task in tasks] if isinstance(tasks, Sequence) else (job(task) for task in tasks)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DivergenceWarning)  # the table has the losses
-        train_together(
-            jobs,
-            threads=threads,
-            told=lambda place, epochs: told(begun[place], epochs),
-            ended=lambda place, error: ended(on_their_way.pop(place), error),
-        )
+    train_together(
+        jobs,
+        threads=threads,
+        told=lambda place, epochs: told(begun[place], epochs),
+        ended=lambda place, error: ended(on_their_way.pop(place), error),
+        warn=False,  # the table has the losses
+    )
 
 
 def train(asks: Sequence[Ask], rows: Rows, threads: int | None, keep: bool, taker: Taker) -> None:

@@ -172,8 +172,8 @@ class Sweep:
         found = memory.plan(asks, keep, rows.nbytes())
         memory.check(found, keep)
         home = None if folder is None else Folder(folder, asks, rows)
-        self.result = table = SweepResult([Result(ask.number, ask.point, parameters=_size(ask)) for ask in asks])
         try:
+            self.result = table = SweepResult([Result(ask.number, ask.point, parameters=_size(ask)) for ask in asks])
             with bars.bar({ask.number: ask.fit["epochs"] for ask in asks}, progress, str(found)) as bar:
                 taker = _Taker(table, keep, rows.validates, home, bar)
                 there = set[int]() if home is None else set(taker.read())

@@ -3,6 +3,7 @@
 import dataclasses
 import os
 import signal
+import sys
 import threading
 import time
 
@@ -13,6 +14,7 @@ from trainings import FIGURES, OUTPUTS, Problem, name_of
 
 from fastmlp.engine import choose, model_lanes, numba_backend, reference_backend
 from fastmlp.engine.model_lanes import Member
+from fastmlp.kernels.plan import INTERRUPTED, MORE
 from fastmlp.losses import Huber
 from fastmlp.optimizers import SGD, Adagrad, Adam, AdamW, ClassicalSGD, PlainAdam, RMSprop
 from fastmlp.schedules import Cosine, Step
@@ -304,6 +306,45 @@ def test_ctrl_c_comes_between_batches():
     for one in members[:2]:
         fresh = member(problem, one.training)
         assert_same_bits(one.parameters, alone(problem.spec, fresh)[2])
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no signals to send to oneself")
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_ctrl_c_whose_handler_goes_on_changes_nothing(dtype, monkeypatch):
+    """Also where a model ends in the call that is interrupted: its records and powers are of no later call."""
+    pressed, ended = [], []
+    function = model_lanes.registry.function
+
+    def interrupting(name, *rest):
+        run = function(name, *rest)
+
+        def some_batches(plan, parameters, asked):
+            state = run(plan, parameters, min(asked, 2))
+            return INTERRUPTED if state == MORE else state
+
+        return some_batches if name == "model_lanes.train" else run
+
+    def take_in(group, powers, usual=model_lanes.Group._take_in):
+        ended.append(sum(not group.live[lane.lane] for lane in group.lanes))
+        return usual(group, powers)
+
+    monkeypatch.setattr(model_lanes.registry, "function", interrupting)
+    monkeypatch.setattr(model_lanes.Group, "_take_in", take_in)
+    before = signal.signal(signal.SIGINT, lambda *_: pressed.append(1))
+    try:
+        for seed, rate in enumerate((0.5, Cosine(0.5, 30))):
+            problem = Problem.make(seed, [5, 6, 3], 20, dtype=dtype)
+            training = Training(
+                epochs=30, learning_rate=rate, batch_size=8, record_every=1, order=3, optimizer=Adam(0.5)
+            )
+            several = [dataclasses.replace(training, target_loss=1.2 - 0.05 * k, order=k) for k in range(9)]
+            wild = dataclasses.replace(training, learning_rate=1e30 if seed == 0 else Cosine(1e30, 30))
+            states = check(problem.spec, [member(problem, one) for one in [*several, wild]])
+            assert len(set(states)) > 1
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert len(pressed) > 4
+    assert sum(ended) > 2
 
 
 # ---------------------------------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ import pytest
 from storms import inside
 
 from fastmlp import DivergenceError, DivergenceWarning, Model
+from fastmlp.engine import model_lanes
 from fastmlp.fit import lanes, together
 from fastmlp.fit.options import FitOptions
 from fastmlp.fit.together import train_together
@@ -235,6 +236,30 @@ def test_what_ends_one_leaves_the_others(threads, threaded):
     assert [told(model) for model in fine] == [alone(*ask) for ask in asks()[:6]]
 
 
+@pytest.mark.parametrize("calls", [0, 3])
+@pytest.mark.parametrize("threads", [1, 2])
+def test_too_little_memory_for_a_group_is_enough_for_each(threads, calls, threaded, monkeypatch):
+    """Buffers of a group are those of many models: where they are too large, each model has what it has alone."""
+    options = {"epochs": 6, "batch_size": 16, "validation": HELD}
+    expected = [alone(lambda seed=seed: Model([4, 5, 3], seed=seed), options) for seed in range(5)]
+    made, steps = [], model_lanes.Group.steps
+
+    def too_large(group):
+        made.append(group)
+        if len(made) > calls:
+            raise MemoryError
+        return steps(group)
+
+    monkeypatch.setattr(model_lanes.Group, "steps", too_large)
+    monkeypatch.setattr(lanes, "force", True)
+    models = [Model([4, 5, 3], seed=seed) for seed in range(5)]
+    jobs = [job(model, **options) for model in models]
+    assert train_together(jobs, threads=threads) == [None] * 5
+    assert len(made) > calls
+    assert [told(model) for model in models] == expected
+    assert [one.group for one in jobs] == [1] * 5
+
+
 def test_warnings_say_of_which_job():
     model = Model([1, 1], output="identity", seed=1)
     jobs = [
@@ -259,6 +284,14 @@ def test_a_model_of_two_jobs_is_refused():
         train_together([job(model, epochs=1), job(Model([4, 3]), epochs=1), job(model, epochs=1)])
     with pytest.raises(ValueError, match="the generator that is the seed of job 0"):
         train_together([job(Model([4, 3], seed=seed), epochs=1), job(Model([4, 3], seed=seed), epochs=1)])
+
+
+@pytest.mark.parametrize("kind", [np.random.Generator, np.random.RandomState])
+def test_generators_that_draw_from_one_source_are_refused(kind):
+    source = np.random.MT19937(1)
+    models = [Model([4, 3], seed=np.random.Generator(source)), Model([4, 3], seed=kind(source))]
+    with pytest.raises(ValueError, match=r"^job 1 has the generator that is the seed of job 0"):
+        train_together([job(model, epochs=1, batch_size=8) for model in models])
 
 
 def test_a_model_that_trains_elsewhere_is_left_alone():
@@ -311,6 +344,30 @@ def test_other_exceptions_end_all(error, threads, threaded):
     assert models[2].history.stopped == word
     for seed, model in enumerate(models):
         model.fit(X, Y, epochs=4 - model.epochs, resume=model.epochs > 0) if model.epochs < 4 else None
+        assert inside(model) == alone(lambda seed=seed: Model([4, 5, 3], seed=seed), {"epochs": 4})[0]
+
+
+def test_an_exception_as_an_answer_arrives_is_raised_at_once(threaded, monkeypatch):
+    """The answer is lost, and nobody waits for another one."""
+    lost = []
+
+    class Queue(together.SimpleQueue):
+        def get(self, **how):
+            found = super().get(**how)
+            if not lost:
+                lost.append(found)
+                raise Stop
+            return found
+
+    monkeypatch.setattr(together, "SimpleQueue", Queue)
+    models = [Model([4, 5, 3], seed=seed) for seed in range(3)]
+    began = time.monotonic()
+    with pytest.raises(Stop):
+        train_together([job(model, epochs=4) for model in models], threads=2)
+    assert time.monotonic() - began < together.LONGEST / 3
+    assert lost
+    for seed, model in enumerate(models):
+        model.fit(X, Y, epochs=4 - model.epochs, resume=model.epochs > 0)
         assert inside(model) == alone(lambda seed=seed: Model([4, 5, 3], seed=seed), {"epochs": 4})[0]
 
 

@@ -2,11 +2,11 @@
 
     python tests/long/signals.py --signals 10000 --seed 1
 
-Processes of their own train, predict and score with two threads again and again, while SIGINT, SIGALRM and SIGTERM,
-whose handlers raise, arrive at random moments, and exceptions are sent into the calling thread and into the helpers'
-(PyThreadState_SetAsyncExc). After each of them the next calls must give the right bits; a model that was interrupted
-must stand after one of its epochs, with a history that tells of these, and go on to the right end. Prints counts, and
-ends with 1 if anything is wrong.
+Processes of their own train, one model or several together, predict and score with two threads again and again, while
+SIGINT, SIGALRM and SIGTERM, whose handlers raise, arrive at random moments, and exceptions are sent into the calling
+thread and into the helpers' (PyThreadState_SetAsyncExc). After each of them the next calls must give the right bits; a
+model that was interrupted must stand after one of its epochs, with a history that tells of these, and go on to the
+right end. Prints counts, and ends with 1 if anything is wrong.
 """
 
 import argparse
@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 QUIET = 60  # seconds without a word from a process, after which it hangs
 
 
-def storm(signals, seed, kinds=("fit", "layered", "predict", "evaluate"), quiet=QUIET):
+def storm(signals, seed, kinds=("fit", "layered", "together", "predict", "evaluate"), quiet=QUIET):
     """Runs the storm. -> ({what: how often}, [what went wrong])."""
     counts, wrong = collections.Counter(), []
     for number, kind in enumerate(kinds):
@@ -62,13 +62,14 @@ def child(kind, signals, seed):
     import threading
     import time
 
-    from storms import Fitting, Reading, files_open, native_threads, settled
+    from storms import Fitting, Reading, Together, files_open, native_threads, settled
 
     from fastmlp.system import thread_pool
 
     scenario = {
         "fit": lambda: Fitting([8, 16, 2], 1536, 3, threads=2),
         "layered": lambda: Fitting([64, 300, 2], 70, 3, threads=2, batch_size=50, learning_rate=0.01),
+        "together": lambda: Together(2),
         "predict": lambda: Reading([8, 64, 64, 2], 6000, "predict_proba", threads=2),
         "evaluate": lambda: Reading([8, 64, 64, 2], 6000, "evaluate", threads=2),
     }[kind]()

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from storms import Bolt
 from sweep.killed import GRID, run
 from sweep.tables import blobs, table
 
@@ -248,3 +249,30 @@ def test_models_that_are_kept(tmp_path, keep):
 
 def test_the_grid_is_large_enough():
     assert np.prod([len(values) for values in GRID.values()]) == 48
+
+
+def test_an_exception_at_any_moment_leaves_no_lock(tmp_path):
+    """From the lock to the first point: the same call goes on."""
+    X, y = np.eye(3), [0, 1, 0]
+
+    def call(name):
+        return Sweep({"seed": range(2)}, base={"width": 3}).fit(X, y, epochs=1, folder=tmp_path / name, threads=1)
+
+    call("before")
+    with Bolt(None) as seen:
+        call("counted")
+    first = seen.functions.index("_opened")
+    sizes = [n for n, name in enumerate(seen.functions) if name == "_size" and n > first]
+    taken = [n for n in range(first, sizes[0]) if seen.functions[n] in ("_opened", "_take")]
+    closed = [n for n, name in enumerate(seen.functions) if name == "close" and n > first]
+    begun = range(first, sizes[0], 97)
+    struck = 0
+    for n in sorted({*taken, *begun, *sizes[:20], *closed}):
+        bolt = Bolt(n)
+        try:
+            with bolt:
+                call(f"folder {n}")
+        except KeyboardInterrupt:
+            struck += 1
+        assert [one.state for one in call(f"folder {n}")] == ["trained"] * 2, bolt.place
+    assert struck > len(taken)

@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import warnings
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from sweep import tables
 from sweep.tables import records
 
 from fastmlp import SGD, EarlyStopping, Model
+from fastmlp.fit import together
 from fastmlp.schedules import Cosine
 from fastmlp.splits import split
 from fastmlp.sweep import Each, ImpossiblePoints, Sweep, train_many
@@ -125,6 +127,29 @@ def test_wrong_arguments_of_train_many(blobs, models, options, says):
 def test_each_takes_a_list(values):
     with pytest.raises(TypeError, match=f"Each of {values!r}, which is not a list: give a value for each model"):
         Each(values)
+
+
+def test_warnings_of_other_threads_are_left_alone(monkeypatch):
+    """What the table has is no warning; but the process's filters, which are for all threads, stay as they are."""
+    filters, seen, take = list(warnings.filters), [], together._Member.take
+
+    def taken(*arguments):
+        seen.append(list(warnings.filters) == filters)
+        return take(*arguments)
+
+    monkeypatch.setattr(together._Member, "take", taken)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        filters = list(warnings.filters)
+        for count in (1, 2):
+            models = [Model([1, 1], output="identity", seed=seed) for seed in range(count)]
+            results = train_many(models, np.ones((4, 1)), np.ones(4), epochs=3, learning_rate=3.0)
+            assert [result.state for result in results] == ["trained"] * count
+        assert not caught
+        models[0].fit(np.ones((4, 1)), np.ones(4), epochs=3, learning_rate=3.0)
+        assert len(caught) == 1  # of these rows, a fit warns
+    assert seen
+    assert all(seen)
 
 
 def test_models_that_are_there(blobs):
