@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from trainings import OUTPUTS, PASSES, Problem, assert_same_result, check_training, draw, finish, name_of
 
 import fastmlp
-from fastmlp.engine import choose, numba_backend, reference_backend, sizes
+from fastmlp.engine import choose, kept_workspaces, numba_backend, reference_backend, sizes
 from fastmlp.kernels import registry
 from fastmlp.losses import Huber
 from fastmlp.optimizers import SGD
@@ -178,6 +178,7 @@ def test_what_is_trained_online(monkeypatch):
 
     def kernels(rows=6, batch=1, output=("softmax", None), weights=None, **more):
         asked_for.clear()
+        kept_workspaces._kept.clear()  # which have their kernels already
         problem = Problem.make(28, [3, 4, 2], rows, "tanh", *output)
         training = Training(2, **{"learning_rate": 0.1, "batch_size": batch, "record_every": 1, **more})
         return finish(numba_backend.train, problem, training, weights), set(asked_for)
