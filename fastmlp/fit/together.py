@@ -13,8 +13,7 @@ import time
 import warnings
 from collections import deque
 from collections.abc import Callable, Generator, Hashable, Iterable, Sequence
-from contextlib import suppress
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import replace
 from functools import partial
 from queue import Empty, SimpleQueue

@@ -54,6 +54,18 @@ def test_any_number_of_threads_gives_the_same_bits(name, pass_name, dtype, weigh
         assert_same_result(train(problem, pass_name, count, weights, **asked), alone)
 
 
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_callback_ends_it_after_some_calls(threads, monkeypatch):
+    """Its steps are closed then, after a team has trained."""
+    monkeypatch.setattr(numba_backend, "CALL_SECONDS", 1e-9)
+    task = Problem.make(2, [5, 40, 3], 2600)
+    model, seen = Model([5, 40, 3], seed=1), []
+    asked = dict(epochs=30, learning_rate=0.1, threads=threads, callback=lambda info: seen.append(1) or len(seen) == 20)
+    history = model.fit(task.x, task.y, **asked)
+    assert len(history) == 20
+    model.fit(task.x, task.y, **{**asked, "epochs": 3}, resume=True)
+
+
 def test_a_member_that_does_nothing_is_seen(monkeypatch):
     """The check of the bits fails where a member's part is left out."""
     from fastmlp.kernels import plan as at

@@ -178,7 +178,7 @@ def test_what_is_trained_online(monkeypatch):
 
     def kernels(rows=6, batch=1, output=("softmax", None), weights=None, **more):
         asked_for.clear()
-        kept_workspaces._kept.clear()
+        kept_workspaces._kept.clear()  # which have their kernels already
         problem = Problem.make(28, [3, 4, 2], rows, "tanh", *output)
         training = Training(2, **{"learning_rate": 0.1, "batch_size": batch, "record_every": 1, **more})
         return finish(numba_backend.train, problem, training, weights), set(asked_for)
