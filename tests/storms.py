@@ -364,9 +364,14 @@ def events(scenario):
     return bolt.functions
 
 
+def all_idle():
+    """Whether each helper is idle, or has ended since nobody holds its handle."""
+    crew = thread_pool.crew()
+    return {id(made()) for made in [*crew._made] if made() is not None} <= {id(helper) for helper in [*crew._idle]}
+
+
 def strike(scenario, n, exception=KeyboardInterrupt):
     """Cuts the scenario's call short at the n-th bytecode, and checks. -> where, or None if it ended before."""
-    helpers = len(thread_pool.crew()._idle)
     of = scenario.ready()
     files = files_open()
     bolt = Bolt(n, exception)
@@ -379,7 +384,7 @@ def strike(scenario, n, exception=KeyboardInterrupt):
     try:
         assert files_open() <= files, f"{files_open() - files} files are left open"
         scenario.check(of)
-        assert settled(lambda: len(thread_pool.crew()._idle) >= min(helpers, 1)), "a thread is still running"
+        assert settled(all_idle), "a thread is still running"
     except BaseException as error:
         raise AssertionError(f"after an exception at bytecode {n}, {bolt.place}: {error!r}") from error
     return bolt.place
