@@ -1,4 +1,4 @@
-"""Seconds of a call of each kernel, on the rows of `benchmarks/suites/kernels.py`; bits are compared first."""
+"""Seconds of a call of each kernel, on the rows of `benchmarks/suites`; bits are compared first."""
 
 from benchmarks.suites.kernels import ROWS, Bench, Unfit
 from fastmlp.spec import DTYPES

@@ -1,8 +1,8 @@
 """The rows of kernels whose lanes are models: layers, updates, losses and trainings of some models of one network.
 
 A group has one register of models where the kernel's name ends in `_one`, and two otherwise. The networks are small, as
-those that are trained in groups. What is expected is the definition of one model, model by model: arrays are
-[...][model]. NumPy does all models at once where it can, as stacked matrices.
+those that are trained in groups. What is expected is in `lanes_definitions.py`; arrays are [...][model]. NumPy does all
+models at once where it can, as stacked matrices.
 """
 
 from __future__ import annotations
@@ -16,14 +16,15 @@ import numpy as np
 
 from fastmlp.engine import reference_backend
 from fastmlp.engine.sizes import aligned
-from fastmlp.reference import activations, dense, losses, optimizers, random
+from fastmlp.reference import optimizers, random
 from fastmlp.reference import train as reference_train
 from fastmlp.reference.arithmetic import LINE
 from fastmlp.spec import Spec
 from fastmlp.system.cpu import target
-from fastmlp.training import State, Training
+from fastmlp.training import Training
 
 from .. import exercise
+from . import lanes_definitions as definitions
 from .rows import ROWS, Row, Size, normal, row, vector
 from .textbook import NUMPY_LOSSES, UPDATES
 
@@ -46,13 +47,6 @@ def models_of(dtype: str, one: str = "") -> int:
     """How many models a group has."""
     register = target().register // np.dtype(dtype).itemsize
     return register if one else 2 * register
-
-
-def by_models(definition: Callable[..., Any], *arrays: np.ndarray) -> tuple[np.ndarray, ...]:
-    """What a definition makes of each model's part of arrays [...][model]: the same arrays of all models."""
-    found = [definition(*(array[..., m] for array in arrays)) for m in range(arrays[0].shape[-1])]
-    made = [one if isinstance(one, tuple) else (one,) for one in found]
-    return tuple(np.stack(of_all, axis=-1) for of_all in zip(*made, strict=True))
 
 
 def stacked(x: np.ndarray) -> np.ndarray:
@@ -101,7 +95,7 @@ def forward(one: str) -> Make:
         arguments = dict(a=a.array, w=of.parameters, z=z.array, **of.sizes)
         return Row(
             arguments | dict(a_row=a.row, z_row=z.row, z_unit=of.models, relu=1),
-            lambda _: by_models(lambda *layer: activations.relu_forward(dense.dense_forward(*layer)), of.x, of.w, of.b),
+            lambda _: definitions.forward(of.x, of.w, of.b, relu=1),
             lambda: (z.x,),
             lambda: (back(np.maximum(x @ w + b, 0)),),
         )
@@ -119,9 +113,7 @@ def backward_input(one: str) -> Make:
         arguments = dict(dz=dz.array, w=of.parameters, a=a.array, slope=slope.array, da=da.array, **of.sizes)
         return Row(
             arguments | dict(dz_row=dz.row, dz_unit=of.models, row=a.row, way=RELU),
-            lambda _: by_models(
-                lambda a, dz, w: activations.relu_backward(a, dense.dense_backward_input(dz, w)), of.x, of.dz, of.w
-            ),
+            lambda _: definitions.backward_input(of.dz, of.w, of.x, None),
             lambda: (da.x,),
             lambda: (back((d @ w.transpose(0, 2, 1)) * (x > 0)),),
         )
@@ -141,15 +133,10 @@ def weights(descends: bool, literal: int, one: str) -> Make:
         rates = np.linspace(RATE, 2 * RATE, of.models, dtype=dtype)
         x, d = stacked(of.x), stacked(of.dz)
 
-        def sums(x: np.ndarray, dz: np.ndarray) -> np.ndarray:
-            dw, db = dense.dense_backward_weights(x, dz)
-            return np.vstack([dw, db[None]])
-
-        def descended(was: np.ndarray, x: np.ndarray, dz: np.ndarray, rate: Any) -> np.ndarray:
-            return optimizers.gradient_descent(was, sums(x, dz), scale, rate)
-
         def expected(_: Any) -> tuple[np.ndarray, ...]:
-            return by_models(descended, before, of.x, of.dz, rates) if descends else by_models(sums, of.x, of.dz)
+            if descends:
+                return definitions.descended(before, of.x, of.dz, rates, scale)
+            return definitions.sums(of.x, of.dz)
 
         def with_numpy() -> tuple[np.ndarray]:
             made = back(np.concatenate([x.transpose(0, 2, 1) @ d, d.sum(axis=1, keepdims=True)], axis=1))
@@ -204,9 +191,7 @@ def orders(dtype: str, size: Size) -> Row:
     draws = np.random.Generator(np.random.Philox(1))
     return Row(
         dict(seeds=seeds, epochs=epochs, models=models, count=size.rows, rows=rows, order=order),
-        lambda _: by_models(
-            lambda own, seed, epoch: own[random.permutation(int(seed), int(epoch), len(own))], rows, seeds, epochs
-        ),
+        lambda _: definitions.orders(rows, seeds, epochs),
         lambda: (order,),
         lambda: (draws.permuted(rows, axis=0), ())[1],
     )
@@ -228,10 +213,6 @@ def update(name: str) -> Make:
         step, settings = ((np.array(numbers)[:, None] * less).astype(dtype) for numbers in (steps, shared))
         scale = np.dtype(dtype).type(SCALE)
         parameters, state = vector(p), vector(before)
-        definition = getattr(optimizers, name)
-
-        def one(p: Any, total: Any, state: Any, step: Any, settings: Any) -> Any:
-            return definition(p, total, scale, *state, *step, *settings)
 
         def numpy() -> tuple[np.ndarray, ...]:
             if with_numpy is None:
@@ -242,7 +223,7 @@ def update(name: str) -> Make:
         given = vector(step if vectors else -step)
         return Row(
             arguments | dict(step=given, models=models, count=size.count),
-            lambda _: by_models(one, p, total, before, step, settings),
+            lambda _: definitions.updated(name, p, total, before, step, settings, scale),
             lambda: (parameters.reshape(shape), *state.reshape(before.shape)),
             numpy,
         )
@@ -273,15 +254,11 @@ def loss(name: str) -> Make:
         values, rights = vector(np.zeros(count, dtype)), vector(np.zeros(count, dtype))
         rows = np.ascontiguousarray(z.T)
 
-        def expected(_: Any) -> tuple[np.ndarray, ...]:
-            dz, terms, right = getattr(losses, name)(rows, targets)
-            return dz, terms + np.zeros(1, dtype), right.astype(dtype)  # a loss of -0 becomes +0
-
         return Row(
             dict(z=tiles[0], y=tiles[1], values=values, rights=rights, J=J, rows=count, stride=stride),
-            expected,
-            lambda: (tiles[0, :, :count].T, values + np.zeros(1, dtype), rights),
-            lambda: with_numpy(rows, targets),
+            lambda _: definitions.row_losses(name, z, targets.T),
+            lambda: (tiles[0, :, :count], values + np.zeros(1, dtype), rights),
+            lambda: (with_numpy(rows, targets)[0].T,),
         )
 
     return make
@@ -315,8 +292,7 @@ class Plan:
                 epochs=1, learning_rate=RATE * (1 + m / 8), batch_size=batch or size.rows, record_every=1,
                 order=m if order else None, **options,
             )  # fmt: skip
-            state = State.new(training.optimizer, self.spec.parameters, dtype)
-            self.members.append(Member(own, x, labels.astype(dtype), training, state))
+            self.members.append(Member(own, x, labels.astype(dtype), training))
         self.group = Group(self.spec, dict(enumerate(self.members)), self.models)
         self.plan, self.parameters = self.group.plan.fields, self.group.parameters
         self.addresses = dict(plan=self.plan, parameters=self.parameters)
@@ -417,15 +393,12 @@ def penalized(dtype: str, size: Size) -> Row:
     for weights_of_layer, _ in made.spec.views(is_weight):
         weights_of_layer[:] = True
 
-    def one(own: Any, total: Any) -> Any:
-        return reference_train.prepare(made.spec, own, total, scale, l2=kind(l2), l1=kind(l1))
-
     def with_numpy() -> tuple[np.ndarray]:
         return (scale * total + is_weight[:, None] * (kind(l2) * w + kind(l1) * np.sign(w)),)
 
     return Row(
         dict(**made.addresses, gradient=gradient, scale=scale),
-        lambda _: by_models(one, w, total),
+        lambda _: definitions.penalized(made.spec, w, total, scale, l2, l1),
         lambda: (gradient.reshape(total.shape),),
         with_numpy,
     )

@@ -3,6 +3,9 @@
 What a kernel may write lies between bands of canaries.
 """
 
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 from bits import Guarded, assert_same_bits, lines
@@ -14,10 +17,14 @@ from fastmlp.kernels import lanes_dense, registry
 from fastmlp.kernels import lanes_plan as at
 from fastmlp.kernels.plan import DONE
 from fastmlp.optimizers import Adam
-from fastmlp.reference import dense, gradients, losses, optimizers, random
+from fastmlp.reference import gradients, optimizers, random
 from fastmlp.reference import train as reference
 from fastmlp.system.cpu import target
 from fastmlp.training import State, Training
+
+sys.path.insert(0, str(Path(__file__).parents[2]))  # benchmarks/ lies beside the package
+
+from benchmarks.suites import lanes_definitions as definitions
 
 PAIRS = registry.load_all()
 OF_GROUPS = {name for name in PAIRS if name.startswith(("lanes_", "model_lanes."))}
@@ -88,10 +95,7 @@ def test_a_layer_forward_and_back(dtype):
                     rows, a_row, z_row, models, relu,
                 )  # fmt: skip
                 got = read(z, (rows, J, models), z_row)
-                for m in range(models):
-                    expected = dense.dense_forward(a[:, :, m], w[:, :, m], b[:, m])
-                    expected = np.where(expected < 0, np.zeros(1, dtype), expected) if relu else expected
-                    assert_same_bits(got[:, :, m], expected, f"z of model {m}")
+                assert_same_bits(got, *definitions.forward(a, w, b, relu))
             dz, slope = wild(rng, (rows, J, models), dtype), wild(rng, a.shape, dtype)
             for way in (lanes_dense.STRAIGHT, lanes_dense.RELU, lanes_dense.SLOPED):
                 da = tile(np.zeros_like(a), a_row, writes=True)
@@ -101,13 +105,10 @@ def test_a_layer_forward_and_back(dtype):
                     way,
                 )  # fmt: skip
                 got = read(da, a.shape, a_row)
-                for m in range(models):
-                    expected = dense.dense_backward_input(dz[:, :, m], w[:, :, m])
-                    if way == lanes_dense.RELU:
-                        expected = np.where(a[:, :, m] <= 0, np.zeros(1, dtype), expected)
-                    elif way == lanes_dense.SLOPED:
-                        expected = expected * slope[:, :, m]
-                    assert_same_bits(got[:, :, m], expected, f"da of model {m}")
+                expected = definitions.backward_input(
+                    dz, w, a if way == lanes_dense.RELU else None, slope if way == lanes_dense.SLOPED else None
+                )
+                assert_same_bits(got, *expected)
 
 
 WEIGHTS = [(name, literal) for name in ("backward_weights", "descend") for literal in (0, *lanes_dense.WRITTEN_OUT)]
@@ -135,12 +136,11 @@ def test_sums_over_rows(name, literal, dtype):
             )  # fmt: skip
             to.check()
             got = to.array.reshape(was.shape)
-            for m in range(models):
-                dw, db = dense.dense_backward_weights(a[:, :, m], dz[:, :, m])
-                expected = np.vstack([dw, db[None]])
-                if name == "descend":
-                    expected = optimizers.gradient_descent(was[:, :, m], expected, scale, -rates[m])
-                assert_same_bits(got[:, :, m], expected, f"model {m}")
+            if name == "descend":
+                expected = definitions.descended(was, a, dz, -rates, scale)
+            else:
+                expected = definitions.sums(a, dz)
+            assert_same_bits(got, *expected)
 
 
 @checks("lanes_dense.gather")
@@ -169,9 +169,7 @@ def test_orders_are_permutations_of_each_models_seed_and_epoch(dtype):
             order = Guarded(np.zeros(count * models, np.int64), writes=True)
             PAIRS["lanes_random.orders"]("float64", seeds, epochs, models, count, rows, order.array)
             order.check()
-            for m in range(models):
-                places = random.permutation(int(seeds[m]) % 2**64, int(epochs[m]), count)
-                assert (order.array.reshape(count, models)[:, m] == rows[places, m]).all()
+            assert_same_bits(order.array.reshape(count, models), *definitions.orders(rows, seeds, epochs))
 
 
 def test_places_among_many_rows():
@@ -216,15 +214,9 @@ def test_updates_take_each_models_numbers(name, dtype):
         )
         got.check()
         held.check()
-        for m in range(models):
-            with np.errstate(all="ignore"):
-                expected = getattr(optimizers, name)(
-                    p[:, m], total[:, m], scale, *state[:, :, m], *step[:, m], *settings[:, m]
-                )
-            made = expected if isinstance(expected, tuple) else (expected,)
-            assert_same_bits(got.array.reshape(p.shape)[:, m], made[0], f"model {m}")
-            for vector, found in zip(made[1:], held.array.reshape(state.shape)[:, :, m], strict=True):
-                assert_same_bits(found, vector, f"state of model {m}")
+        expected = definitions.updated(name, p, total, state, step, settings, scale)
+        assert_same_bits(got.array.reshape(p.shape), expected[0], "parameters")
+        assert_same_bits(held.array.reshape(state.shape), np.array(expected[1:], dtype).reshape(state.shape), "state")
 
 
 def group(dtype, registers, problems, **asked):
@@ -259,10 +251,9 @@ def test_penalties_of_each_model(dtype):
     call("lanes_updates.penalized", dtype, made.plan.fields, gradient.array, made.parameters, scale)
     gradient.check()
     got = gradient.array.reshape(total.shape)
-    for m, one in enumerate(members):
-        kind = np.dtype(dtype).type
-        expected = reference.prepare(made.spec, one.parameters, total[:, m], scale, l2=kind(0.125), l1=kind(0.0625))
-        assert_same_bits(got[:, m], expected)
+    parameters = np.stack([one.parameters for one in members], axis=-1)
+    expected = definitions.penalized(made.spec, parameters, total[:, : len(members)], scale, 0.125, 0.0625)
+    assert_same_bits(got[:, : len(members)], *expected)
 
 
 LOSSES = [
@@ -289,13 +280,12 @@ def test_losses_of_rows(name, dtype):
             dz = Guarded(padded[0], writes=np.tile(np.arange(stride) < rows, J))
             values, rights = (Guarded(np.zeros(rows, dtype), writes=True) for _ in range(2))
             call(f"lanes_losses.{name}", dtype, dz.array, padded[1], values.array, rights.array, J, rows, stride)
-            targets = y[0] if name.startswith("softmax") else y.T
-            expected, loss, right = getattr(losses, name)(z.T.copy(), targets.copy())
             for guarded in (dz, values, rights):
                 guarded.check()
-            assert_same_bits(dz.array.reshape(J, stride)[:, :rows], expected.T.copy(), "dz")
-            assert_same_bits(values.array + np.zeros(1, dtype), loss + np.zeros(1, dtype), "losses")  # of -0: +0
-            assert_same_bits(rights.array, right.astype(dtype), "right rows")
+            expected = definitions.row_losses(name, z, y[0] if name.startswith("softmax") else y)
+            assert_same_bits(dz.array.reshape(J, stride)[:, :rows], expected[0], "dz")
+            assert_same_bits(values.array + np.zeros(1, dtype), expected[1], "losses")  # of -0: +0
+            assert_same_bits(rights.array, expected[2], "right rows")
 
 
 @checks("model_lanes.forward_batch", "model_lanes.backward_batch")
