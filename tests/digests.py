@@ -10,6 +10,7 @@ Everything is made from whole numbers by fastmlp's own generator, so the digests
 `golden.json` changes only with the numerics version: a change of bits on both sides at once shows here.
 """
 
+import contextlib
 import hashlib
 import json
 import sys
@@ -19,8 +20,9 @@ import numpy as np
 from cases import CASES, check
 from trainings import Problem, finish
 
-from fastmlp.engine import initial_weights, numba_backend, reference_backend
+from fastmlp.engine import initial_weights, model_lanes, numba_backend, reference_backend
 from fastmlp.engine.forward import Forward
+from fastmlp.engine.model_lanes import Member
 from fastmlp.kernels import registry
 from fastmlp.losses import CrossEntropy, Huber, Quantile
 from fastmlp.optimizers import SGD, Adagrad, Adam, AdamW, ClassicalSGD, PlainAdam, RMSprop
@@ -28,7 +30,8 @@ from fastmlp.reference import elementary, gradients, losses, optimizers, random
 from fastmlp.reference.arithmetic import lanes
 from fastmlp.schedules import Cosine, Exponential, InverseScaling, OneCycle, Step, WarmUp
 from fastmlp.spec import DTYPES, NUMERICS_VERSION, Spec
-from fastmlp.training import Objective, Training
+from fastmlp.system.atomic import together
+from fastmlp.training import Objective, State, Training
 
 GOLDEN = Path(__file__).parent / "golden.json"
 MAPS = ("exp", "exp_nonpositive", "expm1_nonpositive", "log", "log1p", "normal_cdf", "sigmoid", "tanh")
@@ -94,6 +97,39 @@ ASKED = {
     "a record now and then": ("small batches", {"record_every": 3}, False),
     "cosine": ("few rows", {"learning_rate": Cosine(0.5, epochs=2)}, True),
 }  # fmt: skip
+
+
+# Models that are trained together, each with weights, rows, an order, a rate and a penalty of its own:
+# (layers, hidden, output, loss, rows, batch, optimizer)
+MODELS = {
+    "two sigmoids": ([2, 2, 1], "sigmoid", "sigmoid", "squared_error", 4, 1, None),
+    "labels": ([2, 8, 8, 2], "relu", "softmax", None, 13, 4, None),
+    "curves": ([4, 7, 5, 3], ["tanh", "gelu"], "softmax", None, 40, 17, Adam()),
+    "values": ([3, 6, 2], "silu", "identity", Huber(0.3), 30, 30, SGD(momentum=0.9)),
+}
+
+
+def models_digest(by_kernel, name, dtype):
+    """Of the records and parameters of 9 models."""
+    layers, hidden, output, loss, rows, batch, optimizer = MODELS[name]
+    members, recorded = [], []
+    for k in range(9):
+        problem = Problem.make(k, layers, rows, hidden, output, loss, dtype)
+        more = {"order": k, "l2": 0.001 * k, "optimizer": optimizer}
+        training = Training(3, 0.5 / (k + 1), batch, record_every=2, **more)
+        state = State.new(optimizer, problem.spec.parameters, dtype)
+        members.append(Member(problem.parameters.copy(), problem.x, problem.y, training, state))
+        recorded.append([])
+        if not by_kernel:
+            of = problem.spec, members[k].parameters, problem.x, problem.y, training, state
+            recorded[k] += [step.records for step in reference_backend.train(*of)]
+    if by_kernel:
+        for steps in model_lanes.train(problem.spec, members):
+            for k, step in steps.items():
+                together(step.changes)
+                recorded[k].append(step.records)
+    figures = [np.concatenate([part[figure] for part in own]) for own in recorded for figure in ("loss", "accuracy")]
+    return digest(np.array(figures), *(member.parameters for member in members))
 
 
 def training_digest(backend, name, dtype, asked=None, weighed=False):
@@ -247,6 +283,8 @@ def jobs():
             every[f"training, {name}, {dtype}"] = lambda k, n=of, d=dtype, a=asked, w=weighed: training_digest(
                 backend(k), n, d, a, w
             )
+        for name in MODELS:
+            every[f"models, {name}, {dtype}"] = lambda k, n=name, d=dtype: models_digest(k, n, d)
         for name in MAPS:
             every[f"{name}, {dtype}"] = lambda k, n=name, d=dtype: map_digest(k, n, d)
         every[f"weigh, {dtype}"] = lambda k, d=dtype: weigh_digest(k, d)
@@ -281,6 +319,12 @@ def main(arguments):
         for name in CASES:
             for dtype in registered[name].dtypes:
                 check(name, registered[name], dtype, every=7)
+        with contextlib.redirect_stdout(sys.stderr):  # kernels of several models, which have a definition each
+            import pytest
+
+            assert (
+                pytest.main(["-q", "-p", "no:cacheprovider", str(GOLDEN.parent / "kernels/test_lane_kernels.py")]) == 0
+            )
     check_alone, words = arguments[:1] == ["--check"], arguments[1:]
     found = digests(True, words if check_alone else ())
     if check_alone:
