@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import fastmlp
-from fastmlp.engine.plan_writer import PlanWriter
+from fastmlp.engine.plan_writer import PlanWriter, word
 from fastmlp.kernels import calls, lanes_calls, lanes_plan, registry
 from fastmlp.kernels import plan as at
 
@@ -111,3 +111,8 @@ def test_kernels_call_no_kernel_but_by_name():
     for path in (PACKAGE / "kernels").glob("*.py"):
         if path.name not in ("calls.py", "lanes_calls.py", "memory.py"):
             assert not re.search(r"(?<![\w.])call\(", path.read_text()), path.name
+
+
+@pytest.mark.parametrize(("bits", "number"), [(5, 5), (2**63 - 1, 2**63 - 1), (2**63, -(2**63)), (2**64 - 1, -1)])
+def test_a_word_has_the_bits_of_a_whole_number_without_sign(bits, number):
+    assert word(bits) == number

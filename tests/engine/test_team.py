@@ -66,6 +66,15 @@ def test_a_callback_ends_it_after_some_calls(threads, monkeypatch):
     model.fit(task.x, task.y, **{**asked, "epochs": 3}, resume=True)
 
 
+def test_who_came_is_counted(monkeypatch):
+    """By which the tuner tells a call of several threads from one of one."""
+    helped = []
+    monkeypatch.setattr(Pace, "saw", lambda self, by_team, *rest: helped.append(by_team))
+    monkeypatch.setattr(numba_backend, "CALL_SECONDS", 1e-9)
+    until(lambda: train(Problem.make(2, [5, 40, 3], 2600), "streamed", 2) and any(helped))
+    assert any(helped)
+
+
 def test_a_member_that_does_nothing_is_seen(monkeypatch):
     """The check of the bits fails where a member's part is left out."""
     from fastmlp.kernels import plan as at

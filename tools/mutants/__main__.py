@@ -105,7 +105,7 @@ TESTS = {
     "kernels/registry": "jit/test_cache kernels/test_registry",
     "kernels/plan": "engine/test_buffers engine/test_team",
     "losses": "test_losses storage/test_model_file",
-    "model": "test_model_* fit/test_fit",
+    "model": "test_model_* fit/test_fit storage/test_model_file test_predictor",
     "spec": "test_model_init storage/test_model_file",
     "splits": "test_splits test_model_data fit/test_options",
     "storage/container": "storage/test_container storage/test_model_file",
