@@ -71,7 +71,10 @@ def test_who_came_is_counted(monkeypatch):
     helped = []
     monkeypatch.setattr(Pace, "saw", lambda self, by_team, *rest: helped.append(by_team))
     monkeypatch.setattr(numba_backend, "CALL_SECONDS", 1e-9)
-    until(lambda: train(Problem.make(2, [5, 40, 3], 2600), "streamed", 2) and any(helped))
+    for _ in range(100):  # a busy machine's helper may come late
+        train(Problem.make(2, [5, 40, 3], 2600), "streamed", 2)
+        if any(helped):
+            break
     assert any(helped)
 
 
