@@ -45,3 +45,21 @@ def row_numbers(rows: Any, name: str) -> np.ndarray:
     if not len(found):
         raise ValueError(f"{name} is empty: give at least one row number")
     return np.ascontiguousarray(found, np.int64)
+
+
+def check_apart(jobs: Sequence[Job]) -> None:
+    """Raises ValueError for jobs whose outcome would depend on their order."""
+    seen: dict[int, int] = {}
+    for place, job in enumerate(jobs):
+        shared = {"the model": job.network}
+        if not isinstance(job.network.seed, int):
+            shared["the generator that is the seed"] = _source(job.network.seed)
+        for what, thing in shared.items():
+            if (first := seen.setdefault(id(thing), place)) != place:
+                raise ValueError(f"job {place} has {what} of job {first}: give each its own, such as a copy")
+
+
+def _source(generator: np.random.Generator | np.random.RandomState) -> Any:
+    """What it draws from, which another one may share."""
+    name = "bit_generator" if isinstance(generator, np.random.Generator) else "_bit_generator"
+    return getattr(generator, name, generator)

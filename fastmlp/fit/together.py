@@ -27,7 +27,7 @@ from fastmlp.errors import DivergenceError, DivergenceWarning
 from fastmlp.fit import lanes
 from fastmlp.fit.checked_rows import CheckedRows
 from fastmlp.fit.fit import Fit
-from fastmlp.fit.jobs import Job, row_numbers
+from fastmlp.fit.jobs import Job, check_apart, row_numbers
 from fastmlp.fit.loop import all_changes
 from fastmlp.fit.options import thread_count
 from fastmlp.system import thread_pool
@@ -84,7 +84,7 @@ def train_together(
     """
     several, count = True, thread_count(threads)
     if isinstance(jobs, Sequence):
-        _check_apart(jobs)
+        check_apart(jobs)
         several = len(jobs) > 1
     if not several:  # it has all threads, if they help
         jobs = [replace(job, options=job.options.replaced(threads=count or job.options.threads)) for job in jobs]
@@ -97,24 +97,6 @@ def train_together(
     finally:
         many.come_home()
     return many.outcomes
-
-
-def _check_apart(jobs: Sequence[Job]) -> None:
-    """Raises ValueError for jobs whose outcome would depend on their order."""
-    seen: dict[int, int] = {}
-    for place, job in enumerate(jobs):
-        shared = {"the model": job.network}
-        if not isinstance(job.network.seed, int):
-            shared["the generator that is the seed"] = _source(job.network.seed)
-        for what, thing in shared.items():
-            if (first := seen.setdefault(id(thing), place)) != place:
-                raise ValueError(f"job {place} has {what} of job {first}: give each its own, such as a copy")
-
-
-def _source(generator: np.random.Generator | np.random.RandomState) -> Any:
-    """What it draws from, which another one may share."""
-    name = "bit_generator" if isinstance(generator, np.random.Generator) else "_bit_generator"
-    return getattr(generator, name, generator)
 
 
 # ---------------------------------------------------------------------------------------------------------

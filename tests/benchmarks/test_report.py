@@ -261,6 +261,7 @@ def test_a_picture_with_nothing_to_show_is_not_made(report, plots):
 
 
 @pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.slow
 def test_a_picture_is_the_same_in_another_process(plots, kind, tmp_path):
     pytest.importorskip("matplotlib", reason="pictures need matplotlib")
     path = save(tmp_path / "r.json", result())

@@ -100,6 +100,7 @@ print(json.dumps(found))
 """
 
 
+@pytest.mark.slow
 def test_other_processes_and_threads_give_the_same_bits():
     environment = {**os.environ, "PYTHONPATH": str(Path(fastmlp.__file__).parents[1])}
     found = []

@@ -70,6 +70,7 @@ print(os.waitstatus_to_exitcode(status), train() == expected)
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 @pytest.mark.parametrize("delay", [0.6, *(pytest.param(delay, marks=pytest.mark.slow) for delay in (0.2, 1.1))])
+@pytest.mark.slow
 def test_a_child_trains_that_was_forked_while_another_thread_compiled(delay, tmp_path):
     """No lock stays closed in it, and Numba, the garbage collector and Ctrl-C are as they were."""
     script = """

@@ -608,6 +608,7 @@ def test_an_edit_while_a_process_runs_leaves_nothing_stale(tmp_path):
 # Several processes and processors
 
 
+@pytest.mark.slow
 def test_processes_that_fill_a_folder_at_once(tmp_path, monkeypatch):
     script = """
     import sys

@@ -14,7 +14,12 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="signals and for
 
 
 @pytest.mark.parametrize(
-    ("storm", "rounds", "seen"), [("race", 1, "raced"), ("kills", 4, "killed"), ("starts", 0, "spawn")]
+    ("storm", "rounds", "seen"),
+    [
+        pytest.param("race", 1, "raced", marks=pytest.mark.slow),
+        ("kills", 4, "killed"),
+        pytest.param("starts", 0, "spawn", marks=pytest.mark.slow),
+    ],
 )
 def test_the_cache_in_a_storm(storm, rounds, seen):
     count, wrong = getattr(cache_storm, storm)(rounds)

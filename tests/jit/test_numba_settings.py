@@ -122,6 +122,7 @@ def test_a_file_in_the_working_folder_changes_nothing(tmp_path):
     ],
     ids=lambda variables: next(iter(variables)),
 )
+@pytest.mark.slow
 def test_other_variables_change_nothing(variables):
     assert like_usual(**variables)
 

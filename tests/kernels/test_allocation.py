@@ -80,7 +80,12 @@ def test_python_growth_is_seen():
 # What kernels may call: no allocator among it
 
 
-@pytest.mark.parametrize(("name", "dtype"), [(name, dtype) for name in PAIRS for dtype in PAIRS[name].dtypes])
+EACH = [(name, dtype) for name in PAIRS for dtype in PAIRS[name].dtypes]
+
+
+@pytest.mark.parametrize(
+    ("name", "dtype"), [pytest.param(*one, marks=[pytest.mark.slow] if n % 4 else []) for n, one in enumerate(EACH)]
+)
 def test_kernels_call_nothing_that_allocates(name, dtype):
     kernel = PAIRS[name]
     code = cache.read(name, dtype) or compilation.compile_function(kernel.function, kernel.signature(dtype))

@@ -214,6 +214,7 @@ NORMAL_LIMITS = {"normal_cdf": 1.5, "gelu_erf": 2.5, "gelu_erf_slope": 4.0}
 
 @pytest.mark.parametrize("dtype", SLOWER)
 @pytest.mark.parametrize("name", NORMAL_LIMITS)
+@pytest.mark.slow
 def test_the_normal_distribution_is_a_few_ulps_off(name, dtype):
     x = normal_arguments(dtype)
     slope = name == "gelu_erf_slope"

@@ -528,6 +528,7 @@ def test_same_bits_elsewhere(settings, tmp_path):
     assert set(found["kernels"]) == every, "digests.py must run every kernel"
 
 
+@pytest.mark.slow
 def test_golden_digests_of_the_reference():
     assert_same_digests(digests.digests(by_kernel=False), golden())
 

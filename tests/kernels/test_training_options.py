@@ -140,7 +140,9 @@ COVERING = list(
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("number", range(len(COVERING)))
+@pytest.mark.parametrize(
+    "number", [pytest.param(n, marks=[pytest.mark.slow] if n % 2 else []) for n in range(len(COVERING))]
+)
 def test_every_pair_of_options(number):
     """Activation, loss, optimizer, regulariser, schedule, weights, batch, dtype: each pair of two of them together."""
     hidden, output, optimizer, regulariser, rate, kind, batch, dtype = COVERING[number]

@@ -58,6 +58,7 @@ def test_what_a_check_says(result, said):
     assert tool.verdict(result) == said
 
 
+@pytest.mark.slow
 def test_the_runner(monkeypatch, capsys):
     """One that is caught, one that makes no difference, one that is no Python."""
     harmless = CAUGHT._replace(words="harmless", new=f"{CAUGHT.old}  # as it was")
