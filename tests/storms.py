@@ -370,6 +370,13 @@ def all_idle():
     return {id(made()) for made in [*crew._made] if made() is not None} <= {id(helper) for helper in [*crew._idle]}
 
 
+def came_of(raised, exception):
+    """Whether it is an exception of this class, or was made of one: scikit-learn makes AttributeError of any."""
+    while raised is not None and not isinstance(raised, exception):
+        raised = raised.__cause__
+    return raised is not None
+
+
 def strike(scenario, n, exception=KeyboardInterrupt):
     """Cuts the scenario's call short at the n-th bytecode, and checks. -> where, or None if it ended before."""
     of = scenario.ready()
@@ -378,8 +385,9 @@ def strike(scenario, n, exception=KeyboardInterrupt):
     try:
         with bolt:
             scenario.call(of)
-    except exception:
-        pass
+    except BaseException as raised:
+        if not came_of(raised, exception):
+            raise
     assert another_thread_can_go_on(), f"after an exception at bytecode {n}, {bolt.place}: a lock is left closed"
     try:
         assert files_open() <= files, f"{files_open() - files} files are left open"
