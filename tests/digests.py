@@ -323,7 +323,10 @@ def main(arguments):
             import pytest
 
             assert (
-                pytest.main(["-q", "-p", "no:cacheprovider", str(GOLDEN.parent / "kernels/test_lane_kernels.py")]) == 0
+                pytest.main(
+                    ["-q", "--all", "-p", "no:cacheprovider", str(GOLDEN.parent / "kernels/test_lane_kernels.py")]
+                )
+                == 0
             )
     check_alone, words = arguments[:1] == ["--check"], arguments[1:]
     found = digests(True, words if check_alone else ())
