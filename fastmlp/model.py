@@ -26,7 +26,6 @@ from fastmlp.optimizers import Optimizer
 from fastmlp.schedules import Schedule
 from fastmlp.spec import Spec
 from fastmlp.stopping import EarlyStopping
-from fastmlp.storage import model_file
 from fastmlp.system.atomic import copied, held
 from fastmlp.system.busy import Busy
 
@@ -549,6 +548,8 @@ class Model:
         The file is written under another name and renamed when it is whole: after a crash, either the old file or the
         new one is there. A callback may call this method.
         """
+        from fastmlp.storage import model_file
+
         model_file.write(path, self.snapshot(), "model")
 
     @classmethod
@@ -574,6 +575,8 @@ class Model:
         OSError
             If there is no such file, or it cannot be read.
         """
+        from fastmlp.storage import model_file
+
         return cls.from_snapshot(model_file.read(path, "model", "checkpoint")[0], backend=backend)
 
     @classmethod

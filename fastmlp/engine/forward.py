@@ -45,9 +45,9 @@ class Forward:
         """network: whose parameters these are, if another thread may train it meanwhile: a prediction then uses its
         parameters as of one moment."""
         self.spec, self.parameters, self.backend, self._network = spec, parameters, backend, network
-        self._dtype = np.dtype(spec.dtype)
+        self.dtype = np.dtype(spec.dtype)
         self._inputs = spec.inputs
-        small = FEW_ROWS * sum(spec.layers) * self._dtype.itemsize <= KEPT_BYTES
+        small = FEW_ROWS * sum(spec.layers) * self.dtype.itemsize <= KEPT_BYTES
         most = max(ROW_BY_ROW, min(FEW_ROWS, COPIED // spec.inputs)) if small else ROW_BY_ROW
         self.most = 0 if backend == "reference" else most  # rows that are copied
         self._passes: tuple[list[Pass], list[Pass], list[Pass]] = [], [], []  # of ROW_BY_ROW, of FEW_ROWS, of pieces
@@ -57,7 +57,7 @@ class Forward:
 
         Raises what `data.features` does for an X that does not fit, and ValueError where an output is not finite.
         """
-        if type(X) is np.ndarray and X.dtype is self._dtype:
+        if type(X) is np.ndarray and X.dtype is self.dtype:
             shape = X.shape
             if len(shape) == 2 and 0 < shape[0] <= self.most and shape[1] == self._inputs:
                 rows = shape[0]
@@ -121,9 +121,9 @@ class Forward:
         passes += [self._pass(kept, rows) for _ in range(pace.members - 1)]
         flags = rows_of.flags
         block, size = None, row_pieces.block_rows(self.spec, piece, pace.members)
-        if rows_of.dtype != self._dtype or not flags.c_contiguous or not flags.aligned:
-            fitting = max(1, CONVERTED_BYTES // (piece * self._inputs * self._dtype.itemsize)) * piece * pace.members
-            block = np.empty((min(size, fitting, rows), self._inputs), self._dtype)
+        if rows_of.dtype != self.dtype or not flags.c_contiguous or not flags.aligned:
+            fitting = max(1, CONVERTED_BYTES // (piece * self._inputs * self.dtype.itemsize)) * piece * pace.members
+            block = np.empty((min(size, fitting, rows), self._inputs), self.dtype)
             size = len(block)
         good = True
         for first in range(0, rows, size):

@@ -17,6 +17,7 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted, v
 from fastmlp.engine import numba_backend
 from fastmlp.engine.forward import Forward
 from fastmlp.estimators import arguments, problem
+from fastmlp.estimators.arguments import ARRAY
 from fastmlp.estimators.descent import Descent
 from fastmlp.estimators.lbfgs import minimize
 from fastmlp.estimators.problem import Rows
@@ -329,6 +330,8 @@ class BaseMLP(BaseEstimator):
             weights = (*self.coefs_, *self.intercepts_)
             if len(weights) == len(self._views) and all(map(operator.is_, weights, self._views)):
                 try:
+                    if type(X) is ARRAY and X.dtype is forward.dtype and "feature_names_in_" not in held:
+                        return forward("outputs", X)  # 0.3 us less than by the general way below
                     rows = X if type(X) is np.ndarray else problem.as_array(X, held.get("feature_names_in_"))
                     named = rows is X and "feature_names_in_" in held  # whose lack is warned of
                     if not named and rows.dtype.kind in "fiub" and rows.shape[1:] == (self.n_features_in_,):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Generator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -23,10 +23,11 @@ from fastmlp.history import History
 from fastmlp.kernels.registry import loading
 from fastmlp.schedules import ReduceOnPlateau
 from fastmlp.stopping import EarlyStopping
-from fastmlp.storage import checkpoints
-from fastmlp.storage.checkpoints import Checkpoints, Moment
 from fastmlp.system.atomic import Change, copied, held
 from fastmlp.training import Step
+
+if TYPE_CHECKING:
+    from fastmlp.storage.checkpoints import Checkpoints, Moment
 
 
 class Fit:
@@ -81,7 +82,11 @@ class Fit:
         self.begun = self.moment.begun if self.moment else run.epochs
         last = self.begun + checked.epochs
         path, every = checked.checkpoint, checked.checkpoint_every
-        self.checkpoints = None if path is None or every is None else Checkpoints(path, every, checked.keep)
+        self.checkpoints: Checkpoints | None = None
+        if path is not None and every is not None:
+            from fastmlp.storage.checkpoints import Checkpoints  # with the files' modules, 10 ms
+
+            self.checkpoints = Checkpoints(path, every, checked.keep)
         self.monitor = self._monitor(checked, split.held, last)
         self.training = checked.training(
             epochs=last - run.epochs,
@@ -100,8 +105,10 @@ class Fit:
         if self.moment or self.checkpoints:
             self.asked = resume.asked(checked, run, split, self.x, targets, self.weights)
         if self.moment:
+            from fastmlp.storage.checkpoints import check_same
+
             named = options.checkpoint if options.resume is True else options.resume
-            checkpoints.check_same(self.asked, self.moment.asked, str(named))
+            check_same(self.asked, self.moment.asked, str(named))
         if self.checkpoints and not self._goes_on_at_the_checkpoint():
             self.checkpoints.check(spec)
 
@@ -261,6 +268,8 @@ class Fit:
             self.checkpoints.begin(self._moment_now())
 
     def _moment_now(self, ended: bool = False, kept: np.ndarray | None = None) -> Moment:
+        from fastmlp.storage.checkpoints import Moment
+
         history = self.history
         return Moment(
             network=self.network.at_once(),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,9 +16,10 @@ from fastmlp.fit.validation import Split
 from fastmlp.schedules import ReduceOnPlateau, Schedule
 from fastmlp.spec import Spec
 from fastmlp.stopping import EarlyStopping
-from fastmlp.storage import checkpoints
-from fastmlp.storage.checkpoints import Moment
 from fastmlp.training import Rates, Run, State
+
+if TYPE_CHECKING:
+    from fastmlp.storage.checkpoints import Moment
 
 MOST = 256  # optimizers that are remembered
 
@@ -31,6 +32,8 @@ def moment_to_go_on_from(checkpoint: Any, resume: Any, spec: Spec) -> Moment | N
         path = checkpoint
     else:
         return None
+    from fastmlp.storage import checkpoints
+
     moment = checkpoints.read(path)
     if moment.network.spec != spec:
         raise ValueError(
@@ -119,6 +122,8 @@ def asked(
     checked: FitOptions, run: Run, split: Split, x: np.ndarray, targets: np.ndarray, weights: np.ndarray | None
 ) -> dict[str, Any]:
     """What a fit was asked for, as far as its bits depend on it, for its checkpoints."""
+    from fastmlp.storage import checkpoints
+
     rule, rate = checked.early_stopping, run.optimizer.learning_rate
     digest_of = checkpoints.digest_of
     return checkpoints.plain(
