@@ -362,7 +362,7 @@ class _Many:
                 mark, answer = self._answers.get(timeout=LOOK)
             except Empty:
                 for mark, (line, helper) in [*self._away.items()]:
-                    if helper.has_ended() and self._answers.empty():
+                    if self._answers.empty() and (helper.has_ended() or helper.will_never_begin()):
                         del self._away[mark]
                         line.go_back()
                         return line, {}
@@ -426,7 +426,8 @@ class _Many:
         end = time.monotonic() + LONGEST
         while time.monotonic() < end:
             for mark, (_, helper) in [*self._away.items()]:
-                if mark.over or helper.has_ended():  # the exception may have come as its answer was taken
+                # over: the exception may have come as its answer was taken
+                if mark.over or helper.has_ended() or helper.will_never_begin():
                     del self._away[mark]
             if not self._away:
                 break

@@ -16,7 +16,8 @@ import sys
 import weakref
 from collections import deque
 from collections.abc import Callable, Sequence
-from queue import SimpleQueue
+from contextlib import suppress
+from queue import Empty, SimpleQueue
 from typing import Any
 
 MOST = 256
@@ -120,17 +121,30 @@ class Helper:
         """Whether its thread has begun, and an exception has ended it."""
         if not self._serving:
             return False
-        frame = sys._current_frames().get(self._serving[0])  # of another thread, where the number was used again
-        while frame is not None:
-            if frame.f_code is _serve.__code__ and frame.f_locals.get("serving") is self._serving:
-                return False
+        number = self._serving[0]
+        frame = sys._current_frames().get(number)
+        # `frame.f_locals` would tell, too, but the frame would keep what it held then: the last task and the handle.
+        while frame is not None and frame.f_code is not _serve.__code__:
             frame = frame.f_back
-        return True
+        return frame is None or _of_numbers.get(number) is not self._serving
+
+    def will_never_begin(self) -> bool:
+        """Whether nobody will do its task: takes the task back if the thread has not begun.
+
+        An exception may have ended the thread before its first bytecode. A thread that is only slow finds no task.
+        """
+        if not self._serving:
+            with suppress(Empty):
+                self.tasks.get_nowait()
+                return True
+        return self.tasks.empty() and not self._serving  # in this order: a thread takes a task after it has begun
 
 
 def _serve(tasks: SimpleQueue[Any], gone: weakref.ref[Helper], idle: deque[Helper], serving: list[int]) -> None:
     """A helper's loop. It holds no reference to its handle while it waits."""
-    serving.append(_thread.get_ident())
+    number = _thread.get_ident()
+    _of_numbers[number] = serving
+    serving.append(number)
     while (message := tasks.get()) is not gone:
         helper, task = message
         tell = task()
@@ -143,6 +157,7 @@ def _serve(tasks: SimpleQueue[Any], gone: weakref.ref[Helper], idle: deque[Helpe
 
 
 _crew = Crew()
+_of_numbers: dict[int, list[int]] = {}  # a thread's number, which may be used again: `_serving` of its last helper
 
 
 def crew() -> Crew:
@@ -154,6 +169,7 @@ def _forget() -> None:
     """Makes a new pool in a forked child, which does not inherit threads."""
     global _crew
     _crew = Crew()
+    _of_numbers.clear()
 
 
 if hasattr(os, "register_at_fork"):

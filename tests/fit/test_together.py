@@ -456,6 +456,28 @@ def test_a_thread_that_is_lost_is_made_up_for(moment, grouped, threaded, monkeyp
     assert [told(model) for model in models] == expected
 
 
+@pytest.mark.parametrize("slow", [False, True])
+def test_a_thread_that_never_begins_is_made_up_for(slow, grouped, threaded, monkeypatch):
+    """Or that begins when nobody counts on it any more, as on a busy machine."""
+    options = {"epochs": 6, "batch_size": 16}
+    expected = [alone(lambda seed=seed: Model([4, 5, 3], seed=seed), options) for seed in range(3)]
+    start, unborn = thread_pool._thread.start_new_thread, []
+
+    def begins_late(*how):
+        if len(unborn) >= 2:
+            return start(*how)
+        unborn.append(how)
+        return start(lambda: (time.sleep(0.1), how[0](*how[1])), ()) if slow else 0
+
+    monkeypatch.setattr(together, "LOOK", 0.02)
+    monkeypatch.setattr(thread_pool, "_crew", thread_pool.Crew())
+    monkeypatch.setattr(thread_pool._thread, "start_new_thread", begins_late)
+    models = [Model([4, 5, 3], seed=seed) for seed in range(3)]
+    assert train_together([job(model, **options) for model in models], threads=2) == [None] * 3
+    assert [told(model) for model in models] == expected
+    assert unborn
+
+
 def test_an_exception_that_is_sent_into_a_thread_is_raised(threaded):
     """As by PyThreadState_SetAsyncExc, which may strike any thread."""
     struck, send = [], ctypes.pythonapi.PyThreadState_SetAsyncExc
