@@ -59,7 +59,9 @@ class Model:
         Layer sizes, from the inputs to the outputs, such as [2, 8, 8, 2].
     hidden : str or sequence of str, default="relu"
         Activation of the hidden layers: one name, or one for each hidden layer. Names are "relu", "leaky_relu", "elu",
-        "selu", "sigmoid", "tanh", "softplus", "gelu", "gelu_erf", "silu" and "identity".
+        "selu", "sigmoid", "tanh", "softplus", "gelu", "gelu_erf", "silu" and "identity". Other spellings and other
+        libraries' names of these, as "ReLU" and "swish", are understood, here and wherever a name is given; `spec` has
+        the names of this list.
     output : str or None, default=None
         "softmax" for one class of several, "sigmoid" for probabilities, "identity" for values, or "exponential" for
         counts. None is the loss's own output, or "softmax" if `loss` is None, too.
@@ -255,8 +257,8 @@ class Model:
         target_accuracy : float or None, default=None
             End training at a record whose accuracy is at least this.
         progress : bool or None, default=None
-            Whether to show a progress bar. None shows one on a terminal if the run takes more than a second and there
-            is no callback.
+            Whether to show a progress bar. None shows one on a terminal or in a notebook if the run takes more than a
+            second and there is no callback.
         threads : int or None, default=None
             The number of threads. None is the environment variable FASTMLP_NUM_THREADS if it is set; otherwise as many
             as there are cores and as make training faster, which is found by trying during training. The result is the

@@ -357,7 +357,8 @@ def _layer_sizes(layers: Sequence[int]) -> tuple[int, ...]:
 def _hidden_names(hidden: str | Sequence[str], count: int) -> tuple[str, ...]:
     """Returns a checked activation for each of `count` hidden layers."""
     if isinstance(hidden, str):
-        return (activation(hidden),) * count
+        name = str(hidden) if hidden in HIDDEN else activation(hidden)
+        return (name,) * count
     try:
         names = None if isinstance(hidden, (bytes, dict, set, frozenset)) else tuple(hidden)
     except TypeError:

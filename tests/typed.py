@@ -8,15 +8,7 @@ from typing import Any
 from typing_extensions import assert_type
 
 import fastmlp
-from fastmlp import (
-    SGD,
-    Adam,
-    EarlyStopping,
-    Ensemble,
-    History,
-    Model,
-    Modle,  # type: ignore[attr-defined]  # noqa: F401
-)
+from fastmlp import SGD, Adam, EarlyStopping, Ensemble, History, Model
 from fastmlp.schedules import Cosine, ReduceOnPlateau
 from fastmlp.sweep import Sweep
 
@@ -38,6 +30,8 @@ def right() -> None:
 
 def wrong() -> None:
     """Each line has one error."""
+    from fastmlp import Modle  # type: ignore[attr-defined]  # noqa: F401
+
     fastmlp.Modle  # type: ignore[attr-defined]  # noqa: B018
     Model([2, 3, 2], hidden="rellu")  # type: ignore[arg-type]
     Model([2, 3, 2], hidden=["relu", "rellu"])  # type: ignore[list-item]

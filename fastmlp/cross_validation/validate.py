@@ -72,7 +72,7 @@ def cross_validate(
     threads : int or None, default=None
         The number of threads of all. None is FASTMLP_NUM_THREADS if it is set, else as many as there are cores.
     progress : bool or None, default=None
-        Whether to show a progress bar. None shows one on a terminal if it takes more than a second.
+        Whether to show a progress bar. None shows one on a terminal or in a notebook if it takes more than a second.
     **options : object or Each
         Further arguments of `Model.fit`, such as learning_rate=0.1; `fastmlp.sweep.Each` of a value for each fold.
         sample_weight has a weight for each row of X. A validation fraction is held out of a fold's rows to train on.

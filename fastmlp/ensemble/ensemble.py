@@ -255,7 +255,8 @@ class Ensemble:
         threads : int or None, default=None
             The number of threads of all. None is FASTMLP_NUM_THREADS if it is set, else as many as there are cores.
         progress : bool or None, default=None
-            Whether to show a progress bar. None shows one on a terminal if it takes more than a second.
+            Whether to show a progress bar. None shows one on a terminal or in a notebook if it takes more than a
+            second.
         **options : object or Each
             Further arguments of `Model.fit`, such as learning_rate=0.1, but for callbacks, resume and checkpoints; a
             value for all members, or `Each` of a value for each.

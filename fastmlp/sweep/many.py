@@ -74,8 +74,8 @@ def train_many(
     threads : int or None, default=None
         The number of threads of all. None is FASTMLP_NUM_THREADS if it is set, else as many as there are cores.
     progress : bool or None, default=None
-        Whether to show a progress bar of all epochs of all models. None shows one on a terminal if it takes more than a
-        second.
+        Whether to show a progress bar of all epochs of all models. None shows one on a terminal or in a notebook if it
+        takes more than a second.
     on_error : str, default="record"
         "record" puts the message of a model that diverged or failed into its result; "raise" raises the first error,
         in the order of the models, once all have ended.

@@ -148,7 +148,7 @@ class Sweep:
             else as many as there are cores, divided by the number of tasks at the same time on a machine.
         progress : bool or None, default=None
             Whether to show a progress bar of all epochs of all models, with the time left. None shows one on a
-            terminal if it takes more than a second.
+            terminal or in a notebook if it takes more than a second.
         **options : object
             Options of `Model.fit` for points that do not have them, such as epochs=200, whose default is 100. A
             learning_rate goes into an optimizer that is an object, in place of its own.
