@@ -64,7 +64,7 @@ class Backend(Protocol):
 
 def known_backend(backend: Any) -> str:
     """The name of a backend. Raises ValueError."""
-    return one_of("backend", backend, BACKENDS)
+    return str(backend) if backend in BACKENDS else one_of("backend", backend, BACKENDS)
 
 
 def backend_module(backend: str) -> Backend:

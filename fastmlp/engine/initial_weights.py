@@ -42,7 +42,7 @@ def check_seed(seed: Any) -> Any:
 def check_init(init: Any) -> Any:
     """init as a name of INITS or a scale of 0 or more; else TypeError or ValueError."""
     if isinstance(init, str):
-        return init_name(init)
+        return init if init in INITS else init_name(init)
     if isinstance(init, (bool, np.bool_)) or not isinstance(init, (int, float, np.integer, np.floating)):
         raise TypeError(f"init={shown(init)} is neither a name nor a scale: use a name like {INITS[0]!r}, or a number")
     try:
