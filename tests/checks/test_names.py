@@ -196,8 +196,10 @@ def test_what_is_kept_is_the_canonical_name(tmp_path):
     own = Model([2, 3, 2], hidden="silu", loss="cross_entropy", init="he_uniform", backend="numba")
     other = Model([2, 3, 2], hidden="Swish", loss="CrossEntropyLoss", init="kaiming_uniform", backend="Numba")
     for each, optimizer, metric in ((own, "adam", "validation_loss"), (other, "Adam", "val_loss")):
-        each.fit(X, Y, epochs=3, optimizer=optimizer, validation=(X, Y), early_stopping=EarlyStopping(metric=metric))
-        each.fit(X, Y, epochs=3, optimizer=optimizer, resume=True)
+        rule = EarlyStopping(metric=metric)
+        each.fit(X, Y, epochs=3, optimizer=optimizer, learning_rate=0.05, validation=(X, Y), early_stopping=rule)
+        each.fit(X, Y, epochs=3, optimizer=optimizer, resume=True)  # the same name: with the rate that it had
+        assert each.optimizer == Adam(0.05)
         each.save(tmp_path / optimizer)
     assert (own.spec, own.digest(), own.backend) == (other.spec, other.digest(), other.backend)
     assert (tmp_path / "adam").read_bytes() == (tmp_path / "Adam").read_bytes()
