@@ -975,7 +975,7 @@ WEIGHTS = ["--target", "w", "--epochs", "2", "--backend", "reference"]  # four c
         ),
         (["--dropout", "half"], "--dropout=half is not a fraction of the units, like 0.2, or a list, like 0.2,0.5"),
         (["--dropout", "1"], "--dropout=1.0 is not a fraction of units to drop: give 0 or more, and less than 1"),
-        (["--init", "he"], '--init=\'he\' is not known: did you mean "he_normal" or "he_uniform"? Use'),
+        (["--init", "he"], '--init=\'he\' is not known: did you mean "he_normal" or "he_uniform"? Use '),
         (["--l2", "-1"], "--l2=-1.0 is negative, which would reward large weights: give 0 or more"),
         (["--clip-norm", "0"], "--clip-norm=0.0 is not positive: give a number above 0"),
         (
