@@ -16,10 +16,12 @@ Names are loaded when they are first used, so that `import fastmlp` by itself im
 
 from __future__ import annotations
 
-import importlib
+import importlib as _importlib
 from typing import TYPE_CHECKING, Any
 
-from fastmlp._moved import MOVED, install, moved
+from fastmlp._moved import MOVED as _MOVED
+from fastmlp._moved import install as _install
+from fastmlp._moved import moved as _moved_module
 from fastmlp._version import __version__
 
 if TYPE_CHECKING:
@@ -84,20 +86,36 @@ _HOMES = {
 _MODULES = ("losses", "optimizers", "schedules", "study", "sweep")
 
 
-def __getattr__(name: str) -> Any:
+def _attribute(name: str) -> Any:
     if name in _MODULES:
-        return importlib.import_module(f"fastmlp.{name}")
-    if name in MOVED:
-        return moved(name)
+        return _importlib.import_module(f"fastmlp.{name}")
+    if name in _MOVED:
+        return _moved_module(name)
     if name not in _HOMES:
-        raise AttributeError(f"module 'fastmlp' has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"fastmlp.{_HOMES[name]}"), name)
+        raise AttributeError(f"module 'fastmlp' has no attribute {name!r}{_meant(name)}")
+    value = getattr(_importlib.import_module(f"fastmlp.{_HOMES[name]}"), name)
     globals()[name] = value  # later look-ups do not come here
     return value
 
 
+def _meant(name: str) -> str:
+    """What may have been meant, for the error; nothing for names of Python's own, for which it looks everywhere."""
+    if name.startswith("_"):
+        return ""
+    from fastmlp.checks.names import near_to
+
+    near = near_to(name, __all__)
+    return f": did you mean {near!r}?" if near else ""
+
+
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    from importlib.util import find_spec
+
+    absent = () if find_spec("sklearn") else ("MLPClassifier", "MLPRegressor")  # help() reads all that are here
+    return [name for name in __all__ if name not in absent]
 
 
-install()
+if not TYPE_CHECKING:
+    __getattr__ = _attribute  # a type checker that saw it would take any name
+
+_install()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
@@ -11,6 +11,9 @@ import numpy as np
 
 from fastmlp.system.atomic import Change, together
 from fastmlp.training import RECORD
+from fastmlp.views import html
+from fastmlp.views.curves import BLUE, GREEN, GREY, ORANGE, Curve, chart
+from fastmlp.views.figures import new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -193,6 +196,25 @@ class History:
             parts.append(f"stopped: {self.stopped}")
         return f"History({', '.join(parts)})"
 
+    def _repr_html_(self) -> str:
+        parts = repr(self).removeprefix("History(").removesuffix(")")
+        charts = "".join(
+            chart(
+                name.capitalize(),
+                [
+                    Curve(self.epoch, getattr(self, name), color, "training" if validated else ""),
+                    Curve(self.epoch, getattr(self, f"validation_{name}"), ORANGE, "validation", dashed=True),
+                ],
+                self.best_epoch,
+                fractions=name == "accuracy",
+            )
+            for name, color, validated in (
+                ("loss", BLUE, bool(np.isfinite(self.validation_loss).any())),
+                ("accuracy", GREEN, bool(np.isfinite(self.validation_accuracy).any())),
+            )
+        )
+        return html.block(html.heading("History", parts), charts)
+
     def plot(self, path_or_axes: Any = None) -> Figure:
         """Plots loss and accuracy over the epochs, side by side; the loss alone if there is no accuracy.
 
@@ -218,18 +240,14 @@ class History:
 
         Notes
         -----
-        No display is needed.
+        A new figure is pyplot's: a notebook shows it, and `plt.show()` in a script. `matplotlib.pyplot.close(figure)`
+        frees it. For a file, pyplot is not used. No display is needed.
         """
-        try:
-            from matplotlib.figure import Figure
-        except ImportError as error:
-            raise ImportError("plots need matplotlib, which is not installed: pip install matplotlib") from error
         has_accuracy = bool(np.isfinite([self.accuracy, self.validation_accuracy]).any())
         to_file = isinstance(path_or_axes, (str, os.PathLike))
         axes: list[Axes]
         if path_or_axes is None or to_file:
-            # not pyplot's figure: no global state, no display, nothing to close
-            figure = Figure(figsize=(12, 5) if has_accuracy else (6.5, 5), layout="constrained")
+            figure = new_figure(to_file, figsize=(12, 5) if has_accuracy else (6.5, 5), layout="constrained")
             axes = list(figure.subplots(1, 2 if has_accuracy else 1, squeeze=False)[0])
         else:
             axes = _axes(path_or_axes)
@@ -265,6 +283,31 @@ class History:
         axes.set(title=title, xlabel="Epoch", ylabel=name.capitalize())
         axes.xaxis.set_major_locator(_whole_numbers())
         axes.grid(True, alpha=0.5)
+
+
+def losses_of(histories: Sequence[History], ranked: bool = False) -> str:
+    """Returns the losses of several trainings in one picture.
+
+    Parameters
+    ----------
+    histories : sequence of History
+        The trainings.
+    ranked : bool, default=False
+        Whether the first one is the best, and is to stand out.
+
+    Returns
+    -------
+    str
+        SVG for a notebook: of validation losses, if all have them, else of training losses. '' without records.
+    """
+    validated = all(np.isfinite(history.validation_loss).any() for history in histories)
+    name = "validation_loss" if validated else "loss"
+    curves = [
+        Curve(history.epoch, getattr(history, name), GREY if ranked and place else BLUE, opacity=opacity)
+        for place, history in enumerate(histories)
+        for opacity in [1.0 if ranked and not place else 0.5]
+    ]
+    return chart(name.replace("_", " ").capitalize(), curves[::-1])
 
 
 def _numbers(column: np.ndarray) -> list[Any]:

@@ -1,6 +1,6 @@
 """Losses with a parameter of their own: `loss=Huber(delta=2)` in place of a loss's name.
 
-Imports `checks/scalars.py` only. `reference/losses.py` defines what each loss computes.
+Imports the checks only. `reference/losses.py` defines what each loss computes.
 """
 
 from __future__ import annotations
@@ -8,9 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from fastmlp.checks.names import explained
 from fastmlp.checks.scalars import finite_float, positive_float
 
 
+@explained
 @dataclass(frozen=True)
 class CrossEntropy:
     """Cross-entropy of softmax probabilities, with label smoothing.
@@ -58,6 +60,7 @@ class CrossEntropy:
         return self.label_smoothing or None
 
 
+@explained
 @dataclass(frozen=True)
 class Huber:
     """Huber loss: half the squared error up to `delta`, linear beyond it.
@@ -93,6 +96,7 @@ class Huber:
         return self.delta
 
 
+@explained
 @dataclass(frozen=True)
 class Quantile:
     """Quantile loss, also called pinball loss. Its mean is least where the prediction is the q-quantile of the targets.

@@ -12,24 +12,29 @@ import numpy as np
 
 from fastmlp import losses
 from fastmlp.callbacks import Info
+from fastmlp.checks.names import Nothing, names_of, no_argument, takes_no_more
 from fastmlp.core import data, scores
 from fastmlp.core.network import Network
+from fastmlp.core.summary import Summary
 from fastmlp.engine.backends import backend_module, known_backend
 from fastmlp.engine.initial_weights import check_init, check_seed, initial_parameters
 from fastmlp.fit import options
 from fastmlp.fit.fit import Fit
 from fastmlp.fit.jobs import Job
-from fastmlp.fit.options import FitOptions
+from fastmlp.fit.options import EPOCHS, FitOptions
 from fastmlp.history import History
 from fastmlp.losses import Loss
-from fastmlp.optimizers import Optimizer
+from fastmlp.optimizers import Optimizer, OptimizerName
 from fastmlp.schedules import Schedule
-from fastmlp.spec import Spec
+from fastmlp.spec import Backend, Hidden, Init, LossName, Output, Spec
 from fastmlp.stopping import EarlyStopping
 from fastmlp.system.atomic import copied, held
 from fastmlp.system.busy import Busy
+from fastmlp.views import html
 
 if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
     from fastmlp.engine.forward import Forward
     from fastmlp.predictor import Predictor
 
@@ -53,7 +58,9 @@ class Model:
         Layer sizes, from the inputs to the outputs, such as [2, 8, 8, 2].
     hidden : str or sequence of str, default="relu"
         Activation of the hidden layers: one name, or one for each hidden layer. Names are "relu", "leaky_relu", "elu",
-        "selu", "sigmoid", "tanh", "softplus", "gelu", "gelu_erf", "silu" and "identity".
+        "selu", "sigmoid", "tanh", "softplus", "gelu", "gelu_erf", "silu" and "identity". Other spellings and other
+        libraries' names of these, as "ReLU" and "swish", are understood, here and wherever a name is given; `spec` has
+        the names of this list.
     output : str or None, default=None
         "softmax" for one class of several, "sigmoid" for probabilities, "identity" for values, or "exponential" for
         counts. None is the loss's own output, or "softmax" if `loss` is None, too.
@@ -108,22 +115,26 @@ class Model:
     history: History | None  # of the last `fit`, also where that was interrupted
     _forward_kept: Forward | None = None
 
+    @takes_no_more
     def __init__(
         self,
         layers: Sequence[int],
         *,
-        hidden: str | Sequence[str] = "relu",
-        output: str | None = None,
-        loss: str | Loss | None = None,
-        init: str | float = "he_normal",
+        hidden: Hidden | Sequence[Hidden] = "relu",
+        output: Output | None = None,
+        loss: LossName | Loss | None = None,
+        init: Init | float = "he_normal",
         seed: int | np.random.Generator | np.random.RandomState = 0,
         dtype: Any = "float64",
-        backend: str = "numba",
+        backend: Backend = "numba",
+        **unknown: Unpack[Nothing],
     ) -> None:
+        if unknown:
+            raise no_argument("Model", next(iter(unknown)), names_of(Model.__init__), {"fit": options.NAMES})
         self.spec = Spec.build(layers, hidden, output, loss, dtype)
         self.backend = known_backend(backend)
         seed = check_seed(seed)
-        self._network = Network(self.spec, initial_parameters(self.spec, check_init(init), seed, backend), seed)
+        self._network = Network(self.spec, initial_parameters(self.spec, check_init(init), seed, self.backend), seed)
         self._busy = Busy()
         self.history = None
 
@@ -136,6 +147,11 @@ class Model:
             f"dtype={spec.dtype!r}, backend={self.backend!r})"
         )
 
+    def _repr_html_(self) -> str:
+        summary = self.summary()
+        past = [] if self.history is None else [self.history._repr_html_()]
+        return html.block(html.heading(*summary.heading()), summary.table(), *past)
+
     def __getstate__(self) -> dict[str, Any]:
         # A copy that a callback makes is not training, and addresses are of no use to it.
         return {name: value for name, value in self.__dict__.items() if name not in ("_busy", "_forward_kept")}
@@ -146,16 +162,17 @@ class Model:
     def __copy__(self) -> Model:
         return copy.deepcopy(self)  # not a second name for the same parameters
 
+    @takes_no_more
     def fit(
         self,
         X: Any,
         y: Any,
         *,
-        epochs: int,
+        epochs: int = EPOCHS,
         learning_rate: float | Schedule | None = None,
         batch_size: int | None = None,
         shuffle: bool = True,
-        optimizer: str | Optimizer | None = None,
+        optimizer: OptimizerName | Optimizer | None = None,
         l2: float = 0.0,
         l1: float = 0.0,
         dropout: float | Sequence[float] = 0.0,
@@ -175,6 +192,7 @@ class Model:
         checkpoint: str | os.PathLike | None = None,
         checkpoint_every: int | None = None,
         keep: int = 1,
+        **unknown: Unpack[Nothing],
     ) -> History:
         """Trains the model from its current weights, and returns what was recorded.
 
@@ -186,7 +204,7 @@ class Model:
             Targets. For softmax: labels 0, 1, ... (N,), or one-hot rows (N, J). Otherwise: values (N, J), or (N,) for
             one output; sigmoid with several outputs also accepts labels (N,). For "binary_cross_entropy" from 0 to 1,
             for "poisson" 0 or more. It is not changed.
-        epochs : int
+        epochs : int, default=100
             The number of passes over X.
         learning_rate : float, Schedule or None, default=None
             Of an optimizer that is given by name: a number, or one of `fastmlp.schedules`. None is the optimizer's
@@ -238,8 +256,8 @@ class Model:
         target_accuracy : float or None, default=None
             End training at a record whose accuracy is at least this.
         progress : bool or None, default=None
-            Whether to show a progress bar. None shows one on a terminal if the run takes more than a second and there
-            is no callback.
+            Whether to show a progress bar. None shows one on a terminal or in a notebook if the run takes more than a
+            second and there is no callback.
         threads : int or None, default=None
             The number of threads. None is the environment variable FASTMLP_NUM_THREADS if it is set; otherwise as many
             as there are cores and as make training faster, which is found by trying during training. The result is the
@@ -284,6 +302,8 @@ class Model:
         earlier. resume=True then continues exactly. Predictions that another thread makes meanwhile use the weights
         after one of the epochs.
         """
+        if unknown:
+            raise no_argument("fit", next(iter(unknown)), names_of(Model.fit), {"Model": names_of(Model.__init__)})
         asked = FitOptions.of(locals())
         use = self._busy.begin(
             "fit was called while the model trains, as from a callback or another thread: call it after that fit, "
@@ -553,7 +573,7 @@ class Model:
         model_file.write(path, self.snapshot(), "model")
 
     @classmethod
-    def load(cls, path: str | os.PathLike, *, backend: str = "numba") -> Model:
+    def load(cls, path: str | os.PathLike, *, backend: Backend = "numba") -> Model:
         """Reads a model that `save` wrote, or a checkpoint, in any process and on any machine.
 
         Parameters
@@ -632,6 +652,25 @@ class Model:
             The spec, the parameters, the seed, and the state of the last fit.
         """
         return self._network.at_once()
+
+    def summary(self) -> Summary:
+        """Returns the layers, their shapes and their numbers of parameters.
+
+        Returns
+        -------
+        Summary
+            `print(model.summary())` shows it, and so does the end of a notebook's cell.
+
+        Examples
+        --------
+        >>> from fastmlp import Model
+        >>> print(Model([2, 8, 2]).summary())
+        Model 2-8-2: 42 parameters of float64 (336 bytes), loss cross_entropy
+        layer  inputs  outputs  activation  weights  biases  parameters
+            1       2        8        relu       16       8          24
+            2       8        2     softmax       16       2          18
+        """
+        return Summary(self.spec)
 
     def digest(self) -> str:
         """Returns a digest of the network: equal digests mean equal bits.

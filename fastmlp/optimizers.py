@@ -10,11 +10,12 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from fastmlp.checks.messages import either, shown
+from fastmlp.checks.names import explained, one_of
 from fastmlp.checks.rounding import rounded
 from fastmlp.checks.scalars import finite_float, nonnegative_float, positive_float
 from fastmlp.reference.optimizers import adam_steps, plain_adam_steps
@@ -86,6 +87,7 @@ class WithMomentum(Optimizer):
         return () if self.momentum == 0 else (self.momentum,)
 
 
+@explained
 @dataclass(frozen=True)
 class SGD(WithMomentum):
     """Stochastic gradient descent: plain, with momentum, or with Nesterov momentum.
@@ -153,6 +155,7 @@ class SGD(WithMomentum):
         return "nesterov" if self.nesterov else "momentum"
 
 
+@explained
 @dataclass(frozen=True)
 class Adam(Optimizer):
     """Adam: each parameter's step is scaled by running averages of its gradient and of the gradient's square.
@@ -212,6 +215,7 @@ class Adam(Optimizer):
         return adam_steps(np.asarray(rates, np.float64), powers, self.beta_1, self.beta_2, 0.0)
 
 
+@explained
 @dataclass(frozen=True)
 class AdamW(Adam):
     """Adam with decoupled weight decay: each update first shrinks every parameter by a fraction of itself.
@@ -259,6 +263,7 @@ class AdamW(Adam):
         return adam_steps(np.asarray(rates, np.float64), powers, self.beta_1, self.beta_2, self.weight_decay)
 
 
+@explained
 @dataclass(frozen=True)
 class RMSprop(Optimizer):
     """RMSprop: the gradient is divided by the root of a running average of its square.
@@ -310,6 +315,7 @@ class RMSprop(Optimizer):
         return self.decay, 1 - self.decay, self.epsilon
 
 
+@explained
 @dataclass(frozen=True)
 class Adagrad(Optimizer):
     """Adagrad: the gradient is divided by the root of the sum of all its squares so far.
@@ -436,6 +442,7 @@ class PlainAdam(Optimizer):
         return plain_adam_steps(np.asarray(rates, np.float64), powers, self.beta_1, self.beta_2)
 
 
+OptimizerName = Literal["sgd", "adam", "adamw", "rmsprop", "adagrad"]  # as type checkers know them
 OPTIMIZERS: dict[str, type[Optimizer]] = {
     "sgd": SGD, "adam": Adam, "adamw": AdamW, "rmsprop": RMSprop, "adagrad": Adagrad,
 }  # fmt: skip
@@ -443,6 +450,26 @@ OPTIMIZERS: dict[str, type[Optimizer]] = {
 
 # ---------------------------------------------------------------------------------------------------------
 # By name, and as plain values
+
+
+def kind_of(name: str) -> type[Optimizer]:
+    """Returns the optimizer's class that a name means.
+
+    Parameters
+    ----------
+    name : str
+        A name in `OPTIMIZERS`, in any spelling.
+
+    Returns
+    -------
+    type
+
+    Raises
+    ------
+    ValueError
+        If it names none.
+    """
+    return OPTIMIZERS[one_of("optimizer", name, tuple(OPTIMIZERS))]
 
 
 def find(optimizer: str | Optimizer, learning_rate: float | Schedule | None) -> Optimizer:
@@ -467,9 +494,7 @@ def find(optimizer: str | Optimizer, learning_rate: float | Schedule | None) -> 
         If `optimizer` is something else.
     """
     if isinstance(optimizer, str):
-        if optimizer not in OPTIMIZERS:
-            raise ValueError(f"optimizer={shown(optimizer)} is not known: use {either(tuple(OPTIMIZERS))}")
-        made: Any = OPTIMIZERS[optimizer]
+        made: Any = kind_of(optimizer)
         return made() if learning_rate is None else made(learning_rate=learning_rate)
     if isinstance(optimizer, type):
         name = optimizer.__name__

@@ -24,9 +24,10 @@ from typing import Any
 import numpy as np
 
 from fastmlp.checks.messages import either, shown
+from fastmlp.checks.names import explained
 from fastmlp.checks.scalars import finite_float, fraction, nonnegative_float, positive_float, positive_int
 from fastmlp.reference import schedules as reference
-from fastmlp.stopping import metric_name
+from fastmlp.stopping import Metric, metric_name
 
 _set = object.__setattr__  # how a frozen dataclass stores checked values
 
@@ -69,6 +70,7 @@ class Schedule:
         return float(self._rates(np.zeros(1))[0])
 
 
+@explained
 @dataclass(frozen=True)
 class Constant(Schedule):
     """A constant learning rate.
@@ -88,6 +90,7 @@ class Constant(Schedule):
         return np.full(t.shape, self.learning_rate)
 
 
+@explained
 @dataclass(frozen=True)
 class Step(Schedule):
     """The rate is multiplied by `factor` after every `every` epochs.
@@ -127,6 +130,7 @@ class Step(Schedule):
         return reference.step(t, self.learning_rate, self.every, self.factor)
 
 
+@explained
 @dataclass(frozen=True)
 class Exponential(Schedule):
     """The rate is multiplied by `factor` in each epoch, evenly over its batches.
@@ -156,6 +160,7 @@ class Exponential(Schedule):
         return reference.exponential(t, self.learning_rate, self.factor)
 
 
+@explained
 @dataclass(frozen=True)
 class Cosine(Schedule):
     """The rate falls along half a cosine from `learning_rate` at t = 0 to `floor` at t = epochs, and stays there.
@@ -193,6 +198,7 @@ class Cosine(Schedule):
         return reference.cosine(t, self.learning_rate, self.epochs, self.floor)
 
 
+@explained
 @dataclass(frozen=True)
 class InverseScaling(Schedule):
     """The rate falls with a power of time.
@@ -222,6 +228,7 @@ class InverseScaling(Schedule):
         return reference.inverse_scaling(t, self.learning_rate, self.power)
 
 
+@explained
 @dataclass(frozen=True)
 class OneCycle(Schedule):
     """The rate rises from `start` to `peak` at t = warm_up * epochs, and falls to `end` at t = epochs, where it stays.
@@ -272,6 +279,7 @@ class OneCycle(Schedule):
         return reference.one_cycle(t, self.peak, self.epochs, self.warm_up, self.start_factor, self.end_factor)
 
 
+@explained
 @dataclass(frozen=True)
 class WarmUp(Schedule):
     """The rate rises linearly to the first rate of `then` at t = epochs, and from there on is that of `then`.
@@ -322,6 +330,7 @@ class WarmUp(Schedule):
         return np.where(warms, line, then._rates(np.where(warms, 0.0, t - self.epochs)))
 
 
+@explained
 @dataclass(frozen=True)
 class ReduceOnPlateau(Schedule):
     """The rate is multiplied by `factor` when more than `patience` recorded epochs in a row were not better.
@@ -356,7 +365,7 @@ class ReduceOnPlateau(Schedule):
     patience: int = 10
     min_delta: float = 1e-4
     floor: float = 0.0
-    metric: str | None = None
+    metric: Metric | None = None
 
     def __post_init__(self) -> None:
         _set(self, "learning_rate", positive_float(self.learning_rate, "learning_rate"))

@@ -10,18 +10,30 @@ import itertools
 import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 import numpy as np
 
 from fastmlp.checks.faults import only_faults
 from fastmlp.checks.messages import either, shown
+from fastmlp.checks.names import one_of
 from fastmlp.losses import SETTABLE, Loss
 
 NUMERICS_VERSION = 1  # of docs/arithmetic.md; it changes with any bit of any result
 
-HIDDEN = (
-    "relu", "leaky_relu", "elu", "selu", "sigmoid", "tanh", "softplus", "gelu", "gelu_erf", "silu", "identity",
-)  # fmt: skip
+# Names as type checkers know them. Others that mean one of them, as "ReLU" and "mse", are understood where they come
+# in; a Spec and files hold these.
+Hidden = Literal[
+    "relu", "leaky_relu", "elu", "selu", "sigmoid", "tanh", "softplus", "gelu", "gelu_erf", "silu", "identity"
+]  # fmt: skip
+Output = Literal["softmax", "sigmoid", "identity", "exponential"]
+LossName = Literal[
+    "cross_entropy", "binary_cross_entropy", "squared_error", "absolute_error", "huber", "quantile", "poisson"
+]  # fmt: skip
+Init = Literal["he_normal", "he_uniform", "glorot_normal", "glorot_uniform"]
+Backend = Literal["numba", "reference"]
+
+HIDDEN: tuple[str, ...] = get_args(Hidden)
 # output: the losses that it may have, the default first
 LOSSES = {
     "softmax": ("cross_entropy",),
@@ -33,13 +45,39 @@ _LOSS_NAMES = tuple(sorted({name for names in LOSSES.values() for name in names}
 OUTPUT_KERNELS = {
     "softmax": "softmax", "sigmoid": "sigmoid_output", "identity": None, "exponential": "exponential_output",
 }  # fmt: skip
-INITS = ("he_normal", "he_uniform", "glorot_normal", "glorot_uniform")
+INITS: tuple[str, ...] = get_args(Init)
 DTYPES = ("float64", "float32")
 _SPELLINGS = {
     **dict.fromkeys(("float64", "f8", "<f8", ">f8", "=f8", "d", "double", "float"), "float64"),
     **dict.fromkeys(("float32", "f4", "<f4", ">f4", "=f4", "f", "single"), "float32"),
 }
-BACKENDS = ("numba", "reference")
+BACKENDS: tuple[str, ...] = get_args(Backend)
+# What others call them, without capitals and signs; only where it means one thing.
+_OTHER_ACTIVATIONS = {
+    "swish": "silu",
+    "linear": "identity",
+    "none": "identity",
+    "logistic": "sigmoid",
+    "lrelu": "leaky_relu",
+}
+_OTHER_OUTPUTS = {"linear": "identity", "none": "identity", "logistic": "sigmoid", "exp": "exponential"}
+_OTHER_LOSSES = {
+    **dict.fromkeys(("mse", "mseloss", "meansquarederror", "squaredloss"), "squared_error"),
+    **dict.fromkeys(("mae", "l1loss", "meanabsoluteerror"), "absolute_error"),
+    **dict.fromkeys(("crossentropyloss", "categoricalcrossentropy", "sparsecategoricalcrossentropy"), "cross_entropy"),
+    **dict.fromkeys(("bce", "bceloss", "bcewithlogitsloss", "binarycrossentropy"), "binary_cross_entropy"),
+    **dict.fromkeys(("pinball", "pinballloss", "quantileloss"), "quantile"),
+    "huberloss": "huber",
+}
+_SEVERAL_LOSSES = dict.fromkeys(("logloss", "nll", "nllloss"), ("cross_entropy", "binary_cross_entropy"))
+_OTHER_INITS = {
+    "kaimingnormal": "he_normal", "kaiminguniform": "he_uniform",
+    "xaviernormal": "glorot_normal", "xavieruniform": "glorot_uniform",
+}  # fmt: skip
+_SEVERAL_INITS = {
+    **dict.fromkeys(("he", "kaiming"), ("he_normal", "he_uniform")),
+    **dict.fromkeys(("glorot", "xavier"), ("glorot_normal", "glorot_uniform")),
+}
 MOST_PARAMETERS = 2**40
 
 
@@ -209,6 +247,50 @@ class Spec:
         return pairs
 
 
+def activation(name: object, argument: str = "hidden") -> str:
+    """Returns the activation that a name means.
+
+    Parameters
+    ----------
+    name : object
+        A name in HIDDEN, in any spelling, or another library's name of one of them.
+    argument : str, default="hidden"
+        The argument's name, for errors.
+
+    Returns
+    -------
+    str
+        One of HIDDEN.
+
+    Raises
+    ------
+    ValueError
+        If it names none.
+    """
+    return one_of(argument, name, HIDDEN, _OTHER_ACTIVATIONS)
+
+
+def init_name(name: str) -> str:
+    """Returns the distribution of initial weights that a name means.
+
+    Parameters
+    ----------
+    name : str
+        A name in INITS, in any spelling, or another library's name of one of them.
+
+    Returns
+    -------
+    str
+        One of INITS.
+
+    Raises
+    ------
+    ValueError
+        If it names none.
+    """
+    return one_of("init", name, INITS, _OTHER_INITS, ", or a scale like 0.1", _SEVERAL_INITS)
+
+
 def dtype_name(dtype: object) -> str:
     """Returns the name of a dtype.
 
@@ -275,17 +357,15 @@ def _layer_sizes(layers: Sequence[int]) -> tuple[int, ...]:
 def _hidden_names(hidden: str | Sequence[str], count: int) -> tuple[str, ...]:
     """Returns a checked activation for each of `count` hidden layers."""
     if isinstance(hidden, str):
-        _known("hidden", hidden, HIDDEN)
-        return (hidden,) * count
+        name = str(hidden) if hidden in HIDDEN else activation(hidden)
+        return (name,) * count
     try:
         names = None if isinstance(hidden, (bytes, dict, set, frozenset)) else tuple(hidden)
     except TypeError:
         names = None
     if names is None:
         raise TypeError(f"hidden={shown(hidden)} is neither a name nor a list of names: use one like {HIDDEN[0]!r}")
-    for name in names:
-        _known("hidden", name, HIDDEN)
-    names = tuple(str(name) for name in names)  # NumPy's strings become plain ones
+    names = tuple(activation(name) for name in names)
     if len(names) != count:
         raise ValueError(
             f"hidden={shown(list(names))} has {len(names)} names for {count} hidden layers: give one for each"
@@ -296,7 +376,7 @@ def _hidden_names(hidden: str | Sequence[str], count: int) -> tuple[str, ...]:
 def _output_and_loss(output: str | None, loss: str | Loss | None) -> tuple[str, str, float | None]:
     """Returns the output, the loss's name and its parameter."""
     if output is not None:
-        _known("output", output, tuple(LOSSES))
+        output = one_of("output", output, tuple(LOSSES), _OTHER_OUTPUTS)
     if loss is None:
         output = output or "softmax"
         loss = LOSSES[output][0]
@@ -305,8 +385,7 @@ def _output_and_loss(output: str | None, loss: str | Loss | None) -> tuple[str, 
     if isinstance(loss, Loss):
         name, parameter = loss.name, loss.parameter
     else:
-        _known("loss", loss, _LOSS_NAMES)
-        name = str(loss)
+        name = one_of("loss", loss, _LOSS_NAMES, _OTHER_LOSSES, several=_SEVERAL_LOSSES)
         parameter = SETTABLE[name]().parameter if name in SETTABLE else None
     fits = [output for output in LOSSES if name in LOSSES[output]]
     if output is None:
@@ -316,7 +395,7 @@ def _output_and_loss(output: str | None, loss: str | Loss | None) -> tuple[str, 
             f"loss={shown(loss)} does not go with output={output!r}: "
             f"use loss={either(LOSSES[output])}, or output={either(fits)}"
         )
-    return str(output), name, parameter
+    return output, name, parameter
 
 
 def _check_rounded(parameter: float, loss: str, dtype: str) -> None:
@@ -326,9 +405,3 @@ def _check_rounded(parameter: float, loss: str, dtype: str) -> None:
     if not 0 < rounded < (np.inf if loss == "huber" else 1):
         given = SETTABLE[loss](parameter)
         raise ValueError(f"loss={given} has a number that rounds to {rounded} in {dtype}: use another, or float64")
-
-
-def _known(argument: str, name: object, names: Sequence[str]) -> None:
-    """Raises ValueError if `name` is not one of `names`."""
-    if not isinstance(name, str) or name not in names:
-        raise ValueError(f"{argument}={shown(name)} is not known: use {either(names)}")

@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, get_args
 
 from fastmlp.checks.messages import either, shown
+from fastmlp.checks.names import explained, one_of
 from fastmlp.checks.scalars import nonnegative_float, positive_int
 
-METRICS = ("loss", "accuracy", "validation_loss", "validation_accuracy")
+Metric = Literal["loss", "accuracy", "validation_loss", "validation_accuracy"]
+METRICS: tuple[str, ...] = get_args(Metric)
+OTHER_METRICS = {
+    "acc": "accuracy",
+    "valloss": "validation_loss",
+    **dict.fromkeys(("valacc", "valaccuracy"), "validation_accuracy"),
+}
 
 
+@explained
 @dataclass(frozen=True)
 class EarlyStopping:
     """Stops a training once `patience` recorded epochs in a row were not better than the best one before them.
@@ -47,7 +55,7 @@ class EarlyStopping:
     """
 
     patience: int = 10
-    metric: str | None = None
+    metric: Metric | None = None
     min_delta: float = 0.0
     best_weights: bool = True
 
@@ -214,9 +222,7 @@ def metric_name(metric: Any) -> str | None:
         return None
     if not isinstance(metric, str):
         raise TypeError(f"metric={shown(metric)} is not a name: use {either(METRICS)}, or None")
-    if metric not in METRICS:
-        raise ValueError(f"metric={shown(metric)} is not known: use {either(METRICS)}, or None")
-    return str(metric)
+    return one_of("metric", metric, METRICS, OTHER_METRICS, ", or None")
 
 
 def resolve_metric(metric: str | None, validates: bool, has_accuracy: bool) -> str:

@@ -36,6 +36,14 @@ def no_workspaces_of_other_tests():
         kept._kept.clear()
 
 
+@pytest.fixture(autouse=True)
+def no_figures_of_other_tests():
+    """pyplot keeps what is not closed, and warns of more than 20 figures."""
+    yield
+    if (pyplot := sys.modules.get("matplotlib.pyplot")) is not None:
+        pyplot.close("all")
+
+
 def covering(cases):
     """Numbers of cases, in their order, that cover what there is to meet.
 

@@ -9,8 +9,8 @@ import pytest
 import fastmlp
 
 MODULES = (
-    "callbacks", "errors", "history", "losses", "model", "optimizers", "predictor", "schedules", "spec", "splits",
-    "stopping", "estimators.classifier", "estimators.regressor", "study.runs", "study.study", "sweep.many",
+    "callbacks", "core.summary", "errors", "history", "losses", "model", "optimizers", "predictor", "schedules", "spec",
+    "splits", "stopping", "estimators.classifier", "estimators.regressor", "study.runs", "study.study", "sweep.many",
     "sweep.results", "sweep.sweep", "tables.table_model", "ensemble.ensemble", "cross_validation.result",
     "cross_validation.validate",
 )  # fmt: skip

@@ -135,9 +135,9 @@ def test_bad_pairs_are_refused_with_what_would_do(output, loss):
 @pytest.mark.parametrize(
     ("arguments", "error", "words"),
     [
-        ({"output": "linear"}, ValueError, ["output='linear'", '"softmax", "sigmoid", "identity" or "exponential"']),
+        ({"output": "tanh"}, ValueError, ["output='tanh'", '"softmax", "sigmoid", "identity" or "exponential"']),
         ({"output": 3}, ValueError, ["output=3 is not known"]),
-        ({"loss": "mse"}, ValueError, ["loss='mse' is not known", '"huber"', '"squared_error"']),
+        ({"loss": "hinge"}, ValueError, ["loss='hinge' is not known", '"huber"', '"squared_error"']),
         ({"loss": 3}, ValueError, ["loss=3 is not known"]),
         ({"loss": Huber}, TypeError, ["loss=Huber is a class", "Huber()"]),
         ({"loss": "poisson", "output": "identity"}, ValueError, ["loss='poisson'", 'or output="exponential"']),

@@ -410,7 +410,7 @@ def test_by_name(name, kind):
 @pytest.mark.parametrize(
     ("optimizer", "rate", "error", "words"),
     [
-        ("Adam", None, ValueError, 'is not known: use "sgd", "adam", "adamw", "rmsprop" or "adagrad"'),
+        ("lion", None, ValueError, 'is not known: use "sgd", "adam", "adamw", "rmsprop" or "adagrad"'),
         ("adam", 0, ValueError, "learning_rate=0 is not positive"),
         ("adam", "1", TypeError, "learning_rate='1' is not a number"),
         (Adam(0.5), 0.1, ValueError, r"learning_rate=0.1 is given with .* own, 0.5: .* to Adam\(learning_rate="),

@@ -52,12 +52,25 @@ def test_public_names_load():
 
 
 def test_an_unknown_name_is_an_attribute_error():
-    with pytest.raises(AttributeError, match="'fastmlp' has no attribute 'Modle'"):
+    with pytest.raises(AttributeError, match="'fastmlp' has no attribute 'Modle': did you mean 'Model'"):
         fastmlp.Modle  # noqa: B018
+
+
+def test_only_public_names_are_listed(monkeypatch):
+    """`help` reads all that `dir` lists, so that without scikit-learn it must not list what needs it."""
+    assert dir(fastmlp) == sorted(fastmlp.__all__)
+    monkeypatch.setitem(sys.modules, "sklearn", None)
+    assert set(fastmlp.__all__) - set(dir(fastmlp)) == {"MLPClassifier", "MLPRegressor"}
+    assert {name for name in vars(fastmlp) if not name.startswith("_")} <= {*fastmlp.__all__, *submodules()}
+
+
+def submodules():
+    return {path.stem for path in Path(fastmlp.__file__).parent.iterdir()} | {"annotations", "TYPE_CHECKING", "Any"}
 
 
 def test_types_are_shipped():
     assert (Path(fastmlp.__file__).parent / "py.typed").exists()
+    assert '"tests/typed.py"' in (ROOT / "pyproject.toml").read_text()  # mypy reads it: errors that users are to see
 
 
 def test_the_readme_holds_the_commands():

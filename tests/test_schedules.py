@@ -430,7 +430,7 @@ def test_numbers_are_stored_as_plain_ones():
         (lambda: ReduceOnPlateau(0.1, patience=0.0), TypeError, r"patience=0.0 is not a whole number: give an int"),
         (lambda: ReduceOnPlateau(0.1, min_delta=-1e-4), ValueError, r"min_delta=-0.0001 is not a fraction"),
         (lambda: ReduceOnPlateau(0.1, floor=1), ValueError, r"floor=1 is above learning_rate=0.1"),
-        (lambda: ReduceOnPlateau(0.1, metric="acc"), ValueError, r"metric='acc' is not known: use \"loss\", \"accu"),
+        (lambda: ReduceOnPlateau(0.1, metric="auc"), ValueError, r"metric='auc' is not known: use \"loss\", \"accu"),
         (lambda: Constant(0.1).rates([0, -1]), ValueError, r"t holds -1.0: give times of 0 or more, in epochs"),
         (lambda: Constant(0.1).rates([math.nan]), ValueError, r"t holds nan"),
         (lambda: Constant(0.1).rates([math.inf]), ValueError, r"t holds inf"),

@@ -109,7 +109,7 @@ def test_metrics():
         (dict(patience=0), ValueError, r"patience=0 is not positive: give 1 or more"),
         (dict(patience=2.0), TypeError, r"patience=2.0 is not a whole number"),
         (dict(patience=True), TypeError, r"patience=True is not a whole number"),
-        (dict(metric="acc"), ValueError, r"metric='acc' is not known: use \"loss\", .* or None"),
+        (dict(metric="auc"), ValueError, r"metric='auc' is not known: use \"loss\", .* or None"),
         (dict(metric=3), TypeError, r"metric=3 is not a name: use \"loss\""),
         (dict(min_delta=-0.1), ValueError, r"min_delta=-0.1 is negative: give 0 or more"),
         (dict(min_delta=NAN), ValueError, r"min_delta=nan is not a finite number"),

@@ -17,6 +17,7 @@ from fastmlp.training import records
 
 if TYPE_CHECKING:
     from fastmlp.history import History
+    from fastmlp.spec import Backend
 
 POINTS = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], np.float64)
 XOR = np.array([0, 1, 1, 0])
@@ -30,7 +31,7 @@ class Settings:
     learning_rate: float
     log_every: int
     dtype: str = "float64"
-    backend: str = "numba"
+    backend: Backend = "numba"
 
 
 # What each exercise sets. The second one's update follows the gradient of half the sum of squares over its 4 rows, at

@@ -195,17 +195,19 @@ def _resumed(args: argparse.Namespace, model: Model, settings: dict[str, Any]) -
 def _new_model(table: Table, job: Job, args: argparse.Namespace) -> Model:
     from fastmlp.model import Model
 
-    loss = train_options.loss_of(args, job.task)
     with naming_options(ARGUMENTS):
+        named: dict[str, Any] = {
+            "hidden": train_options.activations(args),
+            "output": OUTPUTS[args.loss] if args.loss else "softmax" if job.task == "classify" else "identity",
+            "loss": train_options.loss_of(args, job.task),
+            "init": train_options.initial(args),
+        }
         return Model(
             [table.x.shape[1], *train_options.sizes(args.hidden or USUAL["hidden"]), job.outputs],
-            hidden=train_options.activations(args),
-            output=OUTPUTS[args.loss] if args.loss else "softmax" if job.task == "classify" else "identity",
-            loss=loss,
-            init=train_options.initial(args),
             seed=seed_of(args, None),
             dtype=args.dtype or USUAL["dtype"],
             backend=args.backend,
+            **named,
         )
 
 

@@ -14,12 +14,12 @@ from typing import Any
 from fastmlp import losses, schedules
 from fastmlp.checks import arrays, scalars
 from fastmlp.checks.messages import cut
-from fastmlp.cli.arguments import either, naming_options, option
+from fastmlp.cli.arguments import naming_options, option
 from fastmlp.fit.options import NAMES
 from fastmlp.losses import CrossEntropy, Huber, Loss, Quantile
 from fastmlp.optimizers import OPTIMIZERS, Optimizer
 from fastmlp.schedules import Schedule, WarmUp
-from fastmlp.spec import DTYPES, HIDDEN
+from fastmlp.spec import DTYPES, activation
 from fastmlp.stopping import EarlyStopping
 
 # learning rates of plain gradient descent for standardised columns and batches of 32; at 0.01 squared error jumps about
@@ -90,10 +90,8 @@ def sizes(text: str) -> list[int]:
 
 def activations(args: argparse.Namespace) -> str | list[str]:
     """A name, or several."""
-    names = [name.strip() for name in (args.activation or USUAL["activation"]).split(",")]
-    for name in names:
-        if name not in HIDDEN:
-            raise ValueError(f"--activation={name} is not known: use {either(HIDDEN)}")
+    given = (args.activation or USUAL["activation"]).split(",")
+    names = [activation(name.strip(), "--activation") for name in given]
     return names[0] if len(names) == 1 else names
 
 

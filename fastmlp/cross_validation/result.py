@@ -8,9 +8,12 @@ from typing import Any
 import numpy as np
 
 from fastmlp.checks.arrays import counted
-from fastmlp.history import History
+from fastmlp.history import History, losses_of
 from fastmlp.model import Model
 from fastmlp.sweep import Result
+from fastmlp.views import html
+
+MOST_SHOWN = 20  # folds in a notebook
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -44,6 +47,17 @@ class CrossValidation:
     def __repr__(self) -> str:
         told = [f"{name} {values.mean():.4g} +- {values.std():.2g}" for name, values in self.scores.items()]
         return f"CrossValidation({counted(len(self), 'fold')}: {', '.join(told)})"
+
+    def _repr_html_(self) -> str:
+        rows = [
+            [number, *(f"{values[number]:.4g}" for values in self.scores.values()), found.epochs, found.state]
+            for number, found in enumerate(self.results[:MOST_SHOWN])
+        ]
+        more = f"... and {len(self) - MOST_SHOWN} more" if len(self) > MOST_SHOWN else ""
+        about = repr(self).removeprefix("CrossValidation(").removesuffix(")")
+        shown = html.table(("fold", *self.scores, "epochs", "state"), rows)
+        curves = losses_of(self.histories[:MOST_SHOWN])
+        return html.block(html.heading("CrossValidation", about), shown, more, curves)
 
     @property
     def scoring(self) -> str:

@@ -18,6 +18,7 @@ from fastmlp.cross_validation import scoring as scores
 from fastmlp.cross_validation.result import CrossValidation
 from fastmlp.engine.initial_weights import check_seed
 from fastmlp.errors import DivergenceError, DivergenceWarning
+from fastmlp.fit.options import EPOCHS
 from fastmlp.model import Model
 from fastmlp.spec import Spec
 from fastmlp.sweep.parts import train_parts
@@ -32,7 +33,7 @@ def cross_validate(
     X: Any,
     y: Any,
     *,
-    epochs: Any,
+    epochs: Any = EPOCHS,
     folds: Any = 5,
     stratified: bool | None = None,
     groups: Any = None,
@@ -53,7 +54,7 @@ def cross_validate(
         Rows of features, as in `Model.fit`.
     y : array of shape (N,) or (N, J)
         Targets, as in `Model.fit`.
-    epochs : int or Each
+    epochs : int or Each, default=100
         The number of passes over a fold's rows.
     folds : int, object or iterable, default=5
         The number of folds, which `fastmlp.splits.folds` draws; an object with a method `split`, such as scikit-learn's
@@ -71,7 +72,7 @@ def cross_validate(
     threads : int or None, default=None
         The number of threads of all. None is FASTMLP_NUM_THREADS if it is set, else as many as there are cores.
     progress : bool or None, default=None
-        Whether to show a progress bar. None shows one on a terminal if it takes more than a second.
+        Whether to show a progress bar. None shows one on a terminal or in a notebook if it takes more than a second.
     **options : object or Each
         Further arguments of `Model.fit`, such as learning_rate=0.1; `fastmlp.sweep.Each` of a value for each fold.
         sample_weight has a weight for each row of X. A validation fraction is held out of a fold's rows to train on.

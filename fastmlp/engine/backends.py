@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from fastmlp.checks.names import one_of
 from fastmlp.spec import BACKENDS, Spec
 from fastmlp.training import State, Step, Training
 
@@ -62,10 +63,8 @@ class Backend(Protocol):
 
 
 def known_backend(backend: Any) -> str:
-    """backend, if it is one. Raises ValueError."""
-    if backend not in BACKENDS:
-        raise ValueError(f'backend={backend!r} is not known: use "numba" or "reference"')
-    return str(backend)
+    """The name of a backend. Raises ValueError."""
+    return str(backend) if backend in BACKENDS else one_of("backend", backend, BACKENDS)
 
 
 def backend_module(backend: str) -> Backend:

@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from fastmlp.checks.messages import either, shown
+from fastmlp.checks.messages import shown
 from fastmlp.kernels import registry
 from fastmlp.kernels.plan import NORMAL_BLOCK
 from fastmlp.kernels.registry import Floats, Int, Ints
 from fastmlp.reference import random
 from fastmlp.reference.arithmetic import LINE
-from fastmlp.spec import INITS, Spec
+from fastmlp.spec import INITS, Spec, init_name
 
 FEW = 4096  # weights of a layer: the reference draws them in some 30 ms, less than a kernel takes to compile
 SEVERAL = 4  # networks that the reference has drawn before a kernel for smaller layers is loaded, in the background
@@ -40,11 +40,9 @@ def check_seed(seed: Any) -> Any:
 
 
 def check_init(init: Any) -> Any:
-    """init, if it is a name of INITS or a scale of 0 or more; else TypeError or ValueError."""
+    """init as a name of INITS or a scale of 0 or more; else TypeError or ValueError."""
     if isinstance(init, str):
-        if init not in INITS:
-            raise ValueError(f"init={shown(init)} is not known: use {either(INITS)}, or a scale like 0.1")
-        return init
+        return init if init in INITS else init_name(init)
     if isinstance(init, (bool, np.bool_)) or not isinstance(init, (int, float, np.integer, np.floating)):
         raise TypeError(f"init={shown(init)} is neither a name nor a scale: use a name like {INITS[0]!r}, or a number")
     try:

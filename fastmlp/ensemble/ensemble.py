@@ -8,7 +8,7 @@ import json
 import os
 import warnings
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,21 +16,28 @@ from fastmlp import splits
 from fastmlp.checks import scalars
 from fastmlp.checks.arrays import counted
 from fastmlp.checks.faults import only_faults
-from fastmlp.checks.messages import cut, either, shown
+from fastmlp.checks.messages import cut, shown
+from fastmlp.checks.names import Nothing, names_of, no_argument, one_of, takes_no_more
 from fastmlp.core import data, scores
 from fastmlp.engine.initial_weights import check_seed
 from fastmlp.ensemble.predictions import Together, entropy_of, labels_of, mean_of, outputs_of, spread_of
+from fastmlp.ensemble.shown import in_html
 from fastmlp.errors import DivergenceError, DivergenceWarning
 from fastmlp.fit import advice
+from fastmlp.fit.options import EPOCHS
 from fastmlp.fit.validation import validation_fraction
 from fastmlp.losses import Loss
 from fastmlp.model import Model
-from fastmlp.spec import Spec
+from fastmlp.spec import Backend, Hidden, Init, LossName, Output, Spec
 from fastmlp.storage import checkpoints, ensemble_file, model_file
 from fastmlp.sweep import Each, Result
+from fastmlp.sweep.names import FIT_NAMES
 from fastmlp.sweep.parts import train_parts
 from fastmlp.sweep.results import DIVERGED
 from fastmlp.system.busy import Busy
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 VOTES = ("soft", "hard")
 
@@ -85,6 +92,7 @@ class Ensemble:
     left_out: dict[int, str]
     results: list[Result] | None
 
+    @takes_no_more
     def __init__(
         self,
         layers: Sequence[int],
@@ -93,13 +101,16 @@ class Ensemble:
         seed: int = 0,
         bootstrap: bool = False,
         vote: str = "soft",
-        hidden: str | Sequence[str] = "relu",
-        output: str | None = None,
-        loss: str | Loss | None = None,
-        init: str | float = "he_normal",
+        hidden: Hidden | Sequence[Hidden] = "relu",
+        output: Output | None = None,
+        loss: LossName | Loss | None = None,
+        init: Init | float = "he_normal",
         dtype: Any = "float64",
-        backend: str = "numba",
+        backend: Backend = "numba",
+        **unknown: Unpack[Nothing],
     ) -> None:
+        if unknown:
+            raise no_argument("Ensemble", next(iter(unknown)), names_of(Ensemble.__init__), {"fit": FIT_NAMES})
         if isinstance(layers, (list, tuple)) and any(isinstance(size, Model) for size in layers):
             raise TypeError("layers is a list of models: use Ensemble.of(models)")
         if isinstance(members, (list, tuple)):
@@ -110,8 +121,13 @@ class Ensemble:
                 f"seed={first} leaves no seeds for {count} members, which have {first} and those after it: "
                 f"give {2**64 - count} or less"
             )
-        given = {"hidden": hidden, "output": output, "loss": loss, "init": init, "dtype": dtype, "backend": backend}
-        models = [Model(layers, seed=first + number, **given) for number in range(count)]
+        models = [
+            Model(
+                layers, hidden=hidden, output=output, loss=loss, init=init, seed=first + number, dtype=dtype,
+                backend=backend,
+            )
+            for number in range(count)
+        ]  # fmt: skip
         self._begin(models, bootstrap, vote, first)
 
     @classmethod
@@ -156,8 +172,7 @@ class Ensemble:
             if (first := next(k for k, other in enumerate(models) if other is model)) != number:
                 raise ValueError(f"models[{number}] is models[{first}]: give copies, copy.copy(model)")
         _check_alike([model.spec for model in models])
-        if vote not in VOTES:
-            raise ValueError(f"vote={shown(vote)} is not known: use {either(VOTES)}")
+        vote = one_of("vote", vote, VOTES)
         if vote == "hard" and not models[0].spec.is_classifier:
             raise ValueError(f'vote="hard" needs labels, and output="{models[0].spec.output}" has none: use "soft"')
         self.members, self._bootstrap, self._vote, self._seed = models, scalars.flag(bootstrap, "bootstrap"), vote, seed
@@ -198,6 +213,10 @@ class Ensemble:
         of = kinds[0] if len(kinds) == 1 else f"{len(kinds)} kinds of Model"
         return f"Ensemble({', '.join([f'{len(self)} of {of}', *more, *out])})"
 
+    def _repr_html_(self) -> str:
+        about = repr(self).removeprefix("Ensemble(").removesuffix(")")
+        return in_html(about, self.members, self.left_out)
+
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in self.__dict__.items() if name != "_busy"}
 
@@ -215,7 +234,7 @@ class Ensemble:
         X: Any,
         y: Any,
         *,
-        epochs: Any,
+        epochs: Any = EPOCHS,
         validation: Any = None,
         threads: int | None = None,
         progress: bool | None = None,
@@ -229,14 +248,15 @@ class Ensemble:
             Rows of features, as in `Model.fit`.
         y : array of shape (N,) or (N, J), or Each
             Targets, as in `Model.fit`; or `fastmlp.sweep.Each` of such arrays, one for each member, as for replicas.
-        epochs : int or Each
+        epochs : int or Each, default=100
             The number of passes over the rows.
         validation : (X, y), float or None, default=None
             As in `Model.fit`. A fraction is held out by each member's own seed, and does not go with bootstrap samples.
         threads : int or None, default=None
             The number of threads of all. None is FASTMLP_NUM_THREADS if it is set, else as many as there are cores.
         progress : bool or None, default=None
-            Whether to show a progress bar. None shows one on a terminal if it takes more than a second.
+            Whether to show a progress bar. None shows one on a terminal or in a notebook if it takes more than a
+            second.
         **options : object or Each
             Further arguments of `Model.fit`, such as learning_rate=0.1, but for callbacks, resume and checkpoints; a
             value for all members, or `Each` of a value for each.
@@ -630,7 +650,7 @@ class Ensemble:
         ensemble_file.write(path, [model.snapshot() for model in self.members], of_all)
 
     @classmethod
-    def load(cls, path: str | os.PathLike, *, backend: str = "numba") -> Ensemble:
+    def load(cls, path: str | os.PathLike, *, backend: Backend = "numba") -> Ensemble:
         """Reads what `save` wrote, in any process and on any machine.
 
         Parameters

@@ -14,13 +14,15 @@ from fastmlp.callbacks import Info
 from fastmlp.checks import scalars
 from fastmlp.checks.messages import shown
 from fastmlp.checks.rounding import check_rounded
-from fastmlp.optimizers import Optimizer
+from fastmlp.optimizers import Optimizer, OptimizerName
 from fastmlp.reference.random import dropout_numbers
 from fastmlp.schedules import Schedule
 from fastmlp.spec import Spec
 from fastmlp.stopping import EarlyStopping
 from fastmlp.system import thread_pool
 from fastmlp.training import Training
+
+EPOCHS = 100  # where a fit says nothing, as `fastmlp train`
 
 
 def _stored(**default: Any) -> Any:
@@ -35,11 +37,11 @@ class FitOptions:
     The command line and the estimators make theirs of their own parameters.
     """
 
-    epochs: int = _stored()
+    epochs: int = _stored(default=EPOCHS)
     learning_rate: float | Schedule | None = None
     batch_size: int | None = _stored(default=None)
     shuffle: bool = _stored(default=True)
-    optimizer: str | Optimizer | None = None
+    optimizer: OptimizerName | Optimizer | None = None
     l2: float = _stored(default=0.0)
     l1: float = _stored(default=0.0)
     dropout: float | Sequence[float] = _stored(default=0.0)

@@ -1,4 +1,4 @@
-"""The progress bar of a training run: tqdm's, imported when one is shown."""
+"""The progress bar of a training run: epochs done, and the last record's figures."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from contextlib import contextmanager
 from typing import Any
 
 from fastmlp.history import History
+from fastmlp.views.bars import end, in_notebook, is_wanted, new_bar
 
-PATIENCE = 1.0  # seconds that a run takes before a bar appears that nobody asked for
 WIDE = 110  # columns for all that tqdm tells and four figures; with fewer, some of the former is left out
-SHORT = "{percentage:3.0f}%|{bar}| of {total_fmt}, {elapsed}{postfix}"
+SHORT = "{percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt}, {elapsed}{postfix}"
 
 
 @contextmanager
@@ -20,29 +20,27 @@ def bar(epochs: int, wanted: bool | None) -> Iterator[Callable[[int, History], N
     """Gives a function of (epochs done, history) to call now and then.
 
     epochs: of this call of `fit`; of them are those that are done, whatever went before.
-    wanted: True shows a bar, False none, and None one on a terminal, if the run takes more than a second.
+    wanted: True shows a bar, False none, and None one on a terminal or in a notebook, if the run takes more than a
+    second.
     """
-    delay = PATIENCE if wanted is None else 0.0
-    closed = sys.stderr is None or getattr(sys.stderr, "closed", False)
-    if closed or not (sys.stderr.isatty() if wanted is None else wanted):
+    if not is_wanted(wanted):
         yield lambda done, history: None
         return
-    from tqdm import tqdm
-
+    columns, notebook = _columns(), in_notebook()
     # tqdm draws nothing on a terminal that says that it is 0 wide or high, as bare ones do
-    columns = _columns()
-    shape: dict[str, Any] = {"dynamic_ncols": True} if columns else {"ncols": 80, "nrows": 24}
-    with tqdm(total=epochs, unit="epoch", delay=delay, unit_scale=epochs >= 10_000, **shape) as shown:
+    shape: dict[str, Any] = {} if columns or notebook else {"ncols": 80, "nrows": 24}
+    with new_bar(epochs, wanted, **shape) as shown:
 
         def advance(done: int, history: History) -> None:
             if len(history):
                 figures = history.latest()
-                if columns < WIDE and "validation" in figures:
+                if columns < WIDE and not notebook and "validation" in figures:
                     shown.bar_format = SHORT
                 shown.set_postfix_str(figures, refresh=False)
             shown.update(done - shown.n)
 
         yield advance
+        end(shown)
 
 
 def _columns() -> int:

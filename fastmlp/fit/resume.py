@@ -54,7 +54,7 @@ def run_of(source: Network, optimizer: Any, learning_rate: Any, resume: bool) ->
     if why := last.not_resumable_because:
         raise ValueError(f"resume=True has nothing to go on from, since {why}: leave it out to start from scratch")
     found = last.optimizer
-    named = isinstance(optimizer, str) and type(found) is optimizers.OPTIMIZERS.get(optimizer)
+    named = isinstance(optimizer, str) and type(found) is optimizers.kind_of(optimizer)
     if optimizer is not None and not named:
         found = optimizers.find(optimizer, learning_rate)
     elif learning_rate is not None:

@@ -175,6 +175,10 @@ def network_of(header: dict[str, Any], tensors: dict[str, np.ndarray]) -> Networ
     spec = Spec.build(
         of["layers"], of["hidden"], of["output"], losses.of(of["loss"], of["loss_parameter"]), of["dtype"]
     )
+    for name in ("hidden", "output", "loss"):  # as `write` spells them: others may mean the same to `build`
+        own: Any = getattr(spec, name)
+        if of[name] != (list(own) if name == "hidden" else own):
+            raise ValueError(f"its {name} is {shown(of[name])}, which is not known")
     parts = []  # nothing is allocated for a size in the header before a tensor is known to have it
     for layer, (inputs, outputs) in enumerate(spec.shapes):
         parts.append(taken(tensors, f"layers.{layer}.w", (inputs, outputs), spec.dtype).reshape(-1))

@@ -18,6 +18,7 @@ from fastmlp.study.outcomes import solved, typical
 from fastmlp.study.runs import DIVERGED, GUESSING, PARTLY, SOLVED, Run
 from fastmlp.study.table import mark
 from fastmlp.study.words import init_name, percent
+from fastmlp.views.figures import new_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -39,17 +40,13 @@ TALLEST, LOWEST = 30.0, 1e-5  # of the axis of losses, in losses of guessing
 
 def plot(cases: Sequence[Case], path: Any) -> Figure:
     """`Study.plot`."""
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise ImportError("plots need matplotlib, which is not installed: pip install matplotlib") from error
     if path is not None and not isinstance(path, (str, os.PathLike)):
         raise TypeError(f"path={path!r:.60} is not a path")
     flat = all(case.X.shape[1] == 2 for case in cases)
     heights = HEIGHTS if flat else HEIGHTS[:-1]
     one = len(cases) == 1
     size = (2.5 * WIDE, 8.6 if flat else 5.6) if one else (WIDE * len(cases), sum(heights) + 0.6)
-    figure = Figure(figsize=size, layout="constrained")  # not pyplot's: no global state
+    figure = new_figure(path is not None, figsize=size, layout="constrained")
     plan, networks = cases[0].plan, sum(len(case.runs) for case in cases)
     figure.suptitle(f"{networks} networks, {plan.hidden}, {plan.epochs} steps of gradient descent over all rows")
     figure.supxlabel(MARKED, fontsize=9)

@@ -15,7 +15,7 @@ from fastmlp.checks.arrays import counted, numeric_array
 from fastmlp.checks.messages import either, shown
 from fastmlp.core import data
 from fastmlp.engine.initial_weights import check_init, check_seed
-from fastmlp.spec import HIDDEN
+from fastmlp.spec import activation
 from fastmlp.study import figure
 from fastmlp.study.cases import Case, Plan, same
 from fastmlp.study.datasets import DATASETS, named
@@ -231,8 +231,6 @@ def _plan(
     less: dict[str, Any] = QUICK if quick else {}
     if not isinstance(check_seed(seed), int):
         raise TypeError(f"seed={shown(seed)} is not a whole number: a study's seed is one")
-    if not isinstance(hidden, str) or hidden not in HIDDEN:
-        raise ValueError(f"hidden={shown(hidden)} is not known: use {either(HIDDEN)}")
     count = scalars.positive_int(less.get("seeds", len(usual.seeds)) if seeds is None else seeds, "seeds", 1000)
     check_seed(int(seed) + count - 1)
     rates = _values(rates, "rates", less.get("rates", usual.rates), scalars.positive_float)
@@ -255,7 +253,7 @@ def _plan(
         width=width,
         init=init,
         epochs=scalars.positive_int(less.get("epochs", usual.epochs) if epochs is None else epochs, "epochs"),
-        hidden=hidden,
+        hidden=activation(hidden),
         goal=goal,
     )
 

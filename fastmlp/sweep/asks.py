@@ -13,6 +13,7 @@ import numpy as np
 
 from fastmlp.checks import scalars
 from fastmlp.checks.messages import shown
+from fastmlp.fit.options import EPOCHS
 from fastmlp.optimizers import Optimizer
 from fastmlp.spec import Spec
 from fastmlp.sweep.names import FIT, MODEL, SHAPE
@@ -50,8 +51,7 @@ def ask_of(number: int, point: Point, common: Mapping[str, Any], rows: Rows) -> 
     model["layers"] = _layers(values, rows)
     spec = Spec.build(model["layers"], *(model.get(name, usual) for name, usual in _OF_SPEC))
     fit = {name: values[name] for name in FIT if name in values}
-    if "epochs" not in fit:
-        raise ValueError("epochs is neither in the grid nor given to fit: give fit(X, y, epochs=100)")
+    fit.setdefault("epochs", EPOCHS)
     optimizer, rate = fit.get("optimizer"), fit.get("learning_rate")
     if isinstance(optimizer, Optimizer) and rate is not None and dataclasses.is_dataclass(optimizer):
         fit["optimizer"] = dataclasses.replace(optimizer, learning_rate=rate)

@@ -12,7 +12,7 @@ from fastmlp.fit import options as fit_options
 from fastmlp.fit.jobs import row_numbers
 from fastmlp.model import Model
 from fastmlp.sweep import progress as bars
-from fastmlp.sweep.names import FIT, OF_ALL, near_to
+from fastmlp.sweep.names import FIT, OF_ALL, no_option
 from fastmlp.sweep.points import plain
 from fastmlp.sweep.results import Result
 from fastmlp.sweep.run import Task, result_of, run
@@ -46,7 +46,7 @@ def train_many(
     X: Any,
     y: Any,
     *,
-    epochs: Any,
+    epochs: Any = fit_options.EPOCHS,
     rows: Any = None,
     validation: Any = None,
     threads: int | None = None,
@@ -64,7 +64,7 @@ def train_many(
         Rows of features, for all models.
     y : array of shape (N,) or (N, J)
         Targets, for all models; or `Each` of such arrays.
-    epochs : int or Each
+    epochs : int or Each, default=100
         The number of passes over the rows.
     rows : Each of arrays of int, or None, default=None
         The row numbers that each model trains on, as for a fold or a bootstrap sample; a number may be there several
@@ -74,8 +74,8 @@ def train_many(
     threads : int or None, default=None
         The number of threads of all. None is FASTMLP_NUM_THREADS if it is set, else as many as there are cores.
     progress : bool or None, default=None
-        Whether to show a progress bar of all epochs of all models. None shows one on a terminal if it takes more than a
-        second.
+        Whether to show a progress bar of all epochs of all models. None shows one on a terminal or in a notebook if it
+        takes more than a second.
     on_error : str, default="record"
         "record" puts the message of a model that diverged or failed into its result; "raise" raises the first error,
         in the order of the models, once all have ended.
@@ -108,10 +108,7 @@ def train_many(
     count = len(models)
     for name in options:
         if name not in (*FIT, *OF_ALL):
-            near = near_to(name, (*FIT, *OF_ALL, "rows"))
-            but = "give those of Model.fit, but for callbacks, resume and checkpoints"
-            known = f'did you mean "{near}"?' if near else but
-            raise TypeError(f"train_many has no argument {shown(name)}: {known}")
+            raise no_option("train_many", name, ("rows", "threads", "progress", "on_error"))
     if on_error not in ON_ERROR:
         raise ValueError(f"on_error={shown(on_error)} is not known: use {either(ON_ERROR)}")
     threads = fit_options.thread_count(threads)

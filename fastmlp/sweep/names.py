@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from fastmlp.checks.messages import shown
+from fastmlp.checks.names import ELSEWHERE, near_to, no_argument
 from fastmlp.fit import options
 
 MODEL = ("layers", "hidden", "output", "loss", "init", "seed", "dtype", "backend")
 SHAPE = ("depth", "width")
 OF_ALL = ("validation", "sample_weight")  # given to `Sweep.fit`, for all points
 NEVER = ("callback", "resume", "progress", "threads", "checkpoint", "checkpoint_every", "keep")
-FIT = tuple(name for name in options.NAMES if name not in (*OF_ALL, *NEVER))
+FIT_NAMES = options.NAMES
+FIT = tuple(name for name in FIT_NAMES if name not in (*OF_ALL, *NEVER))
 NAMES = (*MODEL, *SHAPE, *FIT)
-# what others call them
-ELSEWHERE = {
-    "lr": "learning_rate", "learning_rate_init": "learning_rate", "eta": "learning_rate", "rate": "learning_rate",
-    "activation": "hidden", "activations": "hidden", "hidden_layer_sizes": "width", "hidden_sizes": "width",
-    "units": "width", "n_layers": "depth", "num_layers": "depth", "alpha": "l2", "weight_decay": "l2",
-    "max_iter": "epochs", "n_epochs": "epochs", "random_state": "seed", "seeds": "seed", "solver": "optimizer",
-    "cv": "folds", "n_splits": "folds",
-    "patience": "early_stopping", "momentum": "optimizer", "initializer": "init", "batch": "batch_size",
-}  # fmt: skip
+SWEEP = ("grid", "base", "draws", "seed")
 
 
 def check_names(given: Iterable[str], where: str = "the grid") -> None:
@@ -41,29 +34,31 @@ def _advice(name: object, where: str) -> str:
         return "and a sweep has no checkpoints: give fit a folder, which a second call continues"
     if name in NEVER:
         return f"which does not change a result: give {name} to fit"
-    return f"which is no option of a sweep{meant(name)}"
+    near = near_to(name, NAMES)
+    known = f': did you mean "{near}"?' if near else f": the names are {', '.join(NAMES)}"
+    return f"which is no option of a sweep{known}"
 
 
-def near_to(name: object, names: Iterable[str] = NAMES) -> str | None:
-    """Which of the names is meant, perhaps."""
-    if not isinstance(name, str):
-        return None
-    names = list(names)
-    if ELSEWHERE.get(name) in names:
-        return ELSEWHERE[name]
-    return next(iter(difflib.get_close_matches(name, names, 1, 0.6)), None)
+def no_option(caller: str, name: str, others: Sequence[str]) -> TypeError:
+    """The error for what is no option of a function that trains many models; others: its further arguments."""
+    meant = name if name in NEVER else next(iter(ELSEWHERE.get(name, ())), "")
+    if meant in NEVER and meant not in others:
+        return TypeError(f"{caller} has no argument {shown(name)}: many models train at once")
+    return no_argument(caller, name, (*FIT, *OF_ALL, *others), {"Model": MODEL})
 
 
-def meant(name: object, names: Iterable[str] = NAMES) -> str:
-    """': did you mean "learning_rate"?', or the names that there are."""
-    near = near_to(name)
-    return f': did you mean "{near}"?' if near else f": the names are {', '.join(names)}"
-
-
-def no_option_of_fit(name: object) -> str:
-    """What follows "fit has no argument 'callback'"."""
+def no_option_of_fit(name: str) -> TypeError:
+    """The error for what is no option of `Sweep.fit`."""
+    head = f"fit has no argument {shown(name)}"
     if name in NAMES:
-        return ": give it to Sweep, in the grid or in base"
+        return TypeError(f"{head}: give it to Sweep, in the grid or in base")
     if name in NEVER:
-        return f": {_advice(name, '').removeprefix('and ')}"
-    return meant(name, FIT)
+        return TypeError(f"{head}: {_advice(name, '').removeprefix('and ')}")
+    return no_argument("fit", name, (*FIT, *OF_ALL, "threads", "progress"), {"Sweep, in the grid or in base": NAMES})
+
+
+def no_argument_of_sweep(name: str) -> TypeError:
+    """The error for what is no argument of `Sweep`."""
+    if (own := name if name in NAMES else near_to(name, NAMES)) and near_to(name, SWEEP) is None:
+        return TypeError(f"Sweep has no argument {shown(name)}: give {own} in the grid, as {{{own!r}: [...]}}")
+    return no_argument("Sweep", name, SWEEP, {})

@@ -8,10 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from fastmlp.checks.messages import shown
 from fastmlp.model import Model
 from fastmlp.sweep.many import Each, train_many
-from fastmlp.sweep.names import FIT, NEVER, OF_ALL, near_to
+from fastmlp.sweep.names import FIT, OF_ALL, no_option
 from fastmlp.sweep.results import FAILED, Result
 
 
@@ -34,10 +33,7 @@ def train_parts(
     """
     for name in options:
         if name not in (*FIT, *OF_ALL):
-            near = near_to(name, (*FIT, *OF_ALL, *others))
-            known = f': did you mean "{near}"?' if near else f": give those of Model.fit, which are {', '.join(FIT)}"
-            why = ": many models train at once" if name in NEVER else known
-            raise TypeError(f"{caller} has no argument {shown(name)}{why}")
+            raise no_option(caller, name, ("threads", "progress", *others))
     each = None if rows is None else Each(rows)
     results = train_many(models, x, y, rows=each, threads=threads, progress=progress, **options)
     for number, found in enumerate(results):

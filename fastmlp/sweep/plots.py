@@ -7,6 +7,7 @@ import os
 from typing import TYPE_CHECKING, Any, cast
 
 from fastmlp.sweep.points import column_of
+from fastmlp.views.figures import new_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -18,14 +19,10 @@ LINES = 12  # with a legend
 
 def plot(table: Any, path_or_axes: Any, x: str | None, metric: str) -> Figure:
     """`SweepResult.plot`."""
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise ImportError("plots need matplotlib, which is not installed: pip install matplotlib") from error
     x = _axis(table.points, x)
     to_file = isinstance(path_or_axes, (str, os.PathLike))
     if path_or_axes is None or to_file:
-        figure = Figure(figsize=(7, 5), layout="constrained")  # not pyplot's: no global state
+        figure = new_figure(to_file, figsize=(7, 5), layout="constrained")
         axes = figure.subplots()
     elif hasattr(path_or_axes, "get_figure"):
         axes, figure = path_or_axes, cast("Figure", path_or_axes.figure)

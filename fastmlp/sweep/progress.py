@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from fastmlp.fit.progress import PATIENCE
 from fastmlp.sweep.results import TRAINED, Result
+from fastmlp.views.bars import end, is_wanted, new_bar
 
 
 class Bar:
@@ -49,17 +49,11 @@ def bar(epochs: Mapping[int, int], wanted: bool | None, told_before: str = "") -
 
     told_before: printed above a bar that was asked for.
     """
-    closed = sys.stderr is None or getattr(sys.stderr, "closed", False)
-    if closed or not (sys.stderr.isatty() if wanted is None else wanted):
+    if not is_wanted(wanted):
         yield Bar(epochs)
         return
-    from tqdm import tqdm
-
     if wanted and told_before:
         print(told_before, file=sys.stderr)
-
-    delay = PATIENCE if wanted is None else 0.0
-    total = sum(epochs.values())
-    scale = total >= 10_000
-    with tqdm(total=total, unit="epoch", delay=delay, unit_scale=scale, dynamic_ncols=True) as shown:
+    with new_bar(sum(epochs.values()), wanted) as shown:
         yield Bar(epochs, shown)
+        end(shown)

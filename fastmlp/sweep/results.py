@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from fastmlp.checks.arrays import counted
 from fastmlp.checks.messages import cut, either
-from fastmlp.history import History
+from fastmlp.history import History, losses_of
 from fastmlp.stopping import METRICS, higher_is_better
 from fastmlp.sweep import plots
 from fastmlp.sweep.points import Point, column_of
+from fastmlp.views import html
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -75,6 +76,10 @@ class Result:
         figures = [f"{name} {getattr(self, name):.4g}" for name in METRICS if math.isfinite(getattr(self, name))]
         why = [self.reason] if self.reason else []
         return f"Result({', '.join([f'{self.number}: {self.point}', self.state, *figures, *why])})"
+
+    def _repr_html_(self) -> str:
+        about = repr(self).removeprefix("Result(").removesuffix(")")
+        return html.block(html.heading("Result", about), self.history._repr_html_())
 
     @property
     def loss(self) -> float:
@@ -302,8 +307,8 @@ class SweepResult(Sequence[Result]):
     def __repr__(self) -> str:
         return f"SweepResult({self._states()})"
 
-    def __str__(self) -> str:
-        """The table in text, the best first: at most 20 rows, and no seconds, so that equal sweeps have equal texts."""
+    def _ranked(self) -> list[Result]:
+        """The results, the best first."""
         metric, sign = self.metric, -1 if higher_is_better(self.metric) else 1
 
         def rank(result: Result) -> tuple[bool, float, int]:
@@ -311,7 +316,11 @@ class SweepResult(Sequence[Result]):
             good = result.state == TRAINED and math.isfinite(figure)
             return not good, sign * figure if good else 0.0, result.number
 
-        rows = sorted(self, key=rank)
+        return sorted(self, key=rank)
+
+    def _lines(self) -> list[list[str]]:
+        """The table, the best first: a header and at most 20 rows. No seconds: equal sweeps have equal texts."""
+        rows = self._ranked()
         names = list(dict.fromkeys(name for result in self for name in result.point))
         figures = [name for name in METRICS if any(math.isfinite(getattr(result, name)) for result in self)]
         header = ["", *names, *figures, "epochs", ""]
@@ -322,13 +331,30 @@ class SweepResult(Sequence[Result]):
             told = [f"{getattr(result, name):.4g}" for name in figures]
             note = "" if result.state == TRAINED else result.state
             lines.append([str(result.number), *values, *told, str(result.epochs), note])
-        widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
+        return lines
+
+    def _more(self) -> str:
+        """What follows the table."""
+        return f"... and {len(self) - SHOWN_ROWS} more" if len(self) > SHOWN_ROWS else ""
+
+    def __str__(self) -> str:
+        """The table in text."""
+        lines = self._lines()
+        widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
         text = [
             "  ".join(word.rjust(width) for word, width in zip(line, widths, strict=True)).rstrip() for line in lines
         ]
-        if len(rows) > SHOWN_ROWS:
-            text.append(f"... and {len(rows) - SHOWN_ROWS} more")
-        return "\n".join([self._states(), *text])
+        return "\n".join([self._states(), *text, *filter(None, [self._more()])])
+
+    def _repr_html_(self) -> str:
+        header, *rows = self._lines()
+        shown = [result.history for result in self._ranked()[:SHOWN_ROWS] if result.state == TRAINED]
+        return html.block(
+            html.heading("SweepResult", self._states()),
+            html.table(header, rows),
+            self._more(),
+            losses_of(shown, ranked=True),
+        )
 
 
 def _losses_differ(results: Sequence[Result]) -> bool:

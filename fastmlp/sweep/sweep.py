@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastmlp.checks.arrays import counted
 from fastmlp.checks.messages import either, shown
+from fastmlp.checks.names import Nothing, takes_no_more
 from fastmlp.engine.initial_weights import check_seed
 from fastmlp.fit import options as fit_options
 from fastmlp.sweep import engines, memory
@@ -16,10 +17,13 @@ from fastmlp.sweep import progress as bars
 from fastmlp.sweep.asks import Ask
 from fastmlp.sweep.check import check_all
 from fastmlp.sweep.folder import Folder
-from fastmlp.sweep.names import FIT, check_names, no_option_of_fit
+from fastmlp.sweep.names import FIT, check_names, no_argument_of_sweep, no_option_of_fit
 from fastmlp.sweep.points import Point, plain, points_of
 from fastmlp.sweep.results import TRAINED, Result, SweepResult
 from fastmlp.sweep.rows import Rows
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 KEEP = ("all", "best", "none")
 
@@ -69,9 +73,18 @@ class Sweep:
     (12, 0.3)
     """
 
+    @takes_no_more
     def __init__(
-        self, grid: Any, *, base: Mapping[str, Any] | None = None, draws: int | None = None, seed: int = 0
+        self,
+        grid: Any,
+        *,
+        base: Mapping[str, Any] | None = None,
+        draws: int | None = None,
+        seed: int = 0,
+        **unknown: Unpack[Nothing],
     ) -> None:
+        if unknown:
+            raise no_argument_of_sweep(next(iter(unknown)))
         if base is not None and not isinstance(base, Mapping):
             raise TypeError(f"base={shown(base)} is not a dict: give values by name, like {{'width': 64}}")
         check_names(base or {}, "base")
@@ -135,10 +148,10 @@ class Sweep:
             else as many as there are cores, divided by the number of tasks at the same time on a machine.
         progress : bool or None, default=None
             Whether to show a progress bar of all epochs of all models, with the time left. None shows one on a
-            terminal if it takes more than a second.
+            terminal or in a notebook if it takes more than a second.
         **options : object
-            Options of `Model.fit` for points that do not have them, such as epochs=100. A learning_rate goes into
-            an optimizer that is an object, in place of its own.
+            Options of `Model.fit` for points that do not have them, such as epochs=200, whose default is 100. A
+            learning_rate goes into an optimizer that is an object, in place of its own.
 
         Returns
         -------
@@ -238,7 +251,7 @@ class Sweep:
         """The values of points that do not have their own: those of `fit`, then those of `base`."""
         for name, value in options.items():
             if name not in FIT:
-                raise TypeError(f"fit has no argument {shown(name)}{no_option_of_fit(name)}")
+                raise no_option_of_fit(name)
             if all(name in point for point in self.points):
                 raise ValueError(f"{name}={shown(value)} is given to fit, and each point has its own: leave one out")
         return {**self.base, **{name: plain(value) for name, value in options.items()}}

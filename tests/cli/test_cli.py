@@ -956,7 +956,7 @@ WEIGHTS = ["--target", "w", "--epochs", "2", "--backend", "reference"]  # four c
         (["--sample-weight", "y"], "--sample-weight and --target are both 'y': name two columns"),
         (["--sample-weight", "v"], "quantity.csv has no column 'v': it has a, w, y, b"),
         (["--validation", "1"], "--validation=1.0 is not a fraction of the rows: give one between 0 and 1"),
-        (["--activation", "swish"], "--activation=swish is not known: use relu, "),
+        (["--activation", "mish"], "--activation='mish' is not known: use \"relu\", "),
         (
             ["--activation", "relu,tanh", "--hidden", "8"],
             "--activation=relu,tanh has 2 names, and there is one hidden layer: give one name, or one for each",
@@ -975,7 +975,7 @@ WEIGHTS = ["--target", "w", "--epochs", "2", "--backend", "reference"]  # four c
         ),
         (["--dropout", "half"], "--dropout=half is not a fraction of the units, like 0.2, or a list, like 0.2,0.5"),
         (["--dropout", "1"], "--dropout=1.0 is not a fraction of units to drop: give 0 or more, and less than 1"),
-        (["--init", "he"], "--init='he' is not known: use \"he_normal\", "),
+        (["--init", "he"], '--init=\'he\' is not known: did you mean "he_normal" or "he_uniform"? Use '),
         (["--l2", "-1"], "--l2=-1.0 is negative, which would reward large weights: give 0 or more"),
         (["--clip-norm", "0"], "--clip-norm=0.0 is not positive: give a number above 0"),
         (

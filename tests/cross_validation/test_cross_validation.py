@@ -158,7 +158,7 @@ def test_folds_as_pairs():
         ({"fold": 3}, TypeError, "cross_validate has no argument 'fold': did you mean \"folds\"?"),
         ({"cv": 3}, TypeError, "cross_validate has no argument 'cv': did you mean \"folds\"?"),
         ({"X": [[0.0, 0.0]], "y": [0]}, ValueError, "folds=5, and there is 1 row: give at least 2 rows"),
-        ({"nothing": 1}, TypeError, "cross_validate has no argument 'nothing': give those of Model.fit"),
+        ({"nothing": 1}, TypeError, "cross_validate has no argument 'nothing': its arguments are epochs"),
         ({"model": 3}, TypeError, "model=3 is neither a Model nor its arguments"),
         ({"model": {"layers": [2, 3], "hiden": 1}}, TypeError, "hiden"),
         ({"y": [0, 1]}, ValueError, "y has 2 rows and X has 60"),

@@ -13,6 +13,7 @@ from fastmlp import Model
 from fastmlp.fit import progress
 from fastmlp.history import History
 from fastmlp.training import records
+from fastmlp.views import bars
 
 terminals = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pseudo-terminals")
 
@@ -72,7 +73,7 @@ def test_validation_fits_in_the_line(monkeypatch, columns, full):
     assert all(len(line) <= (columns or 80) for line in lines)
     assert lines[-1].rstrip("]").endswith("loss 0.123, accuracy 0.988, validation 0.0123, 0.877")
     assert ("epoch/s" in lines[-1]) == full
-    assert "3000, 00:" in lines[-1] or full
+    assert "| 3000/3000, 00:" in lines[-1] or full
 
 
 @terminals
@@ -84,8 +85,8 @@ def test_what_does_not_fit_is_cut(monkeypatch):
 
 @terminals
 def test_a_bar_that_nobody_asked_for_waits(monkeypatch):
-    assert progress.PATIENCE == 1.0
-    monkeypatch.setattr(progress, "PATIENCE", 0.4)
+    assert bars.PATIENCE == 1.0
+    monkeypatch.setattr(bars, "PATIENCE", 0.4)
     assert shown(monkeypatch, 80, lambda: run(50)) == []
     assert shown(monkeypatch, 80, lambda: run(50, seconds=1.0))[-1].startswith("100%|")
     assert shown(monkeypatch, 80, lambda: run(50, False, seconds=1.0)) == []

@@ -1,0 +1,1 @@
+"""What notebooks and windows show: figures, and HTML with curves. Imports the checks of messages only."""
