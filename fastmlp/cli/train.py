@@ -71,7 +71,7 @@ def run(args: argparse.Namespace) -> None:
     before = _loaded(args) if args.resume else None
     settings = _settings(args, before)
     target = args.target if before is None else before.target
-    table = reader.read_table(args.data, target, settings["sample_weight"])
+    table = reader.read_table(args.data, target, settings["sample_weight"], False if args.no_header else None)
     if before is not None and not _is_npz(args.data):
         table = table.arranged(before.names, args.data)
     say = Voice(bool(args.output or args.plot))

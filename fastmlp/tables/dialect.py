@@ -86,6 +86,8 @@ def found(text: Text, header: bool | None = None) -> Dialect:
     rows = _parsed(lines, separator, str(text), skipped)
     decimal = _decimal(rows[1:], separator)
     spaced = any(line.startswith(" ") or f"{separator} " in line for line in lines)
+    if not rows:
+        raise ValueError(f"{text} is empty: a header and rows are needed")
     line, first = rows[0]
     data = rows[1:]
     if header is False:
