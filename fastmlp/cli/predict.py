@@ -54,8 +54,8 @@ def run(args: argparse.Namespace) -> None:
         raise ValueError(f"--probabilities needs classes, and {model.target!r} is a quantity: leave it out")
     weights = model.settings.get("sample_weight")
     ignored = [] if weights is None else [weights]
-    header = False if args.no_header else None
-    x, y, wrong = reader.read_rows(args.data, model.names, model.target, ignored, header)
+    first = False if args.no_header else None
+    x, y, wrong = reader.read_rows(args.data, model.names, model.target, ignored, first)
     header, columns = _columns(model, x, args.probabilities)
     if args.output is None:
         _check_encoding(header)
