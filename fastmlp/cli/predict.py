@@ -32,7 +32,12 @@ def add(commands: Any) -> None:
     )
     predict.set_defaults(run=run)
     predict.add_argument("model", type=Path, metavar="MODEL", help="what `fastmlp train -o` wrote")
-    predict.add_argument("data", type=Path, metavar="DATA", help="a CSV with the model's columns, or .npz with X")
+    predict.add_argument(
+        "data", type=Path, metavar="DATA", help="a table with the model's columns; - for standard input; or .npz with X"
+    )
+    predict.add_argument(
+        "--no-header", action="store_true", help="the table has no line of names: columns are called 0, 1, 2, ..."
+    )
     predict.add_argument(
         "--probabilities", action="store_true", help="a column for each class, p_0, p_1, ..., not the class itself"
     )
@@ -48,7 +53,9 @@ def run(args: argparse.Namespace) -> None:
     if args.probabilities and model.classes is None:
         raise ValueError(f"--probabilities needs classes, and {model.target!r} is a quantity: leave it out")
     weights = model.settings.get("sample_weight")
-    x, y, wrong = reader.read_rows(args.data, model.names, model.target, [] if weights is None else [weights])
+    ignored = [] if weights is None else [weights]
+    first = False if args.no_header else None
+    x, y, wrong = reader.read_rows(args.data, model.names, model.target, ignored, first)
     header, columns = _columns(model, x, args.probabilities)
     if args.output is None:
         _check_encoding(header)

@@ -71,10 +71,12 @@ def run(args: argparse.Namespace) -> None:
     before = _loaded(args) if args.resume else None
     settings = _settings(args, before)
     target = args.target if before is None else before.target
-    table = reader.read(args.data, target, settings["sample_weight"])
+    table = reader.read_table(args.data, target, settings["sample_weight"], False if args.no_header else None)
     if before is not None and not _is_npz(args.data):
         table = table.arranged(before.names, args.data)
     say = Voice(bool(args.output or args.plot))
+    for note in table.notes:
+        say(f"note: {args.data.name}: {note}")
     job = prepared(table, args, settings, before, say)
     model = _new_model(table, job, args) if before is None else before.model
     say(f"network: {_in_words(model)}")
