@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
+from fastmlp.checks.messages import lacks
 from fastmlp.system.atomic import Change, together
 from fastmlp.training import RECORD
 
@@ -223,7 +224,7 @@ class History:
         try:
             from matplotlib.figure import Figure
         except ImportError as error:
-            raise ImportError("plots need matplotlib, which is not installed: pip install matplotlib") from error
+            raise ImportError(lacks("plots need", "matplotlib", "plot")) from error
         has_accuracy = bool(np.isfinite([self.accuracy, self.validation_accuracy]).any())
         to_file = isinstance(path_or_axes, (str, os.PathLike))
         axes: list[Axes]

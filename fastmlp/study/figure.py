@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fastmlp.checks.messages import lacks
 from fastmlp.study.cases import Case
 from fastmlp.study.outcomes import solved, typical
 from fastmlp.study.runs import DIVERGED, GUESSING, PARTLY, SOLVED, Run
@@ -42,7 +43,7 @@ def plot(cases: Sequence[Case], path: Any) -> Figure:
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
-        raise ImportError("plots need matplotlib, which is not installed: pip install matplotlib") from error
+        raise ImportError(lacks("plots need", "matplotlib", "plot")) from error
     if path is not None and not isinstance(path, (str, os.PathLike)):
         raise TypeError(f"path={path!r:.60} is not a path")
     flat = all(case.X.shape[1] == 2 for case in cases)

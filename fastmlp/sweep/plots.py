@@ -6,6 +6,7 @@ import math
 import os
 from typing import TYPE_CHECKING, Any, cast
 
+from fastmlp.checks.messages import lacks
 from fastmlp.sweep.points import column_of
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ def plot(table: Any, path_or_axes: Any, x: str | None, metric: str) -> Figure:
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
-        raise ImportError("plots need matplotlib, which is not installed: pip install matplotlib") from error
+        raise ImportError(lacks("plots need", "matplotlib", "plot")) from error
     x = _axis(table.points, x)
     to_file = isinstance(path_or_axes, (str, os.PathLike))
     if path_or_axes is None or to_file:

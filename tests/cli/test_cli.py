@@ -1097,7 +1097,7 @@ def test_without_matplotlib_a_plot_is_refused_before_training(run, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     status, out, err = run("demo", "xor", "--plot", "a.png")
     assert (status, out) == (2, "")
-    assert "pip install matplotlib" in err
+    assert 'pip install "fastmlp[plot]", or in a clone pip install ".[plot]"' in err
 
 
 def command(*arguments):
