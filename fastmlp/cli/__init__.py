@@ -1,6 +1,7 @@
 """The command `fastmlp`: exercises, a study, training, predicting, measuring, the cache; also `python -m fastmlp`.
 
-Exit status: 0; 2 for what the user can put right, with one line on standard error; 130 for Ctrl-C. Numba and
+Exit status: 0; 1 of `warm` where kernels cannot be kept; 2 for what the user can put right, with one line on standard
+error; 130 for Ctrl-C. Numba and
 matplotlib are imported by what uses them, so that `fastmlp --help` is quick.
 """
 
@@ -22,6 +23,7 @@ from fastmlp.cli import demos
 from fastmlp.cli import predict as predict_command
 from fastmlp.cli import study as study_command
 from fastmlp.cli import train as train_command
+from fastmlp.cli import warm as warm_command
 from fastmlp.cli.arguments import add_backend, add_plot, check_plot, default, help_shape, warnings_as_lines
 from fastmlp.errors import DivergenceError
 from fastmlp.spec import DTYPES
@@ -90,6 +92,7 @@ def _parser() -> argparse.ArgumentParser:
     predict_command.add(commands)
     bench_command.add(commands)
     cache_command.add(commands)
+    warm_command.add(commands)
     return parser
 
 
