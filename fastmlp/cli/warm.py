@@ -44,6 +44,7 @@ def run(args: argparse.Namespace) -> None:
     from fastmlp.kernels import registry
 
     started = time.perf_counter()
+    cache.silence()
     wanted = needed(DTYPES if args.all else args.dtype, args.all)
     missing = [key for key in wanted if not cache.holds(*key)]
     for key in missing:

@@ -91,6 +91,11 @@ def refusals() -> list[str]:
     return list(_refusals)
 
 
+def silence() -> None:
+    """Has `tell` say nothing in this process: for who says all of `refusals`."""
+    _told.append("")
+
+
 def tell() -> None:
     """Warns of the first cache that was refused, once in a process, at the line that called this package.
 
