@@ -154,6 +154,23 @@ def test_matrices_of_every_kind(streamed):
         narrow.predict(huge)
 
 
+@pytest.mark.parametrize("layered", [False, True])
+def test_rows_are_written_as_toarray_has_them(layered):
+    """To the bit, -0 and a number in two parts among them; behind them comes a 1 for the layered pass."""
+    csr = sparse.csr_matrix(rows()[0])
+    csr.data[::5] = -0.0
+    parts = sparse.csr_matrix((np.repeat(csr.data / 2, 2), np.repeat(csr.indices, 2), 2 * csr.indptr), csr.shape)
+    for matrix in (csr, parts):
+        stream = row_stream.RowStream(SparseRows(matrix, np.dtype(float)), 10, layered)
+        for numbers in (np.arange(9, -1, -1), np.arange(30, 34), np.array([5, 5, 9])):
+            address = stream.write(40, numbers)
+            assert stream.x[: len(numbers)].tobytes() == matrix.toarray()[numbers].tobytes()
+            assert not stream.x[len(numbers) :].any()
+            assert address == stream.x.ctypes.data - 40 * stream.x.strides[0]
+        behind = np.lib.stride_tricks.as_strided(stream.x, (stream.group, 24))[:, 23]
+        assert not layered or (behind == 1).all()
+
+
 def test_what_diverges(streamed):
     X, y = rows(K=210)
     said = []
