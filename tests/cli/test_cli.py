@@ -17,6 +17,7 @@ from fastmlp.cli import demos
 from fastmlp.schedules import Cosine, Exponential, InverseScaling, OneCycle, ReduceOnPlateau, Step, WarmUp
 from fastmlp.splits import split
 from fastmlp.storage.container import read as read_file
+from fastmlp.study import datasets
 from fastmlp.tables import reader
 from fastmlp.tables.table_model import TableModel
 
@@ -108,7 +109,8 @@ def xor_sigmoid_script(iterations):
     def sigmoid(x):
         return 1 / (1 + np.exp(-x))
 
-    inputs, labels = demos.POINTS, demos.XOR[:, None]
+    inputs, labels = datasets.xor(0)
+    labels = labels[:, None]
     draws = np.random.RandomState(42)
     w1, b1, w2, b2 = draws.randn(2, 2), np.zeros((1, 2)), draws.randn(2, 1), np.zeros((1, 1))
     losses = []
@@ -126,7 +128,7 @@ def xor_sigmoid_script(iterations):
 
 
 def test_demo_xor_sigmoid_follows_the_script_all_the_way(capsys):
-    history = demos.xor_sigmoid(demos.DEFAULTS["xor-sigmoid"])
+    history = demos.xor_sigmoid(demos.DEFAULTS["xor-sigmoid"]).history
     losses, _ = xor_sigmoid_script(10_000)
     assert history.loss == pytest.approx(np.array(losses), rel=1e-12)
     assert history.epoch.tolist() == list(range(1, 10_001))
