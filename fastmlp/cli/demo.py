@@ -35,6 +35,7 @@ def add(commands: Any) -> None:
         )
     )  # fmt: skip
     layers = " or ".join(",".join(map(str, one.layers)) for one in usual)
+    larger = " and ".join(",".join(map(str, one["layers"])) for one in demos.OF_DATA.values())
     demo.add_argument(
         "name",
         nargs="?",
@@ -51,7 +52,9 @@ def add(commands: Any) -> None:
         help=default("points of two classes in the plane, or a sine to fit", "xor"),
     )
     demo.add_argument(
-        "--layers", metavar="SIZES", help=f"from the inputs to the outputs, like 2,16,16,2 (default: {layers})"
+        "--layers",
+        metavar="SIZES",
+        help=f"from the inputs to the outputs (default: {layers}; of spirals and sine, {larger}, with tanh)",
     )
     demo.add_argument("--hidden", metavar="NAME", help=f"activation: {either(HIDDEN)} (default: {hidden})")
     demo.add_argument("--init", metavar="INIT", help=f"initial weights: {either(INITS)}, or a scale (default: {inits})")
