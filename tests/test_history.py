@@ -303,7 +303,7 @@ def test_without_matplotlib_the_error_says_what_to_install():
         "except ImportError as error: print(error)\n"
     )
     said = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
-    assert "pip install matplotlib" in said
+    assert 'pip install "fastmlp[plot]", or in a clone pip install ".[plot]"' in said
 
 
 def test_plots_leave_pyplot_alone(tmp_path):

@@ -46,3 +46,20 @@ def either(names: Sequence[str]) -> str:
     """Returns the names as '"a", "b" or "c"'."""
     quoted = [f'"{name}"' for name in names]
     return quoted[0] if len(quoted) == 1 else ", ".join(quoted[:-1]) + " or " + quoted[-1]
+
+
+def install(extra: str) -> str:
+    """Returns the command that installs an extra of fastmlp, for those who installed it and for those with a clone.
+
+    Where fastmlp is installed, pip takes it for what "fastmlp[plot]" names, and adds what is missing.
+    """
+    return f'pip install "fastmlp[{extra}]", or in a clone pip install ".[{extra}]"'
+
+
+def lacks(what: str, name: str, extra: str | None = None, package: str | None = None) -> str:
+    """Returns what an ImportError says: `what`, such as "plots need", the missing module, and what installs it.
+
+    That is an extra of fastmlp; or else the package, by default of the module's name.
+    """
+    how = install(extra) if extra else f"pip install {package or name}"
+    return f"{what} {name}, which is not installed: {how}"

@@ -1,6 +1,7 @@
 """The command `fastmlp`: exercises, a study, training, predicting, measuring, the cache; also `python -m fastmlp`.
 
-Exit status: 0; 2 for what the user can put right, with one line on standard error; 130 for Ctrl-C. Numba and
+Exit status: 0; 1 of `warm` where kernels cannot be kept; 2 for what the user can put right, with one line on standard
+error; 130 for Ctrl-C. Numba and
 matplotlib are imported by what uses them, so that `fastmlp --help` is quick.
 """
 
@@ -14,17 +15,16 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from fastmlp._version import __version__
-from fastmlp.checks import scalars
 from fastmlp.checks.messages import cut, plain
 from fastmlp.cli import bench as bench_command
 from fastmlp.cli import cache as cache_command
-from fastmlp.cli import demos
+from fastmlp.cli import demo as demo_command
 from fastmlp.cli import predict as predict_command
 from fastmlp.cli import study as study_command
 from fastmlp.cli import train as train_command
-from fastmlp.cli.arguments import add_backend, add_plot, check_plot, default, help_shape, warnings_as_lines
+from fastmlp.cli import warm as warm_command
+from fastmlp.cli.arguments import warnings_as_lines
 from fastmlp.errors import DivergenceError
-from fastmlp.spec import DTYPES
 
 LONGEST = 1000  # characters of an error: a name in a file may be of any length
 
@@ -84,58 +84,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"fastmlp {__version__}")
     commands = parser.add_subparsers(title="commands", dest="command", metavar="COMMAND", required=True)
-    _add_demo(commands)
+    demo_command.add(commands)
     study_command.add(commands)
     train_command.add(commands)
     predict_command.add(commands)
     bench_command.add(commands)
     cache_command.add(commands)
+    warm_command.add(commands)
     return parser
-
-
-def _add_demo(commands: Any) -> None:
-    demo = commands.add_parser(
-        "demo",
-        help="train one of the two XOR exercises",
-        description="Trains one of the two XOR exercises and prints what it prints.",
-        formatter_class=help_shape,
-    )
-    demo.set_defaults(run=_demo)
-    rates, epochs, logs = (
-        " or ".join(f"{getattr(settings, field):g}" for settings in demos.DEFAULTS.values())
-        for field in ("learning_rate", "epochs", "log_every")
-    )
-    demo.add_argument(
-        "name",
-        choices=tuple(demos.DEMOS),
-        help="xor: 2-8-8-2, relu, softmax, 2000 rows; xor-sigmoid: 2-2-1, sigmoids, squared error, 4 rows",
-    )
-    demo.add_argument("--epochs", type=int, metavar="N", help=f"passes over the rows (default: {epochs})")
-    demo.add_argument("--learning-rate", type=float, metavar="RATE", help=f"step size (default: {rates})")
-    demo.add_argument("--log-every", type=int, metavar="N", help=f"print every N epochs (default: {logs})")
-    demo.add_argument("--dtype", choices=DTYPES, default=DTYPES[0], help=default("precision", DTYPES[0]))
-    add_backend(demo)
-    add_plot(demo)
-
-
-# ---------------------------------------------------------------------------------------------------------
-# Commands
-
-
-def _demo(args: argparse.Namespace) -> None:
-    usual = demos.DEFAULTS[args.name]
-    settings = demos.Settings(
-        epochs=usual.epochs if args.epochs is None else scalars.positive_int(args.epochs, "--epochs"),
-        learning_rate=(
-            usual.learning_rate
-            if args.learning_rate is None
-            else scalars.positive_float(args.learning_rate, "--learning-rate")
-        ),
-        log_every=usual.log_every if args.log_every is None else scalars.positive_int(args.log_every, "--log-every"),
-        dtype=args.dtype,
-        backend=args.backend,
-    )
-    check_plot(args.plot)
-    history = demos.DEMOS[args.name](settings)
-    if args.plot:
-        history.plot(args.plot)

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from fastmlp.checks.messages import plain
+from fastmlp.checks.messages import lacks, plain
 from fastmlp.spec import BACKENDS
 
 WIDEST = 100  # columns of help
@@ -93,7 +93,7 @@ def check_plot(path: Path | None) -> None:
     if path is None:
         return
     if importlib.util.find_spec("matplotlib") is None:
-        raise ImportError("--plot needs matplotlib, which is not installed: pip install matplotlib")
+        raise ImportError(lacks("--plot needs", "matplotlib", "plot"))
     check_place("--plot", path, "training.png", {})
     from matplotlib.backend_bases import FigureCanvasBase
 

@@ -20,6 +20,7 @@ from types import ModuleType
 from typing import Any
 
 import fastmlp
+from fastmlp.checks.messages import lacks
 from fastmlp.cli.arguments import check_place, default, help_shape, naming_options, option
 from fastmlp.spec import DTYPES
 
@@ -107,9 +108,7 @@ def _missing_in_words() -> Iterator[None]:
         name = (error.name or "").partition(".")[0]
         if name in ("", "fastmlp", "benchmarks"):  # a fault of ours
             raise
-        raise ImportError(
-            f"bench needs {name}, which is not installed: pip install {PIP_NAMES.get(name, name)}"
-        ) from error
+        raise ImportError(lacks("bench needs", name, package=PIP_NAMES.get(name, name))) from error
 
 
 @contextmanager

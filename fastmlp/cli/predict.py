@@ -12,7 +12,10 @@ from typing import IO, Any
 import numpy as np
 
 from fastmlp.checks.messages import in_digits
+from fastmlp.cli import reporting
 from fastmlp.cli.arguments import add_backend, check_place, help_shape
+from fastmlp.cli.reporting import add_json_and_quiet
+from fastmlp.core import reports
 from fastmlp.tables import reader
 
 BLOCK = 4096  # rows that are written at once
@@ -42,6 +45,7 @@ def add(commands: Any) -> None:
         "--probabilities", action="store_true", help="a column for each class, p_0, p_1, ..., not the class itself"
     )
     predict.add_argument("-o", "--output", type=Path, metavar="FILE", help="write to FILE, not to standard output")
+    add_json_and_quiet(predict)
     add_backend(predict)
 
 
@@ -57,19 +61,38 @@ def run(args: argparse.Namespace) -> None:
     first = False if args.no_header else None
     x, y, wrong = reader.read_rows(args.data, model.names, model.target, ignored, first)
     header, columns = _columns(model, x, args.probabilities)
-    if args.output is None:
+    if args.json and args.output is None:
+        pass  # they are in the object
+    elif args.output is None:
         _check_encoding(header)
         _write(sys.stdout, header, columns)
         sys.stdout.flush()
     else:
         with open(args.output, "w", encoding="utf-8", newline="") as file:
             _write(file, header, columns)
+    score, report = None, None
     if y is not None:
         try:
-            ((name, value),) = model.score(x, y).items()
-            print(f"{name.replace('r2', 'R2')}: {value:.4f} on {len(x)} rows of {args.data.name}", file=sys.stderr)
+            score = model.score(x, y)
+            labels = y if model.classes is None or y.ndim == 1 else reader.as_classes(y)
+            p = None if model.classes is None else model.predict_proba(x)
+            report = reporting.of_predictions(model.classes, model.predict(x), p, labels)
         except ValueError as error:
             wrong = str(error)
+    if args.json:
+        reporting.say_json(reporting.of_prediction(args, model, header, columns, report or score, wrong))
+    elif not args.quiet:
+        _say(score, report, wrong, f"{len(x)} rows of {args.data.name}")
+
+
+def _say(score: dict[str, float] | None, report: dict[str, Any] | None, wrong: str | None, of: str) -> None:
+    """Tells on standard error how well the target is met."""
+    for name, value in (score or {}).items():
+        print(f"{name.replace('r2', 'R2')}: {value:.4f} on {of}", file=sys.stderr)
+    for line in reports.lines(report or {}):
+        print(line, file=sys.stderr)
+    if score and not report:
+        print("note: the target has labels that the model does not know: no figures of each class", file=sys.stderr)
     if wrong:
         print(f"not scored: {wrong}", file=sys.stderr)
 

@@ -8,6 +8,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from fastmlp.checks.messages import lacks
 from fastmlp.cli.arguments import Voice, check_place, check_plot, default, help_shape, naming_options
 from fastmlp.spec import HIDDEN
 
@@ -90,5 +91,5 @@ def run(args: argparse.Namespace) -> None:
         args.json.write_text(all_of_it + "\n", encoding="utf-8")
     if args.plot is not None:
         if not drawable:
-            raise ImportError("--plot needs matplotlib, which is not installed: pip install matplotlib")
+            raise ImportError(lacks("--plot needs", "matplotlib", "plot"))
         found.plot(args.plot)

@@ -5,16 +5,15 @@ from __future__ import annotations
 import argparse
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from fastmlp.checks.messages import cut, in_digits, shown
-from fastmlp.cli import train_checks, train_options, train_parser
+from fastmlp.cli import reporting, train_checks, train_options, train_parser
 from fastmlp.cli.arguments import (
-    Voice,
     check_place,
     check_plot,
     help_shape,
@@ -24,6 +23,7 @@ from fastmlp.cli.arguments import (
 )  # fmt: skip
 from fastmlp.cli.train_options import ARGUMENTS, KEPT, OUTPUTS, USUAL, USUAL_FIT
 from fastmlp.cli.train_table import Job, class_names, prepared, seed_of
+from fastmlp.core import reports
 from fastmlp.errors import DivergenceError
 from fastmlp.fit.options import NAMES, FitOptions
 from fastmlp.history import seconds_of
@@ -74,7 +74,7 @@ def run(args: argparse.Namespace) -> None:
     table = reader.read_table(args.data, target, settings["sample_weight"], False if args.no_header else None)
     if before is not None and not _is_npz(args.data):
         table = table.arranged(before.names, args.data)
-    say = Voice(bool(args.output or args.plot))
+    say = reporting.voice(args)
     for note in table.notes:
         say(f"note: {args.data.name}: {note}")
     job = prepared(table, args, settings, before, say)
@@ -86,6 +86,7 @@ def run(args: argparse.Namespace) -> None:
         say(f"going on from {args.checkpoint}")
     from fastmlp.tables.table_model import TableModel
 
+    curve = reporting.curve_of(args, model, job)
     interrupt = None
     try:
         _fit(model, table, job, args, settings)
@@ -103,11 +104,13 @@ def run(args: argparse.Namespace) -> None:
                 made = TableModel(model, tuple(names), table.target, job.classes, job.scale, job.target_scale, kept)
                 made.save(args.output)
         finally:
-            _report(model, history, job, args, say)
+            figures = _report(model, history, job, args, say)
         if args.output:
             say(f"saved to: {args.output}")
         if args.plot:
-            history.plot(args.plot)
+            reporting.plot(history, curve, args.plot)
+        if args.json:
+            reporting.say_json(reporting.as_json(args, model, job, list(table.names), figures))
     elif args.output:
         print("nothing to save: no epoch was done", file=sys.stderr)
     if interrupt is not None:
@@ -288,7 +291,11 @@ def _class_weight(text: str | None, job: Job) -> Any:
     return {places[label]: weight for label, weight in weights.items()}
 
 
-def _report(model: Model, history: History, job: Job, args: argparse.Namespace, say: Voice) -> None:
+def _report(
+    model: Model, history: History, job: Job, args: argparse.Namespace, say: Callable[[str], None]
+) -> dict[str, Any]:
+    """Says how well the model does. -> its figures on the training rows and on those held out."""
+    figures = {"training": reporting.of_rows(model, job, *job.train)}
     place = len(history) - 1
     if history.stopped and history.stopped != "interrupted":
         say(f"stopped: {history.stopped}")
@@ -308,8 +315,12 @@ def _report(model: Model, history: History, job: Job, args: argparse.Namespace, 
     if len(job.held[0]):
         say(f"held-out {_quality(model, *job.held)}")
         say(f"held-out loss: {model.loss(*job.held):.6g}")
+    figures["held_out"] = reporting.of_rows(model, job, *job.held)
+    for line in reports.lines(figures["held_out"] or figures["training"] or {}):
+        say(line)
     say(f"time: {seconds_of(history)} ({args.backend})")
     say(f"digest: {model.digest()}")
+    return figures
 
 
 def _quality(model: Model, x: np.ndarray, y: np.ndarray) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from fastmlp.cli.arguments import add_backend, add_plot, default, either
+from fastmlp.cli.reporting import add_json_and_quiet
 from fastmlp.cli.train_options import NAMED, OUTPUTS, POISSON, RATES
 from fastmlp.optimizers import OPTIMIZERS
 from fastmlp.spec import DTYPES, HIDDEN, INITS
@@ -193,6 +194,7 @@ def _add_files(group: Any) -> None:
     )
     group.add_argument("--keep", type=int, metavar="K", default=1, help=default("checkpoints that stay", 1))
     add_plot(group)
+    add_json_and_quiet(group)
     group.add_argument(
         "--threads",
         type=int,

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from fastmlp.checks.arrays import counted
+from fastmlp.checks.messages import lacks
 from fastmlp.history import History, losses_of
 from fastmlp.model import Model
 from fastmlp.sweep import Result
@@ -113,5 +114,5 @@ class CrossValidation:
         try:
             import pandas
         except ImportError as error:
-            raise ImportError("to_pandas needs pandas, which is not installed: pip install pandas") from error
+            raise ImportError(lacks("to_pandas needs", "pandas")) from error
         return pandas.DataFrame(self.to_dict())

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from fastmlp.checks.faults import only_faults
-from fastmlp.checks.messages import either, shown
+from fastmlp.checks.messages import either, install, shown
 from fastmlp.core import data
 from fastmlp.model import Model
 from fastmlp.spec import Spec
@@ -98,7 +98,7 @@ def _named(name: str) -> Any:
     except ImportError:
         raise ValueError(
             f"scoring={shown(name)} is none of {either(OWN)}; scikit-learn, which may know it, is not installed: "
-            "pip install scikit-learn, or give a function of (y_true, y_pred)"
+            f"{install('sklearn')}; or give a function of (y_true, y_pred)"
         ) from None
     try:
         return get_scorer(name)

@@ -11,6 +11,7 @@ import math
 import numpy as np
 
 from fastmlp.engine.plan_writer import PlanWriter, layer_field
+from fastmlp.engine.row_stream import Stream
 from fastmlp.engine.sizes import aligned, outputs_first, padded_size, panel_width, row_stride, tile_rows
 from fastmlp.kernels import plan as at
 from fastmlp.kernels import registry
@@ -45,6 +46,7 @@ class Workspace:
     steps: np.ndarray
     begun: tuple[np.ndarray, np.ndarray]  # the plan and the numbers, before anything was trained
     rows: tuple[np.ndarray | None, ...]  # x and y, where they are the caller's
+    stream: Stream | None = None  # where x is not in memory as a whole
     kept_bytes: int | None = None  # `bytes`, once they have been counted; 0 if they are too many to be kept
 
     def __init__(self, spec: Spec, pass_name: str, rows: int, weighed: bool = False, together: bool = False):
@@ -348,6 +350,10 @@ class Workspace:
         if self.pass_name == "layered":
             self.writer.buffers(X_TILE=self.units(self.spec.inputs))
             self.writer.kernels(COPY_ROWS="layout.copy_rows")
+
+    def streamed_data(self, stream: Stream) -> None:
+        """Some batches at a time, which `stream` writes in the epoch's order to where the pass wants them."""
+        self.stream = stream
 
     def copied_data(self, x: np.ndarray, y: np.ndarray) -> None:
         """A copy of the features as the layered pass wants them, for data that many epochs go through alike."""

@@ -14,8 +14,10 @@ from collections.abc import Callable, Generator
 
 import numpy as np
 
-from fastmlp.engine import choose, forward, kept_workspaces, row_pieces
+from fastmlp.engine import choose, kept_workspaces
 from fastmlp.engine.buffers import TILED, Workspace
+from fastmlp.engine.row_scores import evaluate, evaluator, logits, outputs
+from fastmlp.engine.row_stream import Source, Stream
 from fastmlp.engine.sizes import aligned
 from fastmlp.engine.team import Team
 from fastmlp.engine.team import team as team_of
@@ -24,10 +26,11 @@ from fastmlp.engine.training_numbers import needed_rows, training_numbers
 from fastmlp.kernels import plan as at
 from fastmlp.kernels import registry
 from fastmlp.kernels.registry import Float, Floats, Int, Ints
-from fastmlp.reference.arithmetic import CHUNK, tree
 from fastmlp.spec import Spec
 from fastmlp.system.atomic import address, copied, together
 from fastmlp.training import RateTable, State, Step, Training, joined, records
+
+__all__ = ["can_be_kept", "evaluate", "evaluator", "logits", "objective", "outputs", "ready", "train"]
 
 MOST_BATCHES = 2**40  # in a call, whatever the clock says
 RECORDS = 65536  # a call's records: some 50 ms of the shortest epochs
@@ -35,83 +38,6 @@ RECORDS = 65536  # a call's records: some 50 ms of the shortest epochs
 _ENDS = {at.DONE: "done", at.REACHED: "target", at.DIVERGED: "diverged"}
 _TRAIN = (Ints, Floats, Int)
 _SUM_BATCH = (Ints, Floats, Int, Int, Int)
-
-
-def outputs(
-    spec: Spec, parameters: np.ndarray, x: np.ndarray, pass_name: str | None = None, threads: int | None = None
-) -> np.ndarray:
-    """Probabilities (softmax, sigmoid) or values (identity, exponential), (N, J)."""
-    return _forward("outputs", spec, parameters, x, pass_name, threads)
-
-
-def logits(
-    spec: Spec, parameters: np.ndarray, x: np.ndarray, pass_name: str | None = None, threads: int | None = None
-) -> np.ndarray:
-    """The last layer's sums, (N, J), before softmax or sigmoid."""
-    return _forward("logits", spec, parameters, x, pass_name, threads)
-
-
-def _forward(
-    what: str, spec: Spec, parameters: np.ndarray, x: np.ndarray, pass_name: str | None, threads: int | None
-) -> np.ndarray:
-    pass_name = pass_name or choose.of_predictions(spec, len(x))
-    piece = forward.piece_rows(spec, pass_name)
-    pace = row_pieces.pace_of(spec, len(x), piece, threads)
-    passes = [forward.Pass(spec, parameters, pass_name, piece, 0) for _ in range(pace.members)]
-    result = forward.empty(spec, what, len(x))
-    forward.run(passes, what, x, result, pace)
-    return result
-
-
-def evaluate(
-    spec: Spec,
-    parameters: np.ndarray,
-    x: np.ndarray,
-    y: np.ndarray,
-    pass_name: str | None = None,
-    threads: int | None = None,
-) -> tuple[float, float]:
-    """The mean loss and the fraction of right rows."""
-    return evaluator(spec, x, y, pass_name, threads)(parameters)
-
-
-def evaluator(
-    spec: Spec, x: np.ndarray, y: np.ndarray, pass_name: str | None = None, threads: int | None = None
-) -> Callable[[np.ndarray], tuple[float, float]]:
-    """A function of the parameters: the mean loss and the fraction of right rows, made ready for many calls."""
-    rows = len(x)
-    pass_name = pass_name or choose.of_predictions(spec, rows)
-    pace = row_pieces.pace_of(spec, rows, CHUNK, threads)
-    losses = np.zeros(math.ceil(rows / CHUNK), spec.dtype)
-    block = row_pieces.block_rows(spec, CHUNK, pace.members)
-
-    def made() -> list[Workspace]:
-        return [_for_scores(Workspace(spec, pass_name, min(rows, CHUNK)), x, y, losses) for _ in range(pace.members)]
-
-    terms = np.dtype(spec.dtype).type(rows * spec.loss_terms)
-    kept: list[list[Workspace]] = []  # empty while a call uses them: what one leaves that is cut short, no other takes
-
-    def evaluated(parameters: np.ndarray) -> tuple[float, float]:
-        workspaces = kept.pop() if kept else made()
-        held, plans = workspaces[0].parameters, [workspace.plan for workspace in workspaces]
-        held[: len(parameters)] = parameters
-        for workspace in workspaces:
-            workspace.writer.forget_right_rows()
-        used = workspaces if pace.helps(False) else workspaces[:1]
-        before, most = time.perf_counter(), 1
-        for first in range(0, rows, block):
-            for workspace in used:
-                workspace.writer.set_part(first, min(rows, first + block))
-            addresses = plans[: len(used)], held.ctypes.data
-            came = row_pieces.run("predict.scored", spec.dtype, *addresses, workspaces, x, y)[1]
-            most = max(most, came)
-        pace.saw(most > 1, rows, time.perf_counter() - before)
-        total = tree(list(losses))
-        right = sum(int(plan[at.BATCH_RIGHT]) for plan in plans)
-        kept.append(workspaces)
-        return float(total / terms), right / rows
-
-    return evaluated
 
 
 def objective(
@@ -151,19 +77,10 @@ def objective(
     return at_point
 
 
-def _for_scores(workspace: Workspace, x: np.ndarray, y: np.ndarray, losses: np.ndarray) -> Workspace:
-    workspace.data(x, y)
-    workspace.for_loss(min(len(x), CHUNK))
-    workspace.for_pass()
-    workspace.writer.counts(ROWS=len(x), PIECE=CHUNK)
-    workspace.writer.buffers(RESULT=workspace.keep(losses))
-    return workspace
-
-
 def ready(
     spec: Spec,
     parameters: np.ndarray,
-    x: np.ndarray,
+    x: np.ndarray | Source,
     y: np.ndarray,
     training: Training,
     state: State | None = None,
@@ -193,13 +110,15 @@ def ready(
     if weights is not None:
         y = _with_weights(y, weights, spec)
     again = batch == rows and not once  # the same rows in the same order
-    if again and workspace.pass_name in TILED:
+    if not isinstance(x, np.ndarray):
+        workspace.streamed_data(Stream(x, y, batch, workspace.pass_name == "layered"))
+    elif again and workspace.pass_name in TILED:
         workspace.tiled_data(x, y)
     elif again and workspace.pass_name == "layered":
         workspace.copied_data(x, y)
     else:
         workspace.data(x, y)
-    if training.order is not None and batch < rows:
+    if training.order is not None and batch < rows and workspace.stream is None:
         workspace.order = np.arange(rows)
         write.buffers(ORDER=workspace.keep(workspace.order))
         if not callable(training.order):
@@ -212,10 +131,12 @@ def ready(
     write.buffers(NUMBERS=workspace.keep(numbers))
     write.counts(ROWS=rows, BATCH=batch, RECORD_EVERY=training.record_every)
     write.counts(NEEDED=needed_rows(training.target_accuracy, rows))
-    workspace.snapshots = aligned(2 * workspace.size, spec.dtype)
+    # Of streamed rows no parameters are kept to go back to: they take the memory of the gradient, which comes after.
+    streams = workspace.stream is not None
+    workspace.snapshots = workspace.gradient if streams else aligned(2 * workspace.size, spec.dtype)
     workspace.snapshots[: spec.parameters] = parameters  # to go back to if the first epoch already diverges
     write.buffers(SNAPSHOTS=workspace.keep(workspace.snapshots))
-    write.counts(SNAPSHOT_SIZE=workspace.size)
+    write.counts(SNAPSHOT_SIZE=0 if streams else workspace.size)
     capacity = min(RECORDS, training.epochs // training.record_every + 2)  # zeros for 65,536 take 84 us
     workspace.epochs, workspace.rights = np.zeros(capacity, np.int64), np.zeros(capacity, np.int64)
     workspace.losses = np.zeros(capacity, spec.dtype)
@@ -263,7 +184,7 @@ def _with_weights(y: np.ndarray, weights: np.ndarray, spec: Spec) -> np.ndarray:
 def train(
     spec: Spec,
     parameters: np.ndarray,
-    x: np.ndarray,
+    x: np.ndarray | Source,
     y: np.ndarray,
     training: Training,
     state: State | None = None,
@@ -275,6 +196,8 @@ def train(
 ) -> Generator[Step, None, None]:
     """Trains `parameters` and `state` in place, yielding a Step about every 50 ms, with both as after its last epoch.
 
+    x: the rows, or a source of them, of which some batches are in memory at a time; then the order is drawn, or None,
+    and nothing is kept to go back to where it diverges.
     weights (N,): what each row counts for, or None. A step "diverged" comes with the parameters that the last record of
     a finite loss began with; the state is then that of an earlier step. workspace: of `ready(once=True)`, new, or one
     that `can_be_kept` of the same training, with other rows, as many: to make it takes ten times a batch's 20 us.
@@ -283,12 +206,12 @@ def train(
     """
     state = State.new(training.optimizer, spec.parameters, spec.dtype) if state is None else state
     key = None
-    if workspace is None:
+    if workspace is None and isinstance(x, np.ndarray):
         key = kept_workspaces.key_of(spec, training, len(x), weights is not None, pass_name)
         workspace = kept_workspaces.take(key)
     if workspace is None:
         workspace = ready(spec, parameters, x, y, training, state, weights, pass_name, once=training.epochs == 1)
-    else:
+    elif isinstance(x, np.ndarray):
         _begin_again(workspace, parameters, x, y, training, state, weights)
     if kept is not None:
         workspace.snapshots[: spec.parameters] = kept
@@ -297,7 +220,9 @@ def train(
     short = True  # the first call, which a team would not be worth its coming together
     team: Team | None = None
     rows, batch = int(plan[at.ROWS]), int(plan[at.BATCH])
-    drawn = training.order if callable(training.order) and plan[at.ORDER] else None
+    stream = workspace.stream
+    drawn = training.order if callable(training.order) and (plan[at.ORDER] or stream) else None
+    order: np.ndarray | None = None
     drawn_for = 0  # the epoch whose order was drawn last
     run = registry.function(workspace.loop, spec.dtype, _TRAIN)
     addresses = address(plan), address(workspace.parameters)
@@ -311,12 +236,14 @@ def train(
     batches = max(1, 1_000_000 // (3 * spec.parameters * batch))  # some tenths of a millisecond; then as measured
     ended, reached = at.MORE, training.done
     waiting: list[np.ndarray] = []  # records of epochs after the last step
+    apart = int(plan[at.SNAPSHOT_SIZE])
     own_numbers, most = bool(plan[at.STEP_NUMBERS]), len(workspace.steps)
     epoch, start = training.first, int(plan[at.START])
     while ended in (at.MORE, at.INTERRUPTED):
         if drawn is not None and drawn_for != epoch:
-            drawn_for = epoch
-            workspace.order[:] = drawn(training.epochs_before - training.done + epoch)
+            drawn_for, order = epoch, drawn(training.epochs_before - training.done + epoch)
+            if stream is None:
+                workspace.order[:] = order
         done, left = (epoch - 1) * an_epoch + start // batch, an_epoch - start // batch
         asked = min(batches, training.last * an_epoch - done)
         if own_numbers:
@@ -327,6 +254,9 @@ def train(
             asked = min(asked, left)
         elif asked > left:  # a call that goes beyond this epoch ends with one: only there the weights are handed out
             asked = left + (asked - left) // an_epoch * an_epoch
+        if stream is not None:
+            there = stream.go_to(start, order, epoch, team.plans if team else [plan]) - start
+            asked = min(asked, math.ceil(there / batch))
         powers = _steps(workspace, training, powers_now, of_batches.rates(done, asked)) if own_numbers else None
         before = time.perf_counter()
         helped = pace.helps(short)
@@ -362,12 +292,14 @@ def train(
         seen = name != "more" or (training.watched and written > 0)  # whoever watches is shown finite parameters only
         if not finite and not seen:
             continue
-        reached, place = epoch - 1, kept_at * workspace.size
+        reached, place = epoch - 1, kept_at * apart
         before_it = workspace.snapshots[place : place + len(trained)]
         step = Step(name, reached, joined(waiting), trained, changes, before_it)
         if name == "diverged" or not finite:
             step = Step("diverged", reached, step.records, before_it, (copied(parameters, before_it),))
         waiting = []
+        if stream is not None:
+            stream.let_go()
         if not staged:
             together(step.changes)
         closed = False

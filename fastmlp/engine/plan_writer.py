@@ -184,3 +184,8 @@ def take_turns(plans: Sequence[np.ndarray], turns: int) -> None:
     """Has plans take their pieces by turns, whose words are at this address; 0: each goes through all."""
     for plan in plans:
         plan[at.TURNS] = turns
+
+
+def read_rows_at(plan: np.ndarray, layered: bool, x: int, y: int) -> None:
+    """Has a plan read row 0 at these addresses. layered: whether x is where the layered pass copies rows to."""
+    plan[at.X_TILE if layered else at.X], plan[at.Y] = x, y

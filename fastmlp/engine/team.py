@@ -36,6 +36,7 @@ class Team:
         workspace.writer.lead(workspace.loop, "team.share_chunks" if pass_name == "streamed" else None)
         differs = _OWN[pass_name], _OWN_OF_LAYERS[pass_name], self._shared.ctypes.data, int(self._shared[at.JOB_SUMS])
         self._plans = [workspace.writer.member(other.writer, *differs) for other in others]
+        self.plans = [workspace.plan, *self._plans]
         self._lead = registry.function("team.lead", dtype, _LEAD)
         self._work = registry.function("team.work", dtype, _WORK)
         self.members = members  # of the last call: those who came

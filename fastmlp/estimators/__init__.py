@@ -8,13 +8,15 @@ docs/estimators.md has the details.
 Imports scikit-learn 1.6 or newer: `pip install "fastmlp[sklearn]"`.
 """
 
+from fastmlp.checks.messages import install
+
 try:
     from sklearn.utils import validation
 
     validation.validate_data  # noqa: B018, of 1.6
 except (ImportError, AttributeError) as error:
     raise ImportError(
-        'the estimators need scikit-learn 1.6 or newer: pip install "fastmlp[sklearn]", or use fastmlp.Model'
+        f"the estimators need scikit-learn 1.6 or newer: {install('sklearn')}; or use fastmlp.Model"
     ) from error
 
 from fastmlp.estimators.classifier import MLPClassifier

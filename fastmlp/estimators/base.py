@@ -21,7 +21,7 @@ from fastmlp.estimators.arguments import ARRAY
 from fastmlp.estimators.descent import Descent
 from fastmlp.estimators.lbfgs import minimize
 from fastmlp.estimators.problem import Rows
-from fastmlp.estimators.stochastic import Score, Stochastic, loss_and_score
+from fastmlp.estimators.stochastic import Score, Stochastic, batch_size, loss_and_score
 from fastmlp.schedules import Schedule
 from fastmlp.spec import Spec
 from fastmlp.system.busy import Busy
@@ -111,7 +111,8 @@ class BaseMLP(BaseEstimator):
         Parameters
         ----------
         X : array or sparse matrix of shape (N, K)
-            Rows of features. float32 is trained in float32, everything else in float64. A sparse X is made dense.
+            Rows of features. float32 is trained in float32, everything else in float64. Of a large sparse X,
+            some batches at a time are made dense; by "lbfgs", all of it.
         y : array of shape (N,) or (N, J)
             Labels or values. A classifier accepts several labels a row as 0 or 1 in J columns.
         sample_weight : array of shape (N,) or None, default=None
@@ -193,7 +194,7 @@ class BaseMLP(BaseEstimator):
         spec, parameters = self._begin_network([X.shape[1], *sizes, y.shape[1]], X.dtype, random_state, first)
         smoothing = problem.smoothing_of(self.loss) if is_classifier(self) else 0.0
         if self.solver == "lbfgs":
-            minimize(self, spec, parameters, Rows.of(spec, X, y, weights, smoothing))
+            minimize(self, spec, parameters, Rows.of(spec, X, y, weights, smoothing, whole=True))
             self._hold(spec, parameters)
             return self
         if not incremental:
@@ -209,7 +210,8 @@ class BaseMLP(BaseEstimator):
         if held is not None:
             X_val, y_val, weights_val = held
             score = loss_and_score(spec, Rows.of(spec, X_val, y_val, None), self._scorer(spec, y_val, weights_val))
-        rows = Rows.of(spec, X, y, weights, smoothing)
+        whole = batch_size(self.batch_size, len(y), warns=False) == len(y)  # then a batch is all rows
+        rows = Rows.of(spec, X, y, weights, smoothing, whole)
         self._hold(spec, parameters)  # callbacks see the weights as they change
         Stochastic(self, spec, parameters, rows, self._optimizer, random_state, score, incremental).go()
         return self
@@ -344,7 +346,7 @@ class BaseMLP(BaseEstimator):
         check_is_fitted(self)
         X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
         with np.errstate(all="ignore"):
-            x = problem.dense(X, self._network.dtype)
+            x = problem.features(X, self._network.dtype)
             if X.dtype.kind == "O":  # of which the checks see nothing: None is NaN now
                 assert_all_finite(x, input_name="X")
             return numba_backend.outputs(self._network, self._flat(self._network), x)

@@ -24,6 +24,7 @@ def minimize(estimator: Any, spec: Spec, parameters: np.ndarray, rows: Rows) -> 
     training = Training(
         1, 1.0, len(rows.x), record_every=1, l2=float(estimator.alpha), objective=problem.objective(spec)
     )
+    assert isinstance(rows.x, np.ndarray)
     function = numba_backend.objective(spec, rows.x, rows.y, training, rows.weights)
     constants = rows.constants(spec)
     constant = 0.0 if constants is None else float(np.average(constants, weights=rows.weights))

@@ -26,7 +26,7 @@ from fastmlp.fit.options import FitOptions
 from fastmlp.history import History
 from fastmlp.spec import Spec
 from fastmlp.stopping import resolve_metric
-from fastmlp.system.atomic import Change, together
+from fastmlp.system.atomic import Change, copied, together
 from fastmlp.training import Step, records
 
 KEPT = 2**23  # bytes of a workspace, or as many as the parameters have: beyond, a batch takes long enough without
@@ -106,7 +106,8 @@ class Stochastic:
         estimator = self.estimator
         self.started = time.perf_counter()
         estimator.n_iter_ = 0
-        rows, state, workspace = self.rows, self.descent.state, self.kept() if self.incremental else None
+        rows, state = self.rows, self.descent.state
+        workspace = self.kept(rows.x) if self.incremental and isinstance(rows.x, np.ndarray) else None
         steps = numba_backend.train(
             self.spec, self.parameters, rows.x, rows.y, self.training, state, rows.weights, workspace=workspace,
             staged=True,
@@ -140,16 +141,16 @@ class Stochastic:
                 stacklevel=8,
             )
 
-    def kept(self) -> Workspace:
+    def kept(self, x: np.ndarray) -> Workspace:
         """The workspace of the last `partial_fit`, if that was of the same kind and as many rows, or a new one."""
         rows, training = self.rows, self.training
         kind = {**training.__dict__, "order": training.order is None, "done": 0, "epochs_before": 0}
-        key = self.spec, len(rows.x), rows.weights is None, kind
+        key = self.spec, len(x), rows.weights is None, kind
         last: tuple[Any, Workspace] | None = self.estimator.__dict__.get("_kept")
         if last is not None and last[0] == key:
             return last[1]
         state = self.descent.state
-        made = numba_backend.ready(self.spec, self.parameters, rows.x, rows.y, training, state, rows.weights, once=True)
+        made = numba_backend.ready(self.spec, self.parameters, x, rows.y, training, state, rows.weights, once=True)
         keeps = numba_backend.can_be_kept(made, training) and made.bytes <= max(KEPT, self.parameters.nbytes)
         self.estimator._kept = (key, made) if keeps else None
         return made
@@ -171,8 +172,8 @@ class Stochastic:
             changes.append(partial(estimator.validation_loss_curve_.append, held_loss))
             changes.append(partial(estimator.validation_scores_.append, score))
             if early and score > estimator.best_validation_score_:
-                better = partial(self.__dict__.update, best=parameters.copy(), found_better=True)
-                changes.append(better)
+                best = parameters.copy() if self.best is None else self.best
+                changes += [copied(best, parameters), partial(self.__dict__.update, best=best, found_better=True)]
         accuracy = float(record["accuracy"]) if self.spec.is_classifier else math.nan
         self.seen = seen = {
             "loss": loss, "accuracy": accuracy, "validation_loss": held_loss, "validation_accuracy": score,
@@ -274,11 +275,11 @@ def options_of(estimator: Any, spec: Spec, epochs: int, batch: int) -> FitOption
     )
 
 
-def batch_size(asked: Any, rows: int) -> int:
+def batch_size(asked: Any, rows: int, warns: bool = True) -> int:
     """The rows of a batch: of "auto", 200 or all."""
     if isinstance(asked, str):
         return min(200, rows)
-    if asked > rows:
+    if asked > rows and warns:
         warnings.warn(
             "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped: "
             f"batch_size={asked} to the {rows} rows to train on",

@@ -91,6 +91,11 @@ def refusals() -> list[str]:
     return list(_refusals)
 
 
+def silence() -> None:
+    """Has `tell` say nothing in this process: for who says all of `refusals`."""
+    _told.append("")
+
+
 def tell() -> None:
     """Warns of the first cache that was refused, once in a process, at the line that called this package.
 
@@ -112,6 +117,19 @@ def _refused(folder: Path, refused: trusted_files.Refused) -> None:
     _refuse(
         f"the cache of compiled kernels in {folder} is not used, as {refused.why}, and its files are run as code. "
         f"{refused.cure}et FASTMLP_CACHE_DIR to a folder of your own. Until then kernels are compiled, for seconds"
+    )
+
+
+def _unwritable(failed: tuple[Path, Exception] | None) -> None:
+    """Notes that code could not be kept: the best folder and its error, or None where there is no folder."""
+    what = "there is no folder for the cache of compiled kernels"
+    if failed is not None:
+        folder, error = failed
+        why = (error.strerror if isinstance(error, OSError) else None) or str(error)
+        what = f"the cache of compiled kernels in {folder} cannot be written ({why})"
+    _refuse(
+        f"{what}: each process compiles kernels again, for seconds. Set FASTMLP_CACHE_DIR to a folder that can be "
+        "written"
     )
 
 
@@ -205,6 +223,7 @@ def write(name: str, dtype: str, code: Code) -> None:
     """
     if stamp() is None or stamp() != _stamp() or not set(code.externals) <= machine_code.EXTERNALS:
         return
+    failed: tuple[Path, Exception] | None = None
     for folder in folders():
         try:
             place = trusted_files.folder(str(folder), create=True)
@@ -213,15 +232,18 @@ def write(name: str, dtype: str, code: Code) -> None:
             try:
                 trusted_files.create(place, temporary, _pack(code, _key(name, dtype)))
                 os.replace(os.path.join(place, temporary), os.path.join(place, file_name(name, dtype)))
-            except OSError:
+            except OSError as error:
+                failed = failed or (folder, error)
                 os.unlink(os.path.join(place, temporary))
                 continue
             _remove_old(place, name)
             return
         except trusted_files.Refused as refused:
             _refused(folder, refused)
-        except (OSError, ValueError):
-            continue
+        except (OSError, ValueError) as error:
+            failed = failed or (folder, error)
+    if failed is not None or not folders():
+        _unwritable(failed)
 
 
 def _key(name: str, dtype: str) -> str:

@@ -1,4 +1,7 @@
-"""Three small data sets by fastmlp's own generator, the same bits on every machine. Imports the reference."""
+"""Small data sets for `fastmlp study` and `fastmlp demo`, by fastmlp's own generator: the same bits on every machine.
+
+Imports the reference.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +44,28 @@ def spirals(seed: int) -> Data:
     return x, np.repeat([0, 1], POINTS // 2)
 
 
-DATASETS: dict[str, Callable[[int], Data]] = {"xor": xor, "circles": circles, "spirals": spirals}
+def moons(seed: int) -> Data:
+    """Two half circles of 48 points each, one within reach of the other, with noise."""
+    turn = np.arange(POINTS // 2) / (POINTS // 2 - 1)  # in half turns
+    arc = np.stack([_cosine(turn), _cosine(turn - 0.5)], axis=1)
+    x = np.concatenate([arc, np.array([1.0, 0.5]) - arc])
+    return x + NOISE * normal(seed, STREAM, 3, 2 * POINTS).reshape(POINTS, 2), np.repeat([0, 1], POINTS // 2)
+
+
+def sine(seed: int) -> Data:
+    """96 points of a sine from -1 to 1, X (N, 1), with noise: quantities, y (N,) float64."""
+    x = np.linspace(-1.0, 1.0, POINTS)
+    return x[:, None], _cosine(x - 0.5) + NOISE * normal(seed, STREAM, 4, POINTS)
+
+
+DATASETS: dict[str, Callable[[int], Data]] = {"xor": xor, "circles": circles, "spirals": spirals}  # of a study
+ALL: dict[str, Callable[[int], Data]] = {
+    "xor": xor,
+    "circles": circles,
+    "moons": moons,
+    "spirals": spirals,
+    "sine": sine,
+}
 
 
 def named(name: str, seed: int = 0) -> Data:

@@ -9,7 +9,7 @@ import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from fastmlp.checks.messages import cut, shown
+from fastmlp.checks.messages import cut, lacks, shown
 from fastmlp.history import History
 from fastmlp.sweep.asks import Ask
 from fastmlp.sweep.results import FAILED, Result
@@ -76,7 +76,7 @@ def by_joblib(asks: Sequence[Ask], rows: Rows, threads: int | None, send: bool, 
     try:
         import joblib
     except ImportError as error:
-        raise ImportError('backend="joblib" needs joblib, which is not installed: pip install joblib') from error
+        raise ImportError(lacks('backend="joblib" needs', "joblib")) from error
     jobs = joblib.effective_n_jobs(None)
     threads = threads or max(1, thread_pool.cores() // jobs)
     left = {ask.number: ask for ask in asks}
@@ -127,7 +127,7 @@ def by_dask(client: Any, asks: Sequence[Ask], rows: Rows, threads: int | None, s
     try:
         from distributed import Client, as_completed
     except ImportError as error:
-        raise ImportError('client needs dask.distributed: pip install "fastmlp[cluster]"') from error
+        raise ImportError(lacks("client needs", "dask.distributed", "cluster")) from error
     if not isinstance(client, Client) or client.asynchronous:
         raise TypeError(f"client={shown(client)} is not a dask.distributed.Client of ordinary, synchronous calls")
     if client.status == "closed":

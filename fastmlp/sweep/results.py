@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from fastmlp.checks.arrays import counted
-from fastmlp.checks.messages import cut, either
+from fastmlp.checks.messages import cut, either, lacks
 from fastmlp.history import History, losses_of
 from fastmlp.stopping import METRICS, higher_is_better
 from fastmlp.sweep import plots
@@ -264,7 +264,7 @@ class SweepResult(Sequence[Result]):
         try:
             import pandas
         except ImportError as error:
-            raise ImportError("to_pandas needs pandas, which is not installed: pip install pandas") from error
+            raise ImportError(lacks("to_pandas needs", "pandas")) from error
         return pandas.DataFrame(self.to_dict())
 
     def plot(self, path_or_axes: Any = None, *, x: str | None = None, metric: str | None = None) -> Figure:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any
 
+from fastmlp.checks.messages import lacks
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
@@ -18,7 +20,7 @@ def new_figure(to_file: bool, **options: Any) -> Figure:
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
-        raise ImportError("plots need matplotlib, which is not installed: pip install matplotlib") from error
+        raise ImportError(lacks("plots need", "matplotlib", "plot")) from error
     if to_file or threading.current_thread() is not threading.main_thread():
         return Figure(**options)
     from matplotlib import pyplot

@@ -4,6 +4,7 @@ Both are of the `test` extra: where they are missing, these tests fail, so that 
 """
 
 import datetime
+import warnings
 
 import numpy as np
 import pandas
@@ -11,7 +12,8 @@ import polars
 import pytest
 from models import said, trained, whole_numbers
 
-from fastmlp import Model
+from fastmlp import MLPClassifier, Model
+from fastmlp.checks import arrays
 from fastmlp.tables.reader import Scale
 from fastmlp.tables.table_model import TableModel
 
@@ -279,3 +281,43 @@ def test_dates_are_no_numbers_to_an_estimator(estimators):
             made.predict(frame)
     with pytest.raises(TypeError, match=r"^sample_weight holds dates"):
         estimators[1]().fit(X, Y, dates["a"])
+
+
+def mixed(rows=20):
+    """What `pandas.get_dummies` leaves: columns of bools among floats, and their numbers as one array."""
+    random = np.random.RandomState(0)
+    columns = {f"c{k}": random.rand(rows) < 0.5 if k % 3 else random.rand(rows) for k in range(9)}
+    return columns, np.column_stack([*columns.values()]).astype(float)
+
+
+@pytest.mark.parametrize("make", [pandas.DataFrame, polars.DataFrame])
+def test_bools_among_floats(make, monkeypatch):
+    """By columns: pandas would make a Python object of each number."""
+    monkeypatch.setattr(arrays, "_from_objects", None)
+    columns, x = mixed()
+    y = np.arange(len(x)) % 2
+    plain, framed = (Model([9, 4, 2], seed=0) for _ in range(2))
+    plain.fit(x, y, epochs=3, learning_rate=0.1)
+    framed.fit(make(columns), y, epochs=3, learning_rate=0.1)
+    assert framed.digest() == plain.digest()
+    np.testing.assert_array_equal(framed.predict_proba(make(columns)), plain.predict_proba(x))
+    made = MLPClassifier((4,), max_iter=2, random_state=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        made.fit(make(columns), y)
+    for rows in (1, len(x)):
+        p = made.predict_proba(make(columns)[:rows])
+        np.testing.assert_array_equal(p[:, 1:], made._forward("outputs", x[:rows]))
+
+
+def test_columns_of_several_kinds_keep_their_numbers():
+    frame = pandas.DataFrame({"a": [True, False], "b": np.array([2**60 + 1, 3]), "c": np.array([1, 2], "uint8")})
+    found = arrays.numeric_array(frame, "y")
+    assert found.dtype == np.int64
+    assert found.tolist() == [[1, 2**60 + 1, 1], [0, 3, 2]]
+    assert arrays.by_column(frame[["b", "c"]]) is None  # NumPy's own way is as fast
+    assert arrays.by_column(frame["a"]) is None
+    assert arrays.by_column(frame.astype({"a": "boolean"})) is None  # which may have nothing in a row
+    missing = frame.assign(c=[None, 1.5])
+    with pytest.raises(ValueError, match=r"X has nan in row 0, column 2 \(c\): every value must be a finite number"):
+        Model([3, 2]).predict(missing)

@@ -49,7 +49,9 @@ def test_without_matplotlib_the_table_is_printed_and_a_sentence_says_what_to_ins
     status, said, errors = run(*FEW, "--plot", tmp_path / "study.png")
     assert status == 2
     assert said.startswith("xor: 4 rows")
-    assert errors == "fastmlp: --plot needs matplotlib, which is not installed: pip install matplotlib\n"
+    assert errors.startswith(
+        'fastmlp: --plot needs matplotlib, which is not installed: pip install "fastmlp[plot]", or in '
+    )
     assert not list(tmp_path.iterdir())
 
 

@@ -221,7 +221,7 @@ def test_scores_by_scikit_learn():
 def test_a_scorer_without_scikit_learn(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "sklearn.metrics", None)
     words = said(ValueError, cross_validate, NETWORK, *data(), epochs=1, scoring="roc_auc")
-    assert "scikit-learn, which may know it, is not installed: pip install scikit-learn" in words
+    assert 'scikit-learn, which may know it, is not installed: pip install "fastmlp[sklearn]", or in a clone ' in words
 
 
 def test_the_table():

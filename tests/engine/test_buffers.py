@@ -18,7 +18,7 @@ from fastmlp.engine.choose import of_batches
 from fastmlp.engine.sizes import TILE_BYTES, aligned, padded_size, tile_rows
 from fastmlp.kernels import plan as at
 from fastmlp.optimizers import SGD, Adam
-from fastmlp.reference.arithmetic import LINE
+from fastmlp.reference.arithmetic import CHUNK, LINE
 from fastmlp.schedules import Cosine
 from fastmlp.spec import DTYPES, Spec
 from fastmlp.training import Training
@@ -92,9 +92,9 @@ def test_a_vector_like_the_gradient_is_whole_lines(dtype):
 def test_tiles_are_whole_groups_that_cover_a_chunk(layers, rows, group, dtype):
     spec = Spec.build(layers, output="identity", dtype=dtype)
     tile = tile_rows(spec, rows, group)
-    chunk = min(rows, numba_backend.CHUNK)
+    chunk = min(rows, CHUNK)
     assert tile % group == 0
-    assert group <= tile <= numba_backend.CHUNK
+    assert group <= tile <= CHUNK
     # as few rows too many as groups allow, and no tile without a row
     tiles = math.ceil(chunk / tile)
     assert (tiles - 1) * tile < chunk <= tiles * tile
@@ -293,16 +293,16 @@ def test_rows_lie_in_tiles(rows, layers, dtype):
     buffers = Workspace(spec, "streamed", rows)
     buffers.tiled_data(x, y)
     tile, stride = int(buffers.plan[at.TILE]), int(buffers.plan[at.STRIDE])
-    per_chunk = math.ceil(numba_backend.CHUNK / tile)  # as `kernels/train.py` finds a tile
+    per_chunk = math.ceil(CHUNK / tile)  # as `kernels/train.py` finds a tile
     kind = ctypes.c_double if dtype == "float64" else ctypes.c_float
     for field, source in ((at.X_TILES, x), (at.Y_TILES, y[:, None])):
         columns = source.shape[1]
-        for chunk in range(0, rows, numba_backend.CHUNK):
-            for first in range(chunk, min(chunk + numba_backend.CHUNK, rows), tile):
-                number = chunk // numba_backend.CHUNK * per_chunk + (first - chunk) // tile
+        for chunk in range(0, rows, CHUNK):
+            for first in range(chunk, min(chunk + CHUNK, rows), tile):
+                number = chunk // CHUNK * per_chunk + (first - chunk) // tile
                 address = int(buffers.plan[field]) + number * columns * stride * x.itemsize
                 held = np.ctypeslib.as_array((kind * (columns * stride)).from_address(address)).reshape(columns, stride)
-                last = min(first + tile, chunk + numba_backend.CHUNK, rows)
+                last = min(first + tile, chunk + CHUNK, rows)
                 assert held[:, : last - first].tobytes() == source[first:last].T.tobytes()
                 assert not held[:, last - first : tile].any()
 
@@ -328,11 +328,11 @@ def test_many_chunks_are_the_references_bits(rows, dtype):
 def test_outputs_of_more_rows_than_one_call_takes():
     """A look for Ctrl-C comes every 64 chunks."""
     spec = Spec.build([2, 3, 2])
-    rows = numba_backend.CHUNK * 64 + 700
+    rows = CHUNK * 64 + 700
     x, y = random_data(spec, rows)
     parameters = random_parameters(spec)
     whole = numba_backend.logits(spec, parameters, x)
-    for first in (0, numba_backend.CHUNK * 64 - 3, numba_backend.CHUNK * 64, rows - 5):
+    for first in (0, CHUNK * 64 - 3, CHUNK * 64, rows - 5):
         part = slice(first, first + 5)
         assert numba_backend.logits(spec, parameters, x[part]).tobytes() == whole[part].tobytes()
     assert numba_backend.evaluate(spec, parameters, x, y)[1] == np.mean(whole.argmax(axis=1) == y)

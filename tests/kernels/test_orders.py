@@ -12,7 +12,7 @@ from bits import assert_same_bits
 from cases import register_lanes
 from trainings import Problem
 
-from fastmlp.engine import doors, numba_backend, row_pieces
+from fastmlp.engine import doors, numba_backend, row_pieces, row_scores
 from fastmlp.engine import team as teams
 from fastmlp.engine.buffers import Workspace
 from fastmlp.engine.forward import Pass, empty
@@ -300,7 +300,7 @@ def test_outputs_of_pieces(pass_name, dtype):
 def test_losses_of_chunks(pass_name, dtype):
     problem = Problem.make(6, [3, 9, 4], 2 * CHUNK + 9, "elu", dtype=dtype)
     spec, losses = problem.spec, np.zeros(3, dtype)
-    workspace = numba_backend._for_scores(Workspace(spec, pass_name, CHUNK), problem.x, problem.y, losses)
+    workspace = row_scores._for_scores(Workspace(spec, pass_name, CHUNK), problem.x, problem.y, losses)
     workspace.parameters[: spec.parameters] = problem.parameters
     assert call("predict.scored", dtype, workspace.plan, workspace.parameters) == at.DONE
     _, loss, right = reference.loss_rows(spec, reference.logits(spec, problem.parameters, problem.x), problem.y)

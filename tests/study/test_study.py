@@ -203,5 +203,5 @@ def test_figures_of_one_data_set_of_three_classes_and_of_more_features(small, tm
 def test_without_matplotlib(small, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    with pytest.raises(ImportError, match="pip install matplotlib"):
+    with pytest.raises(ImportError, match=r"pip install \"fastmlp\[plot\]"):
         small.plot()

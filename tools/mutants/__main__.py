@@ -82,6 +82,8 @@ TESTS = {
     "kernels/test_objective storage/test_checkpoints kernels/test_train",
     "engine/plan_writer": "engine/test_plan kernels/test_orders engine/test_team",
     "engine/reference_backend": "kernels/test_train reference/test_truth",
+    "engine/row_scores": "engine/test_buffers engine/test_row_pieces estimators/test_sparse_rows",
+    "engine/row_stream": "estimators/test_sparse_rows",
     "engine/sizes": "engine/test_buffers kernels/test_orders engine/test_row_pieces",
     "engine/team": "engine/test_team",
     "engine/thread_tuner": "engine/test_team engine/test_row_pieces",
