@@ -115,7 +115,7 @@ def test_an_optimizer_object_takes_a_learning_rate(blobs):
         (3, {}, "models=3 is not a list of models"),
         (None, {}, "models=None is not a list of models"),
         ([Model([4, 3])], {"lr": 0.1}, "train_many has no argument 'lr': did you mean \"learning_rate\""),
-        ([Model([4, 3])], {"callback": print}, "train_many has no argument 'callback': give those of Model.fit"),
+        ([Model([4, 3])], {"callback": print}, "train_many has no argument 'callback': many models train at once"),
     ],
 )
 def test_wrong_arguments_of_train_many(blobs, models, options, says):
