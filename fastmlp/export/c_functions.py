@@ -218,35 +218,39 @@ static real gelu_erf(real z)
 }
 
 DENSE = """\
-/* z[j] = b[j], and then z[j] = fma(a[k], w[k][j], z[j]) for k = 0, 1, ...; parameters: w[K][J], then b[J]. The sums of
-   8 units are in registers at once. */
-static void dense(const real *parameters, size_t K, size_t J, const real *a, real *z)
+/* z[j] = b[j], and then z[j] = fma(a[k], w[k][j], z[j]) for k = 0, 1, ...: the sums of count units, in registers. */
+static inline void units(size_t count, const real *w, const real *b, size_t K, size_t J, const real *a, real *z)
 {
-    const real *b = parameters + K * J;
-    const size_t whole = J - J % 8;
-    size_t j, k, u;
-    for (j = 0; j < whole; j += 8) {
-        const real *w = parameters + j;
-        real sum[8];
-        for (u = 0; u < 8; ++u) {
-            sum[u] = b[j + u];
-        }
-        for (k = 0; k < K; ++k, w += J) {
-            for (u = 0; u < 8; ++u) {
-                sum[u] = fused(a[k], w[u], sum[u]);
-            }
-        }
-        for (u = 0; u < 8; ++u) {
-            z[j + u] = sum[u];
+    real sum[16];
+    size_t k, u;
+    for (u = 0; u < count; ++u) {
+        sum[u] = b[u];
+    }
+    for (k = 0; k < K; ++k, w += J) {
+        for (u = 0; u < count; ++u) {
+            sum[u] = fused(a[k], w[u], sum[u]);
         }
     }
-    for (j = whole; j < J; ++j) {
-        const real *w = parameters + j;
-        real sum = b[j];
-        for (k = 0; k < K; ++k, w += J) {
-            sum = fused(a[k], *w, sum);
-        }
-        z[j] = sum;
+    for (u = 0; u < count; ++u) {
+        z[u] = sum[u];
+    }
+}
+
+static void dense(const real *parameters, size_t K, size_t J, const real *a, real *z) /* parameters: w[K][J], b[J] */
+{
+    const real *b = parameters + K * J;
+    size_t j = 0;
+    for (; j + 16 <= J; j += 16) {
+        units(16, parameters + j, b + j, K, J, a, z + j);
+    }
+    for (; j + 8 <= J; j += 8) {
+        units(8, parameters + j, b + j, K, J, a, z + j);
+    }
+    for (; j + 4 <= J; j += 4) {
+        units(4, parameters + j, b + j, K, J, a, z + j);
+    }
+    for (; j < J; ++j) {
+        units(1, parameters + j, b + j, K, J, a, z + j);
     }
 }
 """

@@ -52,7 +52,7 @@ FAULTS = {
     "another order of a sum": (
         replaced("for (k = 0; k < K; ++k, w += J)", "for (k = K, w += (K - 1) * J; k-- > 0; w -= J)"), 3, True,
     ),
-    "a sum that begins as 0": (replaced("real sum = b[j];", "real sum = 0;"), 3, True),
+    "a sum that begins as 0": (replaced("sum[u] = b[u];", "sum[u] = 0 * b[u];"), 3, True),
     "softmax from the other end": (
         replaced("factor = 1 / s;", "for (s = 0, j = 3; j-- > 0;) { s += y[j]; } factor = 1 / s;"), 3, True,
     ),
