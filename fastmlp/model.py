@@ -33,6 +33,8 @@ from fastmlp.system.busy import Busy
 from fastmlp.views import html
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from typing_extensions import Unpack
 
     from fastmlp.engine.forward import Forward
@@ -571,6 +573,40 @@ class Model:
         from fastmlp.storage import model_file
 
         model_file.write(path, self.snapshot(), "model")
+
+    def to_c(
+        self, path: str | os.PathLike, *, name: str | None = None, class_names: Sequence[str] | None = None
+    ) -> tuple[Path, Path]:
+        """Writes the network as C99: one source and one header, which predict with the same bits, and need no library.
+
+        docs/export.md has an example, and says what the functions in C are.
+
+        Parameters
+        ----------
+        path : path
+            The source's name, ending in .c; the header goes beside it. Or a folder, for network.c and network.h.
+        name : str or None, default=None
+            What every name in C begins with. None is the source's name without .c.
+        class_names : sequence of str or None, default=None
+            A name for each output of a classifier, to be in the source.
+
+        Returns
+        -------
+        source, header : Path
+            The two files.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If an argument is wrong; if the network has more than 4 million parameters, or one that is not finite.
+        OSError
+            If a file cannot be written.
+        """
+        from fastmlp.export import c_source
+
+        parameters = self._network.parameters_now()
+        digest = Network(self.spec, parameters, 0).digest()
+        return c_source.write(path, self.spec, parameters, digest, name, class_names)
 
     @classmethod
     def load(cls, path: str | os.PathLike, *, backend: Backend = "numba") -> Model:

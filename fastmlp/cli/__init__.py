@@ -1,4 +1,6 @@
-"""The command `fastmlp`: exercises, a study, training, predicting, measuring, the cache; also `python -m fastmlp`.
+"""The command `fastmlp`: exercises, a study, training, predicting, exports, measuring, the cache.
+
+Also `python -m fastmlp`.
 
 Exit status: 0; 1 of `warm` where kernels cannot be kept; 2 for what the user can put right, with one line on standard
 error; 130 for Ctrl-C. Numba and
@@ -19,6 +21,7 @@ from fastmlp.checks.messages import cut, plain
 from fastmlp.cli import bench as bench_command
 from fastmlp.cli import cache as cache_command
 from fastmlp.cli import demo as demo_command
+from fastmlp.cli import export as export_command
 from fastmlp.cli import predict as predict_command
 from fastmlp.cli import study as study_command
 from fastmlp.cli import train as train_command
@@ -88,6 +91,7 @@ def _parser() -> argparse.ArgumentParser:
     study_command.add(commands)
     train_command.add(commands)
     predict_command.add(commands)
+    export_command.add(commands)
     bench_command.add(commands)
     cache_command.add(commands)
     warm_command.add(commands)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,8 +15,14 @@ from fastmlp.checks.integers import EXACT, check_exact, integers, same
 from fastmlp.checks.messages import cut, shown
 from fastmlp.core import data, scores
 from fastmlp.model import Model
+from fastmlp.reference.arithmetic import fma
 from fastmlp.storage import model_file
 from fastmlp.tables.reader import Scale, as_classes, check_unique, listed, places_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from fastmlp.export.c_parts import Parts
 
 
 @dataclass(frozen=True, eq=False)
@@ -198,6 +204,71 @@ class TableModel:
             "settings": dict(self.settings),
         }
         model_file.write(path, self.model.snapshot(), "table", {"table": table})
+
+    def to_c(self, path: str | os.PathLike, *, name: str | None = None) -> tuple[Path, Path]:
+        """Writes the model as C99, as `Model.to_c` does, with its scales and classes: it takes rows as in the table.
+
+        Parameters
+        ----------
+        path : path
+            The source's name, ending in .c; the header goes beside it. Or a folder, for network.c and network.h.
+        name : str or None, default=None
+            What every name in C begins with. None is the source's name without .c.
+
+        Returns
+        -------
+        source, header : Path
+            The two files.
+
+        Raises
+        ------
+        TypeError, ValueError, OSError
+            As `Model.to_c`. Also if quantities come from a network with output="sigmoid".
+        """
+        from fastmlp.export import c_source
+
+        network = self.model.snapshot()
+        return c_source.write(path, network.spec, network.parameters, network.digest(), name, parts=self._parts())
+
+    def _parts(self) -> Parts:
+        """What stands before and after the network in C."""
+        from fastmlp.export import c_parts
+
+        if self.classes is None and self.model.spec.is_classifier:
+            raise ValueError('quantities from output="sigmoid" are not written as C: use model.to_c, of its network')
+        mean, deviation = self.scale.mean, self.scale.deviation
+        restore, tables = None, mean.nbytes + deviation.nbytes
+        if self.classes is None:
+            target = self.target_scale
+            scale = None if target is None else (target.mean, target.deviation)
+            restore = c_parts.rescale(scale, self.model.spec.outputs)
+            tables += 0 if target is None else target.mean.nbytes + target.deviation.nbytes
+        examples, answers = self._examples()
+        what = f"the classes of {self.target}" if self.classes is not None else self.target
+        return c_parts.Parts(
+            c_parts.standardise(mean, deviation), restore, self.names, self.classes, examples, answers, tables,
+            f"It takes a row as it is in the table, and predicts {what}.",
+        )  # fmt: skip
+
+    def _examples(self) -> tuple[np.ndarray, np.ndarray]:
+        """Eight rows around the mean (R, K), and what is predicted of them; none if that is beyond the range.
+
+        Of 64, they are those first whose quantities would change if product and sum were rounded once.
+        """
+        number = np.arange(64.0)[:, None]
+        steps = (7 * number + 3 * np.arange(len(self.names))) % 13 + number / 64
+        with np.errstate(all="ignore"):
+            rows = self.scale.mean + self.scale.deviation * ((steps - 6) / 4)
+        try:
+            answers = (self.predict if self.classes is None else self.predict_proba)(rows).reshape(len(rows), -1)
+        except ValueError:
+            return rows[:0], np.zeros((0, self.model.spec.outputs))
+        hard = np.zeros(len(rows), bool)
+        if self.target_scale is not None:
+            z = self.model.predict(self._features(rows)).reshape(answers.shape).astype(np.float64)
+            hard = (fma(z, self.target_scale.deviation, self.target_scale.mean) != answers).any(axis=1)
+        chosen = np.argsort(~hard, kind="stable")[:8]
+        return rows[chosen], answers[chosen]
 
     @classmethod
     def load(cls, path: str | os.PathLike, *, backend: str = "numba") -> TableModel:

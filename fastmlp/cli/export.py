@@ -1,0 +1,45 @@
+"""`fastmlp export`: a trained model for other programs: as C, with the same bits."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from fastmlp.cli.arguments import help_shape, naming_options
+
+
+def add(commands: argparse._SubParsersAction) -> None:
+    """Adds the command to the parser's subcommands."""
+    export = commands.add_parser(
+        "export",
+        help="write a trained model as C",
+        description=(
+            "Writes a model of `fastmlp train -o` or Model.save for programs without Python. As C: one source and one "
+            "header in C99, which need no library and give the same bits as `fastmlp predict`."
+        ),
+        formatter_class=help_shape,
+    )
+    export.set_defaults(run=run)
+    export.add_argument("model", type=Path, metavar="MODEL", help="what `fastmlp train -o` or Model.save wrote")
+    export.add_argument(
+        "--c",
+        type=Path,
+        metavar="PLACE",
+        required=True,
+        help="the source, ending in .c, with its header beside it; or a folder, for two files named after MODEL",
+    )
+    export.add_argument("--name", metavar="NAME", help="what names in C begin with (default: the source's name)")
+
+
+def run(args: argparse.Namespace) -> None:
+    from fastmlp.export.files import word
+    from fastmlp.model import Model
+    from fastmlp.storage import model_file
+    from fastmlp.tables.table_model import TableModel
+
+    place = args.c / f"{args.name or word(args.model.stem)}.c" if args.c.is_dir() else args.c
+    _, header, _ = model_file.read(args.model, "table", "model", "checkpoint")
+    model = TableModel.load(args.model) if header["kind"] == "table" else Model.load(args.model)
+    with naming_options({"name": "--name", "path": "--c"}):
+        source, head = model.to_c(place, name=args.name)
+    print(f"wrote {source} and {head}")
