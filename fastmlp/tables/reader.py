@@ -1,7 +1,4 @@
-"""Reads a CSV or .npz for `fastmlp train` and `fastmlp predict`, and standardises columns.
-
-Imports NumPy, the checks, and the reference's sums, which give a scale the same bits on every machine.
-"""
+"""Reads a CSV or .npz for `fastmlp train` and `fastmlp predict`. Imports NumPy and the checks."""
 
 from __future__ import annotations
 
@@ -21,10 +18,12 @@ from fastmlp.checks import arrays
 from fastmlp.checks.integers import check_exact, integers, is_large
 from fastmlp.checks.messages import cut, in_digits, shown
 from fastmlp.core import data
-from fastmlp.reference.arithmetic import row_sum
+from fastmlp.core.preprocess import Scale
 from fastmlp.storage.container import look_of
 from fastmlp.tables import npz
 from fastmlp.tables.pipes import Piped, beginning, opened, received
+
+__all__ = ["Scale", "Table", "as_classes", "check_unique", "listed", "places_of", "read", "read_rows"]
 
 MOST_CLASSES = 100  # a column with more different whole numbers is taken for a quantity
 SHOWN = 12  # names in a message, before "..."
@@ -432,36 +431,3 @@ def as_classes(y: np.ndarray) -> np.ndarray | None:
         return None
     different = len(np.unique(y))
     return y if different <= MOST_CLASSES and 2 * different <= max(len(y), 4) else None
-
-
-@dataclass(frozen=True)
-class Scale:
-    """The mean (K,) and standard deviation (K,) of columns.
-
-    A deviation of 0 marks a constant column, which becomes 0.
-    """
-
-    mean: np.ndarray
-    deviation: np.ndarray
-
-    @classmethod
-    def of(cls, x: np.ndarray, names: list[str]) -> Scale:
-        """Returns the scale of x (N, K).
-
-        Raises ValueError naming a column whose numbers are too large to be squared.
-        """
-        with np.errstate(all="ignore"):
-            mean = row_sum(x) / len(x)
-            deviation = np.sqrt(row_sum((x - mean) ** 2) / len(x))
-        deviation = np.where((x == x[0]).all(axis=0), 0.0, deviation)  # exact, unlike a deviation from a rounded mean
-        if not np.isfinite(deviation).all():
-            raise ValueError(f"column {names[int(np.argmin(np.isfinite(deviation)))]!r} is too large to standardise")
-        return cls(mean, deviation)
-
-    def backward(self, z: np.ndarray) -> np.ndarray:
-        """Returns what `forward` made z (N, K) of, except for rounding; float64."""
-        return z.astype(np.float64) * self.deviation + self.mean
-
-    def forward(self, x: np.ndarray) -> np.ndarray:
-        """Returns (x - mean) / deviation for x (N, K)."""
-        return np.where(self.deviation > 0, (x - self.mean) / np.where(self.deviation > 0, self.deviation, 1.0), 0.0)
