@@ -13,7 +13,7 @@ import numpy as np
 from fastmlp import losses
 from fastmlp.callbacks import Info
 from fastmlp.core import data, scores
-from fastmlp.core.network import Network
+from fastmlp.core.network import Network, standardize_of
 from fastmlp.engine.backends import backend_module, known_backend
 from fastmlp.engine.initial_weights import check_init, check_seed, initial_parameters
 from fastmlp.fit import options
@@ -80,6 +80,11 @@ class Model:
         "float64" or "float32", of the parameters and of all arithmetic.
     backend : str, default="numba"
         "numba", or "reference": the definition in NumPy, which is thousands of times slower and gives the same bits.
+    standardize : bool or str, default=False
+        True or "features": the model subtracts each column's mean from X and divides by its standard deviation, in
+        `fit` and in every prediction. The first `fit` learns both from the rows that it trains on, and later ones keep
+        them. "both": so it does with y, too, and predictions are in y's units; for output="identity" alone. Losses are
+        of standardised targets then.
 
     Attributes
     ----------
@@ -120,11 +125,13 @@ class Model:
         seed: int | np.random.Generator | np.random.RandomState = 0,
         dtype: Any = "float64",
         backend: str = "numba",
+        standardize: bool | str = False,
     ) -> None:
         self.spec = Spec.build(layers, hidden, output, loss, dtype)
         self.backend = known_backend(backend)
         seed = check_seed(seed)
         self._network = Network(self.spec, initial_parameters(self.spec, check_init(init), seed, backend), seed)
+        self._network.standardize = standardize_of(standardize, self.spec)
         self._busy = Busy()
         self.history = None
 
@@ -132,9 +139,10 @@ class Model:
         spec = self.spec
         hidden = list(spec.hidden) if len(set(spec.hidden)) > 1 else (*spec.hidden, "relu")[0]
         loss = losses.of(spec.loss, spec.loss_parameter)
+        scales = {"": "", "features": ", standardize=True"}.get(self.standardize, f", standardize={self.standardize!r}")
         return (
             f"Model({list(spec.layers)}, hidden={hidden!r}, output={spec.output!r}, loss={loss!r}, "
-            f"dtype={spec.dtype!r}, backend={self.backend!r})"
+            f"dtype={spec.dtype!r}, backend={self.backend!r}{scales})"
         )
 
     def __getstate__(self) -> dict[str, Any]:
@@ -350,7 +358,10 @@ class Model:
         """
         spec = self.spec
         threads = threads if threads is None else options.thread_count(threads)
-        found = self._forward()("labels" if spec.is_classifier else "outputs", X, "X", threads)
+        if spec.is_classifier:
+            found = self._forward()("labels", self._rows(X), "X", threads)
+        else:
+            found = self._values(self._forward(), X, threads)
         return found[:, 0] if spec.outputs == 1 else found
 
     def predict_proba(self, X: Any, *, threads: int | None = None) -> np.ndarray:
@@ -381,7 +392,7 @@ class Model:
                 f'output="{spec.output}" has no probabilities: use predict, or output="softmax" or "sigmoid"'
             )
         threads = threads if threads is None else options.thread_count(threads)
-        return self._forward()("outputs", X, "X", threads)
+        return self._forward()("outputs", self._rows(X), "X", threads)
 
     def predictor(self) -> Predictor:
         """Returns a function that computes the outputs of one row, or of several, as fast as possible.
@@ -405,7 +416,8 @@ class Model:
         """
         from fastmlp.predictor import Predictor
 
-        return Predictor(self.spec, self._network.parameters_now(), self.backend)
+        network = self._network
+        return Predictor(self.spec, network.parameters_now(), self.backend, network if network.standardize else None)
 
     def evaluate(self, X: Any, y: Any, *, threads: int | None = None) -> dict[str, float]:
         """Computes the mean loss and the accuracy, or R2, on some rows.
@@ -436,14 +448,13 @@ class Model:
         """
         spec = self.spec
         threads = threads if threads is None else options.thread_count(threads)
-        x = data.features(X, spec)
+        x = data.features(X, self._network.rows_spec)
         targets = data.targets(y, len(x), spec)
         parameters = self._network.parameters_now()
         loss, accuracy = self._evaluate(parameters, x, targets, threads)
         if spec.is_classifier:
             return {"loss": loss, "accuracy": accuracy if data.labelled(spec, targets) else math.nan}
-        forward = self._forward_of(parameters)
-        return {"loss": loss, "r2": scores.r2(forward("outputs", x, "X", threads), targets)}
+        return {"loss": loss, "r2": scores.r2(self._values(self._forward_of(parameters), x, threads), targets)}
 
     def loss(self, X: Any, y: Any, *, threads: int | None = None) -> float:
         """Computes the mean loss on some rows.
@@ -468,7 +479,7 @@ class Model:
             If X or y is wrong, as in `fit`.
         """
         threads = threads if threads is None else options.thread_count(threads)
-        x = data.features(X, self.spec)
+        x = data.features(X, self._network.rows_spec)
         return self._evaluate(self._network.parameters_now(), x, data.targets(y, len(x), self.spec), threads)[0]
 
     @property
@@ -598,6 +609,26 @@ class Model:
         return model
 
     @_readable
+    def standardize(self) -> str:
+        """What the model standardises: "features", "both", or "" for nothing."""
+        return self._network.standardize
+
+    @_readable
+    def scale(self) -> tuple[np.ndarray, np.ndarray] | None:
+        """Copies of the means (K,) and standard deviations (K,) of the features that `standardize` has learnt, or None.
+
+        A deviation of 0 is that of a column that is constant, but for rounding perhaps; the network sees 0 there.
+        """
+        found = self._network.scale
+        return None if found is None else (found.mean.copy(), found.deviation.copy())
+
+    @_readable
+    def target_scale(self) -> tuple[np.ndarray, np.ndarray] | None:
+        """As `scale`, of the targets (J,): for standardize="both"."""
+        found = self._network.target_scale
+        return None if found is None else (found.mean.copy(), found.deviation.copy())
+
+    @_readable
     def epochs(self) -> int:
         """The number of epochs of the training that `fit(..., resume=True)` continues; 0 if there was none."""
         run = self._network.run
@@ -657,5 +688,16 @@ class Model:
     def _evaluate(
         self, parameters: np.ndarray, x: np.ndarray, targets: np.ndarray, threads: int | None
     ) -> tuple[float, float]:
+        network = self._network
+        x, targets = network.inputs(x, self.backend), network.scaled_targets(targets, self.backend)
         with np.errstate(all="ignore"):
             return backend_module(self.backend).evaluate(self.spec, parameters, x, targets, threads=threads)
+
+    def _rows(self, X: Any) -> Any:
+        """X, as the network sees it: standardised, if the model does that."""
+        network = self._network
+        return X if not network.standardize else network.inputs(data.features(X, network.rows_spec), self.backend)
+
+    def _values(self, forward: Forward, X: Any, threads: int | None) -> np.ndarray:
+        """The outputs (N, J), in y's units."""
+        return self._network.in_units(forward("outputs", self._rows(X), "X", threads), self.backend)

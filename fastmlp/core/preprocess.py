@@ -18,7 +18,6 @@ from fastmlp.reference import preprocess as definition
 from fastmlp.reference.arithmetic import CHUNK
 
 FEW = 2**15  # numbers, some 0.1 ms in NumPy, up to which no kernel is looked for: the first call of one takes 1 ms
-CONSTANT = definition.CONSTANT
 
 # the kernels' arguments: here, since to ask the kernels imports Numba
 ARGUMENTS = {
@@ -26,7 +25,7 @@ ARGUMENTS = {
     "filled": (Floats, Float, Int, Floats, Floats),
     "one_hot": (Ints, Int, Int, Floats),
     "mean": (Floats, Int, Int, Floats, Floats),
-    "deviation": (Floats, Floats, Float, Int, Int, Floats, Floats),
+    "deviation": (Floats, Floats, Int, Int, Floats, Floats),
     "standardised": (Floats, Floats, Floats, Int, Int, Floats),
     "unstandardised": (Floats, Floats, Floats, Int, Int, Floats),
 }
@@ -43,18 +42,17 @@ class Scale:
     deviation: np.ndarray
 
     @classmethod
-    def of(cls, x: np.ndarray, names: Sequence[str], kind: str = "float64", backend: str = "numba") -> Scale:
-        """Returns the scale of x (N, K), float64; kind: the dtype that the numbers had before they were float64.
+    def of(cls, x: np.ndarray, names: Sequence[object], backend: str = "numba") -> Scale:
+        """Returns the scale of x (N, K), float64.
 
         Raises ValueError naming a column whose numbers are too large to be squared.
         """
-        least = CONSTANT.get(kind, CONSTANT["float64"])
         with np.errstate(all="ignore"):
             if x.size <= FEW or backend == "reference":
                 mean = definition.mean(x)
-                deviation = definition.deviation(x, mean, least)
+                deviation = definition.deviation(x, mean)
             else:
-                mean, deviation = _by_kernel(x, least)
+                mean, deviation = _by_kernel(x)
         finite = np.isfinite(deviation)
         if not finite.all():
             raise ValueError(f"column {names[int(np.argmin(finite))]!r} is too large to standardise")
@@ -104,7 +102,7 @@ def one_hot(codes: np.ndarray, count: int) -> np.ndarray:
     return x
 
 
-def _by_kernel(x: np.ndarray, least: float) -> tuple[np.ndarray, np.ndarray]:
+def _by_kernel(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(mean (K,), deviation (K,)) of x (N, K)."""
     x = np.ascontiguousarray(x, np.float64)
     rows, columns = x.shape
@@ -112,7 +110,7 @@ def _by_kernel(x: np.ndarray, least: float) -> tuple[np.ndarray, np.ndarray]:
     levels = ((rows + CHUNK - 1) // CHUNK).bit_length()
     sums = np.empty((8 + levels) * columns)
     _run("mean", x, rows, columns, sums, mean)
-    _run("deviation", x, mean, least, rows, columns, sums, deviation)
+    _run("deviation", x, mean, rows, columns, sums, deviation)
     return mean, deviation
 
 

@@ -19,7 +19,7 @@ from fastmlp.checks.faults import only_faults
 from fastmlp.checks.messages import cut, either, shown
 from fastmlp.core import data, scores
 from fastmlp.engine.initial_weights import check_seed
-from fastmlp.ensemble.predictions import Together, entropy_of, labels_of, mean_of, outputs_of, spread_of
+from fastmlp.ensemble.predictions import Together, entropy_of, labels_of, mean_of, outputs_of, rows_spec_of, spread_of
 from fastmlp.errors import DivergenceError, DivergenceWarning
 from fastmlp.fit import advice
 from fastmlp.fit.validation import validation_fraction
@@ -54,7 +54,7 @@ class Ensemble:
         (`fastmlp.splits.bootstrap`).
     vote : str, default="soft"
         How labels are predicted: "soft" takes the mean of the probabilities, "hard" the label of most members.
-    hidden, output, loss, init, dtype, backend : object
+    hidden, output, loss, init, dtype, backend, standardize : object
         As for `Model`, of each member.
 
     Attributes
@@ -99,6 +99,7 @@ class Ensemble:
         init: str | float = "he_normal",
         dtype: Any = "float64",
         backend: str = "numba",
+        standardize: bool | str = False,
     ) -> None:
         if isinstance(layers, (list, tuple)) and any(isinstance(size, Model) for size in layers):
             raise TypeError("layers is a list of models: use Ensemble.of(models)")
@@ -111,6 +112,7 @@ class Ensemble:
                 f"give {2**64 - count} or less"
             )
         given = {"hidden": hidden, "output": output, "loss": loss, "init": init, "dtype": dtype, "backend": backend}
+        given["standardize"] = standardize
         models = [Model(layers, seed=first + number, **given) for number in range(count)]
         self._begin(models, bootstrap, vote, first)
 
@@ -274,7 +276,7 @@ class Ensemble:
         )
         try:
             spec = self._spec
-            x = data.features(X, spec)
+            x = data.features(X, self._rows_spec)
             targets: Any
             if isinstance(y, Each):
                 targets = Each([data.targets(one, len(x), spec, f"y[{k}]") for k, one in enumerate(y.values)])
@@ -533,7 +535,7 @@ class Ensemble:
             If X or y is wrong, as in `fit`.
         """
         spec = self._spec
-        x = data.features(X, spec)
+        x = data.features(X, self._rows_spec)
         targets = data.targets(y, len(x), spec)
         (outputs,) = self._together(threads).by_blocks(x, mean_of)
         labels = self.predict(x, threads=threads) if spec.is_classifier else None
@@ -570,7 +572,7 @@ class Ensemble:
         """
         spec = self._spec
         rows, digest = self._drawn()
-        x = data.features(X, spec)
+        x = data.features(X, self._rows_spec)
         targets = data.targets(y, len(x), spec)
         if len(x) != rows or checkpoints.digest_of(x) != digest:
             raise ValueError("X is not the X of the last fit, so that nobody knows which of its rows were drawn")
@@ -685,6 +687,11 @@ class Ensemble:
     def _spec(self) -> Spec:
         """The first member's: what is asked of it is the same for all."""
         return self.members[0].spec
+
+    @property
+    def _rows_spec(self) -> Spec:
+        """The spec that rows are read by: of float64, where members standardise them."""
+        return rows_spec_of(self.members)
 
     def _used(self) -> list[tuple[int, Model]]:
         """The members that predict. Raises ValueError where there are none."""

@@ -5,6 +5,8 @@ x and z are N rows of K numbers, row by row. float64 only: a float32 network tak
 
 from math import sqrt
 
+import numpy as np
+
 from fastmlp.kernels import tree
 from fastmlp.kernels.memory import advance
 from fastmlp.kernels.registry import Float, Floats, Int, Ints, kernel
@@ -120,17 +122,18 @@ def mean(x: Floats, rows: Int, columns: Int, sums: Floats, found: Floats):
 
 
 @kernel(reference.deviation, dtypes=ONLY)
-def deviation(x: Floats, centre: Floats, least: Float, rows: Int, columns: Int, sums: Floats, found: Floats):
+def deviation(x: Floats, centre: Floats, rows: Int, columns: Int, sums: Floats, found: Floats):
     """found[k] = the standard deviation of column k about its mean, centre[k]; 0 where it is constant but for rounding.
 
-    sums: as for `column_sums`, and at least 2 K numbers. Destroys it.
+    sums: as for `column_sums`, of which it uses 4 K. Destroys it.
     """
     column_sums(x, centre, True, sums, rows, columns)
     for k in range(columns):
         found[k] = sqrt(sums[k] / rows)
     largest, differs = sums, advance(sums, columns)
+    wider, broken = advance(sums, 2 * columns), advance(sums, 3 * columns)
     for k in range(columns):
-        largest[k], differs[k] = abs(x[k]), 0.0
+        largest[k], differs[k], wider[k], broken[k] = abs(x[k]), 0.0, 0.0, 0.0
     for n in range(rows):
         row = advance(x, n * columns)
         for k in range(columns):
@@ -139,7 +142,13 @@ def deviation(x: Floats, centre: Floats, least: Float, rows: Int, columns: Int, 
                 largest[k] = size
             if row[k] != x[k]:
                 differs[k] = 1.0
+            if np.float64(np.float32(row[k])) != row[k]:
+                wider[k] = 1.0
+            if np.floor(row[k]) != row[k]:
+                broken[k] = 1.0
     for k in range(columns):
+        single = wider[k] == 0.0 and broken[k] != 0.0
+        least = reference.CONSTANT_SINGLE if single else reference.CONSTANT
         if differs[k] == 0.0 or found[k] <= least * largest[k]:
             found[k] = 0.0
 

@@ -1,17 +1,20 @@
 """What is done to a table's columns before the network sees them. Imports NumPy and the reference's sums only.
 
-All of it is float64, whatever the network's dtype: a float32 network takes the result rounded once. The fast twins are in
-`fastmlp/kernels/preprocess.py`. x (N, K) are N rows of K columns, without NaN unless a function says so.
+All of it is float64, whatever the network's dtype: a float32 network takes the result rounded once. The fast twins are
+in `fastmlp/kernels/preprocess.py`. x (N, K) are N rows of K columns, without NaN unless a function says so.
 """
 
 import numpy as np
 
 from fastmlp.reference.arithmetic import row_sum
 
-# A column whose deviation is at most this times its largest absolute value is constant but for rounding. 0.3 and 0.1 * 3
-# are one unit in the last place apart, fractions that add up to 1 a few, and a running sum of 1000 terms some 20: 2^-46
-# of a float64 is 64 units, 2^-20 of a float32 is 8, since float32 has fewer digits to lose.
-CONSTANT = {"float64": 2.0**-46, "float32": 2.0**-20}
+# A column whose deviation is at most this times its largest absolute value is constant but for rounding. 0.3 and
+# 0.1 * 3 are one unit in the last place apart, fractions that add up to 1 a few, and a running sum of 1000 terms some
+# 20: 2^-46 is 64 units of a float64.
+CONSTANT = 2.0**-46
+# Of a column of float32 numbers, which have been rounded to 24 bits: two units. Whole numbers are not such a column:
+# small ones are exact in float32, and 5000000 and 5000001 differ.
+CONSTANT_SINGLE = 2.0**-22
 
 
 def median(values):
@@ -39,15 +42,18 @@ def mean(x):
     return row_sum(x) / len(x)
 
 
-def deviation(x, mean, least):
+def deviation(x, mean):
     """The standard deviation of each column: the root of the mean of (x - mean)^2. (N, K) -> (K,).
 
     It is 0 where all rows are equal, which a deviation from a rounded mean does not show, and where it is at most
-    `least` times the column's largest absolute value: see CONSTANT.
+    CONSTANT times the column's largest absolute value; CONSTANT_SINGLE where all rows are float32 numbers and not all
+    of them whole.
     """
     distance = x - mean
     found = np.sqrt(row_sum(distance * distance) / len(x))
     equal = (x == x[0]).all(axis=0)
+    single = (x == x.astype(np.float32)).all(axis=0) & ~(x == np.floor(x)).all(axis=0)
+    least = np.where(single, CONSTANT_SINGLE, CONSTANT)
     return np.where(equal | (found <= least * np.abs(x).max(axis=0)), 0.0, found)
 
 
