@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import io
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,9 +12,9 @@ from typing import IO, Any
 
 import numpy as np
 
-from fastmlp.checks.messages import in_digits
+from fastmlp.checks.messages import plain
+from fastmlp.cli import replaced
 from fastmlp.cli.arguments import add_backend, check_place, help_shape
-from fastmlp.tables import reader
 
 BLOCK = 4096  # rows that are written at once
 
@@ -25,18 +26,19 @@ def add(commands: Any) -> None:
         help="predict with a trained model",
         description=(
             "Writes what a model of `fastmlp train -o` predicts, as CSV: a header, and a line for each row of the "
-            "table. A CSV's columns are found by their names. The target's column may be there, too: how well it is "
-            "met goes to standard error."
+            "table. Columns are found by their names, and others are ignored. The target's may be there, too: how "
+            "well it is met goes to standard error."
         ),
         formatter_class=help_shape,
     )
     predict.set_defaults(run=run)
     predict.add_argument("model", type=Path, metavar="MODEL", help="what `fastmlp train -o` wrote")
-    predict.add_argument("data", type=Path, metavar="DATA", help="a CSV with the model's columns, or .npz with X")
+    predict.add_argument("data", type=Path, metavar="DATA", help="a table with the model's columns, or .npz with X")
     predict.add_argument(
         "--probabilities", action="store_true", help="a column for each class, p_0, p_1, ..., not the class itself"
     )
     predict.add_argument("-o", "--output", type=Path, metavar="FILE", help="write to FILE, not to standard output")
+    predict.add_argument("--force", action="store_true", help="replace FILE, whatever it is")
     add_backend(predict)
 
 
@@ -47,24 +49,30 @@ def run(args: argparse.Namespace) -> None:
     model = TableModel.load(args.model, backend=args.backend)
     if args.probabilities and model.classes is None:
         raise ValueError(f"--probabilities needs classes, and {model.target!r} is a quantity: leave it out")
-    weights = model.settings.get("sample_weight")
-    x, y, wrong = reader.read_rows(args.data, model.names, model.target, [] if weights is None else [weights])
-    header, columns = _columns(model, x, args.probabilities)
+    from fastmlp.tables import loading
+    from fastmlp.tables.encoder import Seen, encoding_in_words
+
+    rows = loading.to_predict(args.data, model.names, model.target, model.words, getattr(args, "header", None))
+    seen = Seen()
+    header, columns, found = _columns(model, rows, args.probabilities, seen)
     if args.output is None:
         _check_encoding(header)
         _write(sys.stdout, header, columns)
         sys.stdout.flush()
     else:
+        replaced.check_predictions("--output", args.output, args.force, _line(header))
         with open(args.output, "w", encoding="utf-8", newline="") as file:
             _write(file, header, columns)
-    if y is not None:
-        try:
-            ((name, value),) = model.score(x, y).items()
-            print(f"{name.replace('r2', 'R2')}: {value:.4f} on {len(x)} rows of {args.data.name}", file=sys.stderr)
-        except ValueError as error:
-            wrong = str(error)
-    if wrong:
+    for note in (*(f"note: {note}" for note in rows.features.notes), *encoding_in_words(model.encoder, seen)):
+        print(plain(note), file=sys.stderr)
+    if rows.y is None:
+        return
+    scored, count, wrong = model.scored_loaded(rows, model.predict_loaded(rows, seen) if found is None else found)
+    if scored is None:
         print(f"not scored: {wrong}", file=sys.stderr)
+        return
+    ((name, value),) = scored.items()
+    print(f"{name.replace('r2', 'R2')}: {value:.4f} on {count} rows of {args.data.name}", file=sys.stderr)
 
 
 def _check_encoding(header: list[str]) -> None:
@@ -80,24 +88,39 @@ def _check_encoding(header: list[str]) -> None:
             ) from None
 
 
-def _columns(model: Any, x: np.ndarray, probabilities: bool) -> tuple[list[str], np.ndarray]:
-    """(names, values (N, C))"""
+def _columns(
+    model: Any, rows: Any, probabilities: bool, seen: Any
+) -> tuple[list[str], np.ndarray, np.ndarray | None]:
+    """(names, values (N, C), the predictions or None)"""
+    from fastmlp.tables.labels import text_of
+
     if probabilities:
-        return [f"p_{in_digits(label)}" for label in model.classes], model.predict_proba(x)
-    values = model.predict(x)
-    if values.ndim == 1:
-        return [model.target], values[:, None]
-    return [f"{model.target}_{output}" for output in range(values.shape[1])], values
+        values = model.probabilities_loaded(rows, seen)
+        return [f"p_{text_of(label)}" for label in model.classes], values, None
+    found = model.predict_loaded(rows, seen)
+    if found.ndim == 1:
+        return [model.target], found[:, None], found
+    return [f"{model.target}_{output}" for output in range(found.shape[1])], found, found
+
+
+def _line(cells: list[str]) -> str:
+    """One line of CSV."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerow(cells)
+    return text.getvalue()
 
 
 def _write(file: IO[str], header: list[str], values: np.ndarray) -> None:
-    """Numbers that read back as what they are: Python's shortest digits of a float64."""
-    csv.writer(file, lineterminator="\n").writerow(header)
-    for lines in _blocks(values):
-        file.write(lines)
+    """Numbers that read back as what they are: Python's shortest digits of a float64; words in quotes as needed."""
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(header)
+    for rows in _blocks(values):
+        if values.dtype.kind == "O":
+            writer.writerows(rows)
+        else:
+            file.write("".join(f"{','.join(map(repr, row))}\n" for row in rows))
 
 
-def _blocks(values: np.ndarray) -> Iterator[str]:
+def _blocks(values: np.ndarray) -> Iterator[list[list[Any]]]:
     for start in range(0, len(values), BLOCK):
-        rows = values[start : start + BLOCK].tolist()
-        yield "".join(f"{','.join(map(repr, row))}\n" for row in rows)
+        yield values[start : start + BLOCK].tolist()

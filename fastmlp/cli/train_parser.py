@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from fastmlp.cli.arguments import add_backend, add_plot, default, either
-from fastmlp.cli.train_options import NAMED, OUTPUTS, POISSON, RATES
+from fastmlp.tables.train_options import NAMED, OUTPUTS, POISSON, RATES
 from fastmlp.optimizers import OPTIMIZERS
 from fastmlp.spec import DTYPES, HIDDEN, INITS
 from fastmlp.stopping import METRICS
@@ -190,6 +190,7 @@ def _add_files(group: Any) -> None:
     )
     group.add_argument("--keep", type=int, metavar="K", default=1, help=default("checkpoints that stay", 1))
     add_plot(group)
+    group.add_argument("--force", action="store_true", help="replace the files of -o and --plot, whatever they are")
     group.add_argument(
         "--threads",
         type=int,
