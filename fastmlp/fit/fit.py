@@ -13,7 +13,7 @@ from fastmlp.checks import scalars
 from fastmlp.core import data
 from fastmlp.core.network import Network, raw_state, seed_set
 from fastmlp.engine.backends import Backend, name_of
-from fastmlp.errors import DivergenceError, DivergenceWarning
+from fastmlp.errors import DivergenceError, DivergenceWarning, ScaleWarning
 from fastmlp.fit import advice, loop, resume, sample_weights, validation
 from fastmlp.fit.checked_rows import Checks
 from fastmlp.fit.monitor import Monitor
@@ -130,6 +130,10 @@ class Fit:
         """Trains, and writes down in `history` what happens. others: changes that go with the beginning."""
         if not self.begin(history, *others):
             return
+        if not self.run.epochs and not self.network.standardize:
+            work = self.network.spec.parameters * len(self.targets) * self.training.epochs
+            if told := advice.far_from_standardised(self.x, work):
+                warnings.warn(told, ScaleWarning, stacklevel=3)
         try:
             self.go_on()
             reason, training = None, self.training
