@@ -88,9 +88,7 @@ def _check_encoding(header: list[str]) -> None:
             ) from None
 
 
-def _columns(
-    model: Any, rows: Any, probabilities: bool, seen: Any
-) -> tuple[list[str], np.ndarray, np.ndarray | None]:
+def _columns(model: Any, rows: Any, probabilities: bool, seen: Any) -> tuple[list[str], np.ndarray, np.ndarray | None]:
     """(names, values (N, C), the predictions or None)"""
     from fastmlp.tables.labels import text_of
 

@@ -6,7 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 MOST = 2**16  # bytes that are looked at
-_PICTURES = (b"\x89PNG", b"%PDF", b"%!PS", b"<?xml", b"<svg", b"\xff\xd8\xff", b"RIFF", b"II*\0", b"MM\0*", b"GIF8", b"\\begin")
+_PICTURES = (  # how files begin that matplotlib writes
+    *(b"\x89PNG", b"%PDF", b"%!PS", b"<?xml", b"<svg", b"\xff\xd8\xff", b"RIFF", b"II*\0", b"MM\0*", b"GIF8"),
+    *(b"%% Creator: Matplotlib", b"\x1f\x8b"),
+)
 
 
 def check_model(name: str, path: Path | None, force: bool) -> None:

@@ -39,7 +39,9 @@ def add(commands: Any) -> None:
         formatter_class=help_shape,
     )
     train.set_defaults(run=run)
-    train.add_argument("data", type=Path, metavar="DATA", help="a table with names of its columns, such as a CSV, or .npz with X and y")
+    train.add_argument(
+        "data", type=Path, metavar="DATA", help="a table with names of its columns, such as a CSV, or .npz with X and y"
+    )
     train_parser.add(train)
 
 

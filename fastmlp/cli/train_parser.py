@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from fastmlp.cli.arguments import add_backend, add_plot, default, either
-from fastmlp.tables.train_options import NAMED, OUTPUTS, POISSON, RATES
 from fastmlp.optimizers import OPTIMIZERS
 from fastmlp.spec import DTYPES, HIDDEN, INITS
 from fastmlp.stopping import METRICS
+from fastmlp.tables.train_options import NAMED, OUTPUTS, POISSON, RATES
 
 
 def add(train: argparse.ArgumentParser) -> None:

@@ -377,7 +377,7 @@ class TableModel:
             warnings.warn(f"{line.removeprefix('note: ')}, and none were missing in training", stacklevel=4)
 
     def _scored(self, found: np.ndarray, y: Any) -> dict[str, float]:
-        """The accuracy or R2 of predictions (N,) or (N, J). Raises TypeError or ValueError for a y that does not fit."""
+        """The accuracy or R2 of predictions, (N,) or (N, J). Raises TypeError or ValueError for a wrong y."""
         if self.classes is not None and self.classes.dtype.kind in "Ob":
             labels = np.asarray(y, object)
             if labels.shape != found.shape:

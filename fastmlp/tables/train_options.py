@@ -167,8 +167,10 @@ def _list_text(name: str, value: Any, what: str) -> str:
         return "none"
     for one in values:
         if isinstance(one, (bool, np.bool_)) or not isinstance(one, (str, numbers.Real)):
-            raise TypeError(f"{what} holds {shown(one)}: give a text, a number{'' if name == 'init' else ', or a list'}")
-    return ",".join(one if isinstance(one, str) else repr(getattr(one, "item", lambda one=one: one)()) for one in values)
+            raise TypeError(
+                f"{what} holds {shown(one)}: give a text or a number{'' if name == 'init' else ', or a list'}"
+            )
+    return ",".join(one if isinstance(one, str) else repr(np.asarray(one).item()) for one in values)
 
 
 def _class_weight_text(value: Any, what: str) -> str:
@@ -181,7 +183,7 @@ def _class_weight_text(value: Any, what: str) -> str:
     for label, weight in value.items():
         if isinstance(weight, (bool, np.bool_)) or not isinstance(weight, numbers.Real):
             raise TypeError(f"{what} has the weight {shown(weight)}, which is no number")
-        weights[str(getattr(label, "item", lambda label=label: label)())] = float(weight)
+        weights[str(label.item() if isinstance(label, np.generic) else label)] = float(weight)
     return json.dumps(weights, ensure_ascii=False)
 
 
