@@ -15,4 +15,5 @@ def __getattr__(name: str) -> Any:
     import warnings
 
     warnings.warn(f"fastmlp.tables.{name} is now fastmlp.tables.reader.{name}", DeprecationWarning, stacklevel=2)
+    name = "read_table" if name == "read" else name
     return getattr(importlib.import_module("fastmlp.tables.reader"), name)

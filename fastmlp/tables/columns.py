@@ -106,9 +106,11 @@ class Columns:
     where: str
     notes: tuple[str, ...] = ()
     locate: Callable[[int], str] | None = field(default=None, repr=False)
+    _places: dict[str, int] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         check_unique(self.names, self.where)
+        object.__setattr__(self, "_places", {name: place for place, name in enumerate(self.names)})
         assert len({len(column) for column in self.columns}) <= 1
 
     def __len__(self) -> int:
@@ -118,14 +120,13 @@ class Columns:
         return iter(self.columns)
 
     def __contains__(self, name: object) -> bool:
-        return any(column.name == name for column in self.columns)
+        return name in self._places
 
     def __getitem__(self, name: str) -> Column:
         """Returns a column by its name. Raises ValueError that lists the names."""
-        for column in self.columns:
-            if column.name == name:
-                return column
-        raise ValueError(f"{self.where} has no column {name!r}: it has {listed(self.names)}")
+        if name not in self._places:
+            raise ValueError(f"{self.where} has no column {name!r}: it has {listed(self.names)}")
+        return self.columns[self._places[name]]
 
     @property
     def names(self) -> list[str]:
@@ -138,11 +139,7 @@ class Columns:
 
     def selected(self, names: Sequence[str]) -> Columns:
         """Returns the table with these columns only, in this order. Raises ValueError for one that is not there."""
-        places = {name: place for place, name in enumerate(self.names)}
-        missing = [name for name in names if name not in places]
-        if missing:
-            raise ValueError(f"{self.where} has no column {missing[0]!r}: it has {listed(self.names)}")
-        return replace(self, columns=tuple(self.columns[places[name]] for name in names))
+        return replace(self, columns=tuple(self[name] for name in names))
 
     def taken(self, rows: np.ndarray) -> Columns:
         """Returns the table with these rows only: a mask or indices."""

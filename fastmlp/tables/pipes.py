@@ -5,10 +5,11 @@ from __future__ import annotations
 import io
 import os
 import stat
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
+from typing import IO
 
 MOST = 2**30  # bytes that are read from a pipe, which may have no end
 PATIENCE = 1.0  # seconds until a writer must have begun
@@ -26,11 +27,13 @@ class Piped:
 
 
 def received(path: Path) -> Path | Piped:
-    """Returns the path of a file; or all that comes through a pipe, such as `<(...)` or /dev/stdin.
+    """Returns the path of a file; or all that comes through a pipe, such as `<(...)`, /dev/stdin or "-".
 
     Raises ValueError for a device, which may have no end, a socket, and a pipe into which nobody or too much is
     written. A folder or a missing file is returned, and fails when it is opened.
     """
+    if str(path) == "-":
+        return _standard_input()
     if not path.exists() or not stat.S_ISFIFO(os.stat(path).st_mode):
         refuse_device(path)
         return path
@@ -60,17 +63,22 @@ def refuse_device(path: Path) -> None:
         raise ValueError(f"{path} is a device or a pipe, not a file: copy its content to a file first")
 
 
-def opened(source: Path | Piped) -> TextIO:
-    """Opens the text at its beginning, with line ends unchanged."""
-    # -sig: spreadsheets write a byte-order mark
-    if isinstance(source, Piped):
-        return io.TextIOWrapper(io.BytesIO(source.content), newline="", encoding="utf-8-sig")
-    return open(source, newline="", encoding="utf-8-sig")
+def _standard_input() -> Piped:
+    """What comes through standard input."""
+    if sys.stdin is None or sys.stdin.isatty():
+        raise ValueError("- is standard input, and nothing is piped into it: write `... < t.csv`, or name a file")
+    content = sys.stdin.buffer.read(MOST + 1)
+    if len(content) > MOST:
+        raise ValueError(f"standard input has more than {MOST >> 20} MB: copy it to a file first")
+    return Piped(Path("standard input"), content)
+
+
+def opened(source: Path | Piped) -> IO[bytes]:
+    """Opens a source at its beginning."""
+    return io.BytesIO(source.content) if isinstance(source, Piped) else open(source, "rb")
 
 
 def beginning(source: Path | Piped) -> bytes:
     """Returns the first bytes, which tell what kind of file it is."""
-    if isinstance(source, Piped):
-        return source.content[:512]
-    with open(source, "rb") as file:
+    with opened(source) as file:
         return file.read(512)

@@ -1,38 +1,32 @@
-"""Reads a CSV or .npz for `fastmlp train` and `fastmlp predict`. Imports NumPy and the checks."""
+"""Reads a table from a file of any kind; and tables of numbers. pandas is imported for a file that is not .npz."""
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import warnings
-from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TextIO
 
 import numpy as np
 
 from fastmlp.checks import arrays
 from fastmlp.checks.integers import check_exact, integers, is_large
-from fastmlp.checks.messages import cut, in_digits, shown
+from fastmlp.checks.messages import cut
 from fastmlp.core import data
-from fastmlp.core.preprocess import Scale
-from fastmlp.storage.container import look_of
-from fastmlp.tables import npz
-from fastmlp.tables.pipes import Piped, beginning, opened, received
+from fastmlp.core.preprocess import Scale as Scale
+from fastmlp.tables import delimited, formats, npz
+from fastmlp.tables.cells import is_number
+from fastmlp.tables.columns import SHOWN as SHOWN
+from fastmlp.tables.columns import Column, Columns
+from fastmlp.tables.columns import check_unique as check_unique
+from fastmlp.tables.columns import listed as listed
+from fastmlp.tables.columns import places_of as places_of
+from fastmlp.tables.labels import MOST_CLASSES as MOST_CLASSES
+from fastmlp.tables.labels import as_classes as as_classes
+from fastmlp.tables.pipes import beginning, received
 
-__all__ = ["Scale", "Table", "as_classes", "check_unique", "listed", "places_of", "read", "read_rows"]
-
-MOST_CLASSES = 100  # a column with more different whole numbers is taken for a quantity
-SHOWN = 12  # names in a message, before "..."
-_UNPACKED = (
-    ".gz",
-    ".bz2",
-    ".xz",
-    ".lzma",
-)  # numpy.loadtxt would unpack files with these names, though the header is plain text
+_NUMBERS = ("number", "integer", "bool")
 
 
 @dataclass(frozen=True)
@@ -55,6 +49,8 @@ class Table:
         y as int64 or uint64, if it has whole numbers that float64 may round.
     rounded : str or None
         Why y cannot be labels, if it has such numbers and no `whole`.
+    notes : tuple of str
+        What was noticed in the file.
     """
 
     x: np.ndarray
@@ -64,6 +60,7 @@ class Table:
     weights: np.ndarray | None = None
     whole: np.ndarray | None = None
     rounded: str | None = None
+    notes: tuple[str, ...] = ()
 
     def labels(self) -> np.ndarray:
         """Returns y (N,) as whole numbers. Raises ValueError if two labels may have become one."""
@@ -84,7 +81,56 @@ class Table:
         return digest.hexdigest()[:16]
 
 
-def read(path: str | Path, target: str | None = None, weights: str | None = None) -> Table:
+def read(
+    path: str | Path,
+    *,
+    header: bool | None = None,
+    text: Collection[str] = (),
+    unchecked: Collection[str] = (),
+) -> Columns:
+    """Reads the table in a file.
+
+    Text with separators, packed or not: see docs/files.md. Parquet, Feather, spreadsheets, JSON, and .npz, whose X
+    becomes columns 0, 1, ..., and whose other arrays with as many rows become columns, too.
+
+    Parameters
+    ----------
+    path : path
+        The file; "-" for standard input.
+    header : bool or None, default=None
+        Whether the first line has names. None: yes, but a first line that looks like data is refused. False: columns
+        are called 0, 1, ...
+    text : collection of str, default=()
+        Columns that are text, whatever they look like: "007" stays so.
+    unchecked : collection of str, default=()
+        Columns in which infinite numbers, and a few words among numbers, are accepted.
+
+    Returns
+    -------
+    Columns
+
+    Raises
+    ------
+    OSError
+        If there is no such file.
+    TypeError, ValueError
+        If its content is wrong. The error names the file, and for text the line and the column.
+    """
+    path = Path(path)
+    if path.suffix.lower() == ".npz":
+        return _npz_columns(path)
+    source = received(path)
+    kind = formats.kind_of(source, beginning(source))
+    if kind is None and formats.json_kind(source):
+        kind = "json"
+    if kind is not None:
+        return formats.read(source, kind, header, text, unchecked)
+    return delimited.read(source, header, text, unchecked)
+
+
+def read_table(
+    path: str | Path, target: str | None = None, weights: str | None = None, header: bool | None = None
+) -> Table:
     """Reads the table in a file: .npz, or else CSV, which may come through a pipe such as `<(...)`.
 
     Parameters
@@ -95,6 +141,8 @@ def read(path: str | Path, target: str | None = None, weights: str | None = None
         A column of the CSV, or an array of the .npz, where it is "y" by default.
     weights : str or None, default=None
         The column or array of the rows' weights.
+    header : bool or None, default=None
+        As in `read`.
 
     Returns
     -------
@@ -115,14 +163,18 @@ def read(path: str | Path, target: str | None = None, weights: str | None = None
     if archive:
         assert target is not None
         return _read_npz(path, target, weights)
-    source = received(path)
+    columns = read(path, header=header)
     if target is None:
-        raise ValueError(f"{path} needs --target NAME: its columns are {listed(_csv_header(source)[0])}")
-    return _read_csv(source, target, weights)
+        raise ValueError(f"{path} needs --target NAME: its columns are {listed(columns.names)}")
+    return _table(columns, target, weights)
 
 
 def read_rows(
-    path: str | Path, names: Sequence[str], target: str, ignored: Collection[str] = ()
+    path: str | Path,
+    names: Sequence[str],
+    target: str,
+    ignored: Collection[str] = (),
+    header: bool | None = None,
 ) -> tuple[np.ndarray, np.ndarray | None, str | None]:
     """Reads rows to predict.
 
@@ -135,7 +187,9 @@ def read_rows(
     target : str
         The target's name.
     ignored : collection of str
-        Columns of a CSV that are not read. Other columns are refused.
+        Columns that are not read. Other columns are refused.
+    header : bool or None, default=None
+        As in `read`.
 
     Returns
     -------
@@ -153,42 +207,17 @@ def read_rows(
     path = Path(path)
     if path.suffix.lower() == ".npz":
         return _npz_rows(path, len(names), target)
-    source = received(path)
-    header, lines = _csv_header(source)
     unread = {target, *ignored}
-    places = places_of(header, names, path, unread)
-    values = _loaded(source, lines, len(header))
-    if values is None:
-        values = _parsed(source, header, unread)
-    if not len(values):
-        raise ValueError(f"{path} has a header and no rows")
-    y = values[:, header.index(target)] if target in header else None
-    wrong = None
-    if y is not None and not np.isfinite(y).all():
-        y, wrong = None, f"column {target!r} is not a number in every row"
-    if y is not None and is_large(y):
-        whole, _ = _whole_column(source, header.index(target))
-        y = y if whole is None else whole
-    return np.ascontiguousarray(values[:, places]), y, wrong
-
-
-def places_of(found: Sequence[str], names: Sequence[str], where: str | Path, others: Collection[str] = ()) -> list[int]:
-    """Returns the index of each of `names` in `found`. Raises ValueError for a missing or an additional name."""
-    places = {name: place for place, name in enumerate(found)}
-    known = {*names, *others}
-    missing = [name for name in names if name not in places]
-    extra = [name for name in found if name not in known]
-    if missing or extra:
-        parts = [f"{listed(some)} {word}" for some, word in ((missing, "missing"), (extra, "too many")) if some]
-        raise ValueError(f"{where} does not have the model's columns: {'; '.join(parts)}")
-    return [places[name] for name in names]
-
-
-def check_unique(names: Sequence[str], where: object) -> None:
-    """Raises ValueError if two columns have the same name."""
-    twice = next((name for name, count in Counter(names).items() if count > 1), None)
-    if twice is not None:
-        raise ValueError(f"{where} has two columns {shown(twice)}: rename one")
+    columns = read(path, header=header, unchecked=unread)
+    places_of(columns.names, names, path, unread)
+    x = _matrix(columns, names)
+    wrong = y = None
+    if target in columns:
+        column = columns[target]
+        wrong = f"column {target!r} is not a number in every row"
+        if column.kind in _NUMBERS and column.missing is None and np.isfinite(column.values).all():
+            wrong, y = None, column.values if column.kind == "integer" and is_large(column.values) else column.numbers()
+    return x, y, wrong
 
 
 # ---------------------------------------------------------------------------------------------------------
@@ -266,168 +295,76 @@ def _target(values: np.ndarray, name: str, rows: int) -> tuple[np.ndarray, np.nd
     return y[:, 0], whole, rounded
 
 
-def _read_csv(path: Path | Piped, target: str, weights: str | None) -> Table:
-    """The table in a CSV."""
-    header, lines = _csv_header(path)
-    columns = {name: column for column, name in enumerate(header)}
-    for name in (target, weights):
-        if name is not None and name not in columns:
-            hint = ""
-            if len(header) == 1 and ";" in header[0]:
-                hint = "; its cells are separated by ';', and a CSV has commas"
-            elif all(arrays.reads_as_number(name) for name in header):
-                hint = "; its first line looks like numbers: put a line of names above it"
-            raise ValueError(f"{path} has no column {name!r}: it has {listed(header)}{hint}")
-    apart = [columns[name] for name in (target, weights) if name is not None]
-    names = [name for column, name in enumerate(header) if column not in apart]
+def _table(columns: Columns, target: str, weights: str | None) -> Table:
+    """The table in columns of numbers."""
+    wanted = columns[target]
+    if weights is not None:
+        columns[weights]
+    names = [name for name in columns.names if name not in (target, weights)]
     if not names:
         others = f" and {weights!r}" if weights is not None else ""
-        raise ValueError(f"{path} has the one column {target!r}{others}, and no features")
-    values = _loaded(path, lines, len(header))
-    if values is None:
-        values = _parsed(path, header)
-    if not len(values):
-        raise ValueError(f"{path} has a header and no rows")
-    x = np.ascontiguousarray(np.delete(values, apart, axis=1))
-    y, *rest = (values[:, column].copy() for column in apart)
-    whole, rounded = _whole_column(path, columns[target]) if is_large(y) else (None, None)
-    return Table(x, y, names, target, rest[0] if rest else None, whole, rounded)
+        raise ValueError(f"{columns.where} has the one column {target!r}{others}, and no features")
+    y = _matrix(columns, [target])[:, 0]
+    large = wanted.kind == "integer" and is_large(y)
+    w = None if weights is None else _matrix(columns, [weights])[:, 0]
+    return Table(
+        *(_matrix(columns, names), y, names, target, w),
+        whole=wanted.values if large else None,
+        rounded=wanted.rounded,
+        notes=columns.notes,
+    )
 
 
-def _csv_header(path: Path | Piped) -> tuple[list[str], int]:
-    """The names in a CSV's first line, and the number of lines that they take."""
-    for line, cells in _csv_rows(path):
-        header = [cell.strip() for cell in cells]
-        for column, name in enumerate(header):
-            if not name:
-                raise ValueError(
-                    f"{path} has no name for column {column + 1} of {len(header)} in its header: "
-                    "name it, or leave it out if it only counts the rows"
-                )
-        check_unique(header, path)
-        return header, line
-    raise ValueError(f"{path} is empty: a header and rows of numbers are needed")
-
-
-def _csv_rows(path: Path | Piped) -> Iterator[tuple[int, list[str]]]:
-    """(line, cells) of each line of a CSV that is not blank; lines count from 1."""
-    with opened(path) as file:
-        reader = csv.reader(file, strict=True)
-        try:
-            for cells in reader:
-                if cells and (len(cells) > 1 or cells[0].strip()):
-                    yield reader.line_num, cells
-        except csv.Error as error:
-            long = f"a cell of more than {csv.field_size_limit()} characters; is a quote missing?"
-            wrong = long if "field larger" in str(error) else error
-            raise ValueError(f"{path}, line {reader.line_num}: {wrong}") from error
-        except UnicodeDecodeError as error:
-            look = look_of(beginning(path))
-            what = f"it looks like {look}; save it as CSV" if look else f"{error.reason} near byte {error.start}"
-            raise ValueError(f"{path} is not a CSV in UTF-8: {what}") from error
-
-
-def _loaded(path: Path | Piped, skip: int, columns: int) -> np.ndarray | None:
-    """The numbers (N, columns) below the header, by NumPy's fast reader; None if anything is unusual."""
-    if str(path).lower().endswith(_UNPACKED):
-        return None
-    text: Path | TextIO = path if isinstance(path, Path) else opened(path)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # a warning about a file without rows
-            values = np.loadtxt(
-                text, delimiter=",", skiprows=skip, ndmin=2, comments=None, quotechar='"', encoding="utf-8-sig"
+def _matrix(columns: Columns, names: Sequence[str]) -> np.ndarray:
+    """Columns of numbers as rows (N, K), float64. Raises ValueError for text and for missing cells."""
+    for name in names:
+        column = columns[name]
+        if column.missing is not None:
+            row = int(np.argmax(column.missing))
+            raise ValueError(f"{columns.place(row, name)}: nothing there; fill it in, or leave out the line")
+        if column.kind not in _NUMBERS:
+            texts = column.texts() if column.kind == "text" else [str(time) for time in column.values]
+            row = next(row for row, text in enumerate(texts) if text is not None and not is_number(text))
+            raise ValueError(
+                f"{columns.place(row, name)}: {cut(str(texts[row]), 40)!r} is not a number; "
+                "encode it as one (classes as 0, 1, 2), or leave out the column"
             )
-    except ValueError:
-        return None
-    return values if values.shape[1] == columns and np.isfinite(values).all() else None
+    x = np.empty((len(columns), len(names)))
+    for place, name in enumerate(names):
+        x[:, place] = columns[name].numbers()
+    return x
 
 
-def _parsed(path: Path | Piped, header: list[str], unread: Collection[str] = ()) -> np.ndarray:
-    """The same numbers, cell by cell: some twenty times slower, with line and column in every error.
-
-    In the columns named in `unread`, what is not a finite number becomes NaN.
-    """
-    rows = []
-    lines = _csv_rows(path)
-    next(lines)  # the header
-    for line, cells in lines:
-        if len(cells) != len(header):
-            raise ValueError(f"{path}, line {line}: {len(cells)} cells, where the header has {len(header)}")
-        row = []
-        for cell, name in zip(cells, header, strict=True):
-            try:
-                row.append(_number(cell, path, line, name))
-            except ValueError:
-                if name not in unread:
-                    raise
-                row.append(np.nan)
-        rows.append(row)
-    return np.array(rows, np.float64).reshape(-1, len(header))
-
-
-def _whole_column(path: Path | Piped, column: int) -> tuple[np.ndarray | None, str | None]:
-    """(whole, rounded) of a `Table`, from the cells of a column of finite numbers."""
-    from decimal import Decimal
-
-    rows = _csv_rows(path)
-    next(rows)  # the header
-    cells = [(line, cells[column].strip()) for line, cells in rows]
-    numbers = []
-    for _, cell in cells:
-        try:
-            numbers.append(Decimal(cell))
-        except ArithmeticError:  # an exponent of 20 digits: since the float is finite, it is 0
-            numbers.append(Decimal(0))
-    if all(number == number.to_integral_value() for number in numbers):
-        whole = integers([int(number) for number in numbers])
-        if whole is not None:
-            return whole, None
-    for (line, cell), number in zip(cells, numbers, strict=True):
-        if Decimal(repr(float(number))) != number:  # 1e300 is unchanged; an id of 25 digits is not
-            return None, f"has {cut(cell, 40)} in line {line}, which float64 rounds to {in_digits(float(number))}"
-    return None, None
+def _npz_columns(path: Path) -> Columns:
+    """An .npz as columns."""
+    _, names = npz.read(path, ())
+    found, _ = npz.read(path, names)
+    if "X" not in found:
+        raise ValueError(f"{path} has no array 'X': it has {listed(names)}")
+    with _naming(path):
+        x = arrays.numeric_array(found.pop("X"), "X")
+        if x.ndim != 2:
+            raise ValueError(f"X has shape {x.shape}: give (N, K), one row for each example")
+        columns = [_npz_column(str(place), x[:, place]) for place in range(x.shape[1])]
+        for name, values in found.items():
+            if len(values.shape) not in (1, 2) or len(values) != len(x):
+                continue  # a table for other things, which is not asked for
+            values = arrays.numeric_array(values, name).reshape(len(x), -1)
+            wide = values.shape[1] != 1
+            columns += [
+                _npz_column(f"{name}_{place}" if wide else name, values[:, place]) for place in range(values.shape[1])
+            ]
+    return Columns(tuple(columns), str(path))
 
 
-def _number(cell: str, path: Path | Piped, line: int, name: str) -> float:
-    """The number in a cell. Raises ValueError."""
-    where = f"{path}, line {line}, column {name!r}"
-    cell = cell.strip()
-    if not cell:
-        raise ValueError(f"{where}: nothing there; fill it in, or leave out the line")
-    try:
-        number = float(cell) if "_" not in cell else None  # Python reads 1_000; other CSV readers do not
-    except ValueError:
-        number = None
-    if number is None:
-        raise ValueError(
-            f"{where}: {cell[:40]!r} is not a number; encode it as one (classes as 0, 1, 2), or leave out the column"
-        )
-    if not np.isfinite(number):
-        raise ValueError(f"{where}: {cell[:40]} is not a finite number; fill it in, or leave out the line")
-    return number
-
-
-def listed(names: Iterable[object]) -> str:
-    """Returns the names as text, the first 12 of them."""
-    texts = [cut(str(name), 40) for name in names]
-    more = f", ... ({len(texts)} in all)" if len(texts) > SHOWN else ""
-    return (", ".join(texts[:SHOWN]) + more) or "none"
-
-
-# ---------------------------------------------------------------------------------------------------------
-# Preparing
-
-
-def as_classes(y: np.ndarray) -> np.ndarray | None:
-    """Returns y as labels (N,) if it looks like labels, else None: whole numbers, few and repeated, or one-hot rows.
-
-    Integers stay integers; see `Table.labels`.
-    """
-    if y.ndim == 2:
-        one_hot = np.isin(y, (0, 1)).all() and (y.sum(axis=1) == 1).all()
-        return y.argmax(axis=1).astype(np.float64) if one_hot else None
-    if y.dtype.kind == "f" and (y != np.floor(y)).any():
-        return None
-    different = len(np.unique(y))
-    return y if different <= MOST_CLASSES and 2 * different <= max(len(y), 4) else None
+def _npz_column(name: str, values: np.ndarray) -> Column:
+    """A column of an array."""
+    if values.dtype.kind == "b":
+        return Column(name, "bool", values)
+    if values.dtype.kind in "iu":
+        return Column(name, "integer", values.astype(np.uint64 if values.dtype == np.uint64 else np.int64))
+    hole = np.isnan(values)
+    rounded = None
+    if np.isfinite(values).all():
+        _, _, rounded = _target(values, name, len(values))
+    return Column(name, "number", values.astype(np.float64), hole if hole.any() else None, rounded=rounded)

@@ -191,7 +191,7 @@ def test_classes_that_are_all_large_go_on_beside_small_ones(tmp_path, capsys):
 )
 def test_cells_that_no_integer_holds(tmp_path, labels, words):
     path, _ = write(tmp_path, "csv", labels)
-    table = reader.read(path, "y")
+    table = reader.read_table(path, "y")
     if isinstance(words, int):  # so many classes
         assert len(np.unique(table.labels().astype(object))) == words
         return
@@ -215,7 +215,7 @@ def test_floats_of_an_npz_that_may_have_been_rounded(tmp_path, capsys, dtype, va
 def test_large_quantities_are_no_labels(tmp_path):
     path = tmp_path / "t.csv"
     path.write_text("a,y\n" + "".join(f"{k},{10**17 + k * 10**13 + 0.5}\n" for k in range(300)))
-    table = reader.read(path, "y")
+    table = reader.read_table(path, "y")
     assert reader.as_classes(table.y if table.whole is None else table.whole) is None
 
 

@@ -412,7 +412,7 @@ def test_train_by_a_column_of_weights(run, quantity, monkeypatch):
     model, fit, (x, _) = asked(
         monkeypatch, run, quantity, "--target", "y", "--sample-weight", "w", "--held-out", 0, *QUICK
     )
-    table = reader.read(quantity, "y", "w")
+    table = reader.read_table(quantity, "y", "w")
     assert (model["layers"], x.shape) == ([2, 3, 1], (40, 2))
     assert fit["sample_weight"].tolist() == table.weights.tolist()
     _, fit, (x, _) = asked(monkeypatch, run, quantity, "--target", "y", "--sample-weight", "w", *QUICK)
@@ -422,7 +422,7 @@ def test_train_by_a_column_of_weights(run, quantity, monkeypatch):
 
 def test_train_trains_validates_and_holds_out_different_rows(run, small, monkeypatch):
     _, fit, (x, _) = asked(monkeypatch, run, small, "--target", "label", "--validation", 0.25, *QUICK)
-    table = reader.read(small, "label")
+    table = reader.read_table(small, "label")
     train, held = splits.split(table.y, 0.2, 0)
     rest, watched = splits.split(table.y[train], 0.25, 0)
     scale = reader.Scale.of(table.x[train[rest]], table.names)
@@ -475,7 +475,7 @@ def test_predict_gives_what_the_model_gives_for_classes(run, small, tmp_path, dt
     status, out, _ = run("train", small, "--target", "label", *arguments, "-o", path)
     assert status == 0
     assert out.endswith(f"saved to: {path}\n")
-    table = reader.read(small, "label")
+    table = reader.read_table(small, "label")
     x = reader.Scale.of(table.x, table.names).forward(table.x)
     model = Model([3, 3, 2], seed=5, dtype=dtype, backend="reference")
     model.fit(x, (table.y == 4).astype(int), epochs=3, batch_size=32, optimizer="adam")
@@ -497,7 +497,7 @@ def test_predict_gives_what_the_model_gives_for_quantities(run, quantity, tmp_pa
     path = tmp_path / "m"
     arguments = ["--loss", loss, "--learning-rate", 1e-5, "--sample-weight", "w", "--held-out", 0, *QUICK]
     assert run("train", quantity, "--target", "y", *arguments, "-o", path)[0] == 0
-    table = reader.read(quantity, "y", "w")
+    table = reader.read_table(quantity, "y", "w")
     x = reader.Scale.of(table.x, table.names).forward(table.x)
     y, scale = table.y[:, None], reader.Scale.of(table.y[:, None], ["y"])
     model = Model([2, 3, 1], loss=loss, backend="reference")
@@ -525,7 +525,7 @@ def trained(run, quantity, tmp_path):
 
 
 def test_predict_finds_columns_by_name(run, trained, quantity, tmp_path):
-    table = reader.read(quantity, "y", "w")
+    table = reader.read_table(quantity, "y", "w")
     (tmp_path / "other.csv").write_text("b,a\n" + "".join(f"{b!r},{a!r}\n" for a, b in table.x.tolist()))
     np.savez(tmp_path / "other.npz", X=table.x)
     arguments = ["--backend", "reference"]
@@ -666,7 +666,7 @@ def test_the_held_out_loss_is_the_models(run, quantity, tmp_path):
     """R2 says little of quantiles: what they minimise does."""
     arguments = ["--target", "y", "--loss", "quantile", *QUICK, "-o", tmp_path / "m"]
     _, out, _ = run("train", quantity, *arguments)
-    table, made = reader.read(quantity, "y"), TableModel.load(tmp_path / "m")
+    table, made = reader.read_table(quantity, "y"), TableModel.load(tmp_path / "m")
     _, held = split(np.zeros(40), 0.2, 0)
     y = made.target_scale.forward(table.y[:, None])
     loss = made.model.loss(made.scale.forward(table.x)[held], y[held])
@@ -691,7 +691,7 @@ def test_resuming_keeps_the_scales_and_classes(run, quantity, small, tmp_path, m
         (tmp_path / "less.csv").write_text("\n".join([lines[0], *less]))
         arguments = ["--resume", tmp_path / "m", "--held-out", 0, "--epochs", 1, "--backend", "reference"]
         _, _, (x, y) = asked(monkeypatch, run, tmp_path / "less.csv", *arguments)
-        table = reader.read(tmp_path / "less.csv", target)
+        table = reader.read_table(tmp_path / "less.csv", target)
         assert x.tobytes() == before.scale.forward(table.x).tobytes()
         if target == "y":
             assert y.tobytes() == before.target_scale.forward(table.y[:, None]).tobytes()
@@ -701,7 +701,7 @@ def test_resuming_keeps_the_scales_and_classes(run, quantity, small, tmp_path, m
 
 def test_resuming_by_place_keeps_the_names(run, small, tmp_path):
     run("train", small, "--target", "label", *QUICK, "-o", tmp_path / "m")
-    table = reader.read(small, "label")
+    table = reader.read_table(small, "label")
     np.savez(tmp_path / "a.npz", X=table.x, label=table.y)
     arguments = ["--resume", tmp_path / "m", "--epochs", 1, "--backend", "reference", "-o", tmp_path / "n"]
     assert run("train", tmp_path / "a.npz", *arguments)[0] == 0

@@ -1,6 +1,7 @@
 """What `fastmlp` says: one line for an error or a warning, whatever is in it, and in what the terminal can spell."""
 
 import gzip
+import importlib.util
 import os
 import subprocess
 import sys
@@ -104,7 +105,7 @@ def test_an_error_is_one_line(run, table, monkeypatch, kind, message, line):
     def read(*_):
         raise kind(message)
 
-    monkeypatch.setattr(reader, "read", read)
+    monkeypatch.setattr(reader, "read_table", read)
     assert run("train", table, *TRAIN) == (2, "", f"fastmlp: {line or 'there is not enough memory'}\n")
 
 
@@ -112,7 +113,7 @@ def test_memory_that_ends_has_words(run, table, monkeypatch):
     def read(*_):
         raise MemoryError
 
-    monkeypatch.setattr(reader, "read", read)
+    monkeypatch.setattr(reader, "read_table", read)
     assert run("train", table, *TRAIN)[2] == "fastmlp: there is not enough memory\n"
 
 
@@ -151,14 +152,12 @@ def xlsx(path):
         archive.writestr("[Content_Types].xml", "<Types/>" * 40)
 
 
-KINDS = {
-    "t.csv.gz": (gz, "a gzip archive"),
-    "t.xlsx": (xlsx, "a zip archive, as spreadsheets are (.xlsx)"),
-    "t.npy": (lambda path: np.save(path, np.full((3, 3), np.pi)), "a NumPy array (.npy)"),
-    "excel.csv": (lambda path: path.write_text(TEXT, encoding="utf-16"), "text in UTF-16, which spreadsheets call"),
-    "t.parquet": (lambda path: path.write_bytes(b"PAR1\x15\xff" + b"\xfe" * 99), "a Parquet file"),
-    "t.csv.bz2": (lambda path: path.write_bytes(b"BZh91AY&SY\xff\xfe" * 9), "a bzip2 archive"),
-    "t.csv.xz": (lambda path: path.write_bytes(b"\xfd7zXZ\0\0\xff" * 9), "an xz archive"),
+KINDS = {  # what is no table, and what is said
+    "t.xlsx": (xlsx, "is a spreadsheet (.xlsx), which openpyxl reads: pip install openpyxl, or save it as CSV"),
+    "t.npy": (lambda path: np.save(path, np.full((3, 3), np.pi)), "it looks like a NumPy array (.npy)"),
+    "t.parquet": (lambda path: path.write_bytes(b"PAR1\x15\xff" + b"\xfe" * 99), "cannot be read as parquet ("),
+    "t.csv.bz2": (lambda path: path.write_bytes(b"BZh91AY&SY\xff\xfe" * 9), "is a bzip2 file that cannot be unpacked"),
+    "t.csv.xz": (lambda path: path.write_bytes(b"\xfd7zXZ\0\0\xff" * 9), "is an xz file that is damaged ("),
 }
 
 
@@ -166,16 +165,20 @@ KINDS = {
 def test_a_table_that_is_none_is_told_what_it_is(run, tmp_path, name):
     make, words = KINDS[name]
     make(tmp_path / name)
+    if name == "t.xlsx" and importlib.util.find_spec("openpyxl"):
+        words = "cannot be read as xlsx ("
     status, _, err = run("train", tmp_path / name, "--target", "y")
     assert status == 2
-    assert err.startswith(f"fastmlp: {tmp_path / name} is not a CSV in UTF-8: it looks like {words}")
-    assert err.endswith("; save it as CSV\n")
+    assert err.startswith(f"fastmlp: {tmp_path / name} ")
+    assert words in err
+    assert err.count("\n") == 1
 
 
-def test_latin_1_is_told_by_its_byte(run, tmp_path):
-    (tmp_path / "t.csv").write_bytes("größe,y\n1,0\n".encode("latin-1"))
-    _, _, err = run("train", tmp_path / "t.csv", "--target", "y")
-    assert err == f"fastmlp: {tmp_path / 't.csv'} is not a CSV in UTF-8: invalid start byte near byte 2\n"
+def test_a_packed_table_is_a_table(run, tmp_path):
+    gz(tmp_path / "t.csv.gz")
+    (tmp_path / "excel.csv").write_text(TEXT, encoding="utf-16")
+    for name in ("t.csv.gz", "excel.csv"):
+        assert run("train", tmp_path / name, *TRAIN)[0] == 0
 
 
 @pytest.mark.parametrize("suffix", [".gz", ".bz2", ".xz", ".lzma", ".GZ"])
@@ -198,7 +201,7 @@ def test_very_many_columns(run, tmp_path):
     names = [f"c{k}" for k in range(60_000)]
     path = tmp_path / "t.csv"
     path.write_text(",".join([*names, "y"]) + "\n" + ",".join(["1"] * 60_001) + "\n")
-    assert reader.read(path, "y").names == names
+    assert reader.read_table(path, "y").names == names
     assert reader.read_rows(path, names[::-1], "y")[0].shape == (1, 60_000)
     assert reader.places_of(names, names[::-1], "t")[0] == 59_999
     (tmp_path / "twice.csv").write_text(",".join([*names, "c7"]) + "\n")

@@ -73,7 +73,7 @@ def test_it_catches_a_hang(corpus, monkeypatch):
     if not hasattr(file_fuzz.signal, "setitimer"):
         pytest.skip("this system has no timers that interrupt")
     monkeypatch.setattr(file_fuzz, "SECONDS", 0.2)
-    monkeypatch.setattr(reader, "read", lambda *_: [time.sleep(0.01) for _ in range(10_000)])
+    monkeypatch.setattr(reader, "read_table", lambda *_: [time.sleep(0.01) for _ in range(10_000)])
     assert wrong(corpus) == "Hang()"
 
 
@@ -87,7 +87,7 @@ def test_it_catches_memory(corpus, monkeypatch):
         np.ones(taken // 8)
         raise ValueError("no")
 
-    monkeypatch.setattr(reader, "read", read)
+    monkeypatch.setattr(reader, "read_table", read)
     monkeypatch.setattr(reader, "read_rows", read)
     number = next(n for n in range(COUNT) if corpus.mutant(n)[0].endswith("csv"))
     ((_, failure),) = file_fuzz.fuzz(corpus, [number])[1]
@@ -111,7 +111,7 @@ def test_numbers_of_a_pickle_are_never_made(tmp_path):
     objects = np.array([[Code()]], object)
     np.savez(tmp_path / "t.npz", X=objects, y=[1.0])
     with pytest.raises(ValueError, match="Python objects, which would run code to be read"):
-        reader.read(tmp_path / "t.npz")
+        reader.read_table(tmp_path / "t.npz")
     assert not ran.exists()
     with pytest.raises(TypeError, match="X holds a Code in row 0"):
         numeric_array(objects, "X")
