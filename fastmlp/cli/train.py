@@ -14,6 +14,7 @@ import numpy as np
 
 from fastmlp.cli import replaced, train_parser
 from fastmlp.cli.arguments import Voice, check_place, check_plot, help_shape, warnings_as_lines
+from fastmlp.errors import DivergenceError
 from fastmlp.history import seconds_of
 from fastmlp.tables import train_checks
 from fastmlp.tables.train_options import ARGUMENTS
@@ -67,6 +68,8 @@ def run(args: argparse.Namespace) -> None:
     try:
         with warnings_as_lines(ARGUMENTS):
             training.fit()
+    except DivergenceError as error:
+        raise ValueError(str(error)) from error
     except KeyboardInterrupt as error:  # what was reached is worth a report, and a file
         interrupt = error
     history = model.history

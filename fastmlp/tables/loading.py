@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from fastmlp.checks import arrays
 from fastmlp.core import data as checks
 from fastmlp.tables import reader
-from fastmlp.tables.columns import Column, Columns, listed
+from fastmlp.tables.columns import Column, Columns, check_unique, listed
 from fastmlp.tables.frames import from_frame
 
 
@@ -104,7 +105,12 @@ def to_train(
 
 
 def to_predict(
-    data: Any, names: Sequence[str], target: str, text: Collection[str] = (), header: bool | None = None
+    data: Any,
+    names: Sequence[str],
+    target: str,
+    text: Collection[str] = (),
+    header: bool | None = None,
+    holes: bool = True,
 ) -> Loaded:
     """Reads rows to predict.
 
@@ -121,6 +127,8 @@ def to_predict(
         Columns that are text, whatever they look like.
     header : bool or None, default=None
         As in `reader.read`.
+    holes : bool, default=True
+        Whether NaN in an array of numbers is a missing cell.
 
     Returns
     -------
@@ -135,7 +143,7 @@ def to_predict(
     if is_archive(data):
         return _rows_of_archive(Path(data), names, target)
     if not is_path(data) and not hasattr(data, "columns"):
-        return Loaded(_of_array(data, names, text), None, target, None, "X")
+        return Loaded(_of_array(data, names, text, holes), None, target, None, "X")
     table = _read(data, text, [target], header)
     there = set(table.names)
     missing = [name for name in names if name not in there]
@@ -166,18 +174,34 @@ def _read(data: Any, text: Collection[str], unchecked: Collection[str] = (), hea
         return reader.read(data, header=header, text=text, unchecked=unchecked)
     if not hasattr(data, "columns"):
         raise TypeError(f"the table is one {type(data).__name__}: give a file's name, or a data frame")
-    return from_frame(data, text=text, unchecked=unchecked)
+    return from_frame(data, text=text, unchecked=unchecked) if _is_frame(data) else _of_named_array(data)
 
 
-def _of_array(X: Any, names: Sequence[str], text: Collection[str]) -> Columns:
+def _is_frame(data: Any) -> bool:
+    """Tells whether `from_frame` reads it."""
+    library = type(data).__module__.partition(".")[0]
+    return library in ("pandas", "polars", "pyarrow") or any(
+        hasattr(data, name) for name in ("to_pandas", "__dataframe__", "collect", "compute")
+    )
+
+
+def _of_named_array(data: Any) -> Columns:
+    """An array of numbers whose `columns` are names."""
+    x, names = checks.matrix(data), [str(name) for name in data.columns]
+    check_unique(names, "X")
+    return Columns(_by_place(x, names), "X")
+
+
+def _of_array(X: Any, names: Sequence[str], text: Collection[str], holes: bool) -> Columns:
     """An array or list of rows (N, K), whose columns go by their place."""
     if isinstance(X, (list, tuple)) or (isinstance(X, np.ndarray) and X.dtype.kind in "OUS"):
         table = _of_cells(X, names, text)
         if table is not None:
             return table
-    if isinstance(X, np.ndarray) and X.ndim == 2 and X.dtype.kind == "f" and np.isnan(X).any():
-        checks.matrix(np.nan_to_num(X, nan=0.0, posinf=np.inf, neginf=-np.inf))  # raises what is wrong beside
-        x = X.astype(np.float64)
+    found = arrays.numeric_array(X, "X", arrays.TEXT_FEATURES) if holes else None
+    if found is not None and found.ndim == 2 and found.dtype.kind == "f" and np.isnan(found).any():
+        checks.matrix(np.where(np.isnan(found), 0, found))  # raises what is wrong beside
+        x = found.astype(np.float64)
     else:
         x = checks.matrix(X)
     check_count(x.shape[1], names)
@@ -202,10 +226,10 @@ def _of_cells(X: Any, names: Sequence[str], text: Collection[str]) -> Columns | 
     return from_frame(frame.infer_objects(), text=text)
 
 
-def check_count(count: int, names: Sequence[str]) -> None:
+def check_count(count: int, names: Sequence[str], what: str = "X") -> None:
     """Raises ValueError where an array has another number of columns than the model."""
     if count != len(names):
-        raise ValueError(f"X has {count} columns, and the model takes {len(names)}: {listed(names)}")
+        raise ValueError(f"{what} has {count} columns, and the model takes {len(names)}: {listed(names)}")
 
 
 def _of_archive(path: Path, target: str | None, weight: str | None) -> Loaded:

@@ -89,10 +89,6 @@ def prepared(
         say(f"note: {note}")
     if left_out:
         say(f"note: left out, since nothing is there as {table.target!r}: {counted(left_out)}")
-    if before is not None and columns != len(before.names):
-        raise ValueError(
-            f"{table.features.where}: X has {columns} columns, and {args.resume} takes {len(before.names)}"
-        )
     train_checks.check_task(args, task, table.target)
     weights = _checked_weights(table, settings)
     seed = seed_of(args, before)

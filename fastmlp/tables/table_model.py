@@ -14,9 +14,10 @@ from fastmlp.checks import arrays
 from fastmlp.checks.faults import only_faults
 from fastmlp.checks.integers import check_exact, same
 from fastmlp.checks.messages import cut, shown
-from fastmlp.checks.option_names import naming_arguments
+from fastmlp.checks.option_names import in_arguments, naming_arguments
 from fastmlp.core import data, scores
 from fastmlp.core.preprocess import Scale
+from fastmlp.errors import DivergenceError
 from fastmlp.model import Model
 from fastmlp.storage import model_file
 from fastmlp.tables import loading
@@ -141,7 +142,10 @@ class TableModel:
             args = train_options.namespace(table, {"target": target, **options})
             train_checks.check(args)
             training = Training.of(args, notes.append)
-            training.fit()
+            try:
+                training.fit()
+            except DivergenceError as error:
+                raise DivergenceError(in_arguments(str(error))) from error
         return replace(training.table_model(), notes=tuple(notes))
 
     def predict(self, X: Any) -> np.ndarray:
@@ -300,8 +304,13 @@ class TableModel:
         labelled = self.classes is not None and self.classes.dtype.kind == "O"
         return [*found, self.target] if labelled else found
 
-    def arranged(self, loaded: Loaded) -> Loaded:
+    def arranged(self, loaded: Loaded, by_place: bool = False) -> Loaded:
         """Returns a table to train on with the features in the model's order. Raises ValueError if they differ."""
+        if by_place:
+            loading.check_count(len(loaded.features.columns), self.names, f"{loaded.features.where}: X")
+            named = zip(loaded.features, self.names, strict=True)
+            columns = tuple(replace(column, name=name) for column, name in named)
+            return replace(loaded, features=replace(loaded.features, columns=columns))
         places_of(loaded.features.names, self.names, loaded.features.where)
         return replace(loaded, features=loaded.features.selected(self.names))
 
@@ -355,7 +364,7 @@ class TableModel:
 
     def _loaded(self, X: Any) -> Loaded:
         """X, read. Raises as `loading.to_predict`."""
-        return loading.to_predict(X, self.names, self.target, self.words)
+        return loading.to_predict(X, self.names, self.target, self.words, holes=self.columns is not None)
 
     def _inputs(self, loaded: Loaded, seen: Seen | None = None) -> np.ndarray:
         """Rows (N, K') as the network's inputs: encoded and standardised."""
@@ -393,8 +402,8 @@ class TableModel:
         elif self.classes is not None and y.ndim == 1 and y.dtype.kind == "f":
             check_exact(y, "y")
         if y is None or y.shape != found.shape:
-            shape = "(not one-hot)" if y is None else y.shape
-            raise ValueError(f"y has shape {shape}, and there are predictions of shape {found.shape}: give as many")
+            what = "(not one-hot)" if y is None else y.shape
+            raise ValueError(f"y has shape {what}, and there are predictions of shape {found.shape}: give as many")
         if self.classes is not None:
             return {"accuracy": float(same(found, y).mean())}
         rows = len(found)

@@ -59,8 +59,8 @@ class Training:
         target = args.target if before is None else before.target
         text = [] if before is None else before.words
         table = loading.to_train(args.data, target, settings["sample_weight"], text, getattr(args, "header", None))
-        if before is not None and not loading.is_archive(args.data):
-            table = before.arranged(table)
+        if before is not None:
+            table = before.arranged(table, loading.is_archive(args.data))
         job = prepared(table, args, settings, before, say)
         model = _new_model(job, args) if before is None else before.model
         say(f"network: {_in_words(model)}")
@@ -71,13 +71,13 @@ class Training:
         return cls(args, settings, before, job, model)
 
     def fit(self) -> None:
-        """Trains the model. Raises ValueError that names options, also where it diverges; KeyboardInterrupt."""
+        """Trains the model. Raises ValueError or DivergenceError that names options; KeyboardInterrupt."""
         options = _options(self.model, self.job, self.args, self.settings)
         try:
             with naming_options(ARGUMENTS):
                 self.model.fit(*self.job.train, **vars(options))
         except DivergenceError as error:
-            raise DivergedTable(_diverged(error, self.model, self.job, self.args, self.settings)) from error
+            raise DivergenceError(_diverged(error, self.model, self.job, self.args, self.settings)) from error
 
     def table_model(self) -> TableModel:
         """Returns the trained model, with its table's columns, classes and scales."""
@@ -86,10 +86,6 @@ class Training:
         names = tuple(job.columns.names) if self.before is None else self.before.names
         columns = job.columns if self.before is None else self.before.columns
         return TableModel(self.model, names, job.target, job.classes, job.scale, job.target_scale, kept, columns)
-
-
-class DivergedTable(ValueError, DivergenceError):
-    """The training of a table diverged."""
 
 
 # ---------------------------------------------------------------------------------------------------------
