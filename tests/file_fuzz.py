@@ -1,6 +1,8 @@
 """Mutants of files through the command line, in this process: what each of them comes to."""
 
 import contextlib
+import gzip
+import importlib.util
 import io
 import os
 import random
@@ -40,6 +42,10 @@ class Corpus:
         self.table = self.write("table.csv", "\n".join(["a,b,c,y", *rows, ""]).encode())
         quoted = [f'"{row[0]:.3f}",{row[1]:g},{row[2]:.17g},"{label}"' for row, label in zip(X, y, strict=True)]
         self.write("quoted.csv", "\n".join(['a,"b",c,y', *quoted]).encode())
+        self.write("table.csv.gz", gzip.compress(Path(self.table).read_bytes(), mtime=0))
+        semicolons = Path(self.table).read_text().replace(",", ";").replace(".", ",")
+        self.write("semicolons.txt", semicolons.encode("utf-16"))
+        self.more_kinds(X, y)
         options = ["--optimizer", "adam", "--schedule", "cosine", "--class-weight", "balanced", "--dropout", "0.1"]
         for name, more in (("classes", options), ("values", ["--task", "regress", "--loss", "huber", "--l2", "0.1"])):
             status, _, said = called(["train", self.table, *TRAIN, *more, "-o", self.path(f"{name}.safetensors")])
@@ -56,6 +62,19 @@ class Corpus:
         self.contents = {path.name: path.read_bytes() for path in sorted(self.folder.iterdir())}
         self.X = X
 
+    def more_kinds(self, X, y):
+        """Files of the kinds that libraries read, if they are there."""
+        if not importlib.util.find_spec("pandas") or not importlib.util.find_spec("pyarrow"):
+            return
+        import pandas
+
+        frame = pandas.DataFrame({"a": X[:, 0], "b": X[:, 1], "c": X[:, 2], "y": y})
+        frame.to_parquet(self.path("table.parquet"))
+        frame.to_feather(self.path("table.feather"))
+        frame.to_json(self.path("table.jsonl"), orient="records", lines=True)
+        if importlib.util.find_spec("openpyxl"):
+            frame.to_excel(self.path("table.xlsx"), index=False)
+
     def write(self, name, content):
         (self.folder / name).write_bytes(content)
         return self.path(name)
@@ -65,7 +84,14 @@ class Corpus:
         draws = random.Random(f"{self.seed}/{number}")
         name = draws.choice(sorted(self.contents))
         content, kind = self.contents[name], name.rpartition(".")[2]
-        change = {"safetensors": "model", "npz": "npz", "npy": "npy", "csv": "csv"}[kind]
+        change = {
+            "safetensors": "model",
+            "npz": "npz",
+            "npy": "npy",
+            "csv": "csv",
+            "gz": "packed",
+            "txt": "spelled",
+        }.get(kind, "bytes")
         if draws.random() < 0.25:
             change = "bytes"
         return name, getattr(mutants, f"{change}_changed")(draws, content)

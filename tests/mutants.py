@@ -1,7 +1,10 @@
 """Mutants of files: bytes changed anywhere, and fields of a format changed so that the rest still fits them."""
 
+import bz2
+import gzip
 import io
 import json
+import lzma
 import re
 import struct
 import zipfile
@@ -246,6 +249,22 @@ def npy_changed(random, content):
 
 # ---------------------------------------------------------------------------------------------------------
 # CSV
+
+
+def packed_changed(random, content):
+    """A CSV in gzip with other cells; or, of another kind of file, some bytes."""
+    if not content.startswith(b"\x1f\x8b"):
+        return bytes_changed(random, content)
+    inner = csv_changed(random, gzip.decompress(content))
+    pack = random.choice([gzip.compress, bz2.compress, lzma.compress])
+    return pack(inner)
+
+
+def spelled_changed(random, content):
+    """A CSV in UTF-16 with semicolons and decimal commas, with other cells."""
+    plain = content.decode("utf-16").replace(",", ".").replace(";", ",").encode()
+    text = csv_changed(random, plain).decode("utf-8", "replace")
+    return text.replace(",", ";").replace(".", ",").encode(random.choice(["utf-16", "utf-16-le", "utf-8"]), "replace")
 
 
 def csv_changed(random, content):

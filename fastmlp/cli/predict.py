@@ -33,7 +33,12 @@ def add(commands: Any) -> None:
     )
     predict.set_defaults(run=run)
     predict.add_argument("model", type=Path, metavar="MODEL", help="what `fastmlp train -o` wrote")
-    predict.add_argument("data", type=Path, metavar="DATA", help="a table with the model's columns, or .npz with X")
+    predict.add_argument(
+        "data", type=Path, metavar="DATA", help="a table with the model's columns; - for standard input; or .npz with X"
+    )
+    predict.add_argument(
+        "--no-header", action="store_true", help="the table has no line of names: columns are called 0, 1, 2, ..."
+    )
     predict.add_argument(
         "--probabilities", action="store_true", help="a column for each class, p_0, p_1, ..., not the class itself"
     )
@@ -52,9 +57,10 @@ def run(args: argparse.Namespace) -> None:
     from fastmlp.tables import loading
     from fastmlp.tables.encoder import Seen, encoding_in_words
 
-    rows = loading.to_predict(args.data, model.names, model.target, model.words, getattr(args, "header", None))
+    rows = loading.to_predict(args.data, model.names, model.target, model.words, False if args.no_header else None)
     seen = Seen()
-    header, columns, found = _columns(model, rows, args.probabilities, seen)
+    z = model.inputs(rows, seen)
+    header, columns, found = _columns(model, z, args.probabilities)
     if args.output is None:
         _check_encoding(header)
         _write(sys.stdout, header, columns)
@@ -67,7 +73,7 @@ def run(args: argparse.Namespace) -> None:
         print(plain(note), file=sys.stderr)
     if rows.y is None:
         return
-    scored, count, wrong = model.scored_loaded(rows, model.predict_loaded(rows, seen) if found is None else found)
+    scored, count, wrong = model.scored_loaded(rows, model.predict_inputs(z) if found is None else found)
     if scored is None:
         print(f"not scored: {wrong}", file=sys.stderr)
         return
@@ -88,14 +94,13 @@ def _check_encoding(header: list[str]) -> None:
             ) from None
 
 
-def _columns(model: Any, rows: Any, probabilities: bool, seen: Any) -> tuple[list[str], np.ndarray, np.ndarray | None]:
-    """(names, values (N, C), the predictions or None)"""
+def _columns(model: Any, z: np.ndarray, probabilities: bool) -> tuple[list[str], np.ndarray, np.ndarray | None]:
+    """(names, values (N, C), the predictions or None) of the network's inputs (N, K')"""
     from fastmlp.tables.labels import text_of
 
     if probabilities:
-        values = model.probabilities_loaded(rows, seen)
-        return [f"p_{text_of(label)}" for label in model.classes], values, None
-    found = model.predict_loaded(rows, seen)
+        return [f"p_{text_of(label)}" for label in model.classes], model.model.predict_proba(z), None
+    found = model.predict_inputs(z)
     if found.ndim == 1:
         return [model.target], found[:, None], found
     return [f"{model.target}_{output}" for output in range(found.shape[1])], found, found

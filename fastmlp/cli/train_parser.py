@@ -25,7 +25,10 @@ def add(train: argparse.ArgumentParser) -> None:
 
 
 def _add_table(group: Any) -> None:
-    group.add_argument("--target", metavar="NAME", help="the CSV's column to predict (for .npz: the array; default: y)")
+    group.add_argument("--target", metavar="NAME", help="the column to predict (for .npz: the array; default: y)")
+    group.add_argument(
+        "--no-header", action="store_true", help="the table has no line of names: columns are called 0, 1, 2, ..."
+    )
     group.add_argument(
         "--task",
         choices=("auto", *RATES),

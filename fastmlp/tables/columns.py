@@ -17,6 +17,7 @@ from fastmlp.checks.messages import cut, shown
 KINDS = ("number", "integer", "bool", "text", "time")
 SHOWN = 12  # names in a message, before "..."
 
+_ROWS = 4096  # moved at once
 _DTYPES = {"number": "f", "integer": "iu", "bool": "b", "text": "i", "time": "M"}  # NumPy's letters
 
 
@@ -140,6 +141,52 @@ class Columns:
     def selected(self, names: Sequence[str]) -> Columns:
         """Returns the table with these columns only, in this order. Raises ValueError for one that is not there."""
         return replace(self, columns=tuple(self[name] for name in names))
+
+    def matrix(self, names: Sequence[str], *, release: bool = False) -> np.ndarray:
+        """Returns columns of numbers, integers or booleans as rows.
+
+        Parameters
+        ----------
+        names : sequence of str
+            The K columns.
+        release : bool, default=False
+            Whether the memory of the columns may be taken for the result: none of the table may be used afterwards.
+            Numbers that `read` has put side by side then need no second array.
+
+        Returns
+        -------
+        ndarray of shape (N, K), float64
+            C-contiguous; NaN where missing.
+
+        Raises
+        ------
+        TypeError, ValueError
+            For a column of another kind, and for a name that is not there.
+        """
+        found = self._moved([self[name] for name in names]) if release else None
+        if found is None:
+            found = np.empty((len(self), len(names)))
+            for place, name in enumerate(names):
+                found[:, place] = self[name].numbers()
+        return found
+
+    def _moved(self, columns: Sequence[Column]) -> np.ndarray | None:
+        """The columns moved together in the array in which they lie side by side; None if they do not."""
+        base = columns[0].values.base if columns else None
+        if base is None or base.ndim != 2 or base.dtype != np.float64 or not base.flags.c_contiguous:
+            return None
+        start = base.ctypes.data
+        slots = [(column.values.ctypes.data - start) // base.itemsize for column in columns]
+        if (
+            any(column.values.base is not base or column.kind != "number" for column in columns)
+            or sorted(slots) != slots
+        ):
+            return None
+        rows, flat = len(self), base.reshape(-1)
+        for first in range(0, rows, _ROWS):
+            part = base[first : min(first + _ROWS, rows), slots]  # a copy: what it overwrites was read before
+            flat[first * len(slots) : first * len(slots) + part.size] = part.reshape(-1)
+        return flat[: rows * len(slots)].reshape(rows, len(slots))
 
     def taken(self, rows: np.ndarray) -> Columns:
         """Returns the table with these rows only: a mask or indices."""

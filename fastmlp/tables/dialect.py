@@ -86,6 +86,8 @@ def found(text: Text, header: bool | None = None) -> Dialect:
     rows = _parsed(lines, separator, str(text), skipped)
     decimal = _decimal(rows[1:], separator)
     spaced = any(line.startswith(" ") or f"{separator} " in line for line in lines)
+    if not rows:
+        raise ValueError(f"{text} is empty: a header and rows are needed")
     line, first = rows[0]
     data = rows[1:]
     if header is False:
@@ -113,7 +115,7 @@ def _separator(lines: Sequence[str]) -> str:
         rows = _lenient(lines, candidate)
         widths = Counter(len(row) for row in rows[1:] or rows)
         width, many = widths.most_common(1)[0]
-        if width < 2 or len(rows[0]) not in (width, width - 1) or len(rows[0]) < 2:
+        if width < 2 or len(rows[0]) not in (width, width - 1, width + 1) or len(rows[0]) < 2:
             continue
         alike = many / widths.total()
         cells = [cell for row in rows[1:] or rows for cell in row]
@@ -178,8 +180,10 @@ def _decimal(rows: Sequence[tuple[int, list[str]]], separator: str) -> str:
 
 
 def _widened(names: list[str], data: Sequence[tuple[int, list[str]]]) -> tuple[list[str], list[str]]:
-    """(names, notes) for a header that has one name fewer than each row has cells."""
+    """(names, notes) for a header that has one name fewer than each row has cells, or a separator at its end."""
     rows = [row for _, row in data]
+    if rows and not names[-1] and all(len(row) == len(names) - 1 for row in rows):
+        return names[:-1], []
     if not rows or any(len(row) != len(names) + 1 for row in rows):
         return names, []
     if not any(row[-1].strip() for row in rows):  # a separator at the end of each row

@@ -34,6 +34,8 @@ class Loaded:
         The rows' weights, if a column of them was named.
     title : str
         What the table is called: a file's name, or "X".
+    own : bool
+        Whether the features' memory is no caller's.
     """
 
     features: Columns
@@ -41,6 +43,7 @@ class Loaded:
     target: str
     weights: Column | None
     title: str
+    own: bool = False
 
     def __len__(self) -> int:
         return len(self.features)
@@ -101,7 +104,7 @@ def to_train(
     if not features.columns:
         others = f" and {weight!r}" if weight is not None else ""
         raise ValueError(f"{table.where} has the one column {target!r}{others}, and no features")
-    return Loaded(features, y, target, weights, _title(data))
+    return Loaded(features, _apart(y), target, _apart(weights), _title(data), is_path(data))
 
 
 def to_predict(
@@ -150,7 +153,7 @@ def to_predict(
     if missing:
         raise ValueError(f"{table.where} does not have the model's columns: {listed(missing)} missing")
     y = table[target] if target in there and target not in names else None
-    return Loaded(table.selected(names), y, target, None, _title(data))
+    return Loaded(table.selected(names), _apart(y), target, None, _title(data), is_path(data))
 
 
 def fingerprint(x: np.ndarray, y: np.ndarray) -> str:
@@ -162,6 +165,11 @@ def fingerprint(x: np.ndarray, y: np.ndarray) -> str:
 
 
 # ---------------------------------------------------------------------------------------------------------
+
+
+def _apart(column: Column | None) -> Column | None:
+    """A column with memory of its own: that of the features may be taken for what they become."""
+    return column if column is None or column.values.base is None else replace(column, values=column.values.copy())
 
 
 def _title(data: Any) -> str:

@@ -100,7 +100,7 @@ def prepared(
     columns_of = Encoder.learn(table.features, train) if before is None else before.encoder
     if not columns_of.width:
         raise ValueError(f"{table.features.where} has no feature: nothing is there in any of its columns")
-    raw, seen = columns_of.encode(table.features)
+    raw, seen = columns_of.encode(table.features, release=table.own)
     own = fingerprint(raw, _numbers_of(table, y))
     if before is not None:
         scale, target_scale = before.scale, before.target_scale

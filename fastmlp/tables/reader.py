@@ -210,14 +210,14 @@ def read_rows(
     unread = {target, *ignored}
     columns = read(path, header=header, unchecked=unread)
     places_of(columns.names, names, path, unread)
-    x = _matrix(columns, names)
     wrong = y = None
     if target in columns:
         column = columns[target]
         wrong = f"column {target!r} is not a number in every row"
         if column.kind in _NUMBERS and column.missing is None and np.isfinite(column.values).all():
-            wrong, y = None, column.values if column.kind == "integer" and is_large(column.values) else column.numbers()
-    return x, y, wrong
+            large = column.kind == "integer" and is_large(column.values)
+            wrong, y = None, column.values if large else column.numbers().copy()
+    return _matrix(columns, names, release=True), y, wrong
 
 
 # ---------------------------------------------------------------------------------------------------------
@@ -308,14 +308,14 @@ def _table(columns: Columns, target: str, weights: str | None) -> Table:
     large = wanted.kind == "integer" and is_large(y)
     w = None if weights is None else _matrix(columns, [weights])[:, 0]
     return Table(
-        *(_matrix(columns, names), y, names, target, w),
+        *(_matrix(columns, names, release=True), y, names, target, w),
         whole=wanted.values if large else None,
         rounded=wanted.rounded,
         notes=columns.notes,
     )
 
 
-def _matrix(columns: Columns, names: Sequence[str]) -> np.ndarray:
+def _matrix(columns: Columns, names: Sequence[str], release: bool = False) -> np.ndarray:
     """Columns of numbers as rows (N, K), float64. Raises ValueError for text and for missing cells."""
     for name in names:
         column = columns[name]
@@ -329,10 +329,7 @@ def _matrix(columns: Columns, names: Sequence[str]) -> np.ndarray:
                 f"{columns.place(row, name)}: {cut(str(texts[row]), 40)!r} is not a number; "
                 "encode it as one (classes as 0, 1, 2), or leave out the column"
             )
-    x = np.empty((len(columns), len(names)))
-    for place, name in enumerate(names):
-        x[:, place] = columns[name].numbers()
-    return x
+    return columns.matrix(names, release=release)
 
 
 def _npz_columns(path: Path) -> Columns:

@@ -173,7 +173,7 @@ class TableModel:
         UserWarning
             If numbers are missing in a column where none were missing in training: they become the median.
         """
-        return self.predict_loaded(self._loaded(X))
+        return self.predict_inputs(self.inputs(self._loaded(X)))
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Predicts the probability of each class.
@@ -196,7 +196,7 @@ class TableModel:
             As `predict`.
         """
         self._check_classifies()
-        return self.model.predict_proba(self._inputs(self._loaded(X)))
+        return self.model.predict_proba(self.inputs(self._loaded(X)))
 
     def score(self, X: Any, y: Any = None) -> dict[str, float]:
         """Computes the accuracy or R2 of the predictions.
@@ -220,7 +220,7 @@ class TableModel:
             If X or y does not fit.
         """
         loaded = self._loaded(X)
-        found = self.predict_loaded(loaded)
+        found = self.predict_inputs(self.inputs(loaded))
         if y is not None:
             return self._scored(found, y)
         if loaded.y is None:
@@ -314,9 +314,9 @@ class TableModel:
         places_of(loaded.features.names, self.names, loaded.features.where)
         return replace(loaded, features=loaded.features.selected(self.names))
 
-    def predict_loaded(self, loaded: Loaded, seen: Seen | None = None) -> np.ndarray:
-        """As `predict`, for rows that were read. seen: where to note what was noticed, not to warn of it."""
-        found = self.model.predict(self._inputs(loaded, seen))
+    def predict_inputs(self, z: np.ndarray) -> np.ndarray:
+        """As `predict`, for rows z (N, K') that `inputs` has made."""
+        found = self.model.predict(z)
         if self.classes is not None:
             return predicted(self.classes, found)
         values = found.astype(np.float64)
@@ -328,11 +328,6 @@ class TableModel:
         if not np.isfinite(values).all():
             raise ValueError(f"{cut(self.target)} is beyond the range of float64 for these rows: X is too large")
         return values
-
-    def probabilities_loaded(self, loaded: Loaded, seen: Seen | None = None) -> np.ndarray:
-        """As `predict_proba`, for rows that were read."""
-        self._check_classifies()
-        return self.model.predict_proba(self._inputs(loaded, seen))
 
     def scored_loaded(self, loaded: Loaded, found: np.ndarray) -> tuple[dict[str, float] | None, int, str | None]:
         """Returns (score, rows, None) of predictions by the target that was read, where it is there, or why not."""
@@ -366,10 +361,14 @@ class TableModel:
         """X, read. Raises as `loading.to_predict`."""
         return loading.to_predict(X, self.names, self.target, self.words, holes=self.columns is not None)
 
-    def _inputs(self, loaded: Loaded, seen: Seen | None = None) -> np.ndarray:
-        """Rows (N, K') as the network's inputs: encoded and standardised."""
+    def inputs(self, loaded: Loaded, seen: Seen | None = None) -> np.ndarray:
+        """Returns rows that were read as the network's inputs (N, K'), encoded and standardised.
+
+        seen: where to note what was noticed, not to warn of it. The memory of rows of a file is taken for the result:
+        they cannot be used again.
+        """
         encoder = self.encoder
-        x, noticed = encoder.encode(loaded.features)
+        x, noticed = encoder.encode(loaded.features, release=loaded.own)
         if seen is None:
             self._warn(encoder, noticed)
         else:

@@ -58,7 +58,7 @@ class Training:
         settings = _settings(args, before)
         target = args.target if before is None else before.target
         text = [] if before is None else before.words
-        table = loading.to_train(args.data, target, settings["sample_weight"], text, getattr(args, "header", None))
+        table = loading.to_train(args.data, target, settings["sample_weight"], text, False if args.no_header else None)
         if before is not None:
             table = before.arranged(table, loading.is_archive(args.data))
         job = prepared(table, args, settings, before, say)

@@ -91,6 +91,7 @@ DEFAULTS: dict[str, Any] = {
             *("checkpoint_every", "threads", "progress"),
         )
     ),
+    "no_header": False,
     "backend": "numba",
     "epochs": 100,
     "keep": 1,
@@ -108,7 +109,7 @@ _WHOLE_NUMBERS = (
     *("seed", "epochs", "batch_size", "every", "patience", "early_stopping", "record_every", "checkpoint_every"),
     *("keep", "threads"),
 )
-_FLAGS = ("shuffle", "nesterov", "progress")
+_FLAGS = ("shuffle", "nesterov", "progress", "no_header")
 _PATHS = ("resume", "checkpoint")
 _TEXTS = ("target", "sample_weight")
 _LISTS = ("hidden", "activation", "dropout")

@@ -176,7 +176,7 @@ def test_python_and_the_command_line_are_one(tmp_path, capsys):
 def test_every_option_of_the_command_line_is_one_here():
     actions = cli._parser()._subparsers._group_actions[0].choices["train"]._actions
     defaults = {action.dest: action.default for action in actions}
-    for name in ("help", "data", "output", "plot", "force", "json", "quiet", "header"):
+    for name in ("help", "data", "output", "plot", "force", "json", "quiet"):
         defaults.pop(name, None)
     assert defaults == train_options.DEFAULTS
     assert set(train_options._WHOLE_NUMBERS) == {action.dest for action in actions if action.type is int}
