@@ -116,7 +116,8 @@ class Encoder:
     def encode(self, table: Columns, *, release: bool = False) -> tuple[np.ndarray, Seen]:
         """Returns x (N, K'), float64, and what was noticed.
 
-        release: whether the table's memory may be taken for x, as in `Columns.matrix`. Raises ValueError where a column is of another kind than in training, or has a number that is not finite.
+        release: whether the memory of the table may be taken for x, as in `Columns.matrix`. Raises ValueError where a
+        column is of another kind than in training, or has a number that is not finite.
         """
         if self._takes_as_it_is(table):
             for column in table:
@@ -346,11 +347,13 @@ def learning_in_words(encoder: Encoder, table: Columns, scale: Scale, seen: Seen
             constant.append(feature.name)
         at += feature.width
     limit = any(feature.others for feature in encoder.features)
-    shared = f"; of more than {MOST_CATEGORIES}, and of those with one row, the others share a column" if limit else ""
+    shared = ""
+    if limit:
+        shared = f" (with one row, or beyond the {MOST_CATEGORIES} commonest, they share one)"
     lines = [
         (names(filled), "missing numbers became the median, and a further column says where: {}"),
         (names(empty), "missing words became a category of their own: {}"),
-        (names(words), "words became a column for each category: {}" + shared),
+        (names(words), "words became a column for each category" + shared + ": {}"),
         (names(lambda f: f.name if f.kind == "time" and not f.left_out else None), "dates became days since 1970: {}"),
         (names(lambda f: f.name if f.left_out else None), "left out, since nothing is there: {}"),
         (listed(constant) if constant else "", "constant, and so of no use: {}"),
