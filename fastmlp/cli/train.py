@@ -60,9 +60,10 @@ def run(args: argparse.Namespace) -> None:
     replaced.check_model("--output", args.output, args.force)
     replaced.check_picture("--plot", args.plot, args.force)
     say = Voice(bool(args.output or args.plot))
+    from fastmlp.tables.table_model import TableModel
     from fastmlp.tables.train import Training
 
-    training = Training.of(args, say)
+    training = Training.of(args, say, TableModel)
     model, job = training.model, training.job
     interrupt = None
     try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -18,9 +18,6 @@ from fastmlp.tables.encoder import Encoder, counted
 from fastmlp.tables.labels import MANY, as_classes, class_names, classes_of, labels_of, places_of_labels, text_of
 from fastmlp.tables.loading import Loaded, fingerprint
 from fastmlp.tables.train_options import USUAL
-
-if TYPE_CHECKING:
-    from fastmlp.tables.table_model import TableModel
 
 Pair = tuple[np.ndarray, np.ndarray]
 
@@ -47,10 +44,10 @@ def prepared(
     table: Loaded,
     args: argparse.Namespace,
     settings: dict[str, Any],
-    before: TableModel | None,
+    before: Any,
     say: Callable[[str], None],
 ) -> Job:
-    """Splits, encodes and standardises a table, and says what it holds. before: the model that is trained on."""
+    """Splits, encodes and standardises a table, and says what it holds. before: the TableModel to train on, or None."""
     whole = len(table)
     table = _with_targets(table)
     rows, columns = len(table), len(table.features.columns)
@@ -136,7 +133,7 @@ def prepared(
     )
 
 
-def seed_of(args: argparse.Namespace, before: TableModel | None) -> int:
+def seed_of(args: argparse.Namespace, before: Any) -> int:
     """The seed of a training."""
     if before is not None:
         return before.model.seed
@@ -166,7 +163,7 @@ def _with_targets(table: Loaded) -> Loaded:
     return table.taken(rows)
 
 
-def _labels_or_none(table: Loaded, args: argparse.Namespace, before: TableModel | None) -> np.ndarray | None:
+def _labels_or_none(table: Loaded, args: argparse.Namespace, before: Any) -> np.ndarray | None:
     """The target's labels (N,), or None where it is a quantity."""
     task, y = args.task, table.y
     assert y is not None
@@ -243,7 +240,7 @@ def _numbers_of(table: Loaded, y: np.ndarray) -> np.ndarray:
     return y.astype(np.float64) if table.y.kind == "text" else table.y.numbers()
 
 
-def _check_quantity(table: Loaded, y: np.ndarray, args: argparse.Namespace, before: TableModel | None) -> None:
+def _check_quantity(table: Loaded, y: np.ndarray, args: argparse.Namespace, before: Any) -> None:
     poisson = args.loss == "poisson" if before is None else before.model.spec.loss == "poisson"
     if poisson and (y < 0).any():
         raise ValueError(

@@ -141,7 +141,7 @@ class TableModel:
         with naming_arguments():
             args = train_options.namespace(table, {"target": target, **options})
             train_checks.check(args)
-            training = Training.of(args, notes.append)
+            training = Training.of(args, notes.append, cls)
             try:
                 training.fit()
             except DivergenceError as error:
@@ -305,7 +305,25 @@ class TableModel:
         return [*found, self.target] if labelled else found
 
     def arranged(self, loaded: Loaded, by_place: bool = False) -> Loaded:
-        """Returns a table to train on with the features in the model's order. Raises ValueError if they differ."""
+        """Arranges a table to train on.
+
+        Parameters
+        ----------
+        loaded : Loaded
+            The table.
+        by_place : bool, default=False
+            Whether its features go by their place, as those of an .npz, not by name.
+
+        Returns
+        -------
+        Loaded
+            With the features in the model's order.
+
+        Raises
+        ------
+        ValueError
+            If they differ from the model's.
+        """
         if by_place:
             loading.check_count(len(loaded.features.columns), self.names, f"{loaded.features.where}: X")
             named = zip(loaded.features, self.names, strict=True)
@@ -315,7 +333,23 @@ class TableModel:
         return replace(loaded, features=loaded.features.selected(self.names))
 
     def predict_inputs(self, z: np.ndarray) -> np.ndarray:
-        """As `predict`, for rows z (N, K') that `inputs` has made."""
+        """Predicts labels or quantities of rows that `inputs` has made.
+
+        Parameters
+        ----------
+        z : ndarray of shape (N, K')
+            The network's inputs.
+
+        Returns
+        -------
+        ndarray of shape (N,) or (N, J)
+            As `predict`.
+
+        Raises
+        ------
+        ValueError
+            If a quantity is not finite.
+        """
         found = self.model.predict(z)
         if self.classes is not None:
             return predicted(self.classes, found)
@@ -330,7 +364,24 @@ class TableModel:
         return values
 
     def scored_loaded(self, loaded: Loaded, found: np.ndarray) -> tuple[dict[str, float] | None, int, str | None]:
-        """Returns (score, rows, None) of predictions by the target that was read, where it is there, or why not."""
+        """Scores predictions by the target that was read with the rows.
+
+        Parameters
+        ----------
+        loaded : Loaded
+            The rows, with a target.
+        found : ndarray of shape (N,) or (N, J)
+            What `predict_inputs` gave.
+
+        Returns
+        -------
+        score : dict of str to float, or None
+            As `score`, of the rows that have a target; None if they cannot be scored.
+        rows : int
+            How many these are.
+        why : str or None
+            Why they cannot be scored.
+        """
         y = loaded.y
         assert y is not None
         if not isinstance(y, Column):
@@ -362,10 +413,24 @@ class TableModel:
         return loading.to_predict(X, self.names, self.target, self.words, holes=self.columns is not None)
 
     def inputs(self, loaded: Loaded, seen: Seen | None = None) -> np.ndarray:
-        """Returns rows that were read as the network's inputs (N, K'), encoded and standardised.
+        """Encodes and standardises rows that were read.
 
-        seen: where to note what was noticed, not to warn of it. The memory of rows of a file is taken for the result:
-        they cannot be used again.
+        Parameters
+        ----------
+        loaded : Loaded
+            The rows. The memory of those of a file is taken for the result: they cannot be used again.
+        seen : Seen or None, default=None
+            Where to note what was noticed. None warns of it.
+
+        Returns
+        -------
+        ndarray of shape (N, K'), float64
+            The network's inputs.
+
+        Raises
+        ------
+        ValueError
+            If a column does not fit the model.
         """
         encoder = self.encoder
         x, noticed = encoder.encode(loaded.features, release=loaded.own)

@@ -20,7 +20,6 @@ from fastmlp.model import Model
 from fastmlp.tables import loading, train_checks, train_options
 from fastmlp.tables.labels import class_names, text_of
 from fastmlp.tables.prepare import Job, prepared, seed_of
-from fastmlp.tables.table_model import TableModel
 from fastmlp.tables.train_options import ARGUMENTS, KEPT, OUTPUTS, USUAL, USUAL_FIT
 
 LARGE = 100.0  # counts: a larger one may be why training diverges
@@ -43,18 +42,24 @@ class Training:
         The table made ready.
     model : Model
         The network.
+    kind : type
+        The class `TableModel`.
     """
 
     args: argparse.Namespace
     settings: dict[str, Any]
-    before: TableModel | None
+    before: Any
     job: Job
     model: Model
+    kind: Any
 
     @classmethod
-    def of(cls, args: argparse.Namespace, say: Callable[[str], None]) -> Training:
-        """Reads the table and makes the model. Raises ValueError, TypeError or OSError that names options."""
-        before = _loaded(args) if args.resume else None
+    def of(cls, args: argparse.Namespace, say: Callable[[str], None], kind: Any) -> Training:
+        """Reads the table and makes the model. Raises ValueError, TypeError or OSError that names options.
+
+        kind: the class `TableModel`, which calls this. say: is told what is done, a line at a time.
+        """
+        before = _loaded(args, kind) if args.resume else None
         settings = _settings(args, before)
         target = args.target if before is None else before.target
         text = [] if before is None else before.words
@@ -68,7 +73,7 @@ class Training:
             say(_resumed(args, model, settings))
         if args.checkpoint is not None and args.checkpoint.exists():
             say(f"going on from {args.checkpoint}")
-        return cls(args, settings, before, job, model)
+        return cls(args, settings, before, job, model, kind)
 
     def fit(self) -> None:
         """Trains the model. Raises ValueError or DivergenceError that names options; KeyboardInterrupt."""
@@ -79,22 +84,22 @@ class Training:
         except DivergenceError as error:
             raise DivergenceError(_diverged(error, self.model, self.job, self.args, self.settings)) from error
 
-    def table_model(self) -> TableModel:
+    def table_model(self) -> Any:
         """Returns the trained model, with its table's columns, classes and scales."""
         job, kept = self.job, {name: value for name, value in self.settings.items() if value is not None}
         kept["table"] = job.fingerprint
         names = tuple(job.columns.names) if self.before is None else self.before.names
         columns = job.columns if self.before is None else self.before.columns
-        return TableModel(self.model, names, job.target, job.classes, job.scale, job.target_scale, kept, columns)
+        return self.kind(self.model, names, job.target, job.classes, job.scale, job.target_scale, kept, columns)
 
 
 # ---------------------------------------------------------------------------------------------------------
 # Going on
 
 
-def _loaded(args: argparse.Namespace) -> TableModel:
+def _loaded(args: argparse.Namespace, kind: Any) -> Any:
     """The model to go on with. Raises ValueError where it cannot go on, or not with this."""
-    before = TableModel.load(args.resume, backend=args.backend)
+    before = kind.load(args.resume, backend=args.backend)
     _check_kept(before.settings, args.resume)
     if before.model.optimizer is None:
         raise ValueError(f"--resume {args.resume}: this model has not been trained, so that nothing goes on there")
@@ -117,7 +122,7 @@ def _check_kept(settings: Mapping[str, Any], path: Path) -> None:
             raise ValueError(f"--resume {path}: its {option(name)} is {shown(value)}, which no training wrote")
 
 
-def _settings(args: argparse.Namespace, before: TableModel | None) -> dict[str, Any]:
+def _settings(args: argparse.Namespace, before: Any) -> dict[str, Any]:
     """The options that are kept in a file: as given, or else as they were, or else as usual."""
     kept = {name: getattr(args, name) for name in KEPT}
     if before is not None:
