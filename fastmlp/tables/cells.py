@@ -214,7 +214,7 @@ def _numbers(column: Texts, missing: np.ndarray | None, line: Callable[[int], st
         return Column(column.name, "integer", np.append(exact, exact.dtype.type(0))[codes], missing)
     values = np.array([float(text) for text in texts], np.float64)
     rounded = None
-    if np.isfinite(values).all() and is_large(values):
+    if np.isfinite(values).all() and is_large(values) and (values == np.trunc(values)).all():  # labels, perhaps
         exact, rounded = _whole(column, values, line)
         if exact is not None:
             return Column(column.name, "integer", np.append(exact, exact.dtype.type(0))[codes], missing)

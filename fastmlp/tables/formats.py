@@ -174,7 +174,7 @@ def _records(source: Path | Piped) -> list[dict[str, Any]]:
             raise _Said(f'{source}, {unit} {number}: not an object, such as {{"a": 1, "y": 0}}')
         for name, value in record.items():
             if not isinstance(value, _PLAIN):
-                kind = "list" if isinstance(value, list) else "object"
-                raise _Said(f"{source}, {unit} {number}, column {cut(name)!r}: a {kind} is neither number nor text")
+                kind = "a list" if isinstance(value, list) else "an object"
+                raise _Said(f"{source}, {unit} {number}, column {cut(name)!r}: {kind} is neither number nor text")
         records.append(record)
     return records

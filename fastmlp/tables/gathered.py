@@ -84,7 +84,7 @@ class Gatherer:
             block = (frame if len(alike) == len(dtypes) else frame[alike]).to_numpy()
             high, least = np.fmax.reduce(block, axis=0).tolist(), np.minimum.reduce(block, axis=0).tolist()
             part = self._floats[self.rows : self.rows + rows]
-            if len(alike) == len(slotted):
+            if len(alike) == self._floats.shape[1]:
                 part[...] = block
             else:
                 part[:, [found for place in alike if (found := self._states[place].slot) is not None]] = block

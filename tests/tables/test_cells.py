@@ -74,7 +74,7 @@ def test_marks_of_missing_values(mark):
 
 def test_a_few_words_among_numbers_are_errors():
     numbers = [f"{k}.5" for k in range(20)]
-    with pytest.raises(ValueError, match="line 22, column 'a': 'O.5' is not a number, as 20 other cells"):
+    with pytest.raises(ValueError, match=r"line 22, column 'a': 'O\.5' is not a number, as 20 other cells"):
         column(*numbers, "O.5")
     assert column(*numbers, "O.5", strict=False).kind == "text"
     assert column(*numbers, "O.5", words=True).kind == "text"
