@@ -242,7 +242,13 @@ def check_count(count: int, names: Sequence[str], what: str = "X") -> None:
 
 def _of_archive(path: Path, target: str | None, weight: str | None) -> Loaded:
     """An .npz, to train on."""
-    found = reader.read_table(path, target, weight)
+    try:
+        found = reader.read_table(path, target, weight)
+    except (TypeError, ValueError):
+        table = _with_words(path, target or "y")
+        if table is None:
+            raise
+        return replace(table, weights=None if weight is None else reader.read(path)[weight])
     weights = None if found.weights is None else Column(str(weight), "number", found.weights)
     features = Columns(_by_place(found.x, found.names), str(path))
     y: Column | np.ndarray = found.y
@@ -255,12 +261,35 @@ def _of_archive(path: Path, target: str | None, weight: str | None) -> Loaded:
 
 def _rows_of_archive(path: Path, names: Sequence[str], target: str) -> Loaded:
     """An .npz, to predict."""
-    x, y, _ = reader.read_rows(path, names, target)
+    try:
+        x, y, _ = reader.read_rows(path, names, target)
+    except (TypeError, ValueError):
+        table = _with_words(path, target)
+        if table is None or len(table.features.columns) != len(names):
+            raise
+        columns = zip(table.features, names, strict=True)
+        return replace(table, features=replace(table.features, columns=tuple(replace(c, name=n) for c, n in columns)))
+    if y is None and (table := _with_words(path, target)) is not None:
+        return Loaded(Columns(_by_place(x, names), str(path)), table.y, target, None, path.name)
     features = Columns(_by_place(x, names), str(path))
     if y is not None and y.ndim == 1:
         kind = "integer" if y.dtype.kind in "iu" else "number"
         return Loaded(features, Column(target, kind, y), target, None, path.name)
     return Loaded(features, y, target, None, path.name)
+
+
+def _with_words(path: Path, target: str) -> Loaded | None:
+    """An .npz with NaN in X, or a target of words; None where that is not what is unusual about it."""
+    try:
+        table = reader.read(path)
+    except (TypeError, ValueError):
+        return None
+    if target not in table:
+        return None
+    count = next(k for k in range(len(table.columns) + 1) if str(k) not in table)
+    features = table.selected([str(k) for k in range(count)])
+    odd = table[target].kind == "text" or any(column.missing is not None for column in features)
+    return Loaded(features, table[target], target, None, path.name) if odd else None
 
 
 def _by_place(x: np.ndarray, names: Sequence[str]) -> tuple[Column, ...]:

@@ -346,12 +346,22 @@ def _npz_columns(path: Path) -> Columns:
         for name, values in found.items():
             if len(values.shape) not in (1, 2) or len(values) != len(x):
                 continue  # a table for other things, which is not asked for
+            if values.dtype.kind == "U" and values.ndim == 1:
+                columns.append(_words(name, values))
+                continue
             values = arrays.numeric_array(values, name).reshape(len(x), -1)
             wide = values.shape[1] != 1
             columns += [
                 _npz_column(f"{name}_{place}" if wide else name, values[:, place]) for place in range(values.shape[1])
             ]
     return Columns(tuple(columns), str(path))
+
+
+def _words(name: str, values: np.ndarray) -> Column:
+    """Texts (N,) as a column."""
+    places = {text: place for place, text in enumerate(dict.fromkeys(values.tolist()))}
+    codes = np.array([places[text] for text in values.tolist()], np.int32)
+    return Column(name, "text", codes, categories=tuple(places))
 
 
 def _npz_column(name: str, values: np.ndarray) -> Column:

@@ -145,9 +145,9 @@ def _plain(name: str, value: Any) -> Any:
             raise TypeError(f"{what} is no path: give a file's name")
         return Path(value)
     if name in _TEXTS:
-        if not isinstance(value, str):
+        if not isinstance(value, (str, int)) or isinstance(value, bool):
             raise TypeError(f"{what} is no name: give that of a column")
-        return value
+        return str(value)  # a frame's column may be called 3
     if name == "class_weight":
         return _class_weight_text(value, what)
     if name in (*_LISTS, "init"):

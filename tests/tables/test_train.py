@@ -304,3 +304,16 @@ def test_older_models_take_no_holes(tmp_path):
     assert read.predict(frame()).tolist() == read.predict(np.column_stack([A, B])).tolist()
     with pytest.raises(ValueError, match="row 0, column 'b': nothing there"):
         read.predict(pd.DataFrame({"a": [1.0, 2.0], "b": [None, 3.0]}))
+
+
+def test_an_npz_has_words_and_holes_too(tmp_path):
+    x = np.column_stack([A, HOLES])
+    np.savez(tmp_path / "t.npz", X=x, y=np.array(words("one", "two")))
+    model = TableModel.fit(tmp_path / "t.npz", **QUICK)
+    assert set(model.predict(tmp_path / "t.npz").tolist()) <= {"one", "two"}
+    assert "1 (9 rows: " in "\n".join(model.notes)
+    assert model.predict(x).tolist() == model.predict(tmp_path / "t.npz").tolist()
+    assert 0 <= model.score(tmp_path / "t.npz")["accuracy"] <= 1
+    np.savez(tmp_path / "wrong.npz", X=x, y=np.ones((N, 2)))
+    with pytest.raises(ValueError, match=r"X has nan in row 0, column 1"):
+        TableModel.fit(tmp_path / "wrong.npz", **QUICK)
