@@ -583,6 +583,8 @@ def column_sizes(dtype):
     for columns, kind in itertools.product((1, 2, 3, 7, 8, 9, 33), ("ordinary", "cancelling", "near")):
         for _ in range(3):
             yield dict(columns=columns, rows=next(rows), kind=kind)
+    for n, columns in itertools.product((1025, 1537, 5000), (2, 3)):  # chunks whose sums wait
+        yield dict(columns=columns, rows=n, kind="ordinary")
 
 
 def columns_of(rng, rows, columns, kind):
@@ -594,6 +596,8 @@ def columns_of(rng, rows, columns, kind):
     x = centre * (1 + spread * rng.standard_normal((rows, columns)))
     x[:, ::3] = x[:, ::3].astype(np.float32)
     x[:, 1::5] = np.floor(x[:, 1::5])
+    x[:, 4::5] = 5_000_000 + rng.integers(0, 2, (rows, len(range(4, columns, 5))))  # whole float32 numbers
+    x[:, 6::7] = 1.5e308  # equal, and their sum is infinite
     return x
 
 
