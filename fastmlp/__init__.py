@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from fastmlp.callbacks import Info
     from fastmlp.cross_validation import cross_validate
     from fastmlp.ensemble import Ensemble
-    from fastmlp.errors import DivergenceError, DivergenceWarning
+    from fastmlp.errors import DivergenceError, DivergenceWarning, ScaleWarning
     from fastmlp.estimators import MLPClassifier, MLPRegressor
     from fastmlp.history import History
     from fastmlp.losses import CrossEntropy, Huber, Quantile
@@ -57,6 +57,7 @@ __all__ = [
     "Model",
     "Quantile",
     "RMSprop",
+    "ScaleWarning",
     "Spec",
     "TableModel",
     "__version__",
@@ -73,6 +74,7 @@ _HOMES = {
     **dict.fromkeys(("CrossEntropy", "Huber", "Quantile"), "losses"),
     "DivergenceError": "errors",
     "DivergenceWarning": "errors",
+    "ScaleWarning": "errors",
     "EarlyStopping": "stopping",
     "Ensemble": "ensemble",
     "History": "history",

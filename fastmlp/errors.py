@@ -7,3 +7,7 @@ class DivergenceError(ArithmeticError):
 
 class DivergenceWarning(UserWarning):
     """A training ended with finite numbers, but with a loss far above the one that it began with."""
+
+
+class ScaleWarning(UserWarning):
+    """Columns of X are far from standardised, so that training is slow or ends badly."""

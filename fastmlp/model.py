@@ -6,7 +6,7 @@ import copy
 import math
 import os
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from fastmlp import losses
 from fastmlp.callbacks import Info
 from fastmlp.checks.names import Nothing, names_of, no_argument, takes_no_more
 from fastmlp.core import data, scores
-from fastmlp.core.network import Network
+from fastmlp.core.network import Network, standardize_of
 from fastmlp.core.summary import Summary
 from fastmlp.engine.backends import backend_module, known_backend
 from fastmlp.engine.initial_weights import check_init, check_seed, initial_parameters
@@ -88,6 +88,11 @@ class Model:
         "float64" or "float32", of the parameters and of all arithmetic.
     backend : str, default="numba"
         "numba", or "reference": the definition in NumPy, which is thousands of times slower and gives the same bits.
+    standardize : bool or str, default=False
+        True or "features": the model subtracts each column's mean from X and divides by its standard deviation, in
+        `fit` and in every prediction. The first `fit` learns both from the rows that it trains on, and later ones keep
+        them. "both": so it does with y, too, and predictions are in y's units; for output="identity" alone. Losses are
+        of standardised targets then.
 
     Attributes
     ----------
@@ -129,6 +134,7 @@ class Model:
         seed: int | np.random.Generator | np.random.RandomState = 0,
         dtype: Any = "float64",
         backend: Backend = "numba",
+        standardize: bool | Literal["both"] = False,
         **unknown: Unpack[Nothing],
     ) -> None:
         if unknown:
@@ -137,6 +143,7 @@ class Model:
         self.backend = known_backend(backend)
         seed = check_seed(seed)
         self._network = Network(self.spec, initial_parameters(self.spec, check_init(init), seed, self.backend), seed)
+        self._network.standardize = standardize_of(standardize, self.spec)
         self._busy = Busy()
         self.history = None
 
@@ -144,9 +151,10 @@ class Model:
         spec = self.spec
         hidden = list(spec.hidden) if len(set(spec.hidden)) > 1 else (*spec.hidden, "relu")[0]
         loss = losses.of(spec.loss, spec.loss_parameter)
+        scales = {"": "", "features": ", standardize=True"}.get(self.standardize, f", standardize={self.standardize!r}")
         return (
             f"Model({list(spec.layers)}, hidden={hidden!r}, output={spec.output!r}, loss={loss!r}, "
-            f"dtype={spec.dtype!r}, backend={self.backend!r})"
+            f"dtype={spec.dtype!r}, backend={self.backend!r}{scales})"
         )
 
     def _repr_html_(self) -> str:
@@ -371,7 +379,10 @@ class Model:
         """
         spec = self.spec
         threads = threads if threads is None else options.thread_count(threads)
-        found = self._forward()("labels" if spec.is_classifier else "outputs", X, "X", threads)
+        if spec.is_classifier:
+            found = self._forward()("labels", self._rows(X), "X", threads)
+        else:
+            found = self._values(self._forward(), X, threads)
         return found[:, 0] if spec.outputs == 1 else found
 
     def predict_proba(self, X: Any, *, threads: int | None = None) -> np.ndarray:
@@ -402,7 +413,7 @@ class Model:
                 f'output="{spec.output}" has no probabilities: use predict, or output="softmax" or "sigmoid"'
             )
         threads = threads if threads is None else options.thread_count(threads)
-        return self._forward()("outputs", X, "X", threads)
+        return self._forward()("outputs", self._rows(X), "X", threads)
 
     def predictor(self) -> Predictor:
         """Returns a function that computes the outputs of one row, or of several, as fast as possible.
@@ -426,7 +437,8 @@ class Model:
         """
         from fastmlp.predictor import Predictor
 
-        return Predictor(self.spec, self._network.parameters_now(), self.backend)
+        network = self._network
+        return Predictor(self.spec, network.parameters_now(), self.backend, network if network.standardize else None)
 
     def evaluate(self, X: Any, y: Any, *, threads: int | None = None) -> dict[str, float]:
         """Computes the mean loss and the accuracy, or R2, on some rows.
@@ -457,14 +469,13 @@ class Model:
         """
         spec = self.spec
         threads = threads if threads is None else options.thread_count(threads)
-        x = data.features(X, spec)
+        x = data.features(X, self._network.rows_spec)
         targets = data.targets(y, len(x), spec)
         parameters = self._network.parameters_now()
         loss, accuracy = self._evaluate(parameters, x, targets, threads)
         if spec.is_classifier:
             return {"loss": loss, "accuracy": accuracy if data.labelled(spec, targets) else math.nan}
-        forward = self._forward_of(parameters)
-        return {"loss": loss, "r2": scores.r2(forward("outputs", x, "X", threads), targets)}
+        return {"loss": loss, "r2": scores.r2(self._values(self._forward_of(parameters), x, threads), targets)}
 
     def loss(self, X: Any, y: Any, *, threads: int | None = None) -> float:
         """Computes the mean loss on some rows.
@@ -489,7 +500,7 @@ class Model:
             If X or y is wrong, as in `fit`.
         """
         threads = threads if threads is None else options.thread_count(threads)
-        x = data.features(X, self.spec)
+        x = data.features(X, self._network.rows_spec)
         return self._evaluate(self._network.parameters_now(), x, data.targets(y, len(x), self.spec), threads)[0]
 
     @property
@@ -604,6 +615,12 @@ class Model:
         """
         from fastmlp.export import c_source
 
+        if self.standardize:
+            raise ValueError(
+                f"to_c writes networks that take standardised rows, and this model standardises them itself "
+                f"(standardize={True if self.standardize == 'features' else 'both'!r}): fastmlp train -o and "
+                "TableModel.to_c write the scales, too"
+            )
         parameters = self._network.parameters_now()
         digest = Network(self.spec, parameters, 0).digest()
         return c_source.write(path, self.spec, parameters, digest, name, class_names)
@@ -655,6 +672,26 @@ class Model:
         model.spec, model.backend, model._network = network.spec, known_backend(backend), network
         model._busy, model.history = Busy(), None
         return model
+
+    @_readable
+    def standardize(self) -> str:
+        """What the model standardises: "features", "both", or "" for nothing."""
+        return self._network.standardize
+
+    @_readable
+    def scale(self) -> tuple[np.ndarray, np.ndarray] | None:
+        """Copies of the means (K,) and standard deviations (K,) of the features that `standardize` has learnt, or None.
+
+        A deviation of 0 is that of a column that is constant, but for rounding perhaps; the network sees 0 there.
+        """
+        found = self._network.scale
+        return None if found is None else (found.mean.copy(), found.deviation.copy())
+
+    @_readable
+    def target_scale(self) -> tuple[np.ndarray, np.ndarray] | None:
+        """As `scale`, of the targets (J,): for standardize="both"."""
+        found = self._network.target_scale
+        return None if found is None else (found.mean.copy(), found.deviation.copy())
 
     @_readable
     def epochs(self) -> int:
@@ -735,5 +772,16 @@ class Model:
     def _evaluate(
         self, parameters: np.ndarray, x: np.ndarray, targets: np.ndarray, threads: int | None
     ) -> tuple[float, float]:
+        network = self._network
+        x, targets = network.inputs(x, self.backend), network.scaled_targets(targets, self.backend)
         with np.errstate(all="ignore"):
             return backend_module(self.backend).evaluate(self.spec, parameters, x, targets, threads=threads)
+
+    def _rows(self, X: Any) -> Any:
+        """X, as the network sees it: standardised, if the model does that."""
+        network = self._network
+        return X if not network.standardize else network.inputs(data.features(X, network.rows_spec), self.backend)
+
+    def _values(self, forward: Forward, X: Any, threads: int | None) -> np.ndarray:
+        """The outputs (N, J), in y's units."""
+        return self._network.in_units(forward("outputs", self._rows(X), "X", threads), self.backend)

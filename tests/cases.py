@@ -24,6 +24,7 @@ from fastmlp.reference import (
     losses,
     optimizers,
     predict,
+    preprocess,
     random,
 )
 from fastmlp.spec import HIDDEN
@@ -571,6 +572,108 @@ def scatter(kernel, dtype, rng, K, rows, first, ordered):
     run(kernel, dtype, tile=tile(values, stride), stride=stride, rows=rows, K=K, x=x, first=first)
     expected = layout.scatter(np.ascontiguousarray(values.T))
     assert_same_bits(as_bits(x.array.reshape(-1, K)[first : first + rows]), as_bits(expected), "x")
+
+
+# ---------------------------------------------------------------------------------------------------------
+# preprocess.py
+
+
+def column_sizes(dtype):
+    rows = itertools.cycle((*edges(dtype), 511, 512, 513, 1025, 1537, 5000))
+    for columns, kind in itertools.product((1, 2, 3, 7, 8, 9, 33), ("ordinary", "cancelling", "near")):
+        for _ in range(3):
+            yield dict(columns=columns, rows=next(rows), kind=kind)
+    for n, columns in itertools.product((1025, 1537, 5000), (2, 3)):  # chunks whose sums wait
+        yield dict(columns=columns, rows=n, kind="ordinary")
+
+
+def columns_of(rng, rows, columns, kind):
+    """Finite columns: of one kind, or `near` ones, constant, constant but for rounding, or nearly so."""
+    if kind != "near":
+        return KINDS[kind](rng, (rows, columns), "float64")
+    centre = 10.0 ** rng.uniform(-5, 5, columns)
+    spread = 2.0 ** rng.choice([*range(-54, -40), *range(-25, -19)], columns) * rng.integers(0, 2, columns)
+    x = centre * (1 + spread * rng.standard_normal((rows, columns)))
+    x[:, ::3] = x[:, ::3].astype(np.float32)
+    x[:, 1::5] = np.floor(x[:, 1::5])
+    x[:, 4::5] = 5_000_000 + rng.integers(0, 2, (rows, len(range(4, columns, 5))))  # whole float32 numbers
+    x[:, 6::7] = 1.5e308  # equal, and their sum is infinite
+    return x
+
+
+def scratch_of_sums(rows, columns):
+    levels = ((rows + 511) // 512).bit_length()
+    return Guarded(canaries((8 + levels) * columns, "float64"), writes=True)
+
+
+def median_sizes(dtype):
+    for count, kind in itertools.product((1, 2, 3, 4, 5, 8, 9, 100, 101, 1000), ("ordinary", "wild", "few")):
+        yield dict(count=count, kind=kind)
+
+
+@case("preprocess.median", median_sizes)
+def median(kernel, dtype, rng, count, kind):
+    values = rng.integers(-2, 3, count) * 0.1 if kind == "few" else KINDS[kind](rng, count, dtype)
+    values[np.isnan(values)] = -0.0
+    found = Guarded(canaries(1, dtype), writes=True)
+    scratch = Guarded(canaries(count, dtype), writes=True)
+    run(kernel, dtype, values=Guarded(values, offset=1), count=count, scratch=scratch, found=found)
+    assert_same_bits(found.array[0], np.float64(preprocess.median(values)), "the median")
+
+
+@case("preprocess.filled", elementwise_sizes)
+def filled(kernel, dtype, rng, units, rows):
+    values = random_bits(rng, rows, dtype)
+    values[:: units + 1] = np.nan
+    to, flags = (Guarded(canaries(rows, dtype), writes=True, offset=1) for _ in range(2))
+    run(kernel, dtype, values=Guarded(values), value=units * 0.1, rows=rows, to=to, flags=flags)
+    for got, expected in zip((to, flags), preprocess.filled(values, units * 0.1), strict=True):
+        assert_same_bits(got.array, expected)
+
+
+@case("preprocess.one_hot", elementwise_sizes)
+def one_hot(kernel, dtype, rng, units, rows):
+    codes = rng.integers(-1, units + 1, rows)
+    x = Guarded(canaries(rows * units, dtype), writes=True, offset=1)
+    run(kernel, dtype, codes=Guarded(codes), count=units, rows=rows, x=x)
+    assert_same_bits(x.array.reshape(rows, units), preprocess.one_hot(codes, units), "x")
+
+
+@case("preprocess.mean", column_sizes)
+def mean(kernel, dtype, rng, columns, rows, kind):
+    x = columns_of(rng, rows, columns, kind)
+    found = Guarded(canaries(columns, dtype), writes=True)
+    sums = scratch_of_sums(rows, columns)
+    run(kernel, dtype, x=Guarded(x, offset=1), rows=rows, columns=columns, sums=sums, found=found)
+    assert_same_bits(found.array, preprocess.mean(x), "the mean")
+
+
+@case("preprocess.deviation", column_sizes)
+def deviation(kernel, dtype, rng, columns, rows, kind):
+    x = columns_of(rng, rows, columns, kind)
+    found = Guarded(canaries(columns, dtype), writes=True)
+    centre, sums = preprocess.mean(x), scratch_of_sums(rows, columns)
+    given = dict(x=Guarded(x, offset=1), centre=Guarded(centre), rows=rows, columns=columns)
+    run(kernel, dtype, **given, sums=sums, found=found)
+    assert_same_bits(found.array, preprocess.deviation(x, centre), "the deviation")
+
+
+@case("preprocess.standardised", column_sizes)
+def standardised(kernel, dtype, rng, columns, rows, kind):
+    x = columns_of(rng, rows, columns, kind)
+    centre, spread = preprocess.mean(x), np.abs(x[-1]) * rng.integers(0, 2, columns)
+    z = Guarded(canaries(rows * columns, dtype), writes=True, offset=1)
+    run(kernel, dtype, x=Guarded(x), centre=Guarded(centre), spread=Guarded(spread), rows=rows, columns=columns, z=z)
+    assert_same_bits(z.array.reshape(x.shape), preprocess.standardised(x, centre, spread), "z")
+
+
+@case("preprocess.unstandardised", column_sizes)
+def unstandardised(kernel, dtype, rng, columns, rows, kind):
+    z = columns_of(rng, rows, columns, kind)
+    centre, spread = preprocess.mean(z), np.abs(z[-1]) * rng.integers(0, 2, columns)
+    x = Guarded(canaries(rows * columns, dtype), writes=True, offset=1)
+    run(kernel, dtype, z=Guarded(z), centre=Guarded(centre), spread=Guarded(spread), rows=rows, columns=columns, x=x)
+    assert_same_bits(x.array.reshape(z.shape), preprocess.unstandardised(z, centre, spread), "x")
 
 
 # ---------------------------------------------------------------------------------------------------------

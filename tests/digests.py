@@ -26,7 +26,7 @@ from fastmlp.engine.model_lanes import Member
 from fastmlp.kernels import registry
 from fastmlp.losses import CrossEntropy, Huber, Quantile
 from fastmlp.optimizers import SGD, Adagrad, Adam, AdamW, ClassicalSGD, PlainAdam, RMSprop
-from fastmlp.reference import elementary, gradients, losses, optimizers, random
+from fastmlp.reference import elementary, gradients, losses, optimizers, preprocess, random
 from fastmlp.reference.arithmetic import lanes
 from fastmlp.schedules import Cosine, Exponential, InverseScaling, OneCycle, Step, WarmUp
 from fastmlp.spec import DTYPES, NUMERICS_VERSION, Spec
@@ -259,6 +259,36 @@ def permutation_digest(by_kernel, count):
     return digest(order)
 
 
+def preprocess_digest(by_kernel):
+    """Of two chunks of columns: mean, deviation, standardised and back, a median, filled cells and one-hot rows."""
+    x = np.trunc(4096 * random.uniform(6, 0, 0, 3 * 1001)).reshape(1001, 3) / 64 + [0.0, 1e6, -3.5]
+    x[:, 2] = 0.1
+    values, codes = x[:, 0].copy(), np.arange(1001) % 5 - 1
+    if not by_kernel:
+        mean = preprocess.mean(x)
+        deviation = preprocess.deviation(x, mean)
+        z = preprocess.standardised(x, mean, deviation)
+        back, middle = preprocess.unstandardised(z, mean, deviation), np.array([preprocess.median(values)])
+        values[::7] = np.nan
+        return digest(mean, deviation, z, back, middle, *preprocess.filled(values, 0.5), preprocess.one_hot(codes, 3))
+
+    def run(name, *arguments):
+        registry.PAIRS[f"preprocess.{name}"]("float64", *arguments)
+
+    mean, deviation, middle, sums = np.empty(3), np.empty(3), np.empty(1), np.empty(30)
+    run("mean", x, 1001, 3, sums, mean)
+    run("deviation", x, mean, 1001, 3, sums, deviation)
+    z, back = np.empty_like(x), np.empty_like(x)
+    run("standardised", x, mean, deviation, 1001, 3, z)
+    run("unstandardised", z, mean, deviation, 1001, 3, back)
+    run("median", values, 1001, np.empty(1001), middle)
+    values[::7] = np.nan
+    to, flags, hot = np.empty(1001), np.empty(1001), np.empty((1001, 3))
+    run("filled", values, 0.5, 1001, to, flags)
+    run("one_hot", codes, 3, 1001, hot)
+    return digest(mean, deviation, z, back, middle, to, flags, hot)
+
+
 def digest(*arrays):
     """SHA-256, in hex, of the arrays' bits (little-endian); all NaN count as one."""
     sha = hashlib.sha256()
@@ -296,6 +326,7 @@ def jobs():
     for init in ("he_normal", "glorot_uniform"):
         every[f"initial weights, {init}"] = lambda k, i=init: weights_digest(k, i)
     every["permutation"] = lambda k: permutation_digest(k, 1001)
+    every["preprocess"] = preprocess_digest
     return every
 
 

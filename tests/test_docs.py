@@ -5,6 +5,7 @@ import contextlib
 import io
 import json
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -173,9 +174,15 @@ def test_the_readme_prints_what_it_says():
 
 
 def test_the_first_steps_print_what_they_say(monkeypatch, tmp_path):
-    pytest.importorskip("sklearn", reason="scikit-learn is not installed: the page's tables are missing")
+    for module in ("sklearn", "pandas"):
+        pytest.importorskip(module, reason=f"{module} is not installed: the page's tables are missing")
     monkeypatch.chdir(tmp_path)
+    shutil.copy(ROOT / "tests" / "tables" / "penguins.csv", tmp_path)
     check_page(ROOT / "docs" / "quickstart.md")
+
+
+def test_the_page_of_tables_runs():
+    assert len(run_page((ROOT / "docs" / "preprocessing.md").read_text())) == 1
 
 
 def test_the_readme_is_short():

@@ -29,7 +29,7 @@ from fastmlp.system.cpu import target
 from fastmlp.training import Training
 
 from .. import exercise
-from . import lanes_kernels  # noqa: F401 - its rows are in ROWS
+from . import lanes_kernels, preprocess_kernels  # noqa: F401 - their rows are in ROWS
 from .rows import ROWS, SMALL, TYPICAL, Row, Size, normal, row, vector
 from .textbook import (
     NUMPY_ACTIVATIONS,

@@ -5,15 +5,18 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import os
-import re
 import shutil
 import sys
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 from fastmlp.checks.messages import lacks, plain
+from fastmlp.checks.option_names import either as either
+from fastmlp.checks.option_names import in_options
+from fastmlp.checks.option_names import naming_options as naming_options
+from fastmlp.checks.option_names import option as option
 from fastmlp.spec import BACKENDS
 
 WIDEST = 100  # columns of help
@@ -40,16 +43,6 @@ def add_backend(parser: argparse._ActionsContainer) -> None:
 
 def add_plot(parser: argparse._ActionsContainer) -> None:
     parser.add_argument("--plot", type=Path, metavar="FILE", help="draw loss and accuracy into FILE (.png, .svg, .pdf)")
-
-
-def option(dest: str) -> str:
-    """--clip-norm for clip_norm."""
-    return "--" + dest.replace("_", "-")
-
-
-def either(names: Sequence[str]) -> str:
-    """'a, b or c'"""
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} or {names[-1]}"
 
 
 class Voice:
@@ -127,27 +120,3 @@ def warnings_as_lines(names: Mapping[str, str] | None = None) -> Iterator[None]:
             yield
         finally:
             warnings.showwarning = before
-
-
-@contextmanager
-def naming_options(names: Mapping[str, str]) -> Iterator[None]:
-    """Lets a ValueError or TypeError inside name options where it names arguments. names: {argument: option}."""
-    try:
-        yield
-    except (ValueError, TypeError) as error:
-        kind = TypeError if isinstance(error, TypeError) else ValueError  # others may not take a text
-        raise kind(in_options(str(error), names)) from error
-
-
-def in_options(message: str, names: Mapping[str, str]) -> str:
-    """A message about arguments as one about options.
-
-    A name with an underscore is replaced wherever it stands, a plain word only at the start and before "=" or "[".
-    """
-    message = re.sub(r" of optimizer=\w+\(\)", "", message)
-    message = message.replace("resume=True", "--resume").replace('a Model of dtype="float64"', "--dtype float64")
-    for name, text in names.items():
-        ends = r"\b" if "_" in name else r"(?=[=\[])"
-        message = re.sub(rf"(?<![\w(\-'\"]){name}{ends}", text, message)
-        message = re.sub(rf"^{name}\b", text, message)
-    return message

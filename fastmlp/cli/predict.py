@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import io
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,12 +12,10 @@ from typing import IO, Any
 
 import numpy as np
 
-from fastmlp.checks.messages import in_digits
-from fastmlp.cli import reporting
+from fastmlp.checks.messages import plain
+from fastmlp.cli import replaced, reporting
 from fastmlp.cli.arguments import add_backend, check_place, help_shape
-from fastmlp.cli.reporting import add_json_and_quiet
 from fastmlp.core import reports
-from fastmlp.tables import reader
 
 BLOCK = 4096  # rows that are written at once
 
@@ -28,8 +27,8 @@ def add(commands: Any) -> None:
         help="predict with a trained model",
         description=(
             "Writes what a model of `fastmlp train -o` predicts, as CSV: a header, and a line for each row of the "
-            "table. A CSV's columns are found by their names. The target's column may be there, too: how well it is "
-            "met goes to standard error."
+            "table. Columns are found by their names, and others are ignored. The target's may be there, too: how "
+            "well it is met goes to standard error."
         ),
         formatter_class=help_shape,
     )
@@ -45,7 +44,8 @@ def add(commands: Any) -> None:
         "--probabilities", action="store_true", help="a column for each class, p_0, p_1, ..., not the class itself"
     )
     predict.add_argument("-o", "--output", type=Path, metavar="FILE", help="write to FILE, not to standard output")
-    add_json_and_quiet(predict)
+    predict.add_argument("--force", action="store_true", help="replace FILE, whatever it is")
+    reporting.add_json_and_quiet(predict)
     add_backend(predict)
 
 
@@ -56,11 +56,13 @@ def run(args: argparse.Namespace) -> None:
     model = TableModel.load(args.model, backend=args.backend)
     if args.probabilities and model.classes is None:
         raise ValueError(f"--probabilities needs classes, and {model.target!r} is a quantity: leave it out")
-    weights = model.settings.get("sample_weight")
-    ignored = [] if weights is None else [weights]
-    first = False if args.no_header else None
-    x, y, wrong = reader.read_rows(args.data, model.names, model.target, ignored, first)
-    header, columns = _columns(model, x, args.probabilities)
+    from fastmlp.tables import loading
+    from fastmlp.tables.encoder import Seen, encoding_in_words
+
+    rows = loading.to_predict(args.data, model.names, model.target, model.words, False if args.no_header else None)
+    seen = Seen()
+    z = model.inputs(rows, seen)
+    header, columns, found = _columns(model, z, args.probabilities)
     if args.json and args.output is None:
         pass  # they are in the object
     elif args.output is None:
@@ -68,21 +70,23 @@ def run(args: argparse.Namespace) -> None:
         _write(sys.stdout, header, columns)
         sys.stdout.flush()
     else:
+        replaced.check_predictions("--output", args.output, args.force, _line(header))
         with open(args.output, "w", encoding="utf-8", newline="") as file:
             _write(file, header, columns)
-    score, report = None, None
-    if y is not None:
-        try:
-            score = model.score(x, y)
-            labels = y if model.classes is None or y.ndim == 1 else reader.as_classes(y)
-            p = None if model.classes is None else model.predict_proba(x)
-            report = reporting.of_predictions(model.classes, model.predict(x), p, labels)
-        except ValueError as error:
-            wrong = str(error)
+    for note in (*(f"note: {note}" for note in rows.features.notes), *encoding_in_words(model.encoder, seen)):
+        if not args.quiet:
+            print(plain(note), file=sys.stderr)
+    score, count, wrong, report = None, 0, None, None
+    if rows.y is not None:
+        found = model.predict_inputs(z) if found is None else found
+        score, count, wrong = model.scored_loaded(rows, found)
+        if score is not None:
+            p = None if model.classes is None else model.model.predict_proba(z)
+            report = reporting.of_loaded(model.classes, rows.y, found, p)
     if args.json:
         reporting.say_json(reporting.of_prediction(args, model, header, columns, report or score, wrong))
     elif not args.quiet:
-        _say(score, report, wrong, f"{len(x)} rows of {args.data.name}")
+        _say(score, report, wrong, f"{count} rows of {args.data.name}")
 
 
 def _say(score: dict[str, float] | None, report: dict[str, Any] | None, wrong: str | None, of: str) -> None:
@@ -110,24 +114,36 @@ def _check_encoding(header: list[str]) -> None:
             ) from None
 
 
-def _columns(model: Any, x: np.ndarray, probabilities: bool) -> tuple[list[str], np.ndarray]:
-    """(names, values (N, C))"""
+def _columns(model: Any, z: np.ndarray, probabilities: bool) -> tuple[list[str], np.ndarray, np.ndarray | None]:
+    """(names, values (N, C), the predictions or None) of the network's inputs (N, K')"""
+    from fastmlp.tables.labels import text_of
+
     if probabilities:
-        return [f"p_{in_digits(label)}" for label in model.classes], model.predict_proba(x)
-    values = model.predict(x)
-    if values.ndim == 1:
-        return [model.target], values[:, None]
-    return [f"{model.target}_{output}" for output in range(values.shape[1])], values
+        return [f"p_{text_of(label)}" for label in model.classes], model.model.predict_proba(z), None
+    found = model.predict_inputs(z)
+    if found.ndim == 1:
+        return [model.target], found[:, None], found
+    return [f"{model.target}_{output}" for output in range(found.shape[1])], found, found
+
+
+def _line(cells: list[str]) -> str:
+    """One line of CSV."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerow(cells)
+    return text.getvalue()
 
 
 def _write(file: IO[str], header: list[str], values: np.ndarray) -> None:
-    """Numbers that read back as what they are: Python's shortest digits of a float64."""
-    csv.writer(file, lineterminator="\n").writerow(header)
-    for lines in _blocks(values):
-        file.write(lines)
+    """Numbers that read back as what they are: Python's shortest digits of a float64; words in quotes as needed."""
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(header)
+    for rows in _blocks(values):
+        if values.dtype.kind == "O":
+            writer.writerows(rows)
+        else:
+            file.write("".join(f"{','.join(map(repr, row))}\n" for row in rows))
 
 
-def _blocks(values: np.ndarray) -> Iterator[str]:
+def _blocks(values: np.ndarray) -> Iterator[list[list[Any]]]:
     for start in range(0, len(values), BLOCK):
-        rows = values[start : start + BLOCK].tolist()
-        yield "".join(f"{','.join(map(repr, row))}\n" for row in rows)
+        yield values[start : start + BLOCK].tolist()

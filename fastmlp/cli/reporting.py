@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastmlp._version import __version__
-from fastmlp.checks.integers import places_in
 from fastmlp.checks.messages import in_digits
 from fastmlp.cli.arguments import Voice
 from fastmlp.core import reports
+from fastmlp.tables.labels import as_classes, like_classes, places_of_labels
 
 if TYPE_CHECKING:
     from fastmlp.history import History
@@ -71,10 +71,21 @@ def of_predictions(classes: np.ndarray | None, predicted: np.ndarray, p: Any, y:
     """
     if classes is None:
         return reports.regression(predicted, y)
-    places, unknown = places_in(classes, y)
+    places, unknown = places_of_labels(classes, y)
     if unknown is not None:
         return None
-    return reports.classification(places, places_in(classes, predicted)[0], p, [*map(label, classes)])
+    return reports.classification(places, places_of_labels(classes, predicted)[0], p, [*map(label, classes)])
+
+
+def of_loaded(classes: np.ndarray | None, y: Any, predicted: np.ndarray, p: np.ndarray | None) -> dict[str, Any] | None:
+    """The report on the rows that have a target. y: its column, or an array (N,) or (N, J), as `Loaded` has it."""
+    from fastmlp.tables.columns import Column
+
+    if not isinstance(y, Column):
+        return of_predictions(classes, predicted, p, y if classes is None or y.ndim == 1 else as_classes(y))
+    there = np.flatnonzero(~y.is_missing())
+    labels = y.numbers()[there] if classes is None else like_classes(y.taken(there), classes)[0]
+    return of_predictions(classes, predicted[there], None if p is None else p[there], labels)
 
 
 # ---------------------------------------------------------------------------------------------------------

@@ -8,10 +8,10 @@ from typing import Any
 
 from fastmlp.cli.arguments import add_backend, add_plot, default, either
 from fastmlp.cli.reporting import add_json_and_quiet
-from fastmlp.cli.train_options import NAMED, OUTPUTS, POISSON, RATES
 from fastmlp.optimizers import OPTIMIZERS
 from fastmlp.spec import DTYPES, HIDDEN, INITS
 from fastmlp.stopping import METRICS
+from fastmlp.tables.train_options import NAMED, OUTPUTS, POISSON, RATES
 
 
 def add(train: argparse.ArgumentParser) -> None:
@@ -195,6 +195,7 @@ def _add_files(group: Any) -> None:
     group.add_argument("--keep", type=int, metavar="K", default=1, help=default("checkpoints that stay", 1))
     add_plot(group)
     add_json_and_quiet(group)
+    group.add_argument("--force", action="store_true", help="replace the files of -o and --plot, whatever they are")
     group.add_argument(
         "--threads",
         type=int,

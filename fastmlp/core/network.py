@@ -7,15 +7,19 @@ import functools
 import hashlib
 import json
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any
 
 import numpy as np
 
+from fastmlp.checks.messages import shown
+from fastmlp.core.preprocess import Scale
 from fastmlp.spec import NUMERICS_VERSION, Spec
 from fastmlp.system.atomic import Change, copied, held, together
 from fastmlp.training import Run, State
+
+STANDARDIZE = ("", "features", "both")
 
 
 @dataclass
@@ -28,6 +32,9 @@ class Network:
     drawn_seed: int | None = None  # the number that was drawn from such a generator
     epochs: int = 0  # of all fits: shuffles and dropout continue from there
     run: Run | None = None  # of the last fit, to resume
+    standardize: str = ""  # "features", or "both": rows, or rows and targets, are standardised; "": neither
+    scale: Scale | None = None  # of the features, once a fit has learnt it
+    target_scale: Scale | None = None
 
     version = 0  # how often `change` was called
 
@@ -45,7 +52,51 @@ class Network:
         """`Model.digest`."""
         parameters = self.parameters_now()
         numbers = parameters.astype(parameters.dtype.newbyteorder("<")).tobytes()
-        return hashlib.sha256(_words(self.spec) + b"\n" + numbers).hexdigest()
+        found = hashlib.sha256(_words(self.spec) + b"\n" + numbers)
+        if self.standardize:  # digests of networks without are older
+            found.update(f"\n{self.standardize}\n".encode())
+            for scale in (self.scale, self.target_scale):
+                for part in () if scale is None else (scale.mean, scale.deviation):
+                    found.update(part.astype("<f8").tobytes())
+        return found.hexdigest()
+
+    @property
+    def rows_spec(self) -> Spec:
+        """The spec that rows are read by: of float64, where they are standardised before they are rounded."""
+        return wide(self.spec) if self.standardize else self.spec
+
+    def inputs(self, x: np.ndarray, backend: str) -> np.ndarray:
+        """Rows (N, K), as `data.features` has them by `rows_spec`, as the network sees them.
+
+        Raises ValueError where no fit has learnt a scale.
+        """
+        return self._scaled(self.scale, x, backend) if self.standardize else x
+
+    def scaled_targets(self, y: np.ndarray, backend: str) -> np.ndarray:
+        """Targets (N, J), as `data.targets` has them, in the units of the network's outputs. Raises as `inputs`."""
+        return self._scaled(self.target_scale, y, backend) if self.standardize == "both" else y
+
+    def in_units(self, outputs: np.ndarray, backend: str) -> np.ndarray:
+        """Outputs (N, J) in the targets' units, of the network's dtype.
+
+        Raises ValueError where one is beyond its range, and as `inputs`.
+        """
+        if self.standardize != "both":
+            return outputs
+        with np.errstate(over="ignore"):
+            found = self._learnt(self.target_scale).backward(outputs, backend).astype(self.spec.dtype, copy=False)
+        if not np.isfinite(found).all():
+            raise ValueError(f"an output is beyond the range of {self.spec.dtype} in y's units: X is too large")
+        return found
+
+    def _scaled(self, scale: Scale | None, x: np.ndarray, backend: str) -> np.ndarray:
+        with np.errstate(over="ignore"):
+            return self._learnt(scale).forward(x, backend).astype(self.spec.dtype, copy=False)
+
+    def _learnt(self, scale: Scale | None) -> Scale:
+        if scale is None:
+            raise ValueError("standardize: the scale is learnt by the first fit, and there was none: call fit first")
+        return scale
 
     def at_once(self) -> Network:
         """Returns a copy of everything as of one moment, even while another thread trains."""
@@ -118,6 +169,22 @@ class Network:
     def order(self, rows: int) -> int | Callable[[int], np.ndarray]:
         """Returns how the rows of an epoch are shuffled: `Training.order`."""
         return self.seed if isinstance(self.seed, int) else lambda epoch: _permutation(self.seed, rows)
+
+
+def standardize_of(value: Any, spec: Spec) -> str:
+    """What `Model` takes as `standardize`, as a Network has it. Raises TypeError or ValueError."""
+    found = ("features" if value else "") if isinstance(value, (bool, np.bool_)) else value or None
+    if not isinstance(found, str) or found not in STANDARDIZE:
+        raise ValueError(f'standardize={shown(value)} is not known: use True for the features, "both", or False')
+    if found == "both" and spec.output != "identity":
+        raise ValueError(f'standardize="both" is of values, and output="{spec.output}" has none: use standardize=True')
+    return found
+
+
+@functools.lru_cache(64)
+def wide(spec: Spec) -> Spec:
+    """The same network in float64."""
+    return replace(spec, dtype="float64")
 
 
 @functools.lru_cache(64)  # most of the time that a small network's digest takes

@@ -14,6 +14,7 @@ from fastmlp.checks import scalars
 from fastmlp.checks.arrays import counted
 from fastmlp.checks.messages import shown
 from fastmlp.core import data
+from fastmlp.core.network import wide
 from fastmlp.cross_validation import scoring as scores
 from fastmlp.cross_validation.result import CrossValidation
 from fastmlp.engine.initial_weights import check_seed
@@ -110,7 +111,7 @@ def cross_validate(
     """
     made = _model(model)
     spec = made.spec
-    x = data.features(X, spec)
+    x = data.features(X, wide(spec) if made.standardize else spec)
     targets = data.targets(y, len(x), spec)
     labelled = data.labelled(spec, targets)
     scorers = scores.scorers_of(scoring, spec, labelled)

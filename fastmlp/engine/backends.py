@@ -67,6 +67,11 @@ def known_backend(backend: Any) -> str:
     return str(backend) if backend in BACKENDS else one_of("backend", backend, BACKENDS)
 
 
+def name_of(backend: Backend) -> str:
+    """The name of a backend's module: "numba" or "reference"."""
+    return getattr(backend, "__name__", "numba").rpartition(".")[2].removesuffix("_backend")
+
+
 def backend_module(backend: str) -> Backend:
     """The module of a backend."""
     if backend == "reference":

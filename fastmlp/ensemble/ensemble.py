@@ -8,7 +8,7 @@ import json
 import os
 import warnings
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -20,7 +20,7 @@ from fastmlp.checks.messages import cut, shown
 from fastmlp.checks.names import Nothing, names_of, no_argument, one_of, takes_no_more
 from fastmlp.core import data, scores
 from fastmlp.engine.initial_weights import check_seed
-from fastmlp.ensemble.predictions import Together, entropy_of, labels_of, mean_of, outputs_of, spread_of
+from fastmlp.ensemble.predictions import Together, entropy_of, labels_of, mean_of, outputs_of, rows_spec_of, spread_of
 from fastmlp.ensemble.shown import in_html
 from fastmlp.errors import DivergenceError, DivergenceWarning
 from fastmlp.fit import advice
@@ -61,7 +61,7 @@ class Ensemble:
         (`fastmlp.splits.bootstrap`).
     vote : str, default="soft"
         How labels are predicted: "soft" takes the mean of the probabilities, "hard" the label of most members.
-    hidden, output, loss, init, dtype, backend : object
+    hidden, output, loss, init, dtype, backend, standardize : object
         As for `Model`, of each member.
 
     Attributes
@@ -107,6 +107,7 @@ class Ensemble:
         init: Init | float = "he_normal",
         dtype: Any = "float64",
         backend: Backend = "numba",
+        standardize: bool | Literal["both"] = False,
         **unknown: Unpack[Nothing],
     ) -> None:
         if unknown:
@@ -121,13 +122,9 @@ class Ensemble:
                 f"seed={first} leaves no seeds for {count} members, which have {first} and those after it: "
                 f"give {2**64 - count} or less"
             )
-        models = [
-            Model(
-                layers, hidden=hidden, output=output, loss=loss, init=init, seed=first + number, dtype=dtype,
-                backend=backend,
-            )
-            for number in range(count)
-        ]  # fmt: skip
+        given = {"hidden": hidden, "output": output, "loss": loss, "init": init, "dtype": dtype, "backend": backend}
+        given["standardize"] = standardize
+        models = [Model(layers, seed=first + number, **given) for number in range(count)]
         self._begin(models, bootstrap, vote, first)
 
     @classmethod
@@ -294,7 +291,7 @@ class Ensemble:
         )
         try:
             spec = self._spec
-            x = data.features(X, spec)
+            x = data.features(X, self._rows_spec)
             targets: Any
             if isinstance(y, Each):
                 targets = Each([data.targets(one, len(x), spec, f"y[{k}]") for k, one in enumerate(y.values)])
@@ -553,7 +550,7 @@ class Ensemble:
             If X or y is wrong, as in `fit`.
         """
         spec = self._spec
-        x = data.features(X, spec)
+        x = data.features(X, self._rows_spec)
         targets = data.targets(y, len(x), spec)
         (outputs,) = self._together(threads).by_blocks(x, mean_of)
         labels = self.predict(x, threads=threads) if spec.is_classifier else None
@@ -590,7 +587,7 @@ class Ensemble:
         """
         spec = self._spec
         rows, digest = self._drawn()
-        x = data.features(X, spec)
+        x = data.features(X, self._rows_spec)
         targets = data.targets(y, len(x), spec)
         if len(x) != rows or checkpoints.digest_of(x) != digest:
             raise ValueError("X is not the X of the last fit, so that nobody knows which of its rows were drawn")
@@ -705,6 +702,11 @@ class Ensemble:
     def _spec(self) -> Spec:
         """The first member's: what is asked of it is the same for all."""
         return self.members[0].spec
+
+    @property
+    def _rows_spec(self) -> Spec:
+        """The spec that rows are read by: of float64, where members standardise them."""
+        return rows_spec_of(self.members)
 
     def _used(self) -> list[tuple[int, Model]]:
         """The members that predict. Raises ValueError where there are none."""

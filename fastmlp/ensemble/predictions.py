@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from fastmlp.core import data
+from fastmlp.core.network import wide
 from fastmlp.model import Model
 from fastmlp.reference import ensemble as definition
 from fastmlp.spec import Spec
@@ -20,11 +21,11 @@ class Together:
 
     def __init__(self, models: Sequence[Model], threads: int | None) -> None:
         self.models, self.threads = models, threads
-        self.spec = models[0].spec
+        self.spec, self.rows_spec = models[0].spec, rows_spec_of(models)
 
     def by_blocks(self, X: Any, *what: Callable[[np.ndarray], np.ndarray]) -> list[np.ndarray]:
         """What functions of the outputs (M, n, J) give for all rows. Raises TypeError or ValueError for a wrong X."""
-        x = data.features(X, self.spec)
+        x = data.features(X, self.rows_spec)
         step = max(1, BLOCK // (len(self.models) * self.spec.outputs))
         parts = []
         for start in range(0, len(x), step):
@@ -38,11 +39,16 @@ class Together:
 
     def votes(self, X: Any) -> np.ndarray:
         """The labels that most models predict: (N,) for softmax, else (N, J)."""
-        x = data.features(X, self.spec)
+        x = data.features(X, self.rows_spec)
         votes = np.stack([model.predict(x, threads=self.threads).reshape(len(x), -1) for model in self.models])
         if self.spec.output == "softmax":
             return definition.most_votes(votes[:, :, 0], self.spec.outputs)
         return (2 * votes.sum(axis=0) > len(votes)).astype(np.int64)
+
+
+def rows_spec_of(models: Sequence[Model]) -> Spec:
+    """The spec that rows are read by: of float64, where one of the models standardises them."""
+    return next((wide(model.spec) for model in models if model.standardize), models[0].spec)
 
 
 def mean_of(outputs: np.ndarray) -> np.ndarray:

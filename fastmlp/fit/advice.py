@@ -9,7 +9,33 @@ import numpy as np
 from fastmlp.spec import Spec
 
 FAR = 100.0  # times the first loss, or that of predicting 0: where a training that does worse has gone wrong
+LONG_WORK = 1_000_000  # some 0.1 ms
+SAMPLE = 256  # rows that are looked at
+TYPICAL = 0.01, 30.0  # root mean squares beyond which columns are far from standardised: pixels from 0 to 16 are not
 LARGE = 100.0  # the largest absolute value of columns that are standardised is some 3 to 10
+
+
+def far_from_standardised(x: np.ndarray, work: int) -> str:
+    """What is said before a training on rows x (N, K) whose columns need to be scaled; '' for any other.
+
+    work: multiplications, parameters x rows x epochs. It looks at the first rows only, some 20 us.
+    """
+    if work < LONG_WORK:
+        return ""
+    with np.errstate(all="ignore"):
+        sample = x[:SAMPLE].astype(np.float64, copy=False)
+        typical = np.sqrt((sample * sample).mean(axis=0))  # 1 of a standardised column
+    largest = float(typical.max())
+    far = np.flatnonzero(typical > TYPICAL[1])
+    if len(far):
+        parts = [f"{k} ({typical[k]:.3g})" for k in far[:4].tolist()]
+        more = f" and {len(far) - 4} more" if len(far) > 4 else ""
+        what = f"columns of X are far from standardised, by their typical size: {', '.join(parts)}{more}"
+    elif 0 < largest < TYPICAL[0]:
+        what = f"all columns of X are far from standardised: their typical size is at most {largest:.3g}"
+    else:
+        return ""
+    return f"{what}. Training is slow or ends badly then: give Model(..., standardize=True), or scale X"
 
 
 def what_to_try(spec: Spec, x: np.ndarray, y: np.ndarray, rate: str) -> str:

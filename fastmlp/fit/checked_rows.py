@@ -40,18 +40,19 @@ class CheckedRows:
 
     def features(self, X: Any, spec: Spec, name: str = "X") -> np.ndarray:
         """As `data.features`."""
-        return self._once(X, ("x", spec.inputs, spec.dtype), lambda: data.features(X, spec, name))
+        return self.once(X, ("x", spec.inputs, spec.dtype), lambda: data.features(X, spec, name))
 
     def targets(self, y: Any, rows: int, spec: Spec, name: str = "y", x_name: str = "X") -> np.ndarray:
         """As `data.targets`."""
         key = "y", rows, spec.output, spec.outputs, spec.loss, spec.dtype
-        return self._once(y, key, lambda: data.targets(y, rows, spec, name, x_name))
+        return self.once(y, key, lambda: data.targets(y, rows, spec, name, x_name))
 
     def labelled(self, spec: Spec, targets: np.ndarray) -> bool:
         """As `data.labelled`."""
-        return bool(self._once(targets, ("labelled", spec.output), lambda: data.labelled(spec, targets)))
+        return bool(self.once(targets, ("labelled", spec.output), lambda: data.labelled(spec, targets)))
 
-    def _once(self, given: Any, key: tuple[Any, ...], check: Callable[[], Any]) -> Any:
+    def once(self, given: Any, key: tuple[Any, ...], check: Callable[[], Any]) -> Any:
+        """What `check` found for this array and key when it was last called."""
         key = id(given), *key
         known = self._found.get(key)  # with the array: no other one has its id meanwhile
         if known is None:

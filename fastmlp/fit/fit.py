@@ -12,13 +12,14 @@ import numpy as np
 from fastmlp.checks import scalars
 from fastmlp.core import data
 from fastmlp.core.network import Network, raw_state, seed_set
-from fastmlp.engine.backends import Backend
-from fastmlp.errors import DivergenceError, DivergenceWarning
+from fastmlp.engine.backends import Backend, name_of
+from fastmlp.errors import DivergenceError, DivergenceWarning, ScaleWarning
 from fastmlp.fit import advice, loop, resume, sample_weights, validation
 from fastmlp.fit.checked_rows import Checks
 from fastmlp.fit.monitor import Monitor
 from fastmlp.fit.options import FitOptions
 from fastmlp.fit.progress import bar
+from fastmlp.fit.standardized import Standardized
 from fastmlp.history import History
 from fastmlp.kernels.registry import loading
 from fastmlp.schedules import ReduceOnPlateau
@@ -53,7 +54,10 @@ class Fit:
         spec = network.spec
         self.moment = resume.moment_to_go_on_from(options.checkpoint, options.resume, spec)
         self.source = self.moment.network if self.moment else network  # where the fit goes on from
-        x = checks.features(X, spec)
+        if self.source.standardize != network.standardize:
+            there, here = (of.standardize or False for of in (self.source, network))
+            raise ValueError(f"the checkpoint is of a model with standardize={there!r}, and this one has {here!r}")
+        x = checks.features(X, network.rows_spec)
         all_targets = targets = checks.targets(y, len(x), spec)
         self.shared: tuple[np.ndarray, np.ndarray] | None = None  # of which this trains on the `rows`
         if rows is not None:
@@ -62,14 +66,23 @@ class Fit:
         split = validation.NOTHING
         if options.validation is not None:
             mine = x if rows is None else x[rows]
-            split = validation.split(options.validation, mine, targets, spec, self._number_seed, checks)
+            split = validation.split(
+                options.validation, mine, targets, spec, self._number_seed, checks, network.rows_spec
+            )
         if split.rows is not None:
             targets = targets[split.rows]
             rows = split.rows if rows is None else rows[split.rows]
         weighed = options.sample_weight, options.class_weight
         self.targets, self.weights = targets, sample_weights.row_weights(*weighed, all_targets, spec, rows)
         self.rows, self._x = rows, x if rows is None else None
-        if checks is not data:
+        held = split.held
+        self.scales = (network.scale, network.target_scale)
+        if network.standardize:
+            own = Standardized(self.source, name_of(backend), checks)
+            self.scales = own.learn(x, rows, targets)
+            self._x, self.targets = own.rows(x, rows), own.targets(targets)
+            held = held and (own.rows(held[0]), own.targets(held[1]))
+        elif checks is not data:
             self.shared = x, all_targets
         elif rows is not None:
             self._x = x[rows]
@@ -87,7 +100,7 @@ class Fit:
             from fastmlp.storage.checkpoints import Checkpoints  # with the files' modules, 10 ms
 
             self.checkpoints = Checkpoints(path, every, checked.keep)
-        self.monitor = self._monitor(checked, split.held, last)
+        self.monitor = self._monitor(checked, held, last)
         self.training = checked.training(
             epochs=last - run.epochs,
             learning_rate=resume.rates_of(run, spec.dtype),
@@ -124,6 +137,10 @@ class Fit:
         """Trains, and writes down in `history` what happens. others: changes that go with the beginning."""
         if not self.begin(history, *others):
             return
+        if not self.run.epochs and not self.network.standardize:
+            work = self.network.spec.parameters * len(self.targets) * self.training.epochs
+            if told := advice.far_from_standardised(self.x, work):
+                warnings.warn(told, ScaleWarning, stacklevel=3)
         try:
             self.go_on()
             reason, training = None, self.training
@@ -229,6 +246,9 @@ class Fit:
         """What changes before anything is trained."""
         network, run, monitor, source = self.network, self.run, self.monitor, self.source
         changes, drawn = [held(network, "run", run)], list[Change]()
+        if network.standardize:
+            scale, target_scale = self.scales
+            changes += [held(network, "scale", scale), held(network, "target_scale", target_scale)]
         if source is not network:
             changes += [copied(network.parameters, source.parameters), held(network, "epochs", source.epochs)]
             changes.append(held(network, "drawn_seed", source.drawn_seed))

@@ -124,6 +124,8 @@ class _Member:
         """Of what is the model's, and of its fit's own targets and weights."""
         fit, weights = self.fit, self.fit.weights
         own = fit.network.parameters.nbytes + fit.run.state.vectors.nbytes
+        if fit.network.standardize and fit.rows is not None:
+            own += fit.x.nbytes
         return own + (fit.targets.nbytes if fit.rows is not None else 0) + (0 if weights is None else weights.nbytes)
 
     def begin(self) -> bool:

@@ -37,9 +37,17 @@ NOTHING = Split()
 
 
 def split(
-    validation: Any, x: np.ndarray, targets: np.ndarray, spec: Spec, seed: Callable[[], int], checks: Checks = data
+    validation: Any,
+    x: np.ndarray,
+    targets: np.ndarray,
+    spec: Spec,
+    seed: Callable[[], int],
+    checks: Checks = data,
+    rows_spec: Spec | None = None,
 ) -> Split:
     """What `validation` means for these rows. seed: gives the number that a split is drawn by.
+
+    rows_spec: by which rows of features are read, if not by `spec`.
 
     Raises TypeError or ValueError naming the argument.
     """
@@ -47,7 +55,7 @@ def split(
     if fraction is not None:
         rows, others = held_out(targets, fraction, seed(), spec)
         return Split(fraction, rows, (x[others], targets[others]))
-    held = validation_data(validation, spec, checks)
+    held = validation_data(validation, spec, checks, rows_spec)
     check_classes(targets, held[1], spec)
     return Split(held=held)
 
@@ -87,14 +95,16 @@ def validation_fraction(validation: Any) -> float | None:
     return fraction
 
 
-def validation_data(validation: Any, spec: Spec, checks: Checks = data) -> tuple[np.ndarray, np.ndarray]:
+def validation_data(
+    validation: Any, spec: Spec, checks: Checks = data, rows_spec: Spec | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """(X, y) as `data.features` and `data.targets` have them. Raises TypeError or ValueError."""
     several = isinstance(validation, Sequence) and not isinstance(validation, (str, bytes))
     if not several or len(validation) != 2:
         kind = type(validation).__name__
         what = f"is a {kind} of {len(validation)}" if several else f"is a {kind}"
         raise TypeError(f"validation {what}, neither a pair (X, y) nor a fraction of the rows, like 0.1")
-    x = checks.features(validation[0], spec, "validation X")
+    x = checks.features(validation[0], rows_spec or spec, "validation X")
     return x, checks.targets(validation[1], len(x), spec, "validation y", "validation X")
 
 

@@ -14,7 +14,8 @@ from fastmlp._version import __version__
 from fastmlp.checks.faults import only_faults
 from fastmlp.checks.messages import cut, shown
 from fastmlp.checks.scalars import LIMIT
-from fastmlp.core.network import Network
+from fastmlp.core.network import STANDARDIZE, Network
+from fastmlp.core.preprocess import Scale
 from fastmlp.spec import DTYPES, NUMERICS_VERSION, Spec
 from fastmlp.storage import container, rng_state
 from fastmlp.training import Run, State
@@ -65,6 +66,8 @@ def described(network: Network) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     for layer, (w, b) in enumerate(network.spec.views(network.parameters)):
         tensors[f"layers.{layer}.w"], tensors[f"layers.{layer}.b"] = w, b
     run = network.run
+    for name, part in _of_scales(network).items():
+        tensors[name] = part
     header: dict[str, Any] = {
         "spec": asdict(network.spec),
         "seed": rng_state.state_of(network.seed_to_resume()),
@@ -72,6 +75,8 @@ def described(network: Network) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         "epochs": network.epochs,
         "run": None,
     }
+    if network.standardize:  # what is not there at its default is in no older file
+        header["standardize"] = network.standardize
     if run is not None:
         for number, vector in enumerate(run.state.vectors):
             tensors[f"optimizer.{number}"] = vector
@@ -189,7 +194,42 @@ def network_of(header: dict[str, Any], tensors: dict[str, np.ndarray]) -> Networ
     epochs, drawn = count(header["epochs"]), header["drawn_seed"]
     run = None if header["run"] is None else _run(part(header, "run"), tensors, spec, epochs)
     seed = rng_state.from_state(header["seed"])
-    return Network(spec, parameters, seed, None if drawn is None else count(drawn), epochs, run)
+    made = Network(spec, parameters, seed, None if drawn is None else count(drawn), epochs, run)
+    if "standardize" in header:
+        _take_scales(made, header["standardize"], tensors)
+    return made
+
+
+def _of_scales(network: Network) -> dict[str, np.ndarray]:
+    """The tensors of a network's scales: as tensors, they keep fastmlp from before there were any from reading it."""
+    if not network.standardize:
+        return {}
+    found = {}
+    for name, scale in (("scale", network.scale), ("target_scale", network.target_scale)):
+        for part in ("mean", "deviation"):
+            found[f"{name}.{part}"] = np.zeros(0) if scale is None else getattr(scale, part)
+    return found
+
+
+def _take_scales(network: Network, how: Any, tensors: dict[str, np.ndarray]) -> None:
+    """Takes a network's scales out of `tensors`. Raises ValueError."""
+    if how not in STANDARDIZE[1:]:
+        raise ValueError(f"its standardize is {shown(how)}, none of {', '.join(STANDARDIZE[1:])}")
+    network.standardize = how
+    network.scale = _scale_of(tensors, "scale", network.spec.inputs)
+    network.target_scale = _scale_of(tensors, "target_scale", network.spec.outputs)
+    learnt = network.scale is not None
+    if (network.target_scale is not None) != (learnt and how == "both") or (network.epochs and not learnt):
+        raise ValueError(f"its scales do not go with standardize {how!r}")
+
+
+def _scale_of(tensors: dict[str, np.ndarray], name: str, size: int) -> Scale | None:
+    """A scale of so many columns, or None for an empty one."""
+    size = size if tensors[f"{name}.mean"].shape != (0,) else 0
+    mean, deviation = (taken(tensors, f"{name}.{part}", (size,), "float64") for part in ("mean", "deviation"))
+    if not np.isfinite(mean).all() or not np.isfinite(deviation).all() or (deviation < 0).any():
+        raise ValueError(f"its {name} has a number that is not finite, or a deviation below 0")
+    return Scale(mean, deviation) if size else None
 
 
 def _run(described: dict[str, Any], tensors: dict[str, np.ndarray], spec: Spec, epochs: int) -> Run:

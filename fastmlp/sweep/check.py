@@ -9,6 +9,7 @@ from typing import Any, cast
 from fastmlp import optimizers
 from fastmlp.checks.arrays import counted
 from fastmlp.checks.messages import cut, plain, shown
+from fastmlp.core.network import standardize_of
 from fastmlp.engine.backends import known_backend
 from fastmlp.engine.initial_weights import check_init, check_seed
 from fastmlp.fit import resume, sample_weights, validation
@@ -102,7 +103,7 @@ def _check(ask: Ask, rows: Rows, weighed: dict[tuple[Any, ...], str | None]) -> 
     model, spec = ask.model, ask.spec
     known_backend(model.get("backend", "numba"))
     check_init(model.get("init", "he_normal"))
-    ready = rows.of(spec)
+    ready = rows.of(spec, bool(standardize_of(model.get("standardize", False), spec)))
     options = FitOptions(**ask.fit)
     optimizer = options.optimizer
     found = optimizers.find("sgd" if optimizer is None else optimizer, options.learning_rate)

@@ -11,11 +11,12 @@ import numpy as np
 
 from fastmlp.checks.arrays import counted, numeric_array
 from fastmlp.core import data
+from fastmlp.core.network import wide
 from fastmlp.fit import sample_weights, validation
 from fastmlp.spec import Spec
 from fastmlp.storage import checkpoints
 
-Key = tuple[str, str, int, str]
+Key = tuple[str, str, int, str, bool]
 USUAL = 20  # labels, of which nobody wonders
 
 
@@ -82,16 +83,18 @@ class Rows:
                 stacklevel=4,
             )
 
-    def of(self, spec: Spec) -> Ready:
-        """What networks of this kind train on. Raises TypeError or ValueError where the rows do not fit the network."""
-        key = spec.dtype, spec.output, spec.outputs, spec.loss
+    def of(self, spec: Spec, standardize: bool = False) -> Ready:
+        """What networks of this kind train on. standardize: whether they do so with rows, which are float64 then.
+
+        Raises TypeError or ValueError where the rows do not fit the network."""
+        key = spec.dtype, spec.output, spec.outputs, spec.loss, standardize
         if spec.inputs != self.features:
             data.features(self._X[:1], spec)  # raises
         if key not in self._ready:
-            self._ready[key] = self._made(spec)
+            self._ready[key] = self._made(spec, wide(spec) if standardize else spec)
         return self._ready[key]
 
-    def _made(self, spec: Spec) -> Ready:
+    def _made(self, spec: Spec, rows_spec: Spec) -> Ready:
         y = data.targets(self._y, len(self._X), spec)
         weights = self._weights
         if weights is not None:
@@ -103,14 +106,14 @@ class Rows:
             if self._parts is None:
                 self._parts = validation.held_out(y, self.fraction, self._seed, spec)
             rows, others = self._parts
-            held = self._features(spec, "held out", others), y[others]
-            x, y = self._features(spec, "to train on", rows), y[rows]
+            held = self._features(rows_spec, "held out", others), y[others]
+            x, y = self._features(rows_spec, "to train on", rows), y[rows]
             weights = None if weights is None else weights[rows]
         else:
-            x = self._features(spec, "to train on", None)
+            x = self._features(rows_spec, "to train on", None)
             if given is not None:
-                held = validation.validation_data(given, spec)
-                held = self._x.setdefault(f"given {spec.dtype}", held[0]), held[1]
+                held = validation.validation_data(given, spec, rows_spec=rows_spec)
+                held = self._x.setdefault(f"given {rows_spec.dtype}", held[0]), held[1]
         if held is not None:
             validation.check_classes(y, held[1], spec)
         held_labelled = None if held is None else data.labelled(spec, held[1])

@@ -93,7 +93,7 @@ def train(asks: Sequence[Ask], rows: Rows, threads: int | None, keep: bool, take
 
 
 def _task(ask: Ask, rows: Rows) -> Task:
-    ready = rows.of(ask.spec)
+    ready = rows.of(ask.spec, bool(ask.model.get("standardize")))
     options = {**ask.fit, "validation": ready.validation, "sample_weight": ready.sample_weight}
     return Task(ask.number, Model(**ask.model), ready.x, ready.y, options)
 

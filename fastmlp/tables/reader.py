@@ -1,8 +1,4 @@
-"""Reads a table from a file of any kind; and tables of numbers for the command line, with their scale.
-
-Imports NumPy, the checks, and the reference's sums, which give a scale the same bits on every machine. pandas is
-imported when a file is read that is not .npz.
-"""
+"""Reads a table from a file of any kind; and tables of numbers. pandas is imported for a file that is not .npz."""
 
 from __future__ import annotations
 
@@ -18,7 +14,7 @@ from fastmlp.checks import arrays
 from fastmlp.checks.integers import check_exact, integers, is_large
 from fastmlp.checks.messages import cut
 from fastmlp.core import data
-from fastmlp.reference.arithmetic import row_sum
+from fastmlp.core.preprocess import Scale as Scale
 from fastmlp.tables import delimited, formats, npz
 from fastmlp.tables.cells import is_number
 from fastmlp.tables.columns import SHOWN as SHOWN
@@ -26,9 +22,10 @@ from fastmlp.tables.columns import Column, Columns
 from fastmlp.tables.columns import check_unique as check_unique
 from fastmlp.tables.columns import listed as listed
 from fastmlp.tables.columns import places_of as places_of
+from fastmlp.tables.labels import MOST_CLASSES as MOST_CLASSES
+from fastmlp.tables.labels import as_classes as as_classes
 from fastmlp.tables.pipes import beginning, received
 
-MOST_CLASSES = 100  # a column with more different whole numbers is taken for a quantity
 _NUMBERS = ("number", "integer", "bool")
 
 
@@ -349,12 +346,22 @@ def _npz_columns(path: Path) -> Columns:
         for name, values in found.items():
             if len(values.shape) not in (1, 2) or len(values) != len(x):
                 continue  # a table for other things, which is not asked for
+            if values.dtype.kind == "U" and values.ndim == 1:
+                columns.append(_words(name, values))
+                continue
             values = arrays.numeric_array(values, name).reshape(len(x), -1)
             wide = values.shape[1] != 1
             columns += [
                 _npz_column(f"{name}_{place}" if wide else name, values[:, place]) for place in range(values.shape[1])
             ]
     return Columns(tuple(columns), str(path))
+
+
+def _words(name: str, values: np.ndarray) -> Column:
+    """Texts (N,) as a column."""
+    places = {text: place for place, text in enumerate(dict.fromkeys(values.tolist()))}
+    codes = np.array([places[text] for text in values.tolist()], np.int32)
+    return Column(name, "text", codes, categories=tuple(places))
 
 
 def _npz_column(name: str, values: np.ndarray) -> Column:
@@ -368,54 +375,3 @@ def _npz_column(name: str, values: np.ndarray) -> Column:
     if np.isfinite(values).all():
         _, _, rounded = _target(values, name, len(values))
     return Column(name, "number", values.astype(np.float64), hole if hole.any() else None, rounded=rounded)
-
-
-# ---------------------------------------------------------------------------------------------------------
-# Preparing
-
-
-def as_classes(y: np.ndarray) -> np.ndarray | None:
-    """Returns y as labels (N,) if it looks like labels, else None: whole numbers, few and repeated, or one-hot rows.
-
-    Integers stay integers; see `Table.labels`.
-    """
-    if y.ndim == 2:
-        one_hot = np.isin(y, (0, 1)).all() and (y.sum(axis=1) == 1).all()
-        return y.argmax(axis=1).astype(np.float64) if one_hot else None
-    if y.dtype.kind == "f" and (y != np.floor(y)).any():
-        return None
-    different = len(np.unique(y))
-    return y if different <= MOST_CLASSES and 2 * different <= max(len(y), 4) else None
-
-
-@dataclass(frozen=True)
-class Scale:
-    """The mean (K,) and standard deviation (K,) of columns.
-
-    A deviation of 0 marks a constant column, which becomes 0.
-    """
-
-    mean: np.ndarray
-    deviation: np.ndarray
-
-    @classmethod
-    def of(cls, x: np.ndarray, names: list[str]) -> Scale:
-        """Returns the scale of x (N, K).
-
-        Raises ValueError naming a column whose numbers are too large to be squared.
-        """
-        with np.errstate(all="ignore"):
-            mean = row_sum(x) / len(x)
-            deviation = np.sqrt(row_sum((x - mean) ** 2) / len(x))
-        deviation = np.where((x == x[0]).all(axis=0), 0.0, deviation)  # exact, unlike a deviation from a rounded mean
-        if not np.isfinite(deviation).all():
-            raise ValueError(f"column {names[int(np.argmin(np.isfinite(deviation)))]!r} is too large to standardise")
-        return cls(mean, deviation)
-
-    def backward(self, z: np.ndarray) -> np.ndarray:
-        """Returns what `forward` made z (N, K) of, except for rounding; float64."""
-        return z.astype(np.float64) * self.deviation + self.mean
-
-    def forward(self, x: np.ndarray) -> np.ndarray:
-        """Returns (x - mean) / deviation for x (N, K)."""
-        return np.where(self.deviation > 0, (x - self.mean) / np.where(self.deviation > 0, self.deviation, 1.0), 0.0)

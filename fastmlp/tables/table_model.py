@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from fastmlp.checks import arrays
 from fastmlp.checks.faults import only_faults
-from fastmlp.checks.integers import EXACT, check_exact, integers, same
+from fastmlp.checks.integers import check_exact, same
 from fastmlp.checks.messages import cut, shown
+from fastmlp.checks.option_names import in_arguments, naming_arguments
 from fastmlp.core import data, scores
+from fastmlp.core.preprocess import Scale
+from fastmlp.errors import DivergenceError
 from fastmlp.model import Model
 from fastmlp.reference.arithmetic import fma
 from fastmlp.storage import model_file
-from fastmlp.tables.reader import Scale, as_classes, check_unique, listed, places_of
+from fastmlp.tables import loading
+from fastmlp.tables.columns import Column, check_unique, listed, places_of
+from fastmlp.tables.encoder import NUMBERS, Encoder, Seen, encoding_in_words
+from fastmlp.tables.labels import as_classes, from_header, is_text, like_classes, predicted, text_of
+from fastmlp.tables.loading import Loaded
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,22 +37,29 @@ if TYPE_CHECKING:
 class TableModel:
     """A model that takes a table's rows as they are in the file, and predicts the file's labels or units.
 
+    `TableModel.fit` makes one of a table, and `TableModel.load` of a file.
+
     Parameters
     ----------
     model : Model
         The network.
     names : tuple of str
-        The names of the K features, in the order of the network's inputs.
+        The names of the table's K features.
     target : str
         The name of what is predicted.
     classes : ndarray of shape (C,) or None
-        The labels, ascending: float64, or int64 or uint64 where float64 would round them. None for quantities.
+        The labels, ascending: texts (of dtype object), booleans, or float64, or int64 or uint64 where float64 would
+        round them. None for quantities.
     scale : Scale
-        The scale of the features.
+        The scale of the network's inputs.
     target_scale : Scale or None, default=None
         The scale of the quantities; None if they were not standardised.
     settings : mapping, default={}
         What `fastmlp train --resume` continues with, as plain values.
+    columns : Encoder or None, default=None
+        How the features become the network's inputs. None: each is one, a number, as in older files.
+    notes : tuple of str, default=()
+        What was done with the table in training, as `fastmlp train` prints it. It is not in the file.
 
     Raises
     ------
@@ -53,10 +68,11 @@ class TableModel:
 
     Examples
     --------
-    With a file that `fastmlp train -o` wrote::
+    With a table whose cells may be numbers, words, booleans, dates or nothing::
 
-        wine = TableModel.load("wine.safetensors")
-        wine.predict([[12.8, 2.4, 107.0]])  # array([3])
+        penguins = TableModel.fit("penguins.csv", target="species", epochs=50)
+        penguins.predict(frame)  # array(['Adelie', 'Gentoo'], dtype=object)
+        penguins.save("penguins.safetensors")
     """
 
     model: Model
@@ -66,6 +82,8 @@ class TableModel:
     scale: Scale
     target_scale: Scale | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
+    columns: Encoder | None = None
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         spec = self.model.spec
@@ -73,8 +91,10 @@ class TableModel:
             raise ValueError(f'classes need a network with output="softmax", and not {spec.output!r}')
         if self.classes is None and spec.output == "softmax":
             raise ValueError('classes are needed where the network has output="softmax": give the label of each')
+        if self.columns is not None and self.columns.names != list(self.names):
+            raise ValueError(f"columns are {listed(self.columns.names)}, and names {listed(self.names)}: give the same")
         sizes: list[tuple[str, Any, int]] = [
-            ("names", self.names, spec.inputs),
+            ("names", self.encoder.inputs, spec.inputs),
             ("classes", self.classes, spec.outputs),
             ("scale", self.scale.mean, spec.inputs),
             ("scale", self.scale.deviation, spec.inputs),
@@ -87,44 +107,87 @@ class TableModel:
             if values is not None and len(values) != size:
                 raise ValueError(f"{name} has {len(values)} entries, and layers={list(spec.layers)} needs {size}")
 
+    @classmethod
+    def fit(cls, table: Any, target: str | None = None, **options: Any) -> TableModel:
+        """Trains a model on a table, as `fastmlp train` does, to the same bits.
+
+        Parameters
+        ----------
+        table : path or data frame
+            A file of any kind that `fastmlp train` reads, or a frame of pandas or polars. Cells may be numbers, words,
+            booleans, dates, or nothing; docs/preprocessing.md says what becomes of them.
+        target : str or None, default=None
+            The name of the column to predict. It may be left out with resume, and for an .npz with an array y.
+        **options : object
+            Options of `fastmlp train` with underscores in their names, such as epochs=50, hidden=[64, 64],
+            validation=0.1, early_stopping=10, class_weight={"Gentoo": 2}, sample_weight="count" (a column),
+            checkpoint="run.checkpoint" and resume="model.safetensors". As there, epochs is 100 and held_out 0.2 of the
+            rows, which are not trained on.
+
+        Returns
+        -------
+        TableModel
+            `model.history` has the records of its training, and `notes` what was done with the table.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If an option or the table is wrong; the error names the option, or the row and column.
+        OSError
+            If a file cannot be read.
+        DivergenceError
+            If the training diverged.
+        KeyboardInterrupt
+            On Ctrl-C.
+        """
+        from fastmlp.tables import train_checks, train_options
+        from fastmlp.tables.train import Training
+
+        notes: list[str] = []
+        with naming_arguments():
+            args = train_options.namespace(table, {"target": target, **options})
+            train_checks.check(args)
+            training = Training.of(args, notes.append, cls)
+            try:
+                training.fit()
+            except DivergenceError as error:
+                raise DivergenceError(in_arguments(str(error))) from error
+        return replace(training.table_model(), notes=tuple(notes))
+
     def predict(self, X: Any) -> np.ndarray:
         """Predicts labels or quantities.
 
         Parameters
         ----------
-        X : array of shape (N, K)
-            Rows as in the table. A frame's columns are found by their names, in any order; an array's by position.
+        X : array of shape (N, K), data frame or path
+            Rows as in the table, or a file of them. Columns of frames and files are found by their names, in any order,
+            and others are ignored; an array's go by position.
 
         Returns
         -------
         ndarray of shape (N,) or (N, J)
-            Labels (N,), int64, or uint64 for labels beyond it; or quantities, float64, (N,) or (N, J) for J of them.
+            Labels (N,), as they were in the table: texts, of dtype object, booleans, int64, or uint64 for labels beyond
+            it; or quantities, float64, (N,) or (N, J) for J of them.
 
         Raises
         ------
         TypeError, ValueError
             If X does not fit, or a quantity is not finite.
+
+        Warns
+        -----
+        UserWarning
+            If numbers are missing in a column where none were missing in training: they become the median.
         """
-        found = self.model.predict(self._features(X))
-        if self.classes is not None:
-            small = self.classes.dtype.kind == "f" and (abs(self.classes) <= EXACT).all()
-            return (self.classes.astype(np.int64) if small else self.classes)[found]
-        values = found.astype(np.float64)
-        if self.target_scale is None:
-            return values
-        with np.errstate(over="ignore"):
-            values = self.target_scale.backward(values.reshape(len(values), -1)).reshape(values.shape)
-        if not np.isfinite(values).all():
-            raise ValueError(f"{cut(self.target)} is beyond the range of float64 for these rows: X is too large")
-        return values
+        return self.predict_inputs(self.inputs(self._loaded(X)))
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Predicts the probability of each class.
 
         Parameters
         ----------
-        X : array of shape (N, K)
-            Rows as in the table.
+        X : array of shape (N, K), data frame or path
+            Rows as in the table, as for `predict`.
 
         Returns
         -------
@@ -138,19 +201,19 @@ class TableModel:
         TypeError, ValueError
             As `predict`.
         """
-        if self.classes is None:
-            raise ValueError(f"{self.target!r} is a quantity, which has no probabilities: use predict")
-        return self.model.predict_proba(self._features(X))
+        self._check_classifies()
+        return self.model.predict_proba(self.inputs(self._loaded(X)))
 
-    def score(self, X: Any, y: Any) -> dict[str, float]:
+    def score(self, X: Any, y: Any = None) -> dict[str, float]:
         """Computes the accuracy or R2 of the predictions.
 
         Parameters
         ----------
-        X : array of shape (N, K)
-            Rows as in the table.
-        y : array of shape (N,) or (N, J)
-            Labels (N,), or one-hot rows for labels 0, 1, ...; or quantities (N,) or (N, J).
+        X : array of shape (N, K), data frame or path
+            Rows as in the table, as for `predict`.
+        y : array of shape (N,) or (N, J), or None, default=None
+            Labels (N,), or one-hot rows for labels 0, 1, ...; or quantities (N,) or (N, J). None takes the target's
+            column of X, without the rows where it is missing.
 
         Returns
         -------
@@ -162,21 +225,16 @@ class TableModel:
         TypeError, ValueError
             If X or y does not fit.
         """
-        predicted = self.predict(X)
-        y = arrays.numeric_array(y, "y")
-        if y.dtype.kind == "f" and y.size and y.ndim < 3:
-            data.matrix(y.reshape(len(y), -1), y.dtype, "y")  # NaN and infinity
-        if self.classes is not None and y.ndim == 2:
-            y = as_classes(y)
-        elif self.classes is not None and y.ndim == 1 and y.dtype.kind == "f":
-            check_exact(y, "y")
-        if y is None or y.shape != predicted.shape:
-            shape = "(not one-hot)" if y is None else y.shape
-            raise ValueError(f"y has shape {shape}, and there are predictions of shape {predicted.shape}: give as many")
-        if self.classes is not None:
-            return {"accuracy": float(same(predicted, y).mean())}
-        rows = len(predicted)
-        return {"r2": scores.r2(predicted.reshape(rows, -1), y.reshape(rows, -1))}
+        loaded = self._loaded(X)
+        found = self.predict_inputs(self.inputs(loaded))
+        if y is not None:
+            return self._scored(found, y)
+        if loaded.y is None:
+            raise ValueError(f"X has no column {cut(self.target)!r}: give y, or rows with the target")
+        scored, _, why = self.scored_loaded(loaded, found)
+        if scored is None:
+            raise ValueError(f"X cannot be scored: {why}")
+        return scored
 
     def save(self, path: str | os.PathLike) -> None:
         """Writes everything to one file, as `Model.save` does.
@@ -203,6 +261,8 @@ class TableModel:
             },
             "settings": dict(self.settings),
         }
+        if self.columns is not None:
+            table["columns"] = self.columns.described()
         model_file.write(path, self.model.snapshot(), "table", {"table": table})
 
     def to_c(self, path: str | os.PathLike, *, name: str | None = None) -> tuple[Path, Path]:
@@ -228,7 +288,11 @@ class TableModel:
         from fastmlp.export import c_source
 
         network = self.model.snapshot()
-        return c_source.write(path, network.spec, network.parameters, network.digest(), name, parts=self._parts())
+        names = None
+        if self.classes is not None and self.classes.dtype.kind in "Ob":
+            names = [text_of(label) for label in self.classes]
+        parts = self._parts()
+        return c_source.write(path, network.spec, network.parameters, network.digest(), name, names, parts)
 
     def _parts(self) -> Parts:
         """What stands before and after the network in C."""
@@ -236,6 +300,18 @@ class TableModel:
 
         if self.classes is None and self.model.spec.is_classifier:
             raise ValueError('quantities from output="sigmoid" are not written as C: use model.to_c, of its network')
+        for feature in self.encoder.features:
+            if feature.kind not in NUMBERS or feature.width != 1:
+                holes = feature.flagged or feature.left_out
+                what = "words" if feature.kind == "text" else "dates" if feature.kind == "time" else "missing cells"
+                what = "missing cells" if holes else what
+                raise ValueError(
+                    f"column {cut(feature.name)!r} has {what}, and C is written of tables of numbers only: leave the "
+                    "column out in training, or use model.to_c, of the network alone"
+                )
+        classes = self.classes
+        if classes is not None and classes.dtype.kind in "Ob":
+            classes = np.arange(len(classes))  # their names are texts
         mean, deviation = self.scale.mean, self.scale.deviation
         restore, tables = None, mean.nbytes + deviation.nbytes
         if self.classes is None:
@@ -246,7 +322,7 @@ class TableModel:
         examples, answers = self._examples()
         what = f"the classes of {self.target}" if self.classes is not None else self.target
         return c_parts.Parts(
-            c_parts.standardise(mean, deviation), restore, self.names, self.classes, examples, answers, tables,
+            c_parts.standardise(mean, deviation), restore, self.names, classes, examples, answers, tables,
             f"It takes a row as it is in the table, and predicts {what}.",
         )  # fmt: skip
 
@@ -265,7 +341,9 @@ class TableModel:
             return rows[:0], np.zeros((0, self.model.spec.outputs))
         hard = np.zeros(len(rows), bool)
         if self.target_scale is not None:
-            z = self.model.predict(self._features(rows)).reshape(answers.shape).astype(np.float64)
+            with np.errstate(over="ignore"):
+                scaled = self.scale.forward(rows, self.model.backend)
+            z = self.model.predict(scaled).reshape(answers.shape).astype(np.float64)
             hard = (fma(z, self.target_scale.deviation, self.target_scale.mean) != answers).any(axis=1)
         chosen = np.argsort(~hard, kind="stable")[:8]
         return rows[chosen], answers[chosen]
@@ -300,18 +378,189 @@ class TableModel:
             only_faults(error)
             raise model_file.refusal(path, error) from error
 
-    def _features(self, X: Any) -> np.ndarray:
-        """X (N, K) as the network's inputs: columns in order, standardised."""
-        x = data.matrix(X)
-        columns = getattr(X, "columns", None)
-        if columns is not None:
-            found = [str(name) for name in columns]
-            check_unique(found, "X")
-            x = x[:, places_of(found, self.names, "X")]
-        if x.shape[1] != len(self.names):
-            raise ValueError(f"X has {x.shape[1]} columns, and the model takes {len(self.names)}: {listed(self.names)}")
+    # -----------------------------------------------------------------------------------------------------
+    # Rows that were read
+
+    @property
+    def encoder(self) -> Encoder:
+        """How the features become the network's inputs."""
+        return Encoder.plain(self.names) if self.columns is None else self.columns
+
+    @property
+    def words(self) -> list[str]:
+        """The names of columns that are text, whatever a file's cells look like."""
+        found = [feature.name for feature in self.encoder.features if feature.kind == "text"]
+        labelled = self.classes is not None and self.classes.dtype.kind == "O"
+        return [*found, self.target] if labelled else found
+
+    def arranged(self, loaded: Loaded, by_place: bool = False) -> Loaded:
+        """Arranges a table to train on.
+
+        Parameters
+        ----------
+        loaded : Loaded
+            The table.
+        by_place : bool, default=False
+            Whether its features go by their place, as those of an .npz, not by name.
+
+        Returns
+        -------
+        Loaded
+            With the features in the model's order.
+
+        Raises
+        ------
+        ValueError
+            If they differ from the model's.
+        """
+        if by_place:
+            loading.check_count(len(loaded.features.columns), self.names, f"{loaded.features.where}: X")
+            named = zip(loaded.features, self.names, strict=True)
+            columns = tuple(replace(column, name=name) for column, name in named)
+            return replace(loaded, features=replace(loaded.features, columns=columns))
+        places_of(loaded.features.names, self.names, loaded.features.where)
+        return replace(loaded, features=loaded.features.selected(self.names))
+
+    def predict_inputs(self, z: np.ndarray) -> np.ndarray:
+        """Predicts labels or quantities of rows that `inputs` has made.
+
+        Parameters
+        ----------
+        z : ndarray of shape (N, K')
+            The network's inputs.
+
+        Returns
+        -------
+        ndarray of shape (N,) or (N, J)
+            As `predict`.
+
+        Raises
+        ------
+        ValueError
+            If a quantity is not finite.
+        """
+        found = self.model.predict(z)
+        if self.classes is not None:
+            return predicted(self.classes, found)
+        values = found.astype(np.float64)
+        if self.target_scale is None:
+            return values
         with np.errstate(over="ignore"):
-            return self.scale.forward(x)
+            z = values.reshape(len(values), -1)
+            values = self.target_scale.backward(z, self.model.backend).reshape(values.shape)
+        if not np.isfinite(values).all():
+            raise ValueError(f"{cut(self.target)} is beyond the range of float64 for these rows: X is too large")
+        return values
+
+    def scored_loaded(self, loaded: Loaded, found: np.ndarray) -> tuple[dict[str, float] | None, int, str | None]:
+        """Scores predictions by the target that was read with the rows.
+
+        Parameters
+        ----------
+        loaded : Loaded
+            The rows, with a target.
+        found : ndarray of shape (N,) or (N, J)
+            What `predict_inputs` gave.
+
+        Returns
+        -------
+        score : dict of str to float, or None
+            As `score`, of the rows that have a target; None if they cannot be scored.
+        rows : int
+            How many these are.
+        why : str or None
+            Why they cannot be scored.
+        """
+        y = loaded.y
+        assert y is not None
+        if not isinstance(y, Column):
+            try:
+                return self._scored(found, y), len(found), None
+            except (TypeError, ValueError) as error:
+                return None, 0, str(error)
+        there = np.flatnonzero(~y.is_missing())
+        if not len(there):
+            return None, 0, f"column {cut(self.target)!r} is empty"
+        if self.classes is not None:
+            labels, why = like_classes(y.taken(there), self.classes)
+            if why is not None:
+                return None, 0, why
+            right = np.asarray(found[there].astype(object) == labels, bool)  # Python's numbers compare exactly
+            return {"accuracy": float(right.mean())}, len(there), None
+        if y.kind in ("text", "time") or not np.isfinite(y.numbers()[there]).all():
+            return None, 0, f"column {cut(self.target)!r} is not a number in every row"
+        if found.ndim > 1:
+            return None, 0, f"{cut(self.target)!r} is one column, and there are predictions of shape {found.shape}"
+        return self._scored(found[there], y.numbers()[there]), len(there), None
+
+    def _check_classifies(self) -> None:
+        if self.classes is None:
+            raise ValueError(f"{self.target!r} is a quantity, which has no probabilities: use predict")
+
+    def _loaded(self, X: Any) -> Loaded:
+        """X, read. Raises as `loading.to_predict`."""
+        return loading.to_predict(X, self.names, self.target, self.words, holes=self.columns is not None)
+
+    def inputs(self, loaded: Loaded, seen: Seen | None = None) -> np.ndarray:
+        """Encodes and standardises rows that were read.
+
+        Parameters
+        ----------
+        loaded : Loaded
+            The rows. The memory of those of a file is taken for the result: they cannot be used again.
+        seen : Seen or None, default=None
+            Where to note what was noticed. None warns of it.
+
+        Returns
+        -------
+        ndarray of shape (N, K'), float64
+            The network's inputs.
+
+        Raises
+        ------
+        ValueError
+            If a column does not fit the model.
+        """
+        encoder = self.encoder
+        x, noticed = encoder.encode(loaded.features, release=loaded.own)
+        if seen is None:
+            self._warn(encoder, noticed)
+        else:
+            seen.missing.update(noticed.missing)
+            seen.unknown.update(noticed.unknown)
+        with np.errstate(over="ignore"):
+            return self.scale.forward(x, self.model.backend)
+
+    def _warn(self, encoder: Encoder, noticed: Seen) -> None:
+        """Warns of missing numbers in columns where none were missing in training."""
+        known = {feature.name for feature in encoder.features if feature.flagged or feature.kind == "text"}
+        new = Seen({name: count for name, count in noticed.missing.items() if name not in known})
+        for line in encoding_in_words(encoder, new):
+            warnings.warn(f"{line.removeprefix('note: ')}, and none were missing in training", stacklevel=4)
+
+    def _scored(self, found: np.ndarray, y: Any) -> dict[str, float]:
+        """The accuracy or R2 of predictions, (N,) or (N, J). Raises TypeError or ValueError for a wrong y."""
+        if self.classes is not None and self.classes.dtype.kind in "Ob":
+            labels = np.asarray(y, object)
+            if labels.shape != found.shape:
+                shape = labels.shape
+                raise ValueError(f"y has shape {shape}, and there are predictions of shape {found.shape}: give as many")
+            right = [text_of(a) == text_of(b) for a, b in zip(found.tolist(), labels.tolist(), strict=True)]
+            return {"accuracy": float(np.mean(right))}
+        y = arrays.numeric_array(y, "y")
+        if y.dtype.kind == "f" and y.size and y.ndim < 3:
+            data.matrix(y.reshape(len(y), -1), y.dtype, "y")  # NaN and infinity
+        if self.classes is not None and y.ndim == 2:
+            y = as_classes(y)
+        elif self.classes is not None and y.ndim == 1 and y.dtype.kind == "f":
+            check_exact(y, "y")
+        if y is None or y.shape != found.shape:
+            what = "(not one-hot)" if y is None else y.shape
+            raise ValueError(f"y has shape {what}, and there are predictions of shape {found.shape}: give as many")
+        if self.classes is not None:
+            return {"accuracy": float(same(found, y).mean())}
+        rows = len(found)
+        return {"r2": scores.r2(found.reshape(rows, -1), y.reshape(rows, -1))}
 
 
 # ---------------------------------------------------------------------------------------------------------
@@ -324,38 +573,19 @@ def _described(table: dict[str, Any]) -> dict[str, Any]:
     Raises ValueError, TypeError or KeyError.
     """
     names, target = table["names"], table["target"]
-    if not isinstance(names, list) or not all(map(_is_name, [*names, target])):
+    if not isinstance(names, list) or not all(map(is_text, [*names, target])):
         raise ValueError(f"its names and target are {shown([names, target])}, not text")
     check_unique(names, "names")
     classes = table["classes"]
     return {
         "names": tuple(names),
         "target": target,
-        "classes": None if classes is None else _classes(classes),
+        "classes": None if classes is None else from_header(classes),
         "scale": _scale(model_file.part(table, "scale")),
         "target_scale": None if table["target_scale"] is None else _scale(model_file.part(table, "target_scale")),
         "settings": model_file.part(table, "settings"),
+        "columns": None if "columns" not in table else Encoder.from_description(table["columns"]),
     }
-
-
-def _is_name(value: Any) -> bool:
-    """Whether it is text that UTF-8 can encode. JSON can hold halves of surrogate pairs, and a table cannot."""
-    try:
-        return isinstance(value, str) and value.encode() is not None
-    except UnicodeEncodeError:
-        return False
-
-
-def _classes(values: Any) -> np.ndarray:
-    """The labels (C,): integers if float64 would round one, as `save` writes them, else float64."""
-    found: np.ndarray | None
-    if isinstance(values, list) and values and all(type(value) is int for value in values):
-        found = integers(values)
-    else:
-        found = _numbers(values, "classes")
-    if found is None or not (found[1:] > found[:-1]).all():
-        raise ValueError(f"its classes are {shown(values)}, not labels in ascending order")
-    return found
 
 
 def _scale(parts: dict[str, Any]) -> Scale:

@@ -405,7 +405,7 @@ def test_every_argument_of_fit_has_an_option():
     import inspect
 
     options = {action.dest for action in cli._parser()._subparsers._group_actions[0].choices["train"]._actions}
-    others = {"self", "X", "y", "callback", "layers", "output"}
+    others = {"self", "X", "y", "callback", "layers", "output", "standardize"}  # it standardises anyway
     asked = {*inspect.signature(Model.fit).parameters, *inspect.signature(Model).parameters} - others
     assert asked <= options
 
@@ -542,6 +542,9 @@ def test_predict_ignores_a_target_that_cannot_be_read(run, trained, tmp_path):
     (tmp_path / "new.csv").write_text("a,b,y\n1,2,\n3,4,?\n")
     status, out, err = run("predict", trained, tmp_path / "new.csv", "--backend", "reference")
     assert (status, len(out.splitlines())) == (0, 3)
+    assert err == "not scored: column 'y' is empty\n"
+    (tmp_path / "new.csv").write_text("a,b,y\n1,2,many\n3,4,few\n")
+    _, _, err = run("predict", trained, tmp_path / "new.csv", "--backend", "reference")
     assert err == "not scored: column 'y' is not a number in every row\n"
 
 
@@ -792,7 +795,7 @@ LINES = "a,b,y\n1,2,0\n1,,0\n"
         (["train", ".", "--target", "y"], ["Is a directory"]),
         (["train", "table.csv"], ["--target NAME", "a, b, y"]),
         (["train", "table.csv", "--target", "z"], ["no column 'z'", "a, b, y"]),
-        (["train", "table.csv", "--target", "y"], ["line 3, column 'b'", "nothing there"]),
+        (["train", "table.csv", "--target", "y"], ["'y' is 0 in every row"]),
         (["train", "table.csv", "--target", "y", "--hidden", "a"], ["--hidden=a"]),
         (["train", "table.csv", "--target", "y", "--hidden", "4,0"], ["--hidden=0 is not positive"]),
         (["train", "table.csv", "--target", "y", "--held-out", "1"], ["--held-out=1.0"]),
@@ -1046,11 +1049,11 @@ def test_what_does_not_go_together_is_refused(run, trained, quantity, monkeypatc
         (["plain", "quantity.csv"], "plain holds a model, not a table: load it with fastmlp.Model.load"),
         (
             ["trained.safetensors", "other.csv"],
-            "other.csv does not have the model's columns: b missing; c, d too many",
+            "other.csv does not have the model's columns: b missing",
         ),
         (["trained.safetensors", "less.csv"], "less.csv does not have the model's columns: b missing"),
         (["trained.safetensors", "wide.npz"], "wide.npz: X has 3 columns, and the model takes 2"),
-        (["trained.safetensors", "text.csv"], "text.csv, line 2, column 'b': 'x' is not a number; "),
+        (["trained.safetensors", "text.csv"], "text.csv, line 2, column 'b': 'x' is text, and the model "),
         (["trained.safetensors", "empty.csv"], "empty.csv has a header and no rows"),
         (
             ["trained.safetensors", "quantity.csv", "--probabilities"],
@@ -1207,6 +1210,7 @@ def test_help_shows_every_default():
     none = {"help", "data", "sample_weight", "nesterov", "every", "warm_up", "clip_value", "clip_norm"}
     none |= {"validation", "early_stopping", "target_loss", "target_accuracy", "output", "resume", "plot", "checkpoint"}
     none |= {"json", "quiet"}
+    none |= {"force", "no_header"}
     for action in cli._parser()._subparsers._group_actions[0].choices["train"]._actions:
         assert ("default: " in action.help) == (action.dest not in none), action.dest
 

@@ -14,7 +14,7 @@ from models import HERE
 
 from fastmlp import cli
 from fastmlp.cli import arguments
-from fastmlp.cli import train as train_command
+from fastmlp.errors import DivergenceError
 from fastmlp.model import Model
 from fastmlp.storage import container
 from fastmlp.tables import reader
@@ -102,18 +102,18 @@ def test_a_warning_is_shown_as_ever_afterwards():
 )
 @pytest.mark.parametrize("kind", [ValueError, TypeError])
 def test_an_error_is_one_line(run, table, monkeypatch, kind, message, line):
-    def read(*_):
+    def read(*_, **__):
         raise kind(message)
 
-    monkeypatch.setattr(reader, "read_table", read)
+    monkeypatch.setattr(reader, "read", read)
     assert run("train", table, *TRAIN) == (2, "", f"fastmlp: {line or 'there is not enough memory'}\n")
 
 
 def test_memory_that_ends_has_words(run, table, monkeypatch):
-    def read(*_):
+    def read(*_, **__):
         raise MemoryError
 
-    monkeypatch.setattr(reader, "read_table", read)
+    monkeypatch.setattr(reader, "read", read)
     assert run("train", table, *TRAIN)[2] == "fastmlp: there is not enough memory\n"
 
 
@@ -251,10 +251,10 @@ def test_the_divergence_is_told_whatever_is_advised(run, table, monkeypatch):
     )
 
     def fit(*_):
-        raise train_command.DivergenceError(said)
+        raise DivergenceError(said)
 
-    fitted = train_command._fit
-    monkeypatch.setattr(train_command, "_fit", lambda *arguments: (fitted(*arguments), fit()))
+    fitted = Model.fit
+    monkeypatch.setattr(Model, "fit", lambda *given, **named: (fitted(*given, **named), fit()))
     _, _, err = run("train", table, *TRAIN, "--learning-rate", 0.5)
     assert err == (
         "fastmlp: training diverged: the loss was nan in epoch 3; try a smaller --learning-rate than 0.5, "

@@ -73,7 +73,7 @@ def test_it_catches_a_hang(corpus, monkeypatch):
     if not hasattr(file_fuzz.signal, "setitimer"):
         pytest.skip("this system has no timers that interrupt")
     monkeypatch.setattr(file_fuzz, "SECONDS", 0.2)
-    monkeypatch.setattr(reader, "read_table", lambda *_: [time.sleep(0.01) for _ in range(10_000)])
+    monkeypatch.setattr(reader, "read", lambda *_, **__: [time.sleep(0.01) for _ in range(10_000)])
     assert wrong(corpus) == "Hang()"
 
 
@@ -83,12 +83,11 @@ def test_it_catches_memory(corpus, monkeypatch):
     monkeypatch.setattr(file_fuzz, "MEMORY", 2**25)
     taken = 2 * file_fuzz.held()  # the most that was held may be more than is held now
 
-    def read(*_):
+    def read(*_, **__):
         np.ones(taken // 8)
         raise ValueError("no")
 
-    monkeypatch.setattr(reader, "read_table", read)
-    monkeypatch.setattr(reader, "read_rows", read)
+    monkeypatch.setattr(reader, "read", read)
     number = next(n for n in range(COUNT) if corpus.mutant(n)[0].endswith("csv"))
     ((_, failure),) = file_fuzz.fuzz(corpus, [number])[1]
     assert "MB" in failure
@@ -96,7 +95,7 @@ def test_it_catches_memory(corpus, monkeypatch):
 
 def test_it_catches_what_is_not_finite(corpus, monkeypatch):
     model = corpus.path("values.safetensors")
-    monkeypatch.setattr(table_model.TableModel, "predict", lambda self, X: np.full(len(X), np.nan))
+    monkeypatch.setattr(table_model.TableModel, "predict_inputs", lambda self, z: np.full(len(z), np.nan))
     assert "printed" in file_fuzz.command("predict", ["predict", model, corpus.table])[1]
 
 

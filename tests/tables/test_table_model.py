@@ -91,7 +91,7 @@ class Frame:
 def test_a_frame_goes_by_its_names():
     model = made(outputs=1)
     assert model.predict(Frame(["b", "a"], ROWS[:, ::-1])).tobytes() == model.predict(ROWS).tobytes()
-    with pytest.raises(ValueError, match="X does not have the model's columns: b missing; c too many"):
+    with pytest.raises(ValueError, match="X does not have the model's columns: b missing"):
         model.predict(Frame(["a", "c"], ROWS))
 
 

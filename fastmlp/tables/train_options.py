@@ -8,19 +8,27 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import difflib
+import json
+import numbers
+import os
 import re
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from fastmlp import losses, schedules
 from fastmlp.checks import arrays, scalars
-from fastmlp.checks.messages import cut
-from fastmlp.cli.arguments import naming_options, option
+from fastmlp.checks.messages import cut, shown
+from fastmlp.checks.option_names import either, naming_options, option
 from fastmlp.fit.options import NAMES
 from fastmlp.losses import CrossEntropy, Huber, Loss, Quantile
 from fastmlp.optimizers import OPTIMIZERS, Optimizer
 from fastmlp.schedules import Schedule, WarmUp
-from fastmlp.spec import DTYPES, activation
-from fastmlp.stopping import EarlyStopping
+from fastmlp.spec import BACKENDS, DTYPES, activation
+from fastmlp.stopping import METRICS, EarlyStopping
 
 # learning rates of plain gradient descent for standardised columns and batches of 32; at 0.01 squared error jumps about
 # on the diabetes data (held-out R2 of 0.33 to 0.41 over three seeds, where 0.005 gives 0.41 to 0.48)
@@ -70,7 +78,114 @@ ARGUMENTS = {
 }
 
 
+# every option that is no file of the command line's own, and its default; None where nothing is given
+DEFAULTS: dict[str, Any] = {
+    **dict.fromkeys(
+        (
+            *("target", "task", "sample_weight", "held_out", "hidden", "activation", "init", "loss"),
+            *("label_smoothing", "delta", "quantile", "dtype", "seed", "batch_size", "shuffle", "learning_rate"),
+            *("optimizer", "momentum", "nesterov", "beta_1", "beta_2", "epsilon", "weight_decay", "decay"),
+            *("initial_accumulator", "schedule", "warm_up", "warm_up_start", *SCHEDULES),
+            *("l2", "l1", "dropout", "clip_value", "clip_norm", "class_weight", "validation", "early_stopping"),
+            *("metric", "min_delta", "target_loss", "target_accuracy", "record_every", "resume", "checkpoint"),
+            *("checkpoint_every", "threads", "progress"),
+        )
+    ),
+    "no_header": False,
+    "backend": "numba",
+    "epochs": 100,
+    "keep": 1,
+}
+_CHOICES: dict[str, tuple[str, ...]] = {
+    "task": ("auto", *RATES),
+    "loss": tuple(OUTPUTS),
+    "dtype": DTYPES,
+    "backend": BACKENDS,
+    "optimizer": tuple(OPTIMIZERS),
+    "schedule": NAMED,
+    "metric": METRICS,
+}
+_WHOLE_NUMBERS = (
+    *("seed", "epochs", "batch_size", "every", "patience", "early_stopping", "record_every", "checkpoint_every"),
+    *("keep", "threads"),
+)
+_FLAGS = ("shuffle", "nesterov", "progress", "no_header")
+_PATHS = ("resume", "checkpoint")
+_TEXTS = ("target", "sample_weight")
+_LISTS = ("hidden", "activation", "dropout")
+
+
 _WHOLE = re.compile("[+-]?[0-9]{1,100}")
+
+
+def namespace(data: Any, given: Mapping[str, Any]) -> argparse.Namespace:
+    """The options of a call in Python, as `fastmlp train` has them. Raises TypeError or ValueError naming options."""
+    for name in given:
+        if name not in DEFAULTS:
+            near = difflib.get_close_matches(name, DEFAULTS, 1, 0.6)
+            known = f': did you mean "{near[0]}"?' if near else f": the names are {', '.join(sorted(DEFAULTS))}"
+            raise TypeError(f"fit has no argument {name!r}{known}")
+    plain = {name: _plain(name, value) for name, value in given.items()}
+    return argparse.Namespace(**{**DEFAULTS, **plain, "data": data, "output": None, "plot": None})
+
+
+def _plain(name: str, value: Any) -> Any:
+    """A value as the command line's parser would have it."""
+    if value is None:
+        return DEFAULTS[name]
+    what = f"{option(name)}={shown(value)}"
+    if name in _CHOICES:
+        if value not in _CHOICES[name]:
+            raise ValueError(f"{what} is not known: use {either(_CHOICES[name])}")
+        return value
+    if name in _FLAGS:
+        return scalars.flag(value, option(name)) or (None if name == "nesterov" else False)
+    if name in _PATHS:
+        if not isinstance(value, (str, os.PathLike)):
+            raise TypeError(f"{what} is no path: give a file's name")
+        return Path(value)
+    if name in _TEXTS:
+        if not isinstance(value, (str, int)) or isinstance(value, bool):
+            raise TypeError(f"{what} is no name: give that of a column")
+        return str(value)  # a frame's column may be called 3
+    if name == "class_weight":
+        return _class_weight_text(value, what)
+    if name in (*_LISTS, "init"):
+        return _list_text(name, value, what)
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Real):
+        raise TypeError(f"{what} is no number: give one")
+    if name in _WHOLE_NUMBERS:
+        if not isinstance(value, numbers.Integral):
+            raise TypeError(f"{what} is no whole number: give one")
+        return int(value)
+    return float(value)
+
+
+def _list_text(name: str, value: Any, what: str) -> str:
+    """One value or a list of them, as text: "64,64"."""
+    values = list(value) if isinstance(value, (list, tuple)) and name != "init" else [value]
+    if name == "hidden" and isinstance(value, (list, tuple)) and not value:
+        return "none"
+    for one in values:
+        if isinstance(one, (bool, np.bool_)) or not isinstance(one, (str, numbers.Real)):
+            raise TypeError(
+                f"{what} holds {shown(one)}: give a text or a number{'' if name == 'init' else ', or a list'}"
+            )
+    return ",".join(one if isinstance(one, str) else repr(np.asarray(one).item()) for one in values)
+
+
+def _class_weight_text(value: Any, what: str) -> str:
+    """Weights of classes, as text."""
+    if isinstance(value, str):
+        return value
+    if not isinstance(value, Mapping):
+        raise TypeError(f'{what} is neither "balanced" nor a dict of labels and weights, like {{0: 1, 1: 5}}')
+    weights = {}
+    for label, weight in value.items():
+        if isinstance(weight, (bool, np.bool_)) or not isinstance(weight, numbers.Real):
+            raise TypeError(f"{what} has the weight {shown(weight)}, which is no number")
+        weights[str(label.item() if isinstance(label, np.generic) else label)] = float(weight)
+    return json.dumps(weights, ensure_ascii=False)
 
 
 def task_of(loss: str) -> str:
@@ -113,23 +228,48 @@ def dropout_of(text: str | None) -> float | list[float]:
     return rates[0] if len(rates) == 1 else rates
 
 
-def class_weights(text: str) -> str | dict[float, float]:
-    """--class-weight: "balanced", or {label: weight}, a whole label as an int, which has all of its digits."""
+def class_weights(text: str) -> str | dict[str, float]:
+    """--class-weight: "balanced", or {label: weight}, each label as it was spelled."""
     if text == "balanced":
         return text
     option = f"--class-weight={cut(text)}"
-    weights: dict[float, float] = {}
-    for part in text.split(","):
-        name, _, number = part.rpartition(":")
-        if not (arrays.reads_as_number(name) and arrays.reads_as_number(number)):
-            raise ValueError(f'{option} is neither "balanced" nor labels and weights like 0:1,1:5')
-        label = int(name) if _WHOLE.fullmatch(name.strip()) else float(name)
-        if label in weights:
+    weights: dict[str, float] = {}
+    seen = set()
+    for name, number in _weights_in(text, option):
+        key = as_number(name)
+        if key in seen:
             raise ValueError(f"{option} has the label {name} twice: give it one weight")
-        weights[label] = scalars.finite_float(float(number), f"the weight of {name} in --class-weight")
-        if weights[label] < 0:
+        seen.add(key)
+        weights[name] = scalars.finite_float(float(number), f"the weight of {name} in --class-weight")
+        if weights[name] < 0:
             raise ValueError(f"{option} has a negative weight: give 0 or more")
     return weights
+
+
+def _weights_in(text: str, option: str) -> list[tuple[str, Any]]:
+    """The labels and weights of "0:1,1:5", or of JSON, for labels with commas in them: {"a, b": 5}."""
+    wrong = ValueError(f'{option} is neither "balanced" nor labels and weights like 0:1,1:5')
+    if text.startswith("{"):
+        try:
+            found = [*json.loads(text).items()]
+        except ValueError:
+            raise wrong from None
+    else:
+        found = [(name.strip(), number) for name, _, number in (part.rpartition(":") for part in text.split(","))]
+    if not found or not all(name and not isinstance(n, bool) and _reads(n) for name, n in found):
+        raise wrong
+    return found
+
+
+def _reads(number: Any) -> bool:
+    return isinstance(number, (int, float)) or (isinstance(number, str) and arrays.reads_as_number(number))
+
+
+def as_number(label: str) -> Any:
+    """A label as the number that it spells, a whole one as an int, which has all of its digits; else as it is."""
+    if not arrays.reads_as_number(label):
+        return label
+    return int(label) if _WHOLE.fullmatch(label.strip()) else float(label)
 
 
 def loss_of(args: argparse.Namespace, task: str) -> str | Loss:

@@ -6,8 +6,8 @@ import argparse
 import dataclasses
 
 from fastmlp.checks import scalars
-from fastmlp.cli.arguments import either, option
-from fastmlp.cli.train_options import (
+from fastmlp.checks.option_names import either, option
+from fastmlp.tables.train_options import (
     FITS_LOSS,
     KINDS,
     OF_THE_NETWORK,

@@ -1,0 +1,68 @@
+"""What is done to a table's columns before the network sees them. Imports NumPy and the reference's sums only.
+
+All of it is float64, whatever the network's dtype: a float32 network takes the result rounded once. The fast twins are
+in `fastmlp/kernels/preprocess.py`. x (N, K) are N rows of K columns, without NaN unless a function says so.
+"""
+
+import numpy as np
+
+from fastmlp.reference.arithmetic import row_sum
+
+# A column whose deviation is at most this times its largest absolute value is constant but for rounding. 0.3 and
+# 0.1 * 3 are one unit in the last place apart, fractions that add up to 1 a few, and a running sum of 1000 terms some
+# 20: 2^-46 is 64 units of a float64.
+CONSTANT = 2.0**-46
+# Of a column of float32 numbers, which have been rounded to 24 bits: two units. Whole numbers are not such a column:
+# small ones are exact in float32, and 5000000 and 5000001 differ.
+CONSTANT_SINGLE = 2.0**-22
+
+
+def median(values):
+    """The median of values (N,): the middle one in ascending order, or half of one middle value + half of the other."""
+    ordered = np.sort(values)
+    middle = len(ordered) // 2
+    if len(ordered) % 2:
+        return ordered[middle] + 0.0  # -0 becomes 0: which of them is in the middle, an order does not say
+    return ordered[middle - 1] * 0.5 + ordered[middle] * 0.5 + 0.0
+
+
+def filled(values, value):
+    """values (N,) with `value` where they are NaN -> (N,); and flags: 1 where they were NaN, else 0 -> (N,)."""
+    missing = np.isnan(values)
+    return np.where(missing, value, values), missing.astype(values.dtype)
+
+
+def one_hot(codes, count):
+    """Rows (N, count): 1 in column codes[n] of row n, else 0. A code below 0, or of count or more, gives zeros only."""
+    return (codes[:, None] == np.arange(count)).astype(np.float64)
+
+
+def mean(x):
+    """The mean of each column: the sum over rows (`row_sum`), divided by N. (N, K) -> (K,)."""
+    return row_sum(x) / len(x)
+
+
+def deviation(x, mean):
+    """The standard deviation of each column: the root of the mean of (x - mean)^2. (N, K) -> (K,).
+
+    It is 0 where all rows are equal, which a deviation from a rounded mean does not show, and where it is at most
+    CONSTANT times the column's largest absolute value; CONSTANT_SINGLE where all rows are float32 numbers and not all
+    of them whole.
+    """
+    distance = x - mean
+    found = np.sqrt(row_sum(distance * distance) / len(x))
+    equal = (x == x[0]).all(axis=0)
+    single = (x == x.astype(np.float32)).all(axis=0) & ~(x == np.floor(x)).all(axis=0)
+    least = np.where(single, CONSTANT_SINGLE, CONSTANT)
+    return np.where(equal | (found <= least * np.abs(x).max(axis=0)), 0.0, found)
+
+
+def standardised(x, mean, deviation):
+    """(x - mean) / deviation, and 0 in columns of deviation 0. (N, K) -> (N, K)."""
+    varies = deviation > 0
+    return np.where(varies, (x - mean) / np.where(varies, deviation, 1.0), 0.0)
+
+
+def unstandardised(z, mean, deviation):
+    """z * deviation + mean, rounded twice: what `standardised` made z of, except for rounding. (N, K) -> (N, K)."""
+    return z * deviation + mean
