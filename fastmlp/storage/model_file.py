@@ -16,7 +16,7 @@ from fastmlp.checks.messages import cut, shown
 from fastmlp.checks.scalars import LIMIT
 from fastmlp.core.network import STANDARDIZE, Network
 from fastmlp.core.preprocess import Scale
-from fastmlp.spec import DTYPES, NUMERICS_VERSION, Spec
+from fastmlp.spec import DTYPES, LOSSES, NUMERICS_VERSION, Spec
 from fastmlp.storage import container, rng_state
 from fastmlp.training import Run, State
 
@@ -177,10 +177,12 @@ def network_of(header: dict[str, Any], tensors: dict[str, np.ndarray]) -> Networ
     of = part(header, "spec")
     if of["dtype"] not in DTYPES:  # as `write` spells them; NumPy would parse other texts
         raise ValueError(f"its dtype is {shown(of['dtype'])}, none of {', '.join(DTYPES)}")
+    if of["output"] not in tuple(LOSSES):
+        raise ValueError(f"its output is {shown(of['output'])}, none of {', '.join(LOSSES)}")
     spec = Spec.build(
         of["layers"], of["hidden"], of["output"], losses.of(of["loss"], of["loss_parameter"]), of["dtype"]
     )
-    for name in ("hidden", "output", "loss"):  # as `write` spells them: others may mean the same to `build`
+    for name in ("hidden", "loss"):  # as `write` spells them: others may mean the same to `build`
         own: Any = getattr(spec, name)
         if of[name] != (list(own) if name == "hidden" else own):
             raise ValueError(f"its {name} is {shown(of[name])}, which is not known")

@@ -234,6 +234,9 @@ HEADERS = [
     (("spec", "hidden"), ["tanh", "tanh"], "hidden"),
     (("spec", "hidden"), ["swish"], "swish"),
     (("spec", "output"), "linear", "linear"),
+    (("spec", "output"), "Softmax", "its output is 'Softmax'"),  # as a file never spells it
+    (("spec", "hidden"), ["ReLU"], "its hidden is ['ReLU']"),
+    (("spec", "loss"), "CrossEntropyLoss", "its loss is 'CrossEntropyLoss'"),
     (("spec", "output"), "identity", "output"),
     (("spec", "loss"), "mse", "mse"),
     (("spec", "loss_parameter"), "x", ""),
