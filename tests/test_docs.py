@@ -54,6 +54,10 @@ def test_the_ensembles_page_prints_what_it_says(monkeypatch, tmp_path):
     check_page(ROOT / "docs" / "ensembles.md")
 
 
+def test_the_page_of_verifying_prints_what_it_says():
+    check_page(ROOT / "docs" / "verify.md")
+
+
 def test_the_page_of_sweeps_prints_what_it_says():
     check_page(ROOT / "docs" / "sweeps.md")
 

@@ -1,7 +1,7 @@
-"""The command `fastmlp`: exercises, a study, training, predicting, measuring, the cache; also `python -m fastmlp`.
+"""The command `fastmlp`: exercises, a study, training, predicting, verifying, measuring; also `python -m fastmlp`.
 
-Exit status: 0; 2 for what the user can put right, with one line on standard error; 130 for Ctrl-C. Numba and
-matplotlib are imported by what uses them, so that `fastmlp --help` is quick.
+Exit status: 0; 1 if `verify` finds a bit that differs; 2 for what the user can put right, with one line on standard
+error; 130 for Ctrl-C. Numba and matplotlib are imported by what uses them, so that `fastmlp --help` is quick.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from fastmlp.cli import demos
 from fastmlp.cli import predict as predict_command
 from fastmlp.cli import study as study_command
 from fastmlp.cli import train as train_command
+from fastmlp.cli import verify as verify_command
 from fastmlp.cli.arguments import add_backend, add_plot, check_plot, default, help_shape, warnings_as_lines
 from fastmlp.errors import DivergenceError
 from fastmlp.spec import DTYPES
@@ -38,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         args = parser.parse_args(arguments)
         with warnings_as_lines():
-            args.run(args)
+            status = args.run(args)
         sys.stdout.flush()
     except SystemExit as stop:  # argparse's, after --help and errors
         return int(stop.code or 0)
@@ -54,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail(str(error).partition(" The model")[0].replace("learning_rate", "--learning-rate"))
     except (ValueError, TypeError, ImportError, MemoryError) as error:
         return _fail(str(error) or "there is not enough memory")
-    return 0
+    return status or 0
 
 
 def _fail(message: str, status: int = 2) -> int:
@@ -88,6 +89,7 @@ def _parser() -> argparse.ArgumentParser:
     study_command.add(commands)
     train_command.add(commands)
     predict_command.add(commands)
+    verify_command.add(commands)
     bench_command.add(commands)
     cache_command.add(commands)
     return parser

@@ -131,8 +131,8 @@ def _beside(got: np.ndarray, expected: np.ndarray, differ: np.ndarray, first: in
     for i in range(max(0, first - BESIDE), min(got.size, first + BESIDE + 1)):
         place = f"{'> ' if differ.flat[i] else '  '}{[int(k) for k in np.unravel_index(i, got.shape)]}"
         distance = ulps(got.flat[i], expected.flat[i]) if got.dtype.kind in "biuf" else None
-        numbers = (_digits(x.flat[i]) for x in (got, expected))
-        rows.append((place, *numbers, "-" if distance is None else str(distance)))
+        one, other = (_digits(x.flat[i]) for x in (got, expected))
+        rows.append((place, one, other, "-" if distance is None else str(distance)))
     width = [max(len(row[column]) for row in rows) for column in range(4)]
     return "\n".join(
         f"    {row[0]:>{width[0]}}  {row[1]:<{width[1]}}  {row[2]:<{width[2]}}  {row[3]:>{width[3]}}" for row in rows

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from fastmlp.history import COLUMNS
+from fastmlp.history import COLUMNS, History
 from fastmlp.model import Model
-from fastmlp.testing.bits import assert_same_bits
+from fastmlp.testing.bits import assert_same_bits, differing
 
 FIGURES = tuple(name for name in COLUMNS if name != "elapsed")
 
@@ -83,22 +83,8 @@ def compare_models(got: Model, expected: Model) -> None:
     AssertionError
         If they differ.
     """
-    histories = got.history, expected.history
-    if histories[0] is not None and histories[1] is not None:
-        epochs = [history.epoch for history in histories if history is not None]
-        assert_same_bits(*epochs, "the epochs that were recorded: ")
-        differ = {
-            name: columns
-            for name in FIGURES
-            if (columns := [getattr(history, name) for history in histories])[0].tobytes() != columns[1].tobytes()
-        }
-        places = {
-            name: int(np.argmax(_unequal(*columns))) for name, columns in differ.items() if _unequal(*columns).any()
-        }
-        if places:
-            name = min(places, key=places.__getitem__)
-            epoch = int(epochs[0][places[name]])
-            assert_same_bits(*differ[name], f"the records of {name}, from epoch {epoch} on: record ")
+    if got.history is not None and expected.history is not None:
+        _compare_histories(got.history, expected.history)
     for layer, parts in enumerate(zip(got.weights, expected.weights, strict=True)):
         for which, one, other in zip(("weights", "biases"), *parts, strict=True):
             assert_same_bits(one, other, f"layer {layer}'s {which}")
@@ -126,7 +112,15 @@ def compare_outputs(got: Model, expected: Model, X: Any) -> None:
         assert_same_bits(got.predict_proba(X), expected.predict_proba(X), "probabilities")
 
 
-def _unequal(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """Where two columns of records differ; a NaN equals a NaN."""
-    same = (one == other) & (np.signbit(one) == np.signbit(other)) | np.isnan(one) & np.isnan(other)
-    return ~same
+def _compare_histories(got: History, expected: History) -> None:
+    """Compares records, those of the first epoch that differs first."""
+    assert_same_bits(got.epoch, expected.epoch, "the epochs that were recorded: ")
+    first = {}
+    for name in FIGURES:
+        differ = differing(getattr(got, name), getattr(expected, name))
+        if differ.any():
+            first[name] = int(np.argmax(differ))
+    if first:
+        name = min(first, key=first.__getitem__)
+        what = f"the records of {name}, from epoch {got.epoch[first[name]]} on: record "
+        assert_same_bits(getattr(got, name), getattr(expected, name), what)

@@ -14,6 +14,7 @@ import pytest
 
 from fastmlp import Model, losses, optimizers
 from fastmlp.spec import HIDDEN
+from fastmlp.verification import trainings, vectors
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -144,3 +145,34 @@ def test_trainings_have_the_same_bits(second, number, dtype):
         history = model.fit(X, y, epochs=3, batch_size=batch, shuffle=shuffle, optimizer=optimizer, **more)
         stated = [*(f"loss {value.hex()}" for value in history.loss), f"digest {model.digest()}"]
         assert second("train", text).splitlines() == stated, (layers, hidden, output, loss, name, rows, batch, more)
+
+
+def test_it_has_the_vectors_of_functions(second):
+    entries = [entry for entry in vectors.read("functions") if entry.get("pair", "").startswith("elementary.map_")]
+    assert len(entries) == 14
+    asked = [(e["pair"].removeprefix("elementary.map_"), e["dtype"], x) for e in entries for x in e["x"]]
+    said = second("values", "".join(" ".join(words) + "\n" for words in asked)).split()
+    for words, got, expected in zip(asked, said, [y for e in entries for y in e["y"]], strict=True):
+        assert float.fromhex(got).hex() == expected or (got.endswith("nan") and expected == "nan"), words
+
+
+def test_it_has_the_vectors_of_trainings(second):
+    """But for those with clipping, schedules, or many models."""
+    done = 0
+    for entry in vectors.read("trainings"):
+        fit = dict(entry["fit"])
+        if {"clip_norm", "clip_value"} & set(fit) or {"schedule", "models"} & set(entry):
+            continue
+        X, y = trainings.rows_of(entry)
+        optimizer = trainings.options_of(entry)["optimizer"]
+        name = {"SGD": "momentum" if entry["optimizer"].get("momentum") else "gradient_descent", "Adam": "adam"}
+        more = {key: fit[key] for key in ("l2", "l1", "dropout") if key in fit}
+        batch, name = fit.get("batch_size", len(X)), name[entry["optimizer"]["name"]]
+        said = second(
+            "train", words(trainings.model_of(entry, "numba"), X, y, optimizer, fit["epochs"], batch, name, **more)
+        )
+        lines = [line.split() for line in said.splitlines()]
+        assert [float.fromhex(value).hex() for key, value in lines if key == "loss"] == entry["results"]["loss"]
+        assert lines[-1] == ["digest", entry["results"]["digest"]], entry["name"]
+        done += 1
+    assert done == 11
