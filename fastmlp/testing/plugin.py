@@ -60,13 +60,15 @@ def stored_bits(request: pytest.FixtureRequest) -> Iterator[Callable[[str, Any],
     made: dict[str, Any] = {}
 
     def check(name: str, value: Any) -> None:
+        __tracebackhide__ = True
         if name in made:
             raise ValueError(f"{name!r} was given twice in this test: give each its own name")
         made[name] = entry = _entry(value)
         if writes:
             return
         if name not in entries:
-            pytest.fail(f"nothing is stored for {name!r} in {stored}: run this test with --write-bits, and commit it")
+            said = f"nothing is stored for {name!r} in {stored}: run this test with --write-bits, and commit it"
+            pytest.fail(said, pytrace=False)
         _compare(name, value, entry, entries[name])
 
     yield check
