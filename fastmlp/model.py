@@ -552,6 +552,33 @@ class Model:
 
         model_file.write(path, self.snapshot(), "model")
 
+    def to_numpy(self, path: str | os.PathLike) -> None:
+        """Writes the network as one file of Python that needs NumPy alone, and predicts the same bits.
+
+        The file has `predict`, `outputs` and `logits`, functions of rows (N, K); the functions of the reference that
+        these take; and the weights in hex. It is slow, as the reference is: a second for some ten million products of
+        weights and rows.
+
+        Parameters
+        ----------
+        path : path
+            The file's name, which ends in .py.
+
+        Raises
+        ------
+        OSError
+            If the file cannot be written.
+        ValueError
+            If the name does not end in .py.
+
+        Notes
+        -----
+        The file is written under another name and renamed when it is whole.
+        """
+        from fastmlp.storage import numpy_file
+
+        numpy_file.write(path, self.spec, self.snapshot().parameters, self.digest())
+
     @classmethod
     def load(cls, path: str | os.PathLike, *, backend: str = "numba") -> Model:
         """Reads a model that `save` wrote, or a checkpoint, in any process and on any machine.
