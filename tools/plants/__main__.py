@@ -11,7 +11,7 @@ The faults are in the .txt files beside this one, one for each file of kernels:
     # what is wrong
     - the text there, which occurs once in the file
     + the text in its place
-    ? the checks that see it soonest: `pair NAME`, `digests WORD`, `bounds`, `verify`, or pytest's arguments; more behind `;`
+    ? the checks that see it soonest: `pair NAME`, `digests WORD`, `bounds`, `verify`, pytest's arguments; more by `;`
 
 A fault is applied to a copy of the repository. Its own checks run first and then all others, until one fails. What does
 not compile is no fault, and a check that fails without a fault is no check: both are errors. A check that takes far
