@@ -197,7 +197,7 @@ static const double SERIES[11] = {
 #define SQRT_HALF_BITS 0x3fe6a09e667f3bcdu
 #define MAGIC_BITS 0x4338000000000000u
 #define EXPONENT_LIMIT 0x7ffu
-#include __FILE__
+#include "fastmlp.c"
 #undef REAL
 #undef BITS
 #undef T
@@ -222,7 +222,7 @@ static const double SERIES[11] = {
 #define SQRT_HALF_BITS 0x3f3504f3u
 #define MAGIC_BITS 0x4b400000u
 #define EXPONENT_LIMIT 0xffu
-#include __FILE__
+#include "fastmlp.c"
 
 /* ---- Learning rates' functions, for the check values ---- */
 static double power(double x, double y) {

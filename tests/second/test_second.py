@@ -41,10 +41,9 @@ def second(tmp_path_factory):
         pytest.skip("there is no C compiler named cc: the second implementation is not compiled, nor compared")
     program = tmp_path_factory.mktemp("second") / "second"
     for more in FAST:
+        flags = [*FLAGS, *more, "-o", str(program)]
         made = subprocess.run(
-            ["cc", "-O2", *FLAGS, *more, str(HERE / "fastmlp.c"), "-lm", "-o", str(program)],
-            capture_output=True,
-            text=True,
+            ["cc", "-O2", *flags, "tests/second/fastmlp.c", "-lm"], cwd=ROOT, capture_output=True, text=True
         )
         if made.returncode == 0:
             break
