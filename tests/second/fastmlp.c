@@ -17,12 +17,11 @@
 #include <string.h>
 
 #define MOST_LAYERS 16
-enum optimizer { GRADIENT_DESCENT, MOMENTUM, NESTEROV, ADAM, RMSPROP, ADAGRAD };
 
 /* One training: a network, its options, and its rows. Layers 0 .. L-1; sizes[l] inputs, sizes[l + 1] outputs. */
 struct task {
     char dtype[32], hidden[MOST_LAYERS][32], output[32], loss[32], parameter[40], optimizer[32];
-    int L, sizes[MOST_LAYERS + 1], labels, shuffle, nesterov;
+    int L, sizes[MOST_LAYERS + 1], labels, shuffle;
     size_t rows, epochs, batch;
     uint64_t seed;
     double rate, l2, l1, momentum, beta1, beta2, epsilon, decay, accumulator, weight_decay, dropout[MOST_LAYERS];
