@@ -9,7 +9,8 @@
 - sweeps over many models, in the module `fastmlp.sweep`,
 - a study of learning rate, initialisation and depth, `fastmlp.study.run`,
 - `Ensemble`, several models that predict together, and `cross_validate`,
-- `MLPClassifier` and `MLPRegressor`, which need scikit-learn 1.6 or newer.
+- `MLPClassifier` and `MLPRegressor`, which need scikit-learn 1.6 or newer,
+- `verify()`, which compares this machine's bits with the reference's, and checks for your own tests, `fastmlp.testing`.
 
 Names are loaded when they are first used, so that `import fastmlp` by itself imports little.
 """
@@ -25,7 +26,7 @@ from fastmlp._moved import moved as _moved_module
 from fastmlp._version import __version__
 
 if TYPE_CHECKING:
-    from fastmlp import losses, optimizers, schedules, study, sweep
+    from fastmlp import losses, optimizers, schedules, study, sweep, testing
     from fastmlp.callbacks import Info
     from fastmlp.cross_validation import cross_validate
     from fastmlp.ensemble import Ensemble
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from fastmlp.spec import Spec
     from fastmlp.stopping import EarlyStopping
     from fastmlp.tables.table_model import TableModel
+    from fastmlp.verification import verify
 
 __all__ = [
     "SGD",
@@ -67,6 +69,8 @@ __all__ = [
     "schedules",
     "study",
     "sweep",
+    "testing",
+    "verify",
 ]
 
 _HOMES = {
@@ -84,8 +88,9 @@ _HOMES = {
     "Spec": "spec",
     "TableModel": "tables.table_model",
     "cross_validate": "cross_validation",
+    "verify": "verification",
 }
-_MODULES = ("losses", "optimizers", "schedules", "study", "sweep")
+_MODULES = ("losses", "optimizers", "schedules", "study", "sweep", "testing")
 
 
 def _attribute(name: str) -> Any:

@@ -615,15 +615,47 @@ class Model:
         """
         from fastmlp.export import c_source
 
-        if self.standardize:
-            raise ValueError(
-                f"to_c writes networks that take standardised rows, and this model standardises them itself "
-                f"(standardize={True if self.standardize == 'features' else 'both'!r}): fastmlp train -o and "
-                "TableModel.to_c write the scales, too"
-            )
+        self._check_plain("to_c")
         parameters = self._network.parameters_now()
         digest = Network(self.spec, parameters, 0).digest()
         return c_source.write(path, self.spec, parameters, digest, name, class_names)
+
+    def to_numpy(self, path: str | os.PathLike) -> None:
+        """Writes the network as one file of Python that needs NumPy alone, and predicts the same bits.
+
+        The file has `predict`, `outputs` and `logits`, functions of rows (N, K); the functions of the reference that
+        these take; and the weights in hex. It is slow, as the reference is: a second for some ten million products of
+        weights and rows.
+
+        Parameters
+        ----------
+        path : path
+            The file's name, which ends in .py.
+
+        Raises
+        ------
+        OSError
+            If the file cannot be written.
+        ValueError
+            If the name does not end in .py.
+
+        Notes
+        -----
+        The file is written under another name and renamed when it is whole.
+        """
+        from fastmlp.storage import numpy_file
+
+        self._check_plain("to_numpy")
+        numpy_file.write(path, self.spec, self.snapshot().parameters, self.digest())
+
+    def _check_plain(self, what: str) -> None:
+        """Raises ValueError where the network alone would not predict what the model does."""
+        if self.standardize:
+            given = True if self.standardize == "features" else "both"
+            raise ValueError(
+                f"{what} writes networks that take standardised rows, and this model standardises them itself "
+                f"(standardize={given!r}): fastmlp train -o and TableModel.to_c write the scales, too"
+            )
 
     @classmethod
     def load(cls, path: str | os.PathLike, *, backend: Backend = "numba") -> Model:

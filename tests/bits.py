@@ -1,9 +1,13 @@
-"""The checkers: equality of bits, guard bands around what a kernel may write, and arrays of nasty numbers.
+"""The checkers: equality of bits (`fastmlp.testing`'s), guard bands around what a kernel may write, nasty numbers.
 
 Plain functions that take what they check, so that `test_harness.py` can feed them planted faults.
 """
 
 import numpy as np
+
+from fastmlp.testing.bits import as_bits, assert_same_bits
+
+__all__ = ["as_bits", "assert_same_bits"]  # passed on
 
 LINE = 64  # bytes
 BAND = 8 * LINE  # bytes of canaries before and behind an array: more than any register or block writes at once
@@ -14,31 +18,6 @@ CANARY = {4: np.uint32(0x7FA5C3E1), 8: np.uint64(0x7FF4C0DEDEADBEEF)}
 def lines(dtype):
     """The numbers in a line of 64 bytes: the lanes of a sum over rows."""
     return LINE // np.dtype(dtype).itemsize
-
-
-def as_bits(x):
-    """The bits of an array as unsigned integers of its width."""
-    return np.ascontiguousarray(x).view(f"u{x.dtype.itemsize}").reshape(np.shape(x))
-
-
-def assert_same_bits(got, expected, what="", where=None):
-    """Raises AssertionError unless both are arrays of the same dtype, shape and bits.
-
-    NaN equals NaN, whatever its sign and payload; -0 differs from +0. `where` chooses the entries that are compared.
-    """
-    got, expected = np.asarray(got), np.asarray(expected)
-    assert got.dtype == expected.dtype, f"{what}: dtype {got.dtype}, expected {expected.dtype}"
-    assert got.shape == expected.shape, f"{what}: shape {got.shape}, expected {expected.shape}"
-    differ = as_bits(got) != as_bits(expected)
-    if got.dtype.kind == "f":
-        differ &= ~(np.isnan(got) & np.isnan(expected))
-    if where is not None:
-        differ &= where
-    if differ.any():
-        first = tuple(int(i) for i in np.argwhere(differ)[0])
-        digits = 2 * got.dtype.itemsize
-        a, b = (f"{as_bits(x)[first]:0{digits}x} ({x[first]!r})" for x in (got, expected))
-        raise AssertionError(f"{what}{list(first)}: {a}, expected {b}; {int(differ.sum())} of {differ.size} differ")
 
 
 class Guarded:

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fastmlp import study
+from fastmlp import optimizers, study
 from fastmlp.reference import constants, random, schedules
 
 ROOT = Path(__file__).parents[1]
@@ -57,6 +57,10 @@ def test_the_ensembles_page_prints_what_it_says(monkeypatch, tmp_path):
 
 def test_the_page_of_exercises_prints_what_it_says():
     check_page(ROOT / "docs" / "exercises.md")
+
+
+def test_the_page_of_verifying_prints_what_it_says():
+    check_page(ROOT / "docs" / "verify.md")
 
 
 def test_the_page_of_sweeps_prints_what_it_says():
@@ -288,3 +292,19 @@ def test_the_checks_of_links_see_what_is_wrong(tmp_path):
     assert list(broken(tmp_path / "b.md")) == ["a.md#a-pag"]
     assert {page.name for page in reached(tmp_path / "a.md")} == {"a.md", "b.md"}
     assert anchors("# `Code` and (more)\n## Twice\n## Twice\n") == {"code-and-more", "twice", "twice-1"}
+
+
+def test_the_arithmetic_page_has_the_optimizers_settings():
+    page = (ROOT / "docs" / "arithmetic.md").read_text().partition("What is not given is")[2]
+    names = {"β₁": "beta_1", "β₂": "beta_2", "ε": "epsilon"}
+    for words in ("SGD", "Adam, AdamW", "RMSprop", "Adagrad"):
+        row = re.search(rf"^\| {words}\b.*$", page, re.MULTILINE).group()
+        _, rate, more = (cell.strip() for cell in row.strip("|").split("|"))
+        stated = dict(part.split() for part in re.split("[,;] ", more.replace(" of AdamW, 0 of Adam", "")))
+        stated = {names.get(name, name): value for name, value in stated.items()} | {"learning_rate": rate}
+        for name in words.split(", "):
+            given = vars(getattr(optimizers, name)())
+            wanted = {key: value for key, value in stated.items() if key != "weight_decay" or name == "AdamW"}
+            assert {key: str(value) for key, value in given.items()} == {
+                key: value if value in ("True", "False") else str(float(value)) for key, value in wanted.items()
+            }, name

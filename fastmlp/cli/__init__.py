@@ -1,10 +1,10 @@
-"""The command `fastmlp`: exercises, a study, training, predicting, exports, measuring, the cache.
+"""The command `fastmlp`: exercises, a study, training, predicting, exports, verifying, measuring, the cache.
 
 Also `python -m fastmlp`.
 
-Exit status: 0; 1 of `warm` where kernels cannot be kept; 2 for what the user can put right, with one line on standard
-error; 130 for Ctrl-C. Numba and
-matplotlib are imported by what uses them, so that `fastmlp --help` is quick.
+Exit status: 0; 1 if `verify` finds a bit that differs, or `warm` cannot keep kernels; 2 for what the user can put
+right, with one line on standard error; 130 for Ctrl-C. Numba and matplotlib are imported by what uses them, so that
+`fastmlp --help` is quick.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from fastmlp.cli import export as export_command
 from fastmlp.cli import predict as predict_command
 from fastmlp.cli import study as study_command
 from fastmlp.cli import train as train_command
+from fastmlp.cli import verify as verify_command
 from fastmlp.cli import warm as warm_command
 from fastmlp.cli.arguments import warnings_as_lines
 from fastmlp.errors import DivergenceError
@@ -41,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         args = parser.parse_args(arguments)
         with warnings_as_lines():
-            args.run(args)
+            status = args.run(args)
         sys.stdout.flush()
     except SystemExit as stop:  # argparse's, after --help and errors
         return int(stop.code or 0)
@@ -57,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail(str(error).partition(" The model")[0].replace("learning_rate", "--learning-rate"))
     except (ValueError, TypeError, ImportError, MemoryError) as error:
         return _fail(str(error) or "there is not enough memory")
-    return 0
+    return status or 0
 
 
 def _fail(message: str, status: int = 2) -> int:
@@ -92,6 +93,7 @@ def _parser() -> argparse.ArgumentParser:
     train_command.add(commands)
     predict_command.add(commands)
     export_command.add(commands)
+    verify_command.add(commands)
     bench_command.add(commands)
     cache_command.add(commands)
     warm_command.add(commands)

@@ -97,6 +97,11 @@ def is_linked(name: str, dtype: str) -> bool:
     return (name, dtype) in _addresses
 
 
+def count_linked() -> int:
+    """How many kernels this process has loaded, each in one dtype."""
+    return len(_addresses)
+
+
 def begin(name: str, dtype: str) -> None:
     """Starts loading a kernel in the background: `address` waits less for it."""
     _loader.begin(name, dtype)

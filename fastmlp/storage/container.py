@@ -62,8 +62,27 @@ def write(path: str | os.PathLike, tensors: dict[str, np.ndarray], header: dict[
     OSError
         If the system refuses. In each case the old file is unchanged, and no other file is left.
     """
+    write_parts(path, _packed(tensors, header), sync)
+
+
+def write_parts(path: str | os.PathLike, content: list[Any], sync: bool = True) -> None:
+    """Writes a file whole, as `write` does.
+
+    Parameters
+    ----------
+    path : path
+        The file's name.
+    content : list of bytes-like
+        What it holds, in parts.
+    sync : bool, default=True
+        Whether the file is to survive a power cut, too.
+
+    Raises
+    ------
+    OSError
+        If the system refuses. The old file is then unchanged, and no other file is left.
+    """
     place = _place_to_write(path)
-    content = _packed(tensors, header)
     folder = os.path.dirname(place)
     temporary = os.path.join(folder, f".fastmlp-{os.getpid()}-{os.urandom(8).hex()}.new")
     try:

@@ -11,7 +11,7 @@ The faults are in the .txt files beside this one, one for each file of kernels:
     # what is wrong
     - the text there, which occurs once in the file
     + the text in its place
-    ? the checks that see it soonest: `pair NAME`, `digests WORD`, `bounds`, or pytest's arguments; more behind `;`
+    ? the checks that see it soonest: `pair NAME`, `digests WORD`, `bounds`, `verify`, pytest's arguments; more by `;`
 
 A fault is applied to a copy of the repository. Its own checks run first and then all others, until one fails. What does
 not compile is no fault, and a check that fails without a fault is no check: both are errors. A check that takes far
@@ -98,6 +98,8 @@ def command(check):
         return pytest("tests/kernels/test_registry.py")
     if first == "digests":
         return ["tests/digests.py", "--check", *more]
+    if first == "verify":
+        return ["-m", "fastmlp", "verify"]
     if first == "bounds":
         return ["-m", "tools.bounds", *more]
     return pytest(first, *more)
