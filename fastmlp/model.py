@@ -53,7 +53,7 @@ class Model:
         Layer sizes, from the inputs to the outputs, such as [2, 8, 8, 2].
     hidden : str or sequence of str, default="relu"
         Activation of the hidden layers: one name, or one for each hidden layer. Names are "relu", "leaky_relu", "elu",
-        "selu", "sigmoid", "tanh", "softplus", "gelu", "gelu_erf", "silu" and "identity".
+        "selu", "sigmoid", "tanh", "softplus", "gelu", "gelu_erf", "silu", "mish" and "identity".
     output : str or None, default=None
         "softmax" for one class of several, "sigmoid" for probabilities, "identity" for values, or "exponential" for
         counts. None is the loss's own output, or "softmax" if `loss` is None, too.

@@ -20,7 +20,7 @@ from fastmlp.losses import SETTABLE, Loss
 NUMERICS_VERSION = 1  # of docs/arithmetic.md; it changes with any bit of any result
 
 HIDDEN = (
-    "relu", "leaky_relu", "elu", "selu", "sigmoid", "tanh", "softplus", "gelu", "gelu_erf", "silu", "identity",
+    "relu", "leaky_relu", "elu", "selu", "sigmoid", "tanh", "softplus", "gelu", "gelu_erf", "silu", "mish", "identity",
 )  # fmt: skip
 # output: the losses that it may have, the default first
 LOSSES = {

@@ -55,6 +55,7 @@ TRAININGS = {  # name: (layers, hidden, output, loss, rows, batch, shuffled, epo
     ),
     "gelu_erf": ([3, 9, 2], "gelu_erf", "softmax", None, 20, 1, False, 2, "rowwise"),
     "silu": ([3, 9, 2], "silu", "softmax", None, 20, 1, False, 2, "rowwise"),
+    "mish": ([3, 9, 5, 2], ["mish", "selu"], "softmax", None, 50, 16, True, 2, "streamed"),
     "wide": ([9, 33, 70, 13, 2, 5], "relu", "identity", None, 100, 64, True, 2, "streamed"),
     "one row": ([4, 9, 33, 1], ["sigmoid", "relu"], "sigmoid", "squared_error", 40, 1, True, 2, "rowwise"),
     "few rows": ([5, 17, 4, 3], ["tanh", "identity"], "softmax", None, 31, 7, False, 2, "rowwise"),
@@ -106,6 +107,7 @@ MODELS = {
     "labels": ([2, 8, 8, 2], "relu", "softmax", None, 13, 4, None),
     "curves": ([4, 7, 5, 3], ["tanh", "gelu"], "softmax", None, 40, 17, Adam()),
     "values": ([3, 6, 2], "silu", "identity", Huber(0.3), 30, 30, SGD(momentum=0.9)),
+    "mish": ([3, 6, 2], "mish", "softmax", None, 20, 6, None),
 }
 
 

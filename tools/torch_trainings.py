@@ -20,7 +20,7 @@ FILE = Path(__file__).parents[1] / "tests" / "torch.json"
 ROWS, BATCH, EPOCHS, SEED = 200, 32, 5, 7
 HIDDEN = (16, 8)
 ACTIVATIONS = (
-    "relu", "leaky_relu", "elu", "selu", "sigmoid", "tanh", "softplus", "gelu", "gelu_erf", "silu", "identity",
+    "relu", "leaky_relu", "elu", "selu", "sigmoid", "tanh", "softplus", "gelu", "gelu_erf", "silu", "mish", "identity",
 )  # fmt: skip
 
 # A gradient 2^24 times as large, clipped at a limit as much larger and with a rate as much smaller, takes the same

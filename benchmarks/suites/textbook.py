@@ -20,6 +20,11 @@ def numpy_elu(z: np.ndarray, scale: float = 1.0, alpha: float = 1.0) -> tuple[np
     return np.where(z < 0, curve, scale * z), np.where(z < 0, curve + scale * alpha, z.dtype.type(scale))
 
 
+def numpy_mish(z: np.ndarray) -> tuple[np.ndarray, ...]:
+    t = np.tanh(np.logaddexp(0, z))
+    return z * t, t + z * (1 - t * t) * logistic(z)
+
+
 def numpy_silu(z: np.ndarray) -> tuple[np.ndarray, ...]:
     s = logistic(z)
     a = z * s
@@ -50,6 +55,7 @@ NUMPY_ACTIVATIONS: dict[str, Callable[[np.ndarray], tuple[np.ndarray, ...]] | No
     "tanh": numpy_tanh,
     "softplus": lambda z: (np.logaddexp(0, z), logistic(z)),
     "silu": numpy_silu,
+    "mish": numpy_mish,
     "gelu": numpy_gelu,
     "gelu_erf": None,
 }
