@@ -10,6 +10,7 @@ import numpy as np
 
 from fastmlp.checks import arrays
 from fastmlp.engine.forward import KEPT_BYTES, Forward, Pass, in_lines
+from fastmlp.engine.input_scale import seen
 from fastmlp.kernels.plan import DONE
 from fastmlp.spec import Spec
 
@@ -71,6 +72,7 @@ class Predictor(functools.partial):
 
 def _bound(spec: Spec, parameters: np.ndarray, backend: str) -> Callable[[Any], np.ndarray]:
     """Returns the function behind a Predictor, with everything that a call needs in local variables."""
+    spec, parameters = spec.plain, seen(spec, parameters)
     forward = Forward(spec, parameters, backend)
 
     def outputs(x: Any) -> np.ndarray:

@@ -82,7 +82,7 @@ def _add_training(group: Any) -> None:
         ),
     )
     group.add_argument("--optimizer", choices=tuple(OPTIMIZERS), help=default("how to step", "sgd"))
-    group.add_argument("--momentum", type=float, metavar="M", help=default("of sgd", 0))
+    group.add_argument("--momentum", type=float, metavar="M", help=default("of sgd, rmsprop", 0))
     group.add_argument("--nesterov", action="store_const", const=True, help="with --momentum: Nesterov's")
     group.add_argument("--beta-1", type=float, metavar="B", help=default("of adam, adamw: average of gradients", 0.9))
     group.add_argument("--beta-2", type=float, metavar="B", help=default("of adam, adamw: average of squares", 0.999))
@@ -100,14 +100,21 @@ def _add_schedule(group: Any) -> None:
     )
     group.add_argument("--power", type=float, metavar="P", help=default("of inverse_scaling", 0.5))
     group.add_argument(
-        "--floor", type=float, metavar="RATE", help=default("of cosine, reduce_on_plateau: the least rate", 0)
+        "--floor",
+        type=float,
+        metavar="RATE",
+        help=default("of cosine, flat_cosine, reduce_on_plateau: the least rate", 0),
     )
     group.add_argument(
         "--schedule-epochs",
         type=float,
         metavar="EPOCHS",
-        help=default("of cosine, one_cycle: until the end", "that of training"),
+        help=default("of cosine, one_cycle, flat_cosine, cosine_log: until the end", "that of training"),
     )
+    group.add_argument(
+        "--flat", type=float, metavar="FRACTION", help=default("of flat_cosine: the epochs at the first rate", 0.5)
+    )
+    group.add_argument("--cycles", type=int, metavar="N", help=default("of cosine_log: rises and falls", 4))
     group.add_argument(
         "--rise", type=float, metavar="FRACTION", help=default("of one_cycle: the epochs to the peak", 0.3)
     )

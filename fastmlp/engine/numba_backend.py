@@ -16,6 +16,7 @@ import numpy as np
 
 from fastmlp.engine import choose, forward, kept_workspaces, row_pieces
 from fastmlp.engine.buffers import TILED, Workspace
+from fastmlp.engine.input_scale import seen
 from fastmlp.engine.sizes import aligned
 from fastmlp.engine.team import Team
 from fastmlp.engine.team import team as team_of
@@ -27,7 +28,7 @@ from fastmlp.kernels.registry import Float, Floats, Int, Ints
 from fastmlp.reference.arithmetic import CHUNK, tree
 from fastmlp.spec import Spec
 from fastmlp.system.atomic import address, copied, together
-from fastmlp.training import RateTable, State, Step, Training, joined, records
+from fastmlp.training import DropoutRates, RateTable, State, Step, Training, joined, records, times
 
 MOST_BATCHES = 2**40  # in a call, whatever the clock says
 RECORDS = 65536  # a call's records: some 50 ms of the shortest epochs
@@ -54,6 +55,7 @@ def logits(
 def _forward(
     what: str, spec: Spec, parameters: np.ndarray, x: np.ndarray, pass_name: str | None, threads: int | None
 ) -> np.ndarray:
+    spec, parameters = spec.plain, seen(spec, parameters)
     pass_name = pass_name or choose.of_predictions(spec, len(x))
     piece = forward.piece_rows(spec, pass_name)
     pace = row_pieces.pace_of(spec, len(x), piece, threads)
@@ -79,7 +81,8 @@ def evaluator(
     spec: Spec, x: np.ndarray, y: np.ndarray, pass_name: str | None = None, threads: int | None = None
 ) -> Callable[[np.ndarray], tuple[float, float]]:
     """A function of the parameters: the mean loss and the fraction of right rows, made ready for many calls."""
-    rows = len(x)
+    whole, rows = spec, len(x)
+    spec = spec.of_targets(y).plain
     pass_name = pass_name or choose.of_predictions(spec, rows)
     pace = row_pieces.pace_of(spec, rows, CHUNK, threads)
     losses = np.zeros(math.ceil(rows / CHUNK), spec.dtype)
@@ -94,7 +97,7 @@ def evaluator(
     def evaluated(parameters: np.ndarray) -> tuple[float, float]:
         workspaces = kept.pop() if kept else made()
         held, plans = workspaces[0].parameters, [workspace.plan for workspace in workspaces]
-        held[: len(parameters)] = parameters
+        held[: spec.parameters] = seen(whole, parameters)
         for workspace in workspaces:
             workspace.writer.forget_right_rows()
         used = workspaces if pace.helps(False) else workspaces[:1]
@@ -180,11 +183,11 @@ def ready(
     pass_name = choose.of_training(spec, training, rows, weights is not None, pass_name)
     workspace = Workspace(spec, pass_name, batch, weights is not None, together=True)
     write = workspace.writer
-    workspace.parameters[: spec.parameters] = parameters
     objective = training.objective
     workspace.for_loss(batch, objective.bound if objective else None)
     state = state or State.new(training.optimizer, spec.parameters, spec.dtype)
     workspace.for_update(training, state, batch, batches=math.ceil(rows / batch))
+    workspace.take_parameters(parameters)
     workspace.for_gradient()
     if training.drops:
         workspace.for_dropout(training)
@@ -246,9 +249,10 @@ def _begin_again(
     plan, workspace.numbers[:] = workspace.begun
     workspace.writer.go_back(plan)
     workspace.writer.begin(training)  # not what the call had that it was made for
-    workspace.parameters[: spec.parameters] = workspace.snapshots[: spec.parameters] = parameters
-    if plan[at.STATE]:
-        workspace.state[:, : spec.parameters] = state.vectors
+    workspace.take_parameters(parameters)
+    workspace.snapshots[: spec.parameters] = parameters
+    if len(state.vectors):
+        workspace.state[: len(state.vectors), : spec.parameters] = state.vectors
     if training.constant and not plan[at.STEP_NUMBERS]:
         workspace.steps[:] = training.learning_rate
     workspace.numbers[at.LEARNING_RATE] = workspace.steps[0, 0]
@@ -281,6 +285,7 @@ def train(
     staged: whether the caller makes each step's changes itself, together with its own. kept (P,): the last Step's, of
     the training that this one goes on with.
     """
+    spec = spec.of_targets(y)
     state = State.new(training.optimizer, spec.parameters, spec.dtype) if state is None else state
     key = None
     if workspace is None:
@@ -299,12 +304,15 @@ def train(
     rows, batch = int(plan[at.ROWS]), int(plan[at.BATCH])
     drawn = training.order if callable(training.order) and plan[at.ORDER] else None
     drawn_for = 0  # the epoch whose order was drawn last
+    dropout = DropoutRates(training) if training.dropout_changes else None
+    dropped_for = 0  # the epoch whose rates are set
     run = registry.function(workspace.loop, spec.dtype, _TRAIN)
     addresses = address(plan), address(workspace.parameters)
-    trained, powers_now = workspace.parameters[: spec.parameters], state.powers.copy()
+    trained, powers_now = workspace.trained[: spec.parameters], state.powers.copy()
     writes = [copied(parameters, trained), copied(state.powers, powers_now)]
-    if plan[at.STATE]:
-        writes += [copied(*pair) for pair in zip(state.vectors, workspace.state[:, : spec.parameters], strict=True)]
+    if len(state.vectors):
+        kept_state = workspace.state[: len(state.vectors), : spec.parameters]
+        writes += [copied(*pair) for pair in zip(state.vectors, kept_state, strict=True)]
     changes = tuple(writes)
     an_epoch = math.ceil(rows / batch)
     of_epochs, of_batches = RateTable(training, 1), RateTable(training, an_epoch)
@@ -317,17 +325,25 @@ def train(
         if drawn is not None and drawn_for != epoch:
             drawn_for = epoch
             workspace.order[:] = drawn(training.epochs_before - training.done + epoch)
+        if dropout is not None and dropped_for != epoch:
+            dropped_for = epoch
+            for layer, rate in enumerate(dropout.of(epoch)):
+                workspace.set_dropout(layer, rate)
+            if team is not None:
+                team.follow_dropout()
         done, left = (epoch - 1) * an_epoch + start // batch, an_epoch - start // batch
         asked = min(batches, training.last * an_epoch - done)
         if own_numbers:
             asked = min(asked, most)
         if training.step_every:
             asked = min(asked, (training.step_every - 1 - (epoch - 1) % training.step_every) * an_epoch + left)
-        if drawn is not None:
+        if drawn is not None or dropout is not None:
             asked = min(asked, left)
         elif asked > left:  # a call that goes beyond this epoch ends with one: only there the weights are handed out
             asked = left + (asked - left) // an_epoch * an_epoch
-        powers = _steps(workspace, training, powers_now, of_batches.rates(done, asked)) if own_numbers else None
+        powers = None
+        if own_numbers:
+            powers = _steps(workspace, training, powers_now, of_batches.rates(done, asked), done, an_epoch)
         before = time.perf_counter()
         helped = pace.helps(short)
         if helped and team is None:
@@ -381,11 +397,14 @@ def train(
             return
 
 
-def _steps(workspace: Workspace, training: Training, powers: np.ndarray, rates: np.ndarray) -> np.ndarray:
-    """Writes the numbers of the next updates, T in all. -> the optimizer's powers after each, (T, 2)."""
+def _steps(
+    workspace: Workspace, training: Training, powers: np.ndarray, rates: np.ndarray, done: int, an_epoch: int
+) -> np.ndarray:
+    """Writes the numbers of the next updates, T in all, after `done` of the run. -> the powers after each, (T, 2)."""
     if training.optimizer is None:
         steps, powers = rates[:, None], np.broadcast_to(powers, (len(rates), 2))
     else:
-        steps, powers = training.optimizer.steps(rates, powers)
+        at_times = times(done, len(rates), an_epoch) if training.optimizer.decay_changes else None
+        steps, powers = training.optimizer.steps(rates, powers, at_times)
     workspace.steps[: len(rates)] = steps
     return powers

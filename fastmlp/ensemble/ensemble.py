@@ -54,7 +54,7 @@ class Ensemble:
         (`fastmlp.splits.bootstrap`).
     vote : str, default="soft"
         How labels are predicted: "soft" takes the mean of the probabilities, "hard" the label of most members.
-    hidden, output, loss, init, dtype, backend : object
+    hidden, output, loss, init, bias_init, zero_last, input_scale, dtype, backend : object
         As for `Model`, of each member.
 
     Attributes
@@ -97,6 +97,9 @@ class Ensemble:
         output: str | None = None,
         loss: str | Loss | None = None,
         init: str | float = "he_normal",
+        bias_init: float = 0.0,
+        zero_last: bool = False,
+        input_scale: bool = False,
         dtype: Any = "float64",
         backend: str = "numba",
     ) -> None:
@@ -110,7 +113,10 @@ class Ensemble:
                 f"seed={first} leaves no seeds for {count} members, which have {first} and those after it: "
                 f"give {2**64 - count} or less"
             )
-        given = {"hidden": hidden, "output": output, "loss": loss, "init": init, "dtype": dtype, "backend": backend}
+        given = {
+            "hidden": hidden, "output": output, "loss": loss, "init": init, "bias_init": bias_init,
+            "zero_last": zero_last, "input_scale": input_scale, "dtype": dtype, "backend": backend,
+        }  # fmt: skip
         models = [Model(layers, seed=first + number, **given) for number in range(count)]
         self._begin(models, bootstrap, vote, first)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -64,9 +63,11 @@ def described(network: Network) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     tensors = dict[str, np.ndarray]()
     for layer, (w, b) in enumerate(network.spec.views(network.parameters)):
         tensors[f"layers.{layer}.w"], tensors[f"layers.{layer}.b"] = w, b
+    if network.spec.input_scale:
+        tensors["input_scale"] = network.spec.scale_of(network.parameters)
     run = network.run
     header: dict[str, Any] = {
-        "spec": asdict(network.spec),
+        "spec": network.spec.described(),
         "seed": rng_state.state_of(network.seed_to_resume()),
         "drawn_seed": network.drawn_seed,
         "epochs": network.epochs,
@@ -172,13 +173,14 @@ def network_of(header: dict[str, Any], tensors: dict[str, np.ndarray]) -> Networ
     of = part(header, "spec")
     if of["dtype"] not in DTYPES:  # as `write` spells them; NumPy would parse other texts
         raise ValueError(f"its dtype is {shown(of['dtype'])}, none of {', '.join(DTYPES)}")
-    spec = Spec.build(
-        of["layers"], of["hidden"], of["output"], losses.of(of["loss"], of["loss_parameter"]), of["dtype"]
-    )
+    loss = losses.of(of["loss"], of["loss_parameter"])
+    spec = Spec.build(of["layers"], of["hidden"], of["output"], loss, of["dtype"], of.get("input_scale", False))
     parts = []  # nothing is allocated for a size in the header before a tensor is known to have it
     for layer, (inputs, outputs) in enumerate(spec.shapes):
         parts.append(taken(tensors, f"layers.{layer}.w", (inputs, outputs), spec.dtype).reshape(-1))
         parts.append(taken(tensors, f"layers.{layer}.b", (outputs,), spec.dtype))
+    if spec.input_scale:
+        parts.append(taken(tensors, "input_scale", (spec.inputs,), spec.dtype))
     parameters = np.concatenate(parts)
     if not np.isfinite(parameters).all():
         raise ValueError("a weight is not finite")

@@ -8,7 +8,9 @@ from collections.abc import Iterable
 from fastmlp.checks.messages import shown
 from fastmlp.fit import options
 
-MODEL = ("layers", "hidden", "output", "loss", "init", "seed", "dtype", "backend")
+MODEL = (
+    "layers", "hidden", "output", "loss", "init", "bias_init", "zero_last", "input_scale", "seed", "dtype", "backend",
+)  # fmt: skip
 SHAPE = ("depth", "width")
 OF_ALL = ("validation", "sample_weight")  # given to `Sweep.fit`, for all points
 NEVER = ("callback", "resume", "progress", "threads", "checkpoint", "checkpoint_every", "keep")
