@@ -21,7 +21,7 @@ from cases import CASES, check
 from trainings import Problem, finish
 
 from fastmlp.engine import initial_weights, model_lanes, numba_backend, reference_backend
-from fastmlp.engine.forward import Forward
+from fastmlp.engine.forward import forward_of
 from fastmlp.engine.model_lanes import Member
 from fastmlp.kernels import registry
 from fastmlp.losses import CrossEntropy, Huber, Quantile
@@ -167,7 +167,7 @@ def training_digest(backend, name, dtype, asked=None, weighed=False):
         assert backend.evaluate(*data, problem.y, **options, threads=2) == evaluated
         assert backend.outputs(*data, **options, threads=2).tobytes() == outputs[0].tobytes()
     if backend is not reference_backend:  # a few rows' outputs come by a call of their own
-        few = Forward(problem.spec, result.parameters, "numba")("outputs", problem.x[:5])
+        few = forward_of(problem.spec, result.parameters, "numba")("outputs", problem.x[:5])
         assert few.tobytes() == outputs[0][:5].tobytes()
     recorded = np.array(result.records)[:, :3]  # epoch, loss, accuracy
     if asked:

@@ -45,6 +45,7 @@ class Forward:
     def __init__(self, spec: Spec, parameters: np.ndarray, backend: str, network: Network | None = None):
         """network: whose parameters these are, if another thread may train it meanwhile: a prediction then uses its
         parameters as of one moment."""
+        assert not spec.input_scale, "use forward_of"
         self.spec, self.parameters, self.backend, self._network = spec, parameters, backend, network
         self.dtype = np.dtype(spec.dtype)
         self._inputs = spec.inputs
