@@ -12,11 +12,10 @@ import numpy as np
 
 from fastmlp import losses
 from fastmlp.callbacks import Info
-from fastmlp.checks import scalars
 from fastmlp.core import data, scores
 from fastmlp.core.network import Network
 from fastmlp.engine.backends import backend_module, known_backend
-from fastmlp.engine.initial_weights import check_bias_init, check_init, check_seed, initial_parameters
+from fastmlp.engine.initial_weights import check_init, check_seed, check_start, initial_parameters
 from fastmlp.fit import options
 from fastmlp.fit.fit import Fit
 from fastmlp.fit.jobs import Job
@@ -135,7 +134,7 @@ class Model:
         self.spec = Spec.build(layers, hidden, output, loss, dtype, input_scale)
         self.backend = known_backend(backend)
         seed = check_seed(seed)
-        start = check_bias_init(bias_init), scalars.flag(zero_last, "zero_last")
+        start = check_start(bias_init, zero_last)
         self._network = Network(self.spec, initial_parameters(self.spec, check_init(init), seed, backend, *start), seed)
         self._busy = Busy()
         self.history = None

@@ -18,7 +18,7 @@ from fastmlp.checks.messages import either, shown
 from fastmlp.checks.rounding import rounded
 from fastmlp.checks.scalars import finite_float, flag, nonnegative_float, positive_float
 from fastmlp.reference.optimizers import adam_steps, plain_adam_steps
-from fastmlp.schedules import Schedule, fixed_schedule
+from fastmlp.schedules import ReduceOnPlateau, Schedule
 from fastmlp.schedules import describe as described
 from fastmlp.schedules import from_description as schedule_from
 
@@ -604,6 +604,39 @@ def _fields(kind: Any) -> list[str]:
 
 # ---------------------------------------------------------------------------------------------------------
 # Checks
+
+
+def fixed_schedule(schedule: Schedule, name: str) -> Schedule:
+    """Returns a schedule whose values depend on time alone, and which files can hold.
+
+    Parameters
+    ----------
+    schedule : Schedule
+        The schedule of something other than the learning rate.
+    name : str
+        The argument's name, for errors.
+
+    Returns
+    -------
+    Schedule
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is not one of fastmlp's, or waits for progress.
+    """
+    if isinstance(schedule, ReduceOnPlateau):
+        raise ValueError(
+            f"{name}={shown(schedule)} waits for progress, as only a learning rate may: give another schedule, like "
+            "FlatCosine"
+        )
+    try:
+        described(schedule)
+    except TypeError:
+        raise TypeError(
+            f"{name}={shown(schedule)} is no schedule of fastmlp's: give a number, or one of fastmlp.schedules"
+        ) from None
+    return schedule
 
 
 def _keep(optimizer: Optimizer, **values: object) -> None:

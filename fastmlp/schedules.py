@@ -705,39 +705,6 @@ def find(value: Any, name: str = "learning_rate") -> Schedule:
     return Constant(positive_float(value, name))
 
 
-def fixed_schedule(schedule: Schedule, name: str) -> Schedule:
-    """Returns a schedule whose values depend on time alone, and which files can hold.
-
-    Parameters
-    ----------
-    schedule : Schedule
-        The schedule of something other than the learning rate.
-    name : str
-        The argument's name, for errors.
-
-    Returns
-    -------
-    Schedule
-
-    Raises
-    ------
-    TypeError, ValueError
-        If it is not one of fastmlp's, or waits for progress.
-    """
-    if isinstance(schedule, ReduceOnPlateau):
-        raise ValueError(
-            f"{name}={shown(schedule)} waits for progress, as only a learning rate may: give another schedule, like "
-            "FlatCosine"
-        )
-    try:
-        describe(schedule)
-    except TypeError:
-        raise TypeError(
-            f"{name}={shown(schedule)} is no schedule of fastmlp's: give a number, or one of fastmlp.schedules"
-        ) from None
-    return schedule
-
-
 def describe(schedule: Schedule) -> dict[str, Any]:
     """Describes a schedule by plain values, for JSON.
 

@@ -13,7 +13,6 @@ from fastmlp.system.atomic import Change
 if TYPE_CHECKING:
     from fastmlp.optimizers import Optimizer
     from fastmlp.schedules import PlateauRun, Schedule
-    from fastmlp.spec import Spec
 
 # A record: an epoch, its mean loss, the fraction of rows predicted right, the learning rate, the seconds from the start
 # of `fit` until the record reached Python, and loss and accuracy of the validation rows. NaN where there is none.
@@ -112,24 +111,6 @@ class RateFactors:
     weight: tuple[float, ...]
     bias: tuple[float, ...]
     input_scale: float = 1.0
-
-    def vector(self, spec: Spec) -> np.ndarray:
-        """Returns the factor of each parameter.
-
-        Parameters
-        ----------
-        spec : Spec
-            The network.
-
-        Returns
-        -------
-        ndarray of shape (P,), the network's dtype
-        """
-        factors = np.empty(spec.parameters, spec.dtype)
-        for (w, b), of_weight, of_bias in zip(spec.views(factors), self.weight, self.bias, strict=True):
-            w[:], b[:] = of_weight, of_bias
-        spec.scale_of(factors)[:] = self.input_scale
-        return factors
 
 
 @dataclass(frozen=True)

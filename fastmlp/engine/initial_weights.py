@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from fastmlp.checks.messages import either, shown
+from fastmlp.checks.scalars import flag
 from fastmlp.kernels import registry
 from fastmlp.kernels.plan import NORMAL_BLOCK
 from fastmlp.kernels.registry import Floats, Int, Ints
@@ -50,11 +51,11 @@ def check_init(init: Any) -> Any:
     return _scale(init, "init")
 
 
-def check_bias_init(bias_init: Any) -> float:
-    """bias_init, if it is a scale of 0 or more; else TypeError or ValueError."""
+def check_start(bias_init: Any, zero_last: Any) -> tuple[float, bool]:
+    """Both, if bias_init is a scale of 0 or more and zero_last True or False; else TypeError or ValueError."""
     if isinstance(bias_init, (bool, np.bool_)) or not isinstance(bias_init, (int, float, np.integer, np.floating)):
         raise TypeError(f"bias_init={shown(bias_init)} is not a scale: give a number, like 0 or 1")
-    return _scale(bias_init, "bias_init")
+    return _scale(bias_init, "bias_init"), flag(zero_last, "zero_last")
 
 
 def _scale(value: Any, name: str) -> float:
@@ -96,7 +97,8 @@ def initial_parameters(
             )
     if zero_last:
         parameters[spec.offsets[-1] :] = 0
-    spec.scale_of(parameters)[:] = 1
+    if spec.input_scale:
+        spec.scale_of(parameters)[:] = 1
     return parameters
 
 

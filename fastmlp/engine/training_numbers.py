@@ -44,7 +44,9 @@ def update_factors(spec: Spec, training: Training) -> np.ndarray | None:
         return None
     factors = np.ones((2 if optimizer is not None and optimizer.kernel == "adam" else 1, spec.parameters), spec.dtype)
     if of_rates is not None:
-        factors[0] = of_rates.vector(spec)
+        for (w, b), of_weight, of_bias in zip(spec.views(factors[0]), of_rates.weight, of_rates.bias, strict=True):
+            w[:], b[:] = of_weight, of_bias
+        spec.scale_of(factors[0])[:] = of_rates.input_scale
     if spared:
         for _, b in spec.views(factors[1]):
             b[:] = 0

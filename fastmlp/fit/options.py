@@ -15,7 +15,7 @@ from fastmlp.callbacks import Info
 from fastmlp.checks import scalars
 from fastmlp.checks.messages import shown
 from fastmlp.checks.rounding import check_rounded
-from fastmlp.optimizers import Optimizer
+from fastmlp.optimizers import Optimizer, fixed_schedule
 from fastmlp.reference.random import dropout_numbers
 from fastmlp.schedules import Schedule
 from fastmlp.spec import Spec
@@ -279,7 +279,7 @@ def check_dropout(training: Training) -> None:
 
 
 def _dropout(value: Any, name: str) -> float | Schedule:
-    return schedules.fixed_schedule(value, name) if isinstance(value, Schedule) else _fraction(value, name)
+    return fixed_schedule(value, name) if isinstance(value, Schedule) else _fraction(value, name)
 
 
 def stopping(value: Any) -> EarlyStopping | None:

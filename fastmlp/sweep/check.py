@@ -7,11 +7,10 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 from fastmlp import optimizers
-from fastmlp.checks import scalars
 from fastmlp.checks.arrays import counted
 from fastmlp.checks.messages import cut, plain, shown
 from fastmlp.engine.backends import known_backend
-from fastmlp.engine.initial_weights import check_bias_init, check_init, check_seed
+from fastmlp.engine.initial_weights import check_init, check_seed, check_start
 from fastmlp.fit import rate_factors, resume, sample_weights, validation
 from fastmlp.fit.options import FitOptions
 from fastmlp.schedules import ReduceOnPlateau
@@ -103,8 +102,7 @@ def _check(ask: Ask, rows: Rows, weighed: dict[tuple[Any, ...], str | None]) -> 
     model, spec = ask.model, ask.spec
     known_backend(model.get("backend", "numba"))
     check_init(model.get("init", "he_normal"))
-    check_bias_init(model.get("bias_init", 0.0))
-    scalars.flag(model.get("zero_last", False), "zero_last")
+    check_start(model.get("bias_init", 0.0), model.get("zero_last", False))
     ready = rows.of(spec)
     options = FitOptions(**ask.fit)
     optimizer = options.optimizer

@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 
 from fastmlp import SGD, Adagrad, Adam, AdamW, Ensemble, Model, RMSprop
+from fastmlp.engine.training_numbers import update_factors
 from fastmlp.fit import rate_factors
 from fastmlp.schedules import Constant, CosineLog, FlatCosine
 from fastmlp.spec import Spec
 from fastmlp.sweep import Each, Sweep, train_many
+from fastmlp.training import Training
 
 X = np.random.RandomState(1).standard_normal((50, 4))
 Y = (X[:, 0] > 0).astype(int)
@@ -31,7 +33,8 @@ def test_a_factor_is_that_of_the_rate():
     assert rate_factors.checked(FACTORS, spec, SGD()).weight == (1 / 4, 1 / 9)
     for adaptive in (RMSprop(), Adagrad(), AdamW()):
         assert rate_factors.checked(FACTORS, spec, adaptive).weight == (0.5, 1 / 3)
-    vector = rate_factors.checked({"weight": [2, 3], "bias": (0, 5)}, spec, Adam()).vector(spec)
+    given = rate_factors.checked({"weight": [2, 3], "bias": (0, 5)}, spec, Adam())
+    (vector,) = update_factors(spec, Training(1, 0.1, 4, 1, rate_factors=given))
     for (w, b), of_weight, of_bias in zip(spec.views(vector), (2, 3), (0, 5), strict=True):
         assert (w == of_weight).all()
         assert (b == of_bias).all()

@@ -17,6 +17,7 @@ from fastmlp.engine import team as teams
 from fastmlp.engine.buffers import Workspace
 from fastmlp.engine.forward import Pass, empty
 from fastmlp.engine.input_scale import seen
+from fastmlp.engine.training_numbers import update_factors
 from fastmlp.kernels import plan as at
 from fastmlp.kernels import registry
 from fastmlp.optimizers import Adam, AdamW
@@ -210,7 +211,8 @@ def test_a_step_with_an_input_scale_updates_it_and_folds_it_again(weighed, dtype
     inner, count = spec.layer_parameters, spec.parameters
     factors = RateFactors((0.5, 1.0), (0.1, 0.0), 6.0)
     adam = AdamW(0.01, weight_decay=2.0, decay_biases=False)
-    workspace, _ = ready(problem, "streamed", weights, l2=0.25, optimizer=adam, clip_norm=0.05, rate_factors=factors)
+    asked = dict(l2=0.25, optimizer=adam, clip_norm=0.05, rate_factors=factors)
+    workspace, workspace_training = ready(problem, "streamed", weights, **asked)
     total = np.random.default_rng(1).standard_normal(inner).astype(dtype)
     weight = kind(2.5) if weighed else None
     workspace.gradient[:inner] = total
@@ -226,9 +228,10 @@ def test_a_step_with_an_input_scale_updates_it_and_folds_it_again(weighed, dtype
     scale = reference._scale(spec, 20, weight)
     limits = {"l2": kind(0.25), "clip_norm": kind(0.05)}
     g = reference.prepare(spec, problem.parameters, gradient, scale, **limits)
-    of_rates, decays = factors.vector(spec), np.ones(count, dtype)
-    for _, b in spec.views(decays):
-        b[:] = 0
+    of_rates, decays = update_factors(spec, workspace_training)
+    assert spec.views(of_rates)[1][1].tolist() == [0.0] * 2
+    assert [set(part.ravel()) for pair in spec.views(decays) for part in pair] == [{1}, {0}] * 2
+    assert spec.scale_of(of_rates).tolist() == [6.0] * 3
     state = np.full(count, 0.5, dtype)
     step = optimizers.with_factors(list(steps[0].astype(dtype)), of_rates, decays)
     settings = [kind(setting) for setting in adam.settings]
