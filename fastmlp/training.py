@@ -180,7 +180,7 @@ class Training:
     @property
     def dropout_changes(self) -> bool:
         """Whether a dropout rate is a schedule: it is then another one in each epoch."""
-        return not all(isinstance(rate, float) for rate in self.dropout)
+        return bool(self.dropout) and not all(isinstance(rate, float) for rate in self.dropout)
 
     @property
     def prepares(self) -> bool:

@@ -304,7 +304,7 @@ def train(
     rows, batch = int(plan[at.ROWS]), int(plan[at.BATCH])
     drawn = training.order if callable(training.order) and plan[at.ORDER] else None
     drawn_for = 0  # the epoch whose order was drawn last
-    dropout = DropoutRates(training) if training.dropout_changes else None
+    dropout = DropoutRates(training) if training.dropout and training.dropout_changes else None
     dropped_for = 0  # the epoch whose rates are set
     run = registry.function(workspace.loop, spec.dtype, _TRAIN)
     addresses = address(plan), address(workspace.parameters)

@@ -89,7 +89,9 @@ class Fit:
 
             self.checkpoints = Checkpoints(path, every, checked.keep)
         self.monitor = self._monitor(checked, split.held, last)
-        factors = rate_factors.checked(checked.rate_factors, spec, run.optimizer)
+        factors = None
+        if checked.rate_factors is not None:
+            factors = rate_factors.checked(checked.rate_factors, spec, run.optimizer)
         self.training = checked.training(
             epochs=last - run.epochs,
             learning_rate=resume.rates_of(run, spec.dtype),
@@ -104,7 +106,7 @@ class Fit:
             step_every=self.checkpoints.every if self.checkpoints else None,
             begun=self.begun,
         )
-        if self.training.dropout_changes:
+        if checked.dropout and self.training.dropout_changes:
             options_of.check_dropout(self.training)
         self.asked: dict[str, Any] = {}
         if self.moment or self.checkpoints:
