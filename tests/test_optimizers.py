@@ -348,8 +348,9 @@ def test_shapes_of_steps(kind):
 def test_plain_numbers_are_stored():
     made = AdamW(np.float32(0.5), np.float64(0.5), 0, np.float32(1), np.int64(1))
     values = [getattr(made, field.name) for field in dataclasses.fields(made)]
-    assert [type(value) for value in values] == [float] * 5
-    assert values == [0.5, 0.5, 0.0, 1.0, 1.0]
+    assert [type(value) for value in values] == [float] * 5 + [bool]
+    assert values == [0.5, 0.5, 0.0, 1.0, 1.0, True]
+    assert AdamW(decay_biases=np.False_).decay_biases is False
     assert SGD(0.1, 0.5, np.True_).nesterov is True
     assert Adam(0.25) == Adam(learning_rate=np.float32(0.25))
     assert hash(Adam(0.25)) == hash(Adam(np.float32(0.25)))

@@ -44,7 +44,7 @@ KEPT: dict[str, tuple[type, ...]] = {
 OF_THE_NETWORK = (
     *("task", "hidden", "activation", "init", "loss", "label_smoothing", "delta", "quantile", "dtype", "seed"),
     *("optimizer", "momentum", "nesterov", "beta_1", "beta_2", "epsilon", "weight_decay", "decay"),
-    "initial_accumulator",
+    *("initial_accumulator", "decay_biases"),
 )
 ENDING = ("cosine", "one_cycle", "flat_cosine", "cosine_log")  # schedules that end, usually with the training
 # option -> the schedules that have it, and its name there

@@ -88,12 +88,22 @@ def _add_training(group: Any) -> None:
     group.add_argument("--beta-2", type=float, metavar="B", help=default("of adam, adamw: average of squares", 0.999))
     group.add_argument("--epsilon", type=float, metavar="E", help=default("of all but sgd", "1e-8; adagrad 1e-10"))
     group.add_argument("--weight-decay", type=float, metavar="W", help=default("of adamw", 0.01))
+    group.add_argument(
+        "--decay-biases",
+        action=argparse.BooleanOptionalAction,
+        help=default("of adamw: whether biases decay, too", "yes"),
+    )
     group.add_argument("--decay", type=float, metavar="D", help=default("of rmsprop: average of squares", 0.99))
     group.add_argument("--initial-accumulator", type=float, metavar="A", help=default("of adagrad", 0))
 
 
 def _add_schedule(group: Any) -> None:
-    group.add_argument("--schedule", choices=NAMED, help=default("how --learning-rate goes on", "constant"))
+    group.add_argument(
+        "--schedule",
+        choices=NAMED,
+        metavar="NAME",
+        help=default(f"how --learning-rate goes on: {', '.join(NAMED)}", "constant"),
+    )
     group.add_argument("--every", type=int, metavar="EPOCHS", help="of step: from one fall to the next")
     group.add_argument(
         "--factor", type=float, help="of each fall (step, reduce_on_plateau; default: 0.1) or epoch (exponential)"

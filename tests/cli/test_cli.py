@@ -312,6 +312,7 @@ def asked(monkeypatch, run, *arguments):
             Adam(0.001, 0.8, 0.9, 1e-4),
         ),
         (["--optimizer", "adamw", "--weight-decay", "0"], AdamW(weight_decay=0.0)),
+        (["--optimizer", "adamw", "--no-decay-biases"], AdamW(decay_biases=False)),
         (["--optimizer", "rmsprop", "--decay", "0.5"], RMSprop(decay=0.5)),
         (["--optimizer", "rmsprop", "--momentum", "0.5"], RMSprop(momentum=0.5)),
         (["--optimizer", "adagrad", "--initial-accumulator", "1"], Adagrad(initial_accumulator=1.0)),
