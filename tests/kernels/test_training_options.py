@@ -167,7 +167,7 @@ def test_an_input_scale_is_a_diagonal_layer_within_rounding():
     (w, b), *_ = spec.views(start)
     scaled = problem.x * spec.scale_of(start)
     hidden = reference_train.forward(spec, start, problem.x)[0][1]
-    np.testing.assert_allclose(hidden, np.tanh(scaled @ w + b), rtol=1e-13)
+    np.testing.assert_allclose(hidden, np.tanh(scaled @ w + b), rtol=1e-13, atol=1e-15)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
