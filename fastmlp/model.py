@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -17,7 +17,7 @@ from fastmlp.core import data, scores
 from fastmlp.core.network import Network, standardize_of
 from fastmlp.core.summary import Summary
 from fastmlp.engine.backends import backend_module, known_backend
-from fastmlp.engine.initial_weights import check_init, check_seed, initial_parameters
+from fastmlp.engine.initial_weights import check_init, check_seed, check_start, initial_parameters
 from fastmlp.fit import options
 from fastmlp.fit.fit import Fit
 from fastmlp.fit.jobs import Job
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Unpack
 
-    from fastmlp.engine.forward import Forward
+    from fastmlp.engine.forward import Forward, ScaledForward
     from fastmlp.predictor import Predictor
 
 
@@ -60,9 +60,9 @@ class Model:
         Layer sizes, from the inputs to the outputs, such as [2, 8, 8, 2].
     hidden : str or sequence of str, default="relu"
         Activation of the hidden layers: one name, or one for each hidden layer. Names are "relu", "leaky_relu", "elu",
-        "selu", "sigmoid", "tanh", "softplus", "gelu", "gelu_erf", "silu" and "identity". Other spellings and other
-        libraries' names of these, as "ReLU" and "swish", are understood, here and wherever a name is given; `spec` has
-        the names of this list.
+        "selu", "sigmoid", "tanh", "softplus", "gelu", "gelu_erf", "silu", "mish" and "identity". Other spellings and
+        other libraries' names of these, as "ReLU" and "swish", are understood, here and wherever a name is given;
+        `spec` has the names of this list.
     output : str or None, default=None
         "softmax" for one class of several, "sigmoid" for probabilities, "identity" for values, or "exponential" for
         counts. None is the loss's own output, or "softmax" if `loss` is None, too.
@@ -78,8 +78,14 @@ class Model:
         `CrossEntropy(label_smoothing)`, `Huber(delta)` and `Quantile(q)` of `fastmlp.losses` can be given in place of a
         name. None is the output's default.
     init : str or float, default="he_normal"
-        Distribution of the initial weights: "he_normal", "he_uniform", "glorot_normal", "glorot_uniform", or the
-        standard deviation of normal weights. Biases start from 0.
+        Distribution of the initial weights: "he_normal", "he_uniform", "glorot_normal", "glorot_uniform",
+        "lecun_normal", or the standard deviation of normal weights.
+    bias_init : float, default=0.0
+        Standard deviation of normal initial biases. 0 starts from zeros.
+    zero_last : bool, default=False
+        Whether the weights and biases of the last layer start from 0.
+    input_scale : bool, default=False
+        Whether each input is multiplied by a scale of its own, which is trained with the weights and starts from 1.
     seed : int, numpy.random.Generator or numpy.random.RandomState, default=0
         Source of the initial weights and, in `fit`, of the shuffles, dropout, and the rows that a validation fraction
         holds out. An int from 0 to 2^64 - 1 uses fastmlp's own generator, whose bits are portable. A NumPy generator
@@ -102,6 +108,8 @@ class Model:
         The records of the last `fit`, also of one that was interrupted. None before the first.
     weights : list of (ndarray, ndarray)
         Copies of each layer's w (K, J) and b (J,).
+    input_scale : ndarray of shape (K,) or None
+        A copy of the inputs' scales; None for a model without.
 
     Raises
     ------
@@ -120,7 +128,7 @@ class Model:
 
     spec: Spec
     history: History | None  # of the last `fit`, also where that was interrupted
-    _forward_kept: Forward | None = None
+    _forward_kept: Forward | ScaledForward | None = None
 
     @takes_no_more
     def __init__(
@@ -131,6 +139,9 @@ class Model:
         output: Output | None = None,
         loss: LossName | Loss | None = None,
         init: Init | float = "he_normal",
+        bias_init: float = 0.0,
+        zero_last: bool = False,
+        input_scale: bool = False,
         seed: int | np.random.Generator | np.random.RandomState = 0,
         dtype: Any = "float64",
         backend: Backend = "numba",
@@ -139,10 +150,12 @@ class Model:
     ) -> None:
         if unknown:
             raise no_argument("Model", next(iter(unknown)), names_of(Model.__init__), {"fit": options.NAMES})
-        self.spec = Spec.build(layers, hidden, output, loss, dtype)
+        self.spec = Spec.build(layers, hidden, output, loss, dtype, input_scale)
         self.backend = known_backend(backend)
         seed = check_seed(seed)
-        self._network = Network(self.spec, initial_parameters(self.spec, check_init(init), seed, self.backend), seed)
+        start = check_start(bias_init, zero_last)
+        parameters = initial_parameters(self.spec, check_init(init), seed, self.backend, *start)
+        self._network = Network(self.spec, parameters, seed)
         self._network.standardize = standardize_of(standardize, self.spec)
         self._busy = Busy()
         self.history = None
@@ -154,7 +167,7 @@ class Model:
         scales = {"": "", "features": ", standardize=True"}.get(self.standardize, f", standardize={self.standardize!r}")
         return (
             f"Model({list(spec.layers)}, hidden={hidden!r}, output={spec.output!r}, loss={loss!r}, "
-            f"dtype={spec.dtype!r}, backend={self.backend!r}{scales})"
+            f"dtype={spec.dtype!r}, {'input_scale=True, ' if spec.input_scale else ''}backend={self.backend!r}{scales})"
         )
 
     def _repr_html_(self) -> str:
@@ -185,9 +198,10 @@ class Model:
         optimizer: OptimizerName | Optimizer | None = None,
         l2: float = 0.0,
         l1: float = 0.0,
-        dropout: float | Sequence[float] = 0.0,
+        dropout: float | Schedule | Sequence[float | Schedule] = 0.0,
         clip_value: float | None = None,
         clip_norm: float | None = None,
+        rate_factors: Mapping[str, Any] | None = None,
         sample_weight: Any = None,
         class_weight: Any = None,
         validation: Any = None,
@@ -211,9 +225,9 @@ class Model:
         X : array of shape (N, K)
             Rows of features: any array, list or frame of finite numbers. It is not changed.
         y : array of shape (N,) or (N, J)
-            Targets. For softmax: labels 0, 1, ... (N,), or one-hot rows (N, J). Otherwise: values (N, J), or (N,) for
-            one output; sigmoid with several outputs also accepts labels (N,). For "binary_cross_entropy" from 0 to 1,
-            for "poisson" 0 or more. It is not changed.
+            Targets. For softmax: labels 0, 1, ... (N,), one-hot rows (N, J), or rows of probabilities (N, J), each of
+            which sums to 1. Otherwise: values (N, J), or (N,) for one output; sigmoid with several outputs also accepts
+            labels (N,). For "binary_cross_entropy" from 0 to 1, for "poisson" 0 or more. It is not changed.
         epochs : int, default=100
             The number of passes over X.
         learning_rate : float, Schedule or None, default=None
@@ -231,14 +245,19 @@ class Model:
             penalised. The recorded loss does not include the penalty.
         l1 : float, default=0.0
             Adds l1 times the sum of the weights' absolute values, in the same way.
-        dropout : float or sequence of float, default=0.0
+        dropout : float, Schedule or sequence of these, default=0.0
             The fraction of hidden units that is dropped, drawn for each row of a batch; or a list with one fraction for
-            each hidden layer. The units that are kept are divided by 1 - dropout. Predictions drop nothing.
+            each hidden layer. The units that are kept are divided by 1 - dropout. Predictions drop nothing. Of a
+            schedule of `fastmlp.schedules`, an epoch takes the value at its beginning, in epochs of the run.
         clip_value : float or None, default=None
             The largest absolute value of each component of the gradient. Only one of `clip_value` and `clip_norm` may
             be given.
         clip_norm : float or None, default=None
             The largest norm of the gradient over all parameters.
+        rate_factors : dict or None, default=None
+            What the learning rate is multiplied by: {"weight": f, "bias": f, "input_scale": f}, 0 or more each, and 1
+            for what is left out. For weights and biases also a list with one factor for each layer. {"weight": "ntk"}
+            is the neural tangent parametrisation's: 1 / sqrt(K) for a layer of K inputs, with "sgd" 1 / K.
         sample_weight : array of shape (N,) or None, default=None
             The weight of each row. A batch's loss is the sum of weight * loss, divided by the sum of weights.
         class_weight : dict, "balanced" or None, default=None
@@ -465,7 +484,8 @@ class Model:
         Notes
         -----
         The accuracy is the fraction of rows that `predict` gets right, in every output; NaN if a sigmoid's targets are
-        not all 0 or 1. r2 is the coefficient of determination of what `predict` returns, averaged over the outputs.
+        not all 0 or 1. Where softmax has probabilities as targets, the right label is that of the first largest one. r2
+        is the coefficient of determination of what `predict` returns, averaged over the outputs.
         """
         spec = self.spec
         threads = threads if threads is None else options.thread_count(threads)
@@ -511,13 +531,20 @@ class Model:
         """
         return self.spec.views(self._network.parameters_now())
 
-    def set_weights(self, weights: Iterable[tuple[Any, Any]]) -> None:
+    @property
+    def input_scale(self) -> np.ndarray | None:
+        """A copy of the inputs' scales, (K,); None for a model without."""
+        return self.spec.scale_of(self._network.parameters_now()) if self.spec.input_scale else None
+
+    def set_weights(self, weights: Iterable[tuple[Any, Any]], input_scale: Any = None) -> None:
         """Replaces all parameters.
 
         Parameters
         ----------
         weights : iterable of (w, b)
             For each layer, w of shape (K, J) and b of shape (J,), finite numbers.
+        input_scale : array of shape (K,) or None, default=None
+            The inputs' scales, finite numbers. None leaves them as they are.
 
         Raises
         ------
@@ -551,6 +578,12 @@ class Model:
                     (b, places[1], (outputs,), "b"),
                 ):
                     place[:] = data.weight_array(value, shape, f"weights[{number}] {name}", self.spec.dtype)
+            scale = self.spec.scale_of(parameters)
+            scale[:] = self.spec.scale_of(network.parameters)
+            if input_scale is not None:
+                if not self.spec.input_scale:
+                    raise ValueError("input_scale is given, and the model has none: make it with input_scale=True")
+                scale[:] = data.weight_array(input_scale, (self.spec.inputs,), "input_scale", self.spec.dtype)
             changes = [copied(network.parameters, parameters)]
             if network.run is not None:
                 changes.append(held(network.run, "not_resumable_because", "set_weights has replaced the weights"))
@@ -789,17 +822,17 @@ class Model:
 
     # -----------------------------------------------------------------------------------------------------
 
-    def _forward(self) -> Forward:
+    def _forward(self) -> Forward | ScaledForward:
         """Returns the object that predicts with the current parameters; it keeps its buffers for later calls."""
         found = self._forward_kept
         if found is None or found.backend != self.backend or found.parameters is not self._network.parameters:
             found = self._forward_kept = self._forward_of(self._network.parameters, self._network)
         return found
 
-    def _forward_of(self, parameters: np.ndarray, network: Network | None = None) -> Forward:
-        from fastmlp.engine.forward import Forward
+    def _forward_of(self, parameters: np.ndarray, network: Network | None = None) -> Forward | ScaledForward:
+        from fastmlp.engine.forward import forward_of
 
-        return Forward(self.spec, parameters, self.backend, network)
+        return forward_of(self.spec, parameters, self.backend, network)
 
     def _evaluate(
         self, parameters: np.ndarray, x: np.ndarray, targets: np.ndarray, threads: int | None
@@ -814,6 +847,6 @@ class Model:
         network = self._network
         return X if not network.standardize else network.inputs(data.features(X, network.rows_spec), self.backend)
 
-    def _values(self, forward: Forward, X: Any, threads: int | None) -> np.ndarray:
+    def _values(self, forward: Forward | ScaledForward, X: Any, threads: int | None) -> np.ndarray:
         """The outputs (N, J), in y's units."""
         return self._network.in_units(forward("outputs", self._rows(X), "X", threads), self.backend)

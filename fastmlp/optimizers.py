@@ -17,9 +17,11 @@ import numpy as np
 from fastmlp.checks.messages import either, shown
 from fastmlp.checks.names import explained, one_of
 from fastmlp.checks.rounding import rounded
-from fastmlp.checks.scalars import finite_float, nonnegative_float, positive_float
+from fastmlp.checks.scalars import finite_float, flag, nonnegative_float, positive_float
 from fastmlp.reference.optimizers import adam_steps, plain_adam_steps
-from fastmlp.schedules import Schedule
+from fastmlp.schedules import ReduceOnPlateau, Schedule
+from fastmlp.schedules import describe as described
+from fastmlp.schedules import from_description as schedule_from
 
 
 class Optimizer:
@@ -49,11 +51,23 @@ class Optimizer:
         return 0.0
 
     @property
+    def spares_biases(self) -> bool:
+        """Whether a decoupled decay leaves biases as they are."""
+        return False
+
+    @property
     def settings(self) -> tuple[float, ...]:
         """The numbers that are the same in every update, in the update function's order, to be rounded to the dtype."""
         raise NotImplementedError
 
-    def steps(self, rates: np.ndarray, powers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    @property
+    def decay_changes(self) -> bool:
+        """Whether a decoupled decay is a schedule, so that `steps` needs times."""
+        return False
+
+    def steps(
+        self, rates: np.ndarray, powers: np.ndarray, times: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Computes the numbers of each of T successive updates, in the update function's order.
 
         Parameters
@@ -62,6 +76,8 @@ class Optimizer:
             The learning rate of each update.
         powers : ndarray of shape (2,), float64
             For Adam: beta_1^t and beta_2^t after the t updates so far; (1, 1) at the start.
+        times : ndarray of shape (T,), float64, or None, default=None
+            For a weight decay that is a schedule: the time of each update, in epochs of the run. None is 0.
 
         Returns
         -------
@@ -211,7 +227,9 @@ class Adam(Optimizer):
     def settings(self) -> tuple[float, ...]:
         return self.beta_1, 1 - self.beta_1, self.beta_2, 1 - self.beta_2, self.epsilon
 
-    def steps(self, rates: np.ndarray, powers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def steps(
+        self, rates: np.ndarray, powers: np.ndarray, times: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
         return adam_steps(np.asarray(rates, np.float64), powers, self.beta_1, self.beta_2, 0.0)
 
 
@@ -222,7 +240,8 @@ class AdamW(Adam):
 
         p = (1 - learning_rate weight_decay) p, and then as `Adam`
 
-    The decay does not enter the gradient or its averages. Biases decay, too.
+    The decay does not enter the gradient or its averages. Biases decay, too, unless `decay_biases` is False. Rate
+    factors of `fit` do not change the decay.
 
     Parameters
     ----------
@@ -234,8 +253,10 @@ class AdamW(Adam):
         Decay of the average of squares, from 0 to less than 1.
     epsilon : float, default=1e-8
         Added to the denominator; above 0.
-    weight_decay : float, default=0.01
-        The decay, 0 or more.
+    weight_decay : float or Schedule, default=0.01
+        The decay, 0 or more; or one of `fastmlp.schedules`, by the epochs of the run.
+    decay_biases : bool, default=True
+        Whether biases decay.
 
     Raises
     ------
@@ -246,21 +267,40 @@ class AdamW(Adam):
 
     Notes
     -----
-    PyTorch's AdamW has the same formulas and defaults.
+    PyTorch's AdamW has the same formulas and defaults; there, biases that do not decay are a group of parameters with
+    weight_decay=0, and those with a rate factor f one with lr=f lr and weight_decay=weight_decay / f.
 
     References
     ----------
     Loshchilov and Hutter, "Decoupled weight decay regularization", ICLR 2019.
     """
 
-    weight_decay: float = 0.01
+    weight_decay: float | Schedule = 0.01
+    decay_biases: bool = True
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _keep(self, weight_decay=nonnegative_float(self.weight_decay, "weight_decay"))
+        _keep(
+            self,
+            weight_decay=_decay(self.weight_decay),
+            decay_biases=flag(self.decay_biases, "decay_biases"),
+        )
 
-    def steps(self, rates: np.ndarray, powers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        return adam_steps(np.asarray(rates, np.float64), powers, self.beta_1, self.beta_2, self.weight_decay)
+    @property
+    def spares_biases(self) -> bool:
+        return not self.decay_biases and self.weight_decay != 0
+
+    @property
+    def decay_changes(self) -> bool:
+        return isinstance(self.weight_decay, Schedule)
+
+    def steps(
+        self, rates: np.ndarray, powers: np.ndarray, times: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        decay: Any = self.weight_decay
+        if isinstance(decay, Schedule):
+            decay = decay.rates(np.zeros(len(rates)) if times is None else times)
+        return adam_steps(np.asarray(rates, np.float64), powers, self.beta_1, self.beta_2, decay)
 
 
 @explained
@@ -268,7 +308,8 @@ class AdamW(Adam):
 class RMSprop(Optimizer):
     """RMSprop: the gradient is divided by the root of a running average of its square.
 
-        v = decay v + (1 - decay) g^2;  p = p - learning_rate g / (sqrt(v) + epsilon)
+        plain       v = decay v + (1 - decay) g^2;  p = p - learning_rate g / (sqrt(v) + epsilon)
+        momentum    u = momentum u + g / (sqrt(v) + epsilon);  p = p - learning_rate u
 
     Parameters
     ----------
@@ -278,6 +319,8 @@ class RMSprop(Optimizer):
         Decay of the average of squares, from 0 to less than 1.
     epsilon : float, default=1e-8
         Added to the denominator; above 0.
+    momentum : float, default=0.0
+        From 0 to less than 1. 0 is plain RMSprop.
 
     Raises
     ------
@@ -292,15 +335,14 @@ class RMSprop(Optimizer):
 
     References
     ----------
-    Tieleman and Hinton, "Neural networks for machine learning", lecture 6.5, Coursera 2012.
+    Tieleman and Hinton, "Neural networks for machine learning", lecture 6.5, Coursera 2012. Momentum: Graves,
+    "Generating sequences with recurrent neural networks", 2013.
     """
 
     learning_rate: float | Schedule = 0.01
     decay: float = 0.99
     epsilon: float = 1e-8
-
-    kernel = "rmsprop"
-    vectors = 1
+    momentum: float = 0.0
 
     def __post_init__(self) -> None:
         _keep(
@@ -308,11 +350,21 @@ class RMSprop(Optimizer):
             learning_rate=_rate(self.learning_rate),
             decay=_below_one(self.decay, "decay"),
             epsilon=positive_float(self.epsilon, "epsilon"),
+            momentum=_below_one(self.momentum, "momentum"),
         )
 
     @property
+    def kernel(self) -> str:
+        return "rmsprop" if self.momentum == 0 else "rmsprop_momentum"
+
+    @property
+    def vectors(self) -> int:
+        return 1 if self.momentum == 0 else 2
+
+    @property
     def settings(self) -> tuple[float, ...]:
-        return self.decay, 1 - self.decay, self.epsilon
+        own = self.decay, 1 - self.decay, self.epsilon
+        return own if self.momentum == 0 else (*own, self.momentum)
 
 
 @explained
@@ -438,7 +490,9 @@ class PlainAdam(Optimizer):
     def settings(self) -> tuple[float, ...]:
         return self.beta_1, 1 - self.beta_1, self.beta_2, 1 - self.beta_2, self.epsilon
 
-    def steps(self, rates: np.ndarray, powers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def steps(
+        self, rates: np.ndarray, powers: np.ndarray, times: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
         return plain_adam_steps(np.asarray(rates, np.float64), powers, self.beta_1, self.beta_2)
 
 
@@ -446,6 +500,8 @@ OptimizerName = Literal["sgd", "adam", "adamw", "rmsprop", "adagrad"]  # as type
 OPTIMIZERS: dict[str, type[Optimizer]] = {
     "sgd": SGD, "adam": Adam, "adamw": AdamW, "rmsprop": RMSprop, "adagrad": Adagrad,
 }  # fmt: skip
+# (optimizer, field): its default. Files left it out before there was such a field, and leave it out where it is this.
+LATER: dict[tuple[str, str], Any] = {("rmsprop", "momentum"): 0.0, ("adamw", "decay_biases"): True}
 
 
 # ---------------------------------------------------------------------------------------------------------
@@ -524,10 +580,14 @@ def describe(optimizer: Optimizer) -> dict[str, Any]:
     Returns
     -------
     dict
-        "name", and each field but the learning rate.
+        "name", and each field but the learning rate, and but those of LATER at their defaults.
     """
     name = next(name for name, kind in OPTIMIZERS.items() if type(optimizer) is kind)
-    return {"name": name, **{field: getattr(optimizer, field) for field in _fields(type(optimizer))}}
+    values = {field: getattr(optimizer, field) for field in _fields(type(optimizer))}
+    values = {field: described(value) if isinstance(value, Schedule) else value for field, value in values.items()}
+    return {"name": name} | {
+        field: value for field, value in values.items() if (name, field) not in LATER or value != LATER[name, field]
+    }
 
 
 def from_description(description: Mapping[str, Any]) -> Optimizer:
@@ -554,8 +614,11 @@ def from_description(description: Mapping[str, Any]) -> Optimizer:
     if not isinstance(name, str) or name not in OPTIMIZERS:
         raise ValueError(f"the optimizer's name, {shown(name)}, is not known: it is {either(tuple(OPTIMIZERS))}")
     kind: Any = OPTIMIZERS[name]
-    if {*fields} != {*_fields(kind)}:
+    usual = {field: value for (of, field), value in LATER.items() if of == name}
+    if {*usual, *fields} != {*_fields(kind)}:
         raise ValueError(f"the optimizer {name!r} has the fields {_fields(kind)}, and not {shown(list(fields), 200)}")
+    if isinstance(fields.get("weight_decay"), dict):
+        fields["weight_decay"] = schedule_from(fields["weight_decay"])
     return kind(**fields)
 
 
@@ -566,6 +629,39 @@ def _fields(kind: Any) -> list[str]:
 
 # ---------------------------------------------------------------------------------------------------------
 # Checks
+
+
+def fixed_schedule(schedule: Schedule, name: str) -> Schedule:
+    """Returns a schedule whose values depend on time alone, and which files can hold.
+
+    Parameters
+    ----------
+    schedule : Schedule
+        The schedule of something other than the learning rate.
+    name : str
+        The argument's name, for errors.
+
+    Returns
+    -------
+    Schedule
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is not one of fastmlp's, or waits for progress.
+    """
+    if isinstance(schedule, ReduceOnPlateau):
+        raise ValueError(
+            f"{name}={shown(schedule)} waits for progress, as only a learning rate may: give another schedule, like "
+            "FlatCosine"
+        )
+    try:
+        described(schedule)
+    except TypeError:
+        raise TypeError(
+            f"{name}={shown(schedule)} is no schedule of fastmlp's: give a number, or one of fastmlp.schedules"
+        ) from None
+    return schedule
 
 
 def _keep(optimizer: Optimizer, **values: object) -> None:
@@ -581,6 +677,15 @@ def _rate(value: Any) -> float | Schedule:
     if isinstance(value, type):
         raise TypeError(f"learning_rate={value.__name__} is a class: give an object of it, {value.__name__}(...)")
     return positive_float(value, "learning_rate")
+
+
+def _decay(value: Any) -> float | Schedule:
+    """Returns a checked weight decay: 0 or more, or a schedule of ours that depends on time alone."""
+    return (
+        fixed_schedule(value, "weight_decay")
+        if isinstance(value, Schedule)
+        else nonnegative_float(value, "weight_decay")
+    )
 
 
 def _below_one(value: Any, name: str) -> float:

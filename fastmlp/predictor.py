@@ -10,8 +10,9 @@ import numpy as np
 
 from fastmlp.checks import arrays
 from fastmlp.core import data
+from fastmlp.core.input_scale import seen
 from fastmlp.core.network import Network
-from fastmlp.engine.forward import KEPT_BYTES, Forward, Pass, in_lines
+from fastmlp.engine.forward import KEPT_BYTES, Forward, Pass, forward_of, in_lines
 from fastmlp.kernels.plan import DONE
 from fastmlp.spec import Spec
 
@@ -81,7 +82,7 @@ class Predictor(functools.partial):
 
 def _scaled(scales: Network, parameters: np.ndarray, backend: str) -> Callable[[Any], np.ndarray]:
     """Returns the function behind the Predictor of a model that standardises its rows."""
-    forward = Forward(scales.spec, parameters, backend)
+    forward = forward_of(scales.spec, parameters, backend)
     rows_spec = scales.rows_spec
 
     def outputs(x: Any) -> np.ndarray:
@@ -97,6 +98,7 @@ def _scaled(scales: Network, parameters: np.ndarray, backend: str) -> Callable[[
 
 def _bound(spec: Spec, parameters: np.ndarray, backend: str) -> Callable[[Any], np.ndarray]:
     """Returns the function behind a Predictor, with everything that a call needs in local variables."""
+    spec, parameters = spec.plain, seen(spec, parameters)
     forward = Forward(spec, parameters, backend)
 
     def outputs(x: Any) -> np.ndarray:

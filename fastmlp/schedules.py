@@ -281,6 +281,99 @@ class OneCycle(Schedule):
 
 @explained
 @dataclass(frozen=True)
+class FlatCosine(Schedule):
+    """The rate is `learning_rate` up to t = flat * epochs, and falls to `floor` at t = epochs, where it stays.
+
+    It falls along half a cosine, as in `Cosine`.
+
+    Parameters
+    ----------
+    learning_rate : float
+        The first rate; above 0.
+    epochs : float
+        The number of epochs until `floor`; above 0.
+    flat : float, default=0.5
+        The fraction of `epochs` in which the rate stays the same, from 0 to less than 1.
+    floor : float, default=0.0
+        The last rate, from 0 to `learning_rate`.
+
+    Notes
+    -----
+    With the defaults, it is pytabkit's "flat_cos".
+
+    Examples
+    --------
+    >>> from fastmlp.schedules import FlatCosine
+    >>> FlatCosine(1.0, epochs=8).rates([0, 4, 6, 8, 9])
+    array([1. , 1. , 0.5, 0. , 0. ])
+    """
+
+    learning_rate: float
+    epochs: float
+    flat: float = 0.5
+    floor: float = 0.0
+
+    def __post_init__(self) -> None:
+        _set(self, "learning_rate", positive_float(self.learning_rate, "learning_rate"))
+        _set(self, "epochs", positive_float(self.epochs, "epochs"))
+        _set(self, "flat", finite_float(self.flat, "flat"))
+        if not 0 <= self.flat < 1:
+            raise ValueError(f"flat={self.flat} leaves no fall: give a fraction from 0 to less than 1")
+        _set(self, "floor", _floor(self.floor, self.learning_rate))
+
+    def _rates(self, t: np.ndarray) -> np.ndarray:
+        return reference.flat_cosine(t, self.learning_rate, self.epochs, self.flat, self.floor)
+
+
+@dataclass(frozen=True)
+class CosineLog(Schedule):
+    """The rate rises from 0 and falls to 0 again several times; each time takes twice as long as the one before.
+
+        learning_rate * (1 - cos(2 pi log2(1 + (2^cycles - 1) t / epochs))) / 2
+
+    Parameters
+    ----------
+    learning_rate : float
+        The largest rate; above 0.
+    epochs : float
+        The number of epochs until the end, where the rate is 0 and stays; above 0.
+    cycles : int, default=4
+        How often the rate rises and falls, from 1 to 50.
+
+    Notes
+    -----
+    With 4 cycles, it is RealMLP's "coslog4". The first batch has the rate 0.
+
+    References
+    ----------
+    Holzmueller, Grinsztajn and Steinwart, "Better by default: strong pre-tuned MLPs and boosted trees on tabular data",
+    NeurIPS 2024.
+
+    Examples
+    --------
+    >>> from fastmlp.schedules import CosineLog
+    >>> CosineLog(1.0, epochs=15).rates([0, 1, 3, 7, 15]).tolist()
+    [0.0, 0.0, 0.0, 0.0, 0.0]
+    >>> CosineLog(1.0, epochs=15).rates([0.25, 2, 10]).round(2).tolist()
+    [0.72, 0.93, 0.98]
+    """
+
+    learning_rate: float
+    epochs: float
+    cycles: int = 4
+
+    def __post_init__(self) -> None:
+        _set(self, "learning_rate", positive_float(self.learning_rate, "learning_rate"))
+        _set(self, "epochs", positive_float(self.epochs, "epochs"))
+        _set(self, "cycles", positive_int(self.cycles, "cycles"))
+        if self.cycles > 50:
+            raise ValueError(f"cycles={self.cycles} makes the first one shorter than any batch: give 50 or less")
+
+    def _rates(self, t: np.ndarray) -> np.ndarray:
+        return reference.cosine_log(t, self.learning_rate, self.epochs, self.cycles)
+
+
+@dataclass(frozen=True)
 class WarmUp(Schedule):
     """The rate rises linearly to the first rate of `then` at t = epochs, and from there on is that of `then`.
 
@@ -586,6 +679,8 @@ SCHEDULES: dict[str, type[Schedule]] = {
     "cosine": Cosine,
     "inverse_scaling": InverseScaling,
     "one_cycle": OneCycle,
+    "flat_cosine": FlatCosine,
+    "cosine_log": CosineLog,
     "warm_up": WarmUp,
     "reduce_on_plateau": ReduceOnPlateau,
 }

@@ -9,14 +9,15 @@ import functools
 import itertools
 import operator
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal, get_args
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any, Literal, get_args
 
 import numpy as np
 
 from fastmlp.checks.faults import only_faults
 from fastmlp.checks.messages import either, shown
 from fastmlp.checks.names import one_of
+from fastmlp.checks.scalars import flag
 from fastmlp.losses import SETTABLE, Loss
 
 NUMERICS_VERSION = 1  # of docs/arithmetic.md; it changes with any bit of any result
@@ -24,13 +25,13 @@ NUMERICS_VERSION = 1  # of docs/arithmetic.md; it changes with any bit of any re
 # Names as type checkers know them. Others that mean one of them, as "ReLU" and "mse", are understood where they come
 # in; a Spec and files hold these.
 Hidden = Literal[
-    "relu", "leaky_relu", "elu", "selu", "sigmoid", "tanh", "softplus", "gelu", "gelu_erf", "silu", "identity"
+    "relu", "leaky_relu", "elu", "selu", "sigmoid", "tanh", "softplus", "gelu", "gelu_erf", "silu", "mish", "identity"
 ]  # fmt: skip
 Output = Literal["softmax", "sigmoid", "identity", "exponential"]
 LossName = Literal[
     "cross_entropy", "binary_cross_entropy", "squared_error", "absolute_error", "huber", "quantile", "poisson"
 ]  # fmt: skip
-Init = Literal["he_normal", "he_uniform", "glorot_normal", "glorot_uniform"]
+Init = Literal["he_normal", "he_uniform", "glorot_normal", "glorot_uniform", "lecun_normal"]
 Backend = Literal["numba", "reference"]
 
 HIDDEN: tuple[str, ...] = get_args(Hidden)
@@ -42,6 +43,7 @@ LOSSES = {
     "exponential": ("poisson",),
 }
 _LOSS_NAMES = tuple(sorted({name for names in LOSSES.values() for name in names}))
+SOFT = "soft_cross_entropy"  # of the engine's specs alone: cross-entropy where targets are probabilities
 OUTPUT_KERNELS = {
     "softmax": "softmax", "sigmoid": "sigmoid_output", "identity": None, "exponential": "exponential_output",
 }  # fmt: skip
@@ -81,13 +83,16 @@ _SEVERAL_INITS = {
 MOST_PARAMETERS = 2**40
 
 
+LATER = {"input_scale": False}  # fields that files and digests leave out at these values: they are older
+
+
 @functools.cache  # called nine times in a fit of few rows
 def _parameters(layers: tuple[int, ...]) -> int:
     """The number of weights and biases of a network with these layer sizes."""
     return sum((inputs + 1) * outputs for inputs, outputs in itertools.pairwise(layers))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Spec:
     """The description of a network. `Spec.build` makes one from a model's arguments and validates them.
 
@@ -105,6 +110,8 @@ class Spec:
         "float64" or "float32".
     loss_parameter : float or None
         The label smoothing where it is not 0, delta or q.
+    input_scale : bool
+        Whether each input is multiplied by a learnable scale.
     """
 
     layers: tuple[int, ...]
@@ -113,6 +120,7 @@ class Spec:
     loss: str
     dtype: str
     loss_parameter: float | None = None  # a label smoothing that is not 0, delta or q
+    input_scale: bool = False
 
     @classmethod
     def build(
@@ -122,6 +130,7 @@ class Spec:
         output: str | None = None,
         loss: str | Loss | None = None,
         dtype: object = "float64",
+        input_scale: bool = False,
     ) -> Spec:
         """Makes the spec for a model's arguments.
 
@@ -138,6 +147,8 @@ class Spec:
             The loss. None is the output's default loss.
         dtype : object, default="float64"
             Anything that names float64 or float32.
+        input_scale : bool, default=False
+            Whether each input is multiplied by a learnable scale.
 
         Returns
         -------
@@ -165,7 +176,17 @@ class Spec:
         dtype = dtype_name(dtype)
         if parameter is not None:
             _check_rounded(parameter, name, dtype)
-        return cls(sizes, hidden, output, name, dtype, parameter)
+        return cls(sizes, hidden, output, name, dtype, parameter, flag(input_scale, "input_scale"))
+
+    def __repr__(self) -> str:
+        told = ((field.name, getattr(self, field.name)) for field in fields(self))
+        return (
+            f"Spec({', '.join(f'{name}={value!r}' for name, value in told if (name, value) != ('input_scale', False))})"
+        )
+
+    def described(self) -> dict[str, Any]:
+        """Returns the fields as plain values, without those of LATER at their defaults."""
+        return {name: value for name, value in asdict(self).items() if name not in LATER or value != LATER[name]}
 
     @property
     def inputs(self) -> int:
@@ -192,8 +213,18 @@ class Spec:
 
     @property
     def parameters(self) -> int:
-        """The number of parameters, P."""
+        """The number of parameters, P: those of the layers, and one for each input that has a scale."""
+        return _parameters(self.layers) + (self.layers[0] if self.input_scale else 0)
+
+    @property
+    def layer_parameters(self) -> int:
+        """The number of the layers' weights and biases, which come first."""
         return _parameters(self.layers)
+
+    @property
+    def plain(self) -> Spec:
+        """The same network without an input scale: it is what passes over rows see, of `core.input_scale.seen`."""
+        return replace(self, input_scale=False) if self.input_scale else self
 
     @property
     def is_classifier(self) -> bool:
@@ -202,13 +233,13 @@ class Spec:
 
     @property
     def targets(self) -> int:
-        """The number of columns of the targets: 1 for softmax (a label), else one for each output."""
-        return 1 if self.output == "softmax" else self.outputs
+        """The number of columns of the targets: 1 for a label of softmax, else one for each output."""
+        return 1 if self.loss == "cross_entropy" else self.outputs
 
     @property
     def loss_terms(self) -> int:
         """The number of terms that a row adds to the loss; the mean is over all terms."""
-        return 1 if self.loss == "cross_entropy" else self.outputs
+        return 1 if self.output == "softmax" else self.outputs
 
     @property
     def gradient_factor(self) -> int:
@@ -220,6 +251,24 @@ class Spec:
         """The name of the loss's function in `reference/losses.py`, and of its kernel."""
         smooth = "smooth_" if self.loss == "cross_entropy" and self.loss_parameter is not None else ""
         return f"{self.output}_{smooth}{self.loss}"
+
+    def of_targets(self, y: np.ndarray) -> Spec:
+        """The spec that the engine trains and scores with, for targets as `core.data.targets` returns them.
+
+        Parameters
+        ----------
+        y : ndarray of shape (N,) or (N, J)
+            The targets.
+
+        Returns
+        -------
+        Spec
+            This one; for softmax with probabilities (N, J), the same with the loss "soft_cross_entropy", whose
+            parameter is the label smoothing, also where it is 0.
+        """
+        if y.ndim == 1 or self.output != "softmax":
+            return self
+        return replace(self, loss=SOFT, loss_parameter=self.loss_parameter or 0.0)
 
     @property
     def output_kernel(self) -> str | None:
@@ -245,6 +294,20 @@ class Spec:
             w = parameters[start:end].reshape(inputs, outputs)
             pairs.append((w, parameters[end : end + outputs]))
         return pairs
+
+    def scale_of(self, parameters: np.ndarray) -> np.ndarray:
+        """Returns the input scale in a flat vector: a view (K,) behind the layers; (0,) where there is none.
+
+        Parameters
+        ----------
+        parameters : ndarray of shape (P,)
+            Parameters or a gradient.
+
+        Returns
+        -------
+        ndarray of shape (K,) or (0,)
+        """
+        return parameters[self.layer_parameters :]
 
 
 def activation(name: object, argument: str = "hidden") -> str:

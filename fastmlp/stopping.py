@@ -26,8 +26,9 @@ class EarlyStopping:
 
     Parameters
     ----------
-    patience : int, default=10
-        The number of recorded epochs without improvement that end the training; 1 or more.
+    patience : int or None, default=10
+        The number of recorded epochs without improvement that end the training; 1 or more. None never ends it: the
+        training goes on to its last epoch, and then has the parameters of the best one.
     metric : str or None, default=None
         "loss", "accuracy", "validation_loss" or "validation_accuracy". None is "validation_loss" if there are
         validation rows, else "loss".
@@ -54,18 +55,20 @@ class EarlyStopping:
     EarlyStopping(patience=5, metric='validation_accuracy', min_delta=0.0, best_weights=True)
     """
 
-    patience: int = 10
+    patience: int | None = 10
     metric: Metric | None = None
     min_delta: float = 0.0
     best_weights: bool = True
 
     def __post_init__(self) -> None:
         keep = object.__setattr__
-        keep(self, "patience", positive_int(self.patience, "patience"))
+        keep(self, "patience", None if self.patience is None else positive_int(self.patience, "patience"))
         keep(self, "metric", metric_name(self.metric))
         keep(self, "min_delta", nonnegative_float(self.min_delta, "min_delta"))
         if not isinstance(self.best_weights, bool):
             raise TypeError(f"best_weights={shown(self.best_weights)} is neither True nor False: give one of them")
+        if self.patience is None and not self.best_weights:
+            raise ValueError("patience=None with best_weights=False does nothing: give a patience, or leave it out")
 
     def start(self) -> StoppingRun:
         """Starts the count for one training.
@@ -170,7 +173,7 @@ class StoppingRun:
             self.best, self.best_epoch, self.waited = float(value), int(epoch), 0
             return "better"
         self.waited += 1
-        return "stop" if self.waited >= self.rule.patience else "worse"
+        return "stop" if self.rule.patience is not None and self.waited >= self.rule.patience else "worse"
 
     def _gain(self, value: float) -> float:
         """The improvement over the best value: infinity for the first finite value, -infinity for NaN and infinity."""

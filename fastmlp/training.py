@@ -12,7 +12,7 @@ from fastmlp.system.atomic import Change
 
 if TYPE_CHECKING:
     from fastmlp.optimizers import Optimizer
-    from fastmlp.schedules import PlateauRun
+    from fastmlp.schedules import PlateauRun, Schedule
 
 # A record: an epoch, its mean loss, the fraction of rows predicted right, the learning rate, the seconds from the start
 # of `fit` until the record reached Python, and loss and accuracy of the validation rows. NaN where there is none.
@@ -97,6 +97,23 @@ class Objective:
 
 
 @dataclass(frozen=True)
+class RateFactors:
+    """What the learning rate is multiplied by, for each kind of parameter.
+
+    Attributes
+    ----------
+    weight, bias : tuple of float
+        For the weights and the biases of each layer.
+    input_scale : float
+        For the input scale, if there is one.
+    """
+
+    weight: tuple[float, ...]
+    bias: tuple[float, ...]
+    input_scale: float = 1.0
+
+
+@dataclass(frozen=True)
 class Training:
     """The options of one training.
 
@@ -136,8 +153,9 @@ class Training:
     l1: float = 0.0  # and l1 * (sum of their absolute values)
     clip_value: float | None = None  # the largest absolute value of a component of the gradient
     clip_norm: float | None = None  # the gradient's largest norm
-    dropout: tuple[float, ...] = ()  # a rate for each hidden layer; () for none
+    dropout: tuple[float | Schedule, ...] = ()  # a rate for each hidden layer; () for none
     dropout_seed: int = 0
+    rate_factors: RateFactors | None = None  # None: all 1
     objective: Objective | None = None
     threads: int | None = None  # of the compiled backend; None: as many as make it faster
     watched: bool = False  # whether each record is a step of its own, so that a caller can act between epochs
@@ -158,6 +176,11 @@ class Training:
     def drops(self) -> bool:
         """Whether there is any dropout."""
         return any(self.dropout)
+
+    @property
+    def dropout_changes(self) -> bool:
+        """Whether a dropout rate is a schedule: it is then another one in each epoch."""
+        return bool(self.dropout) and not all(isinstance(rate, float) for rate in self.dropout)
 
     @property
     def prepares(self) -> bool:
@@ -183,6 +206,47 @@ class Training:
         if isinstance(self.learning_rate, float):
             return np.full(len(epochs), self.learning_rate)
         return self.learning_rate.rates((epochs - self.rate_begins) + parts)
+
+
+def times(first: int, count: int, parts: int) -> np.ndarray:
+    """Returns the times of a run's updates.
+
+    Parameters
+    ----------
+    first, count : int
+        The number of the first update, from 0, and how many.
+    parts : int
+        The updates of an epoch.
+
+    Returns
+    -------
+    ndarray of shape (count,), float64
+        The run's whole epochs before each, and the fraction of its own that is done.
+    """
+    epochs, batches = np.divmod(np.arange(first, first + count), parts)
+    return epochs + batches / parts
+
+
+class DropoutRates:
+    """The dropout rates of a training's epochs, each layer's at the time of an epoch's begin; computed in blocks."""
+
+    BLOCK = 1024
+
+    def __init__(self, training: Training) -> None:
+        self._training = training
+        self._first, self._block = 0, np.zeros((0, len(training.dropout)))
+
+    def of(self, epoch: int) -> list[float]:
+        """The rates of an epoch of the run, which is counted from 1."""
+        place = epoch - 1 - self._first
+        if not 0 <= place < len(self._block):
+            count = max(1, min(self.BLOCK, self._training.last - epoch + 1))
+            self._first, place = epoch - 1, 0
+            at = times(epoch - 1, count, 1)
+            rates = self._training.dropout
+            columns = [np.full(count, rate) if isinstance(rate, float) else rate.rates(at) for rate in rates]
+            self._block = np.stack(columns, axis=1)
+        return self._block[place].tolist()
 
 
 class RateTable:

@@ -20,6 +20,7 @@ from fastmlp.reference import (
     dense,
     elementary,
     gradients,
+    input_scale,
     layout,
     losses,
     optimizers,
@@ -34,7 +35,7 @@ from fastmlp.system.cpu import target
 TRAINED = {
     *(f"{name}.span{more}" for name in ("streamed", "rowwise") for more in ("", "_with_options")),
     *("layered.span", "layered.dropout", "passes.dropout", "few.sum_batch"),
-    *(f"train.{name}" for name in ("sum_batch", "record_objective", "step", "train")),
+    *(f"train.{name}" for name in ("sum_batch", "record_objective", "step", "scaled_step", "train")),
     *(f"team.{name}" for name in ("meet", "own_part", "work", "together", "lead", "share_chunks")),
     *(f"predict.{name}" for name in ("checked", "scored", "lead", "help_out")),
     *(f"online.{name}" for name in ("train", "sweep", "pack", "unpack")),
@@ -693,6 +694,12 @@ def loss_sizes(dtype):
 
 def some_targets(rng, name, rows, J, dtype):
     """y (N, 1), labels, or (N, J)."""
+    if name == "softmax_soft_cross_entropy":
+        y = rng.random((rows, J)) * rng.integers(0, 2, (rows, J))
+        y[:, 0] += y.sum(axis=1) == 0
+        y = y / y.sum(axis=1)[:, None]
+        y[rng.random(rows) < 0.3] = 1 / J  # equal ones: the first is the label
+        return y.astype(dtype)
     if name.startswith("softmax"):
         return rng.integers(0, J, (rows, 1)).astype(dtype)
     zero_or_one = rng.integers(0, 2, (rows, J)).astype(dtype)
@@ -712,11 +719,19 @@ def some_weights(rng, rows, dtype):
 
 SETTINGS = {  # of a loss: the parameter's name, and values, at the ends too
     "softmax_smooth_cross_entropy": ("smoothing", (0.1, 0.9999, 1e-30)),
+    "softmax_soft_cross_entropy": ("smoothing", (0.0, 0.1, 0.9999)),
     "softmax_bounded_cross_entropy": ("least", (2.220446049250313e-16, 0.1, 1e-30)),
     "sigmoid_bounded_binary_cross_entropy": ("least", (2.220446049250313e-16, 0.1, 1e-30)),
     "identity_huber": ("delta", (1.0, 0.3, 1e30, 1e-30)),
     "identity_quantile": ("q", (0.5, 0.9, 1e-30)),
 }
+
+
+OF_ROWS = {  # losses whose targets have a column for each output
+    "softmax_soft_cross_entropy", "sigmoid_binary_cross_entropy", "sigmoid_bounded_binary_cross_entropy",
+    "sigmoid_squared_error", "identity_squared_error", "identity_absolute_error", "identity_huber",
+    "identity_quantile", "exponential_poisson",
+}  # fmt: skip
 
 
 def loss(name):
@@ -737,7 +752,7 @@ def loss(name):
             kernel, dtype, z=z, y=tile(t, stride), weights=tile(weights[:, None], stride), statistics=statistics,
             **setting, J=J, rows=rows, stride=stride, record=record,
         )  # fmt: skip
-        dz, terms, right = getattr(losses, name)(x, t[:, 0] if name.startswith("softmax") else t, **setting)
+        dz, terms, right = getattr(losses, name)(x, t if name in OF_ROWS else t[:, 0], **setting)
         assert_same_bits(rows_of(z, x.shape, stride), dz, "dz")
         terms = losses.weigh(dz, terms, weights)[1]
         expected = before.copy()
@@ -751,7 +766,7 @@ def loss(name):
 
 for _name in (
     "softmax_cross_entropy", "softmax_smooth_cross_entropy", "sigmoid_binary_cross_entropy", "sigmoid_squared_error",
-    "softmax_bounded_cross_entropy", "sigmoid_bounded_binary_cross_entropy",
+    "softmax_soft_cross_entropy", "softmax_bounded_cross_entropy", "sigmoid_bounded_binary_cross_entropy",
     "identity_squared_error", "identity_absolute_error", "identity_huber", "identity_quantile", "exponential_poisson",
 ):  # fmt: skip
     case(f"losses.{_name}", loss_sizes)(loss(_name))
@@ -881,8 +896,56 @@ UPDATES = {
         [(0.9, 0.0), (0.1, 1.0), (0.999, 0.0), (1e-3, 1.0), (1e-8, 1.0, 1e-45)],
     ),
     "rmsprop": (1, [RATES], [(0.99, 0.0), (0.01, 1.0), (1e-8, 1.0, 1e-45)]),
+    "rmsprop_momentum": (
+        2,
+        [RATES],
+        [(0.99, 0.0), (0.01, 1.0), (1e-8, 1.0, 1e-45), (0.9, 0.5, 1 - 2**-20)],
+    ),
     "adagrad": (1, [RATES], [(1e-10, 1.0, 1e-45)]),
 }
+
+
+FACTORED = ("gradient_descent", "momentum", "nesterov", "adam", "rmsprop", "rmsprop_momentum", "adagrad")
+
+
+def factored(name):
+    """An update with rate factors, which lie behind the vectors that it writes, and adam's decays behind them."""
+    vectors, step, settings = UPDATES.get(name, (0, [RATES], []))
+    others = 2 if name == "adam" else 1
+
+    def compare(kernel, dtype, rng, count, kind):
+        line, every = lines(dtype), vectors + others
+        end, size = whole(count, register_lanes(dtype)), (count + 1 + line) // line * line
+        p, total = KINDS[kind](rng, count, dtype), KINDS[kind](rng, count, dtype)
+        before = KINDS[kind](rng, (every, count), dtype)
+        before[:vectors][rng.random((vectors, count)) < 0.2] = 0
+        before[vectors] = rng.choice([0, 0.1, 1, 6], count)
+        before[vectors + 1 :] = rng.integers(0, 2, count)
+        state = canaries(every * size, dtype).reshape(every, size)
+        state[:, :count] = before
+        rest = canaries(end - count, dtype)
+        scale = np.dtype(dtype).type(rng.choice([1, 1 / 3]))
+        step_, settings_ = (np.array([rng.choice(one) for one in some], dtype) for some in (step, settings))
+        p_, state_ = (
+            Guarded(np.append(p, rest), writes=True),
+            Guarded(state, writes=(np.arange(every * size) % size < end) & (np.arange(every * size) < vectors * size)),
+        )
+        run(
+            kernel, dtype, p=p_, total=Guarded(np.append(total, rest)), scale=scale, state=state_,
+            step=Guarded(step_, offset=1), settings=Guarded(np.append(settings_, step_[:0]), offset=3), count=count,
+        )  # fmt: skip
+        own = optimizers.with_factors(list(step_), before[vectors], before[-1])
+        expected = getattr(optimizers, name)(p, total, scale, *before[:vectors], *own, *settings_)
+        expected = expected if vectors else (expected,)
+        assert_same_bits(p_.array[:count], expected[0], "p")
+        after = state_.array.reshape(every, size)[:vectors, :count]
+        assert_same_bits(after, np.array(expected[1:], dtype).reshape(after.shape), "state")
+
+    return compare
+
+
+for _name in FACTORED:
+    case(f"factored_optimizers.{_name}", update_sizes)(factored(_name))
 
 
 def update(name):
@@ -916,6 +979,34 @@ def update(name):
 
 for _name in UPDATES:
     case(f"optimizers.{_name}", update_sizes)(update(_name))
+
+
+# ---------------------------------------------------------------------------------------------------------
+# input_scale.py
+
+
+def input_scale_sizes(dtype):
+    kinds = itertools.cycle(KINDS)
+    for K, J in itertools.product((1, 2, 7, 8, 9, 17), (1, 2, 7, 16, 33)):
+        yield dict(K=K, J=J, kind=next(kinds))
+
+
+@case("input_scale.folded", input_scale_sizes)
+def folded(kernel, dtype, rng, K, J, kind):
+    w, s = KINDS[kind](rng, (K, J), dtype), KINDS[kind](rng, K, dtype)
+    to = Guarded(canaries(K * J, dtype), writes=True, offset=1)
+    run(kernel, dtype, w=Guarded(w.ravel(), offset=3), s=Guarded(s, offset=1), to=to, K=K, J=J)
+    assert_same_bits(to.array.reshape(K, J), input_scale.folded(w, s), "to")
+
+
+@case("input_scale.unfolded", input_scale_sizes)
+def unfolded(kernel, dtype, rng, K, J, kind):
+    dw, w, s = (KINDS[kind](rng, shape, dtype) for shape in ((K, J), (K, J), K))
+    to, ds = Guarded(dw.ravel(), writes=True, offset=1), Guarded(canaries(K, dtype), writes=True, offset=3)
+    run(kernel, dtype, dw=to, w=Guarded(w.ravel(), offset=3), s=Guarded(s, offset=1), ds=ds, K=K, J=J)
+    expected = input_scale.unfolded(dw, w, s)
+    assert_same_bits(to.array.reshape(K, J), expected[0], "dw")
+    assert_same_bits(ds.array, expected[1], "ds")
 
 
 # ---------------------------------------------------------------------------------------------------------

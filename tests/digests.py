@@ -21,17 +21,17 @@ from cases import CASES, check
 from trainings import Problem, finish
 
 from fastmlp.engine import initial_weights, model_lanes, numba_backend, reference_backend
-from fastmlp.engine.forward import Forward
+from fastmlp.engine.forward import forward_of
 from fastmlp.engine.model_lanes import Member
 from fastmlp.kernels import registry
 from fastmlp.losses import CrossEntropy, Huber, Quantile
 from fastmlp.optimizers import SGD, Adagrad, Adam, AdamW, ClassicalSGD, PlainAdam, RMSprop
 from fastmlp.reference import elementary, gradients, losses, optimizers, preprocess, random
 from fastmlp.reference.arithmetic import lanes
-from fastmlp.schedules import Cosine, Exponential, InverseScaling, OneCycle, Step, WarmUp
+from fastmlp.schedules import Cosine, CosineLog, Exponential, FlatCosine, InverseScaling, OneCycle, Step, WarmUp
 from fastmlp.spec import DTYPES, NUMERICS_VERSION, Spec
 from fastmlp.system.atomic import together
-from fastmlp.training import Objective, State, Training
+from fastmlp.training import Objective, RateFactors, State, Training
 
 GOLDEN = Path(__file__).parent / "golden.json"
 MAPS = ("exp", "exp_nonpositive", "expm1_nonpositive", "log", "log1p", "normal_cdf", "sigmoid", "tanh")
@@ -55,11 +55,13 @@ TRAININGS = {  # name: (layers, hidden, output, loss, rows, batch, shuffled, epo
     ),
     "gelu_erf": ([3, 9, 2], "gelu_erf", "softmax", None, 20, 1, False, 2, "rowwise"),
     "silu": ([3, 9, 2], "silu", "softmax", None, 20, 1, False, 2, "rowwise"),
+    "mish": ([3, 9, 5, 2], ["mish", "selu"], "softmax", None, 50, 16, True, 2, "streamed"),
     "wide": ([9, 33, 70, 13, 2, 5], "relu", "identity", None, 100, 64, True, 2, "streamed"),
     "one row": ([4, 9, 33, 1], ["sigmoid", "relu"], "sigmoid", "squared_error", 40, 1, True, 2, "rowwise"),
     "few rows": ([5, 17, 4, 3], ["tanh", "identity"], "softmax", None, 31, 7, False, 2, "rowwise"),
     "few values": ([2, 6, 2], "sigmoid", "identity", None, 25, 25, False, 2, "rowwise"),
     "smooth labels": ([4, 7, 5], "tanh", "softmax", CrossEntropy(0.1), 130, 50, True, 3, "streamed"),
+    "soft targets": ([4, 7, 5], "tanh", "softmax", CrossEntropy(0.1), 130, 50, True, 3, "streamed"),
     "absolute errors": ([3, 6, 3], "relu", "identity", "absolute_error", 90, 90, False, 3, "streamed"),
     "huber": ([3, 6, 2], "silu", "identity", Huber(0.3), 90, 32, True, 3, "streamed"),
     "quantile": ([3, 6, 1], "tanh", "identity", Quantile(0.9), 30, 1, True, 2, "rowwise"),
@@ -95,6 +97,14 @@ ASKED = {
     "plain adam, objective": ("three tiles", {"optimizer": PlainAdam(), "objective": Objective(bound=0.25)}, False),
     "an epoch without a record": ("three chunks", {"record_every": 3}, False),
     "a record now and then": ("small batches", {"record_every": 3}, False),
+    "rmsprop with momentum, cosine of logarithms": (
+        "mish", {"optimizer": RMSprop(momentum=0.9), "learning_rate": CosineLog(0.01, 2)}, True,
+    ),
+    "adam, flat cosine": ("mini-batches", {"optimizer": Adam(), "learning_rate": FlatCosine(0.05, 3)}, False),
+    "input scale, rate factors": (
+        "three tiles", {"optimizer": AdamW(weight_decay=0.1, decay_biases=False),
+                        "rate_factors": RateFactors((0.5, 2.0), (0.1, 0.1), 6.0)}, False,
+    ),
     "cosine": ("few rows", {"learning_rate": Cosine(0.5, epochs=2)}, True),
 }  # fmt: skip
 
@@ -106,6 +116,7 @@ MODELS = {
     "labels": ([2, 8, 8, 2], "relu", "softmax", None, 13, 4, None),
     "curves": ([4, 7, 5, 3], ["tanh", "gelu"], "softmax", None, 40, 17, Adam()),
     "values": ([3, 6, 2], "silu", "identity", Huber(0.3), 30, 30, SGD(momentum=0.9)),
+    "mish": ([3, 6, 2], "mish", "softmax", None, 20, 6, None),
 }
 
 
@@ -138,7 +149,10 @@ def training_digest(backend, name, dtype, asked=None, weighed=False):
     asked: more fields of the Training, whose learning rates and optimizer's vectors then count, too.
     """
     layers, hidden, output, loss, rows, batch, shuffled, epochs, pass_name = TRAININGS[name]
-    problem = Problem.make(1, layers, rows, hidden, output, loss, dtype)
+    scaled = bool(asked and "rate_factors" in asked)
+    problem = Problem.make(
+        1, layers, rows, hidden, output, loss, dtype, soft=name.startswith("soft"), input_scale=scaled
+    )
     order = 2 if shuffled else None
     plain = {"learning_rate": 0.5, "batch_size": batch, "record_every": 1, "order": order, "dropout_seed": 3}
     plain["threads"] = 2 if name in TOGETHER else 1
@@ -153,7 +167,7 @@ def training_digest(backend, name, dtype, asked=None, weighed=False):
         assert backend.evaluate(*data, problem.y, **options, threads=2) == evaluated
         assert backend.outputs(*data, **options, threads=2).tobytes() == outputs[0].tobytes()
     if backend is not reference_backend:  # a few rows' outputs come by a call of their own
-        few = Forward(problem.spec, result.parameters, "numba")("outputs", problem.x[:5])
+        few = forward_of(problem.spec, result.parameters, "numba")("outputs", problem.x[:5])
         assert few.tobytes() == outputs[0][:5].tobytes()
     recorded = np.array(result.records)[:, :3]  # epoch, loss, accuracy
     if asked:
@@ -207,6 +221,7 @@ UPDATES = {
     "classical_nesterov": ((0.1,), (0.9,)),
     "adam": ((0.01, 1.5, 0.999), (0.9, 0.1, 0.99, 0.01, 1e-8)),
     "rmsprop": ((0.01,), (0.99, 0.01, 1e-8)),
+    "rmsprop_momentum": ((0.01,), (0.99, 0.01, 1e-8, 0.9)),
     "adagrad": ((0.01,), (1e-10,)),
 }
 # What is done to gradients: its numbers.
@@ -225,7 +240,7 @@ def optimizer_digest(by_kernel, name, dtype):
     """Of the parameters and the state after three updates."""
     scale = np.dtype(dtype).type(1 / 3)
     step, settings = (np.array(values, dtype) for values in UPDATES[name])
-    vectors = 2 if name == "adam" else 1
+    vectors = 2 if name in ("adam", "rmsprop_momentum") else 1
     size = (MANY + 1 + 64 // scale.itemsize) // (64 // scale.itemsize) * (64 // scale.itemsize)
     p, state = numbers(2, dtype), np.zeros((vectors, size), dtype)
     for update in range(3):

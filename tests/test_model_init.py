@@ -47,6 +47,11 @@ from fastmlp import Model
         ("init", float("nan"), ValueError, ["init=nan"]),
         ("init", float("inf"), ValueError, ["init=inf"]),
         pytest.param("init", 10**400, ValueError, ["init"], id="init-beyond_floats"),
+        ("bias_init", None, TypeError, ["bias_init=None"]),
+        ("bias_init", "he_normal", TypeError, ["bias_init='he_normal'", "number"]),
+        ("bias_init", -1, ValueError, ["bias_init=-1", "positive"]),
+        ("zero_last", 1, TypeError, ["zero_last=1"]),
+        ("input_scale", 6, TypeError, ["input_scale=6"]),
         ("seed", None, TypeError, ["seed=None", "Generator or RandomState"]),
         ("seed", True, TypeError, ["seed=True"]),
         ("seed", 1.0, TypeError, ["seed=1.0", "whole number"]),
@@ -212,3 +217,28 @@ GOLDEN_WEIGHTS = [
     [1.251833426235645, 0.5570930630842974, 1.1460459748596203],
     [0.40185103133819344, 0.14210187919024006, 1.4158366325692235],
 ]
+
+
+@pytest.mark.parametrize("seed", [5, np.random.RandomState(5), np.random.default_rng(5)], ids=["int", "state", "rng"])
+def test_initial_biases_the_last_layer_and_the_scale(seed):
+    """Weights stay those of a model without."""
+    layers = [3, 4000, 2]
+    plain = Model(layers, init="lecun_normal", seed=5).weights
+    made = Model(layers, init="lecun_normal", bias_init=0.5, zero_last=True, input_scale=True, seed=seed)
+    (w, b), (last, end) = made.weights
+    assert abs(b.std() - 0.5) < 0.03
+    assert abs(b.mean()) < 0.03
+    assert not last.any()
+    assert not end.any()
+    assert made.input_scale.tolist() == [1.0] * 3
+    assert abs(w.std() * np.sqrt(3) - 1) < 0.03
+    if isinstance(seed, int):
+        assert (w == plain[0][0]).all()
+        on_reference = Model(layers, init="lecun_normal", bias_init=0.5, seed=seed, backend="reference")
+        assert (on_reference.weights[0][1] == b).all()
+        assert not np.isin(b, w).any()
+
+
+def test_initial_biases_beyond_the_dtype_are_refused():
+    with pytest.raises(ValueError, match=r"bias_init=2e\+38 .*float32"):
+        Model([2, 2000, 2], bias_init=2e38, dtype="float32")

@@ -16,7 +16,7 @@ from cases import Unregistered, check
 from fastmlp.kernels.memory import advance, load, store
 from fastmlp.kernels.registry import Float, Floats, Int
 from fastmlp.kernels.simd import fill, fma, greater, lanes, less, line_lanes, negative, number, select, sqrt
-from fastmlp.optimizers import OPTIMIZERS, SGD, Adagrad, Adam, AdamW, RMSprop, describe, find, from_description
+from fastmlp.optimizers import LATER, OPTIMIZERS, SGD, Adagrad, Adam, AdamW, RMSprop, describe, find, from_description
 from fastmlp.reference import gradients
 from fastmlp.reference import optimizers as reference
 from fastmlp.schedules import Schedule
@@ -92,7 +92,7 @@ def test_how_many_updates_are_prepared_at_a_time_changes_no_bit(name):
 def test_the_stored_runs_see_every_optimizer():
     assert {run["optimizer"] for run in STORED["runs"].values()} == {kind.__name__ for kind in OPTIMIZERS.values()}
     seen = {ours(run)[0].kernel for run in STORED["runs"].values()}
-    assert seen == {"gradient_descent", "momentum", "nesterov", "adam", "rmsprop", "adagrad"}
+    assert seen == {"gradient_descent", "momentum", "nesterov", "adam", "rmsprop", "rmsprop_momentum", "adagrad"}
 
 
 def test_the_stored_runs_see_clipping():
@@ -327,6 +327,8 @@ def test_kernels_and_settings():
     assert Adam().settings == AdamW().settings == settings
     assert (Adam().kernel, Adam().vectors) == (AdamW().kernel, AdamW().vectors) == ("adam", 2)
     assert (RMSprop().kernel, RMSprop().vectors, RMSprop().settings) == ("rmsprop", 1, (0.99, 1 - 0.99, 1e-8))
+    quick = RMSprop(momentum=0.9)
+    assert (quick.kernel, quick.vectors, quick.settings) == ("rmsprop_momentum", 2, (0.99, 1 - 0.99, 1e-8, 0.9))
     assert (Adagrad().kernel, Adagrad().vectors, Adagrad().settings) == ("adagrad", 1, (1e-10,))
     assert Adagrad(initial_accumulator=2).initial == 2.0
 
@@ -346,8 +348,9 @@ def test_shapes_of_steps(kind):
 def test_plain_numbers_are_stored():
     made = AdamW(np.float32(0.5), np.float64(0.5), 0, np.float32(1), np.int64(1))
     values = [getattr(made, field.name) for field in dataclasses.fields(made)]
-    assert [type(value) for value in values] == [float] * 5
-    assert values == [0.5, 0.5, 0.0, 1.0, 1.0]
+    assert [type(value) for value in values] == [float] * 5 + [bool]
+    assert values == [0.5, 0.5, 0.0, 1.0, 1.0, True]
+    assert AdamW(decay_biases=np.False_).decay_biases is False
     assert SGD(0.1, 0.5, np.True_).nesterov is True
     assert Adam(0.25) == Adam(learning_rate=np.float32(0.25))
     assert hash(Adam(0.25)) == hash(Adam(np.float32(0.25)))
@@ -430,7 +433,7 @@ def test_find_says_what_is_wrong(optimizer, rate, error, words):
     "optimizer",
     [
         SGD(), SGD(0.1, 0.9), SGD(0.1, 0.5, True), Adam(beta_1=0.5), AdamW(0.001, 0.5, 0.75, 0.1, 0.2),
-        RMSprop(decay=1 / 3), Adagrad(initial_accumulator=0.1),
+        RMSprop(decay=1 / 3), RMSprop(momentum=0.5), Adagrad(initial_accumulator=0.1),
     ],
 )  # fmt: skip
 def test_descriptions(optimizer):
@@ -440,6 +443,15 @@ def test_descriptions(optimizer):
     usual = type(optimizer)().learning_rate
     assert from_description(written) == dataclasses.replace(optimizer, learning_rate=usual)
     assert describe(dataclasses.replace(optimizer, learning_rate=Halving())) == written
+
+
+def test_fields_that_came_later_are_left_out_at_their_defaults():
+    """As in files that were written before there were such fields."""
+    described = {"name": "rmsprop", "decay": 0.9, "epsilon": 0.1}
+    assert describe(RMSprop(decay=0.9, epsilon=0.1)) == described
+    assert from_description(described) == RMSprop(decay=0.9, epsilon=0.1)
+    for (name, field), usual in LATER.items():
+        assert getattr(OPTIMIZERS[name](), field) == usual
 
 
 @pytest.mark.parametrize(

@@ -18,11 +18,14 @@ from bits import assert_same_bits
 from fastmlp import schedules
 from fastmlp.reference import elementary
 from fastmlp.reference import schedules as reference
+from fastmlp.reference.constants import LOG2_E
 from fastmlp.schedules import (
     SCHEDULES,
     Constant,
     Cosine,
+    CosineLog,
     Exponential,
+    FlatCosine,
     InverseScaling,
     OneCycle,
     ReduceOnPlateau,
@@ -47,6 +50,10 @@ EXAMPLES = [
     InverseScaling(0.2, 3),
     OneCycle(0.4, 20.5),
     OneCycle(0.4, 30, warm_up=0.9, start_factor=0, end_factor=1),
+    FlatCosine(0.3, 20, 0.25, 0.002),
+    FlatCosine(0.3, 12.5),
+    CosineLog(0.3, 20),
+    CosineLog(0.3, 12.5, 7),
     WarmUp(5, 0.2),
     WarmUp(2.5, Cosine(0.3, 10), start=0.25),
     ReduceOnPlateau(0.1),
@@ -111,6 +118,14 @@ def rate(s, t):
             if t < top:
                 return blend(start, s.peak, half_cosine(t / top))
             return blend(s.peak, end, half_cosine((t - top) / (s.epochs - top)) if t < s.epochs else 0.0)
+        case FlatCosine():
+            start = s.flat * s.epochs
+            f = 0.0 if t <= start else (t - start) / (s.epochs - start) if t < s.epochs else 1.0
+            return blend(s.learning_rate, s.floor, half_cosine(f))
+        case CosineLog():
+            m, _ = math.frexp(1 + (2.0**s.cycles - 1) * (min(t, s.epochs) / s.epochs))
+            done = min(float(elementary.log(np.array([2 * m]))[0]) * LOG2_E.float64, 1.0)
+            return s.learning_rate * half_cosine(abs(1 - 2 * done))
         case WarmUp():
             first = rate(s.then, 0.0)
             return blend(first, s.start * first, t / s.epochs) if t < s.epochs else rate(s.then, t - s.epochs)
@@ -216,7 +231,16 @@ def test_rates_are_pytorchs(case):
 
 def test_stored_figures_cover_each_scheduler():
     names = {case["schedule"]["name"] for case in STORED}
-    assert names == {"step", "exponential", "cosine", "warm_up", "one_cycle", "reduce_on_plateau"}
+    assert names == {
+        "step",
+        "exponential",
+        "cosine",
+        "warm_up",
+        "one_cycle",
+        "reduce_on_plateau",
+        "flat_cosine",
+        "cosine_log",
+    }
     for case in STORED:
         assert len(set(case["rates"])) > 4, "a rate that hardly changes shows little"
 
@@ -240,7 +264,7 @@ def test_rates_are_those_of_the_torch_that_is_installed():
 @each
 def test_no_rate_is_negative_or_not_finite_or_above_the_first_or_the_peak(schedule):
     rates = schedule.rates(TIMES)
-    top = schedule.peak if isinstance(schedule, OneCycle) else find(getattr(schedule, "then", schedule)).initial
+    top = getattr(schedule, "peak", None) or find(getattr(schedule, "then", schedule)).learning_rate
     assert (rates >= 0).all()
     assert (rates <= top).all()
 
@@ -257,8 +281,19 @@ def test_ends_are_exact_and_last():
     start = 0.4 * 0.1
     assert cycle.rates([0, 5, 10, 11, 1e9]).tolist() == [start, 0.4, start * 0.01, start * 0.01, start * 0.01]
     assert Step(0.1, 3, 0.5).rates([0, 2.999, 3, 5.999, 6]).tolist() == [0.1, 0.1, 0.05, 0.05, 0.025]
+    assert FlatCosine(0.3, 10, 0.4, 0.1).rates([0, 3, 4, 10, 11]).tolist() == [0.3, 0.3, 0.3, 0.1, 0.1]
     assert WarmUp(4, 0.2).rates([0, 1, 2, 4, 5]).tolist() == [0.0, 0.05, 0.1, 0.2, 0.2]
     assert InverseScaling(0.5).rates([0.0]).tolist() == [0.5]
+
+
+def test_cycles_begin_and_end_at_0_and_double():
+    for cycles in (1, 4, 9):
+        whole = 2.0**cycles - 1
+        schedule = CosineLog(0.3, whole, cycles)
+        assert schedule.rates(2.0 ** np.arange(cycles + 1) - 1).tolist() == [0.0] * (cycles + 1)
+        tops = schedule.rates(2.0 ** (np.arange(cycles) + 0.5) - 1)
+        np.testing.assert_allclose(tops, 0.3, rtol=1e-14)
+    assert CosineLog(0.3, 10).rates([10, 11, 1e9]).tolist() == [0.0] * 3
 
 
 def test_what_follows_a_warm_up_begins_its_own_time_there():
@@ -412,6 +447,10 @@ def test_numbers_are_stored_as_plain_ones():
         (lambda: OneCycle(0, 5), ValueError, r"peak=0 is not positive"),
         (lambda: OneCycle(0.1, 5, 1), ValueError, r"warm_up=1.0 leaves no rise or no fall: give a fraction above 0"),
         (lambda: OneCycle(0.1, 5, 0.0), ValueError, r"warm_up=0.0 leaves no rise"),
+        (lambda: FlatCosine(0.1, 5, 1), ValueError, r"flat=1.0 leaves no fall: give a fraction from 0 to less than 1"),
+        (lambda: FlatCosine(0.1, 5, floor=1), ValueError, r"floor=1 is above learning_rate=0.1"),
+        (lambda: CosineLog(0.1, 5, 2.5), TypeError, r"cycles=2.5"),
+        (lambda: CosineLog(0.1, 5, 51), ValueError, r"cycles=51 makes the first one shorter than any batch"),
         (lambda: OneCycle(0.1, 5, start_factor=25), ValueError, r"start_factor=25 is not a fraction"),
         (lambda: OneCycle(0.1, 5, end_factor=1e4), ValueError, r"end_factor=10000.0 is not a fraction"),
         (lambda: WarmUp(5, 0), ValueError, r"then=0 is not positive"),

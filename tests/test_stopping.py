@@ -6,6 +6,7 @@ import math
 import numpy as np
 import pytest
 
+from fastmlp import Model
 from fastmlp.stopping import METRICS, EarlyStopping, higher_is_better, resolve_metric
 
 NAN, INF = math.nan, math.inf
@@ -120,3 +121,36 @@ def test_metrics():
 def test_errors_in_words(arguments, error, words):
     with pytest.raises(error, match=words):
         EarlyStopping(**arguments)
+
+
+def test_no_patience_never_stops():
+    run = EarlyStopping(None).start()
+    assert [run.see(epoch, value) for epoch, value in enumerate([3.0, 2.0, *[5.0] * 50], 1)][2:] == ["worse"] * 50
+    assert (run.best, run.best_epoch, run.waited) == (2.0, 2, 50)
+    with pytest.raises(ValueError, match="patience=None with best_weights=False does nothing"):
+        EarlyStopping(None, best_weights=False)
+
+
+def test_without_patience_the_best_epochs_weights_come_at_the_last_one(tmp_path):
+    x = np.random.RandomState(1).standard_normal((40, 3))
+    y = np.random.RandomState(2).randint(0, 2, 40)
+    options = {"batch_size": 8, "optimizer": "adam", "learning_rate": 0.05, "validation": (x[::-1], y)}
+    model = Model([3, 16, 2], seed=1)
+    history = model.fit(x, y, epochs=30, early_stopping=EarlyStopping(None), **options)
+    best = int(history.validation_loss.argmin())
+    assert len(history) == 30
+    assert history.stopped is None
+    assert history.best_epoch == history.epoch[best] < 30
+    assert model.loss(x[::-1], y) == history.validation_loss[best]
+    parts, path = Model([3, 16, 2], seed=1), tmp_path / "fit"
+
+    def stop(info):
+        if info.epoch == 20:
+            raise KeyboardInterrupt
+
+    given = {"early_stopping": EarlyStopping(None), "checkpoint": path, "checkpoint_every": 5, **options}
+    with pytest.raises(KeyboardInterrupt):
+        parts.fit(x, y, epochs=30, callback=stop, **given)
+    parts = Model([3, 16, 2], seed=1)
+    parts.fit(x, y, epochs=30, resume=True, **given)
+    assert parts.digest() == model.digest()

@@ -37,9 +37,12 @@ class Problem:
     y: np.ndarray
 
     @classmethod
-    def make(cls, seed, layers, rows, hidden="relu", output="softmax", loss=None, dtype="float64"):
-        spec = Spec.build(layers, hidden, output, loss, dtype)
+    def make(cls, seed, layers, rows, hidden="relu", output="softmax", loss=None, dtype="float64", **more):
+        """more: "soft", whether targets are probabilities; "input_scale"."""
+        spec = Spec.build(layers, hidden, output, loss, dtype, more.get("input_scale", False))
         parameters = np.zeros(spec.parameters, dtype)
+        scale = spec.scale_of(parameters)
+        scale[:] = random.uniform(seed, BIASES, 2**31, len(scale)) + 0.5
         for layer, (w, b) in enumerate(spec.views(parameters)):
             w[:] = random.initial_weights(seed, layer, *w.shape, "glorot_normal")
             b[:] = random.uniform(seed, BIASES, layer, len(b)) - 0.5
@@ -49,6 +52,11 @@ class Problem:
             "softmax": np.floor(u * spec.outputs)[:, 0], "sigmoid": u > 0.5, "identity": 2 * u - 1,
             "exponential": np.floor(4 * u * u),
         }[spec.output]  # fmt: skip
+        if more.get("soft"):  # eighths, and halves and thirds
+            drawn = random.uniform(seed, TARGETS, 1, 8 * rows).reshape(rows, 8)
+            y = (np.floor(drawn * spec.outputs)[:, :, None] == np.arange(spec.outputs)).sum(axis=1) / 8
+            y[::3] = y[::3] >= y[::3].max(axis=1, keepdims=True)  # some of them one-hot
+            y /= y.sum(axis=1)[:, None]
         return cls(spec, parameters, x, y.astype(dtype))
 
 

@@ -21,6 +21,7 @@ def main():
     labels = torch.randint(OUTPUTS, (ROWS,))
     values = 3 * torch.randn(ROWS, OUTPUTS, dtype=torch.float64)
     shares = torch.rand(ROWS, OUTPUTS, dtype=torch.float64)
+    probabilities = shares / shares.sum(dim=1, keepdim=True)
     counts = torch.poisson(torch.full((ROWS, OUTPUTS), 3.0, dtype=torch.float64))
     classes = torch.tensor([0.25, 1.0, 0.0, 3.0], dtype=torch.float64)
     rows = torch.tensor([0.0, 1.0, 2.5, 0.125] * (ROWS // 4), dtype=torch.float64)
@@ -34,6 +35,16 @@ def main():
         *(
             ("softmax_smooth_cross_entropy", e, labels, None, cross_entropy(z, labels, label_smoothing=e, **total))
             for e in (0.1, 0.5)
+        ),
+        *(
+            (
+                "softmax_soft_cross_entropy",
+                e,
+                probabilities,
+                None,
+                cross_entropy(z, probabilities, label_smoothing=e, **total),
+            )
+            for e in (0.0, 0.1)
         ),
         ("sigmoid_binary_cross_entropy", None, shares, None, sigmoids(z, shares, **total)),
         ("sigmoid_binary_cross_entropy", None, shares, rows, sigmoids(z, shares, rows[:, None], **total)),

@@ -9,6 +9,7 @@ made the stored figures.
 
 import argparse
 import json
+import math
 import random
 import sys
 import warnings
@@ -101,6 +102,17 @@ def cases():
         text = f"OneCycleLR(0.4, {total}, pct_start={share}, div_factor={start}, final_div_factor={end})"
         times = [step / batches for step in range(total)]
         found.append(case(text, schedule, times, chain(schedule, one_cycle, total - 1)))
+    for name, more, function in (
+        (
+            "flat_cosine",
+            {"flat": 0.5, "floor": 0.0},
+            lambda f: 1.0 if f < 0.5 else (1 + math.cos(math.pi * (2 * f - 1))) / 2,
+        ),
+        ("cosine_log", {"cycles": 4}, lambda f: (1 - math.cos(2 * math.pi * math.log2(1 + 15 * f))) / 2),
+    ):
+        schedule = {"name": name, "learning_rate": 0.3, "epochs": 64.0, **more}
+        rates = chain(schedule, lambda o, function=function: torch.LambdaLR(o, lambda t: function(min(t / 64, 1))), 80)
+        found.append(case(f"LambdaLR, {name} of 64 epochs", schedule, list(range(81)), rates))
     for mode, patience, factor, floor in (
         ("min", 2, 0.1, 0.0),
         ("max", 3, 0.5, 0.001),

@@ -20,7 +20,7 @@ FILE = Path(__file__).parents[1] / "tests" / "torch.json"
 ROWS, BATCH, EPOCHS, SEED = 200, 32, 5, 7
 HIDDEN = (16, 8)
 ACTIVATIONS = (
-    "relu", "leaky_relu", "elu", "selu", "sigmoid", "tanh", "softplus", "gelu", "gelu_erf", "silu", "identity",
+    "relu", "leaky_relu", "elu", "selu", "sigmoid", "tanh", "softplus", "gelu", "gelu_erf", "silu", "mish", "identity",
 )  # fmt: skip
 
 # A gradient 2^24 times as large, clipped at a limit as much larger and with a rate as much smaller, takes the same
@@ -34,21 +34,27 @@ OPTIMIZERS = {
     "adam": ("Adam", {"learning_rate": 0.01}),
     "adam, other settings": ("Adam", {"learning_rate": 0.02, "beta_1": 0.7, "beta_2": 0.95, "epsilon": 1e-3}),
     "adamw": ("AdamW", {"learning_rate": 0.01, "weight_decay": 0.5}),
+    "adamw of weights": ("AdamW", {"learning_rate": 0.01, "weight_decay": 0.5, "decay_biases": False}),
     "rmsprop": ("RMSprop", {"learning_rate": 0.003, "decay": 0.9, "epsilon": 1e-6}),
+    "rmsprop, momentum": ("RMSprop", {"learning_rate": 0.001, "decay": 0.9, "epsilon": 1e-6, "momentum": 0.8}),
     "adagrad": ("Adagrad", {"learning_rate": 0.05, "initial_accumulator": 0.01}),
 }
+FACTORS = {"weight": [0.5, 2.0, 1.5], "bias": 0.1}
 SCHEDULES = {
     "step": ("Step", {"learning_rate": 0.3, "every": 2, "factor": 0.5}),
     "exponential": ("Exponential", {"learning_rate": 0.3, "factor": 0.7}),
     "cosine": ("Cosine", {"learning_rate": 0.3, "epochs": 4.0, "floor": 0.01}),
     "inverse scaling": ("InverseScaling", {"learning_rate": 0.3, "power": 0.75}),
     "one cycle": ("OneCycle", {"peak": 0.5, "epochs": 5.0}),
+    "flat cosine": ("FlatCosine", {"learning_rate": 0.3, "epochs": 4.0, "flat": 0.4, "floor": 0.01}),
+    "cosine of logarithms": ("CosineLog", {"learning_rate": 0.3, "epochs": 5.0}),
     "warm-up": ("WarmUp", {"epochs": 1.5, "then": 0.3}),
 }
 CLASS_WEIGHT = [1.0, 0.5, 2.0, 0.0, 1.5, 1.0, 3.0, 0.25, 1.0, 1.0]
 # loss: (its setting, what the targets are, columns)
 LOSSES = {
     "cross_entropy": (None, "labels", 10),
+    "soft cross_entropy": (None, "probabilities", 10),
     "binary_cross_entropy": (None, "one-hot", 10),
     "sigmoid squared_error": (None, "one-hot", 10),
     "squared_error": (None, "values", 2),
@@ -59,21 +65,27 @@ LOSSES = {
 }
 
 
-def run(hidden="tanh", loss="cross_entropy", parameter=None, optimizer="sgd", schedule=None, **fit):
-    """One training in plain values. fit: l1, l2, clip_norm ... by our names; "penalty" says how PyTorch gets l2."""
+def run(hidden="tanh", loss="cross_entropy", parameter=None, optimizer="sgd", schedule=None, model=None, **fit):
+    """One training in plain values. fit: l1, l2, clip_norm ... by our names; "penalty" says how PyTorch gets l2.
+
+    model: how the network begins, and "input_scale".
+    """
     kind, settings = OPTIMIZERS[optimizer]
     rate = settings["learning_rate"] if schedule is None else SCHEDULES[schedule]
     settings = {name: value for name, value in settings.items() if name != "learning_rate"}
     parameter = LOSSES[loss][0] if parameter is None else parameter
     return {
         "hidden": hidden, "loss": loss, "parameter": parameter, "optimizer": kind, "settings": settings,
-        "rate": rate, "fit": {"batch_size": BATCH, **fit},
+        "rate": rate, "fit": {"batch_size": BATCH, **fit}, **({"model": model} if model else {}),
     }  # fmt: skip
 
 
 RUNS = {
     **{f"hidden {name}": run(hidden=name) for name in ACTIVATIONS},
     **{f"loss {name}": run(loss=name, optimizer="adam" if name == "poisson" else "momentum") for name in LOSSES},
+    "loss soft cross_entropy, smoothed, weighed": run(
+        loss="soft cross_entropy", parameter=0.2, optimizer="momentum", sample_weight=True
+    ),
     "loss cross_entropy, smoothed": run(parameter=0.2, optimizer="momentum"),
     "hidden silu, tanh": run(hidden=["silu", "tanh"]),
     **{name: run(hidden="gelu", optimizer=name) for name in OPTIMIZERS if name != "sgd"},
@@ -98,6 +110,19 @@ RUNS = {
     "row weights, squared error": run(sample_weight=True, loss="squared_error", optimizer="momentum"),
     "dropout": run(hidden="relu", dropout=[0.25, 0.5]),
     "dropout, adam": run(hidden="silu", dropout=[0.25, 0.5], optimizer="adam"),
+    "input scale": run(model={"input_scale": True}),
+    "rate factors, momentum": run(optimizer="momentum", rate_factors=FACTORS),
+    "rate factors, adamw": run(optimizer="adamw", rate_factors=FACTORS),
+    "decay of weights": run(optimizer="adamw of weights"),
+    "begun as in the recipe": run(model={"init": "lecun_normal", "bias_init": 0.5, "zero_last": True}),
+    "recipe": run(
+        hidden="mish",
+        parameter=0.1,
+        optimizer="adamw of weights",
+        schedule="cosine of logarithms",
+        model={"input_scale": True, "init": "lecun_normal", "bias_init": 1.0, "zero_last": True},
+        rate_factors={"weight": "ntk", "bias": 0.1, "input_scale": 6.0},
+    ),
     "full batch": run(batch_size=None, optimizer="adam"),
     "rows as they are": run(shuffle=False),
 }
@@ -121,6 +146,9 @@ def targets(kind, x, digits):
         return digits
     if kind == "one-hot":
         return np.eye(10)[digits]
+    if kind == "probabilities":
+        shares = np.eye(10)[digits] + x[:, 2:12]
+        return shares / shares.sum(axis=1, keepdims=True)
     if kind == "counts":
         return digits[:, None].astype(float)
     return np.stack([digits / 9, x.mean(axis=1)], axis=1)
@@ -157,6 +185,11 @@ def rate_at(schedule, t):
         top, end = 0.3 * s["epochs"], s["epochs"]
         low, done = (s["peak"] / 25, 1 - t / top) if t < top else (s["peak"] / 25 * 1e-4, (t - top) / (end - top))
         return low + (s["peak"] - low) * (1 + math.cos(math.pi * done)) / 2
+    if name == "FlatCosine":
+        done = max(min(t / s["epochs"], 1) - s["flat"], 0) / (1 - s["flat"])
+        return s["floor"] + (s["learning_rate"] - s["floor"]) * (1 + math.cos(math.pi * done)) / 2
+    if name == "CosineLog":
+        return s["learning_rate"] * (1 - math.cos(2 * math.pi * math.log2(1 + 15 * min(t / s["epochs"], 1)))) / 2
     return s["then"] * min(t / s["epochs"], 1)  # WarmUp
 
 
@@ -177,7 +210,7 @@ def row_losses(torch, training, z, y):
     """(N,): each row's loss, a mean over its outputs."""
     F = torch.nn.functional
     name, parameter = training["loss"], training["parameter"]
-    if name == "cross_entropy":
+    if name.endswith(" cross_entropy") or name == "cross_entropy":
         return F.cross_entropy(z, y, reduction="none", label_smoothing=parameter or 0.0)
     if name == "quantile":
         terms = torch.maximum(parameter * (y - z), (parameter - 1) * (y - z))
@@ -202,19 +235,41 @@ def mean_loss(torch, training, z, y, weights):
     return losses.mean() if weights is None else (losses * weights).sum() / weights.sum()
 
 
-def optimizer_of(torch, training, ws, bs, factor):
-    """PyTorch's optimizer; an L2 penalty goes by its weight_decay, for weights only."""
+def rate_factors(training, scale):
+    """The factor of each w, of each b, and that of the input scale, if there is one."""
+    given, layers = training["fit"].get("rate_factors", {}), len(HIDDEN) + 1
+    sizes = (64, *HIDDEN)
+    kinds = []
+    for name in ("weight", "bias"):
+        value = given.get(name, 1.0)
+        if value == "ntk":
+            value = [1 / (k if training["optimizer"] == "SGD" else math.sqrt(k)) for k in sizes]
+        kinds += [value if isinstance(value, list) else [value] * layers]
+    return [*kinds, [given.get("input_scale", 1.0)] * len(scale)]
+
+
+def optimizer_of(torch, training, ws, bs, factor, scale=()):
+    """PyTorch's optimizer; an L2 penalty goes by its weight_decay, for weights only.
+
+    Each parameter is a group, with its rate factor f as "own"; a decay that such a factor does not change is that / f.
+    """
     names = {"epsilon": "eps", "decay": "alpha", "initial_accumulator": "initial_accumulator_value"}
     options = {names.get(name, name): value for name, value in training["settings"].items()}
     if "beta_1" in options:
         options["betas"] = options.pop("beta_1"), options.pop("beta_2")
     if training["optimizer"] == "Adam":
         options["eps"] = options.get("eps", 1e-8) * factor
-    if training["optimizer"] == "AdamW":
-        groups = [{"params": [*ws, *bs]}]
-    else:
-        l2 = training["fit"].get("l2", 0.0) if decays(training) else 0.0
-        groups = [{"params": ws, "weight_decay": l2}, {"params": bs}]
+    spares = not options.pop("decay_biases", True)
+    l2 = training["fit"].get("l2", 0.0) if decays(training) else 0.0
+    groups = []
+    for kind, (parameters, own) in enumerate(zip((ws, bs, scale), rate_factors(training, scale), strict=True)):
+        for p, f in zip(parameters, own, strict=True):
+            group = {"params": [p], "own": f}
+            if training["optimizer"] == "AdamW":
+                group["weight_decay"] = 0.0 if spares and kind == 1 else options["weight_decay"] / f
+            elif kind == 0:
+                group["weight_decay"] = l2
+            groups.append(group)
     return getattr(torch.optim, training["optimizer"])(groups, lr=0.1, **options)
 
 
@@ -232,9 +287,14 @@ def train(torch, training):
     y = targets(LOSSES[training["loss"]][1], x, digits)
     sizes = layers(training)
     shapes = list(itertools.pairwise(sizes))
-    ws = [torch.tensor(random.initial_weights(SEED, i, *shape, "he_normal")) for i, shape in enumerate(shapes)]
-    bs = [torch.zeros(j, dtype=torch.float64) for _, j in shapes]
-    for p in [*ws, *bs]:
+    begins = training.get("model", {})
+    init, deviation = begins.get("init", "he_normal"), begins.get("bias_init", 0.0)
+    ws = [torch.tensor(random.initial_weights(SEED, i, *shape, init)) for i, shape in enumerate(shapes)]
+    bs = [torch.tensor(random.initial_biases(SEED, i, j, deviation)) for i, (_, j) in enumerate(shapes)]
+    if begins.get("zero_last"):
+        ws[-1][:] = bs[-1][:] = 0
+    scale = [torch.ones(64, dtype=torch.float64)] if begins.get("input_scale") else []
+    for p in [*ws, *bs, *scale]:
         p.requires_grad_()
     x, y = torch.tensor(x), torch.tensor(y)
     weights = torch.tensor(row_weights()) if fit.get("sample_weight") else None
@@ -242,11 +302,12 @@ def train(torch, training):
     if "class_weight" in fit:
         counted = torch.tensor(fit["class_weight"], dtype=torch.float64)[y]
     factor = fit.get("factor", LARGE) if "clip_norm" in fit else 1.0
-    optimizer = optimizer_of(torch, training, ws, bs, factor)
+    optimizer = optimizer_of(torch, training, ws, bs, factor, scale)
     hidden = training["hidden"]
     squash = [activation(torch, name) for name in ([hidden] * len(HIDDEN) if isinstance(hidden, str) else hidden)]
 
     def logits(a, factors=None):
+        a = a * scale[0] if scale else a
         for layer, (w, b) in enumerate(zip(ws, bs, strict=True)):
             a = a @ w + b
             if layer < len(ws) - 1:
@@ -288,14 +349,18 @@ def train(torch, training):
             if "clip_value" in fit:
                 torch.nn.utils.clip_grad_value_([*ws, *bs], fit["clip_value"])
             for group in optimizer.param_groups:
-                group["lr"] = rate_at(training["rate"], epoch - 1 + number / batches)
+                group["lr"] = rate_at(training["rate"], epoch - 1 + number / batches) * group["own"]
                 if training["optimizer"] == "SGD":
                     group["lr"] /= factor
             optimizer.step()
         kept.append(total / weight)
     with torch.no_grad():
         final = row_losses(torch, training, logits(x), y).mean().item()
-    return {"loss": kept, "final": final, "parameters": figures([p for pair in zip(ws, bs, strict=True) for p in pair])}
+    return {
+        "loss": kept,
+        "final": final,
+        "parameters": figures([*(p for pair in zip(ws, bs, strict=True) for p in pair), *scale]),
+    }
 
 
 def figures(parameters):

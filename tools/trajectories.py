@@ -32,6 +32,7 @@ RUNS = {
     "adamw, much decay": ("AdamW", dict(lr=0.1, betas=(0.8, 0.95), eps=1e-3, weight_decay=2.0), {}),
     "rmsprop": ("RMSprop", dict(lr=0.01, alpha=0.99, eps=1e-8), {}),
     "rmsprop, other settings": ("RMSprop", dict(lr=0.05, alpha=0.5, eps=0.125), {}),
+    "rmsprop, momentum": ("RMSprop", dict(lr=0.01, alpha=0.9, eps=1e-8, momentum=0.9), {}),
     "adagrad": ("Adagrad", dict(lr=0.5, eps=1e-10), {}),
     "adagrad, initial accumulator": ("Adagrad", dict(lr=0.5, initial_accumulator_value=3.0, eps=0.125), {}),
     "sgd, momentum, weight decay": ("SGD", dict(lr=0.05, momentum=0.9, weight_decay=0.5), {}),

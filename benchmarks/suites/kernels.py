@@ -21,7 +21,7 @@ from fastmlp.engine.sizes import aligned, panel_width, row_stride
 from fastmlp.engine.team import Team
 from fastmlp.kernels import plan as at
 from fastmlp.kernels import registry
-from fastmlp.reference import activations, optimizers, random
+from fastmlp.reference import activations, input_scale, optimizers, random
 from fastmlp.reference import train as reference_train
 from fastmlp.reference.arithmetic import CHUNK, LINE, fma
 from fastmlp.spec import Spec
@@ -466,7 +466,7 @@ def loss(name: str) -> Callable[[str, Size], Row]:
         with_numpy, settings = NUMPY_LOSSES[name]
         z = normal((size.rows, size.classes), dtype)
         draws = np.random.default_rng(1)
-        columns = 1 if name.startswith("softmax") else size.classes
+        columns = 1 if name.startswith("softmax") and "soft_" not in name else size.classes
         y = draws.integers(0, size.classes if columns == 1 else 2, (size.rows, columns)).astype(dtype)
         targets = y[:, 0] if columns == 1 else y
         logits = Tile(z)
@@ -554,6 +554,71 @@ def update(name: str) -> Callable[[str, Size], Row]:
 
 for _name in UPDATES:
     ROWS[f"optimizers.{_name}"] = update(_name)
+
+
+def factored(name: str) -> Callable[[str, Size], Row]:
+    """An update with rate factors; NumPy's takes them, too."""
+    vectors, steps, settings, with_numpy = UPDATES.get(name, (0, [1e-3], [], lambda p, g, rate: (p - rate * g,)))
+    others = 2 if name == "adam" else 1
+
+    def make(dtype: str, size: Size) -> Row:
+        line = LINE // np.dtype(dtype).itemsize
+        between = (size.count + 1 + line) // line * line
+        p, total = normal(size.count, dtype), normal(size.count, dtype, 1)
+        before = np.abs(normal((vectors + others, size.count), dtype, 2))
+        state = aligned((vectors + others) * between, dtype)
+        state.reshape(-1, between)[:, : size.count] = before
+        step, setting, scale = np.array(steps, dtype), np.array([*settings, 0.0], dtype), np.dtype(dtype).type(1 / 3)
+        parameters, own = vector(p), optimizers.with_factors(list(step), before[vectors], before[-1])
+
+        def expected(update: Any) -> Any:
+            found = update(p, total, scale, *before[:vectors], *own, *setting[:-1])
+            return found if vectors else (found,)
+
+        return Row(
+            dict(
+                p=parameters, total=vector(total), scale=scale, state=state, step=step, settings=setting,
+                count=size.count,
+            ),
+            expected,
+            lambda: (parameters, *state.reshape(-1, between)[:vectors, : size.count]),
+            lambda: with_numpy(p, scale * total, *before[:vectors], *own, *setting[:-1]),
+        )  # fmt: skip
+
+    return make
+
+
+for _name in ("gradient_descent", "momentum", "nesterov", "adam", "rmsprop", "rmsprop_momentum", "adagrad"):
+    ROWS[f"factored_optimizers.{_name}"] = factored(_name)
+
+
+@row("input_scale.folded")
+def folded(dtype: str, size: Size) -> Row:
+    w, s = normal((size.K, size.J), dtype), normal(size.K, dtype, 1)
+    to = vector(np.zeros(w.size, dtype))
+    return Row(
+        dict(w=vector(w.ravel()), s=vector(s), to=to, K=size.K, J=size.J),
+        lambda folded: (folded(w, s).ravel(),),
+        lambda: (to,),
+        lambda: ((s[:, None] * w).ravel(),),
+    )
+
+
+@row("input_scale.unfolded")
+def unfolded(dtype: str, size: Size) -> Row:
+    dw, w, s = normal((size.K, size.J), dtype), normal((size.K, size.J), dtype, 2), normal(size.K, dtype, 1)
+    to, ds = vector(dw.ravel()), vector(np.zeros(size.K, dtype))
+
+    def expected(unfolded: Any) -> tuple[np.ndarray, ...]:
+        of_weights, of_scale = unfolded(dw, w, s)
+        return of_weights.ravel(), of_scale
+
+    return Row(
+        dict(dw=to, w=vector(w.ravel()), s=vector(s), ds=ds, K=size.K, J=size.J),
+        expected,
+        lambda: (to, ds),
+        lambda: ((s[:, None] * dw).ravel(), (dw * w).sum(axis=1)),
+    )
 
 
 @row("optimizers.gradient_descent")
@@ -693,7 +758,8 @@ class Plan:
     """A training's plan at its beginning."""
 
     def __init__(self, dtype: str, size: Size, pass_name: str = "streamed", weighed: bool = False, **options: Any):
-        self.spec = Spec.build([size.K, size.J, size.classes], dtype=dtype)
+        scaled = options.pop("input_scale", False)
+        self.spec = Spec.build([size.K, size.J, size.classes], dtype=dtype, input_scale=scaled)
         self.x = normal((size.rows, size.K), dtype)
         self.labels = np.random.default_rng(1).integers(0, size.classes, size.rows)
         self.y = self.labels.astype(dtype)
@@ -805,6 +871,30 @@ def step(dtype: str, size: Size) -> Row:
         expected,
         lambda: (workspace.parameters[:count], *workspace.state[:, :count]),
         buffers=(workspace.gradient, workspace.state),
+    )
+
+
+@row("train.scaled_step")
+def scaled_step(dtype: str, size: Size) -> Row:
+    """Plain gradient descent, of weights and an input scale."""
+    made = Plan(dtype, size, input_scale=True)
+    kind, workspace, spec = np.dtype(dtype).type, made.workspace, made.spec
+    total = np.append(normal(spec.layer_parameters, dtype, 4), np.zeros(spec.inputs, dtype))
+    workspace.gradient[: spec.layer_parameters] = total[: spec.layer_parameters]
+    workspace.steps[0] = 1e-3
+    scale = kind(1 / size.rows)
+
+    def expected(_: Any) -> tuple[np.ndarray, ...]:
+        g = total.copy()
+        (w, _), (dw, _) = spec.views(made.parameters)[0], spec.views(g)[0]
+        dw[:], spec.scale_of(g)[:] = input_scale.unfolded(dw.copy(), w, spec.scale_of(made.parameters))
+        return (optimizers.gradient_descent(made.parameters, g, scale, kind(1e-3)),)
+
+    return Row(
+        dict(**made.addresses, scale=scale),
+        expected,
+        lambda: (workspace.trained[: spec.parameters],),
+        buffers=(workspace.gradient, workspace.trained),
     )
 
 

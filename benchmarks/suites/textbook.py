@@ -20,6 +20,11 @@ def numpy_elu(z: np.ndarray, scale: float = 1.0, alpha: float = 1.0) -> tuple[np
     return np.where(z < 0, curve, scale * z), np.where(z < 0, curve + scale * alpha, z.dtype.type(scale))
 
 
+def numpy_mish(z: np.ndarray) -> tuple[np.ndarray, ...]:
+    t = np.tanh(np.logaddexp(0, z))
+    return z * t, t + z * (1 - t * t) * logistic(z)
+
+
 def numpy_silu(z: np.ndarray) -> tuple[np.ndarray, ...]:
     s = logistic(z)
     a = z * s
@@ -50,6 +55,7 @@ NUMPY_ACTIVATIONS: dict[str, Callable[[np.ndarray], tuple[np.ndarray, ...]] | No
     "tanh": numpy_tanh,
     "softplus": lambda z: (np.logaddexp(0, z), logistic(z)),
     "silu": numpy_silu,
+    "mish": numpy_mish,
     "gelu": numpy_gelu,
     "gelu_erf": None,
 }
@@ -89,6 +95,15 @@ def numpy_bounded_binary(z: np.ndarray, y: np.ndarray, least: float) -> tuple[np
     held = np.clip(p, least, 1 - least)
     np.sum(-y * np.log(held) - (1 - y) * np.log(1 - held), axis=1)
     return (p - y,)
+
+
+def numpy_soft_cross_entropy(z: np.ndarray, y: np.ndarray, smoothing: float) -> tuple[np.ndarray]:
+    t = y * z.dtype.type(1 - smoothing) + z.dtype.type(smoothing / z.shape[1])
+    below = z - z.max(axis=1)[:, None]
+    e = np.exp(below)
+    s = e.sum(axis=1)
+    np.log(s) - np.sum(t * below, axis=1)
+    return (e / s[:, None] - t,)
 
 
 def numpy_sigmoid_squared(z: np.ndarray, y: np.ndarray) -> tuple[np.ndarray]:
@@ -133,6 +148,7 @@ def numpy_poisson(z: np.ndarray, y: np.ndarray) -> tuple[np.ndarray]:
 NUMPY_LOSSES: dict[str, tuple[Callable[..., tuple[np.ndarray]], dict[str, float]]] = {
     "softmax_cross_entropy": (numpy_cross_entropy, {}),
     "softmax_smooth_cross_entropy": (numpy_cross_entropy, {"smoothing": 0.1}),
+    "softmax_soft_cross_entropy": (numpy_soft_cross_entropy, {"smoothing": 0.1}),
     "softmax_bounded_cross_entropy": (numpy_bounded_cross_entropy, {"least": 1e-3}),
     "sigmoid_bounded_binary_cross_entropy": (numpy_bounded_binary, {"least": 1e-3}),
     "sigmoid_binary_cross_entropy": (numpy_binary, {}),
@@ -185,6 +201,14 @@ def numpy_rmsprop(
     return p - rate * g / (np.sqrt(v) + epsilon), v
 
 
+def numpy_rmsprop_momentum(
+    p: Any, g: Any, v: Any, u: Any, rate: float, decay: float, rest: float, epsilon: float, momentum: float
+) -> tuple[np.ndarray, ...]:
+    v = decay * v + rest * (g * g)
+    u = momentum * u + g / (np.sqrt(v) + epsilon)
+    return p - rate * u, v, u
+
+
 def numpy_adagrad(p: Any, g: Any, s: Any, rate: float, epsilon: float) -> tuple[np.ndarray, ...]:
     s = s + g * g
     return p - rate * g / (np.sqrt(s) + epsilon), s
@@ -198,5 +222,6 @@ UPDATES: dict[str, tuple[int, list[float], list[float], Callable[..., tuple[np.n
     "classical_nesterov": (1, [1e-3], [0.9], numpy_classical_nesterov),
     "adam": (2, [1e-3, 1.001, 1.0], [0.9, 0.1, 0.999, 1e-3, 1e-8], numpy_adam),
     "rmsprop": (1, [1e-3], [0.99, 0.01, 1e-8], numpy_rmsprop),
+    "rmsprop_momentum": (2, [1e-3], [0.99, 0.01, 1e-8, 0.9], numpy_rmsprop_momentum),
     "adagrad": (1, [1e-3], [1e-10], numpy_adagrad),
 }

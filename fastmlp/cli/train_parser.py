@@ -86,32 +86,49 @@ def _add_training(group: Any) -> None:
         ),
     )
     group.add_argument("--optimizer", choices=tuple(OPTIMIZERS), help=default("how to step", "sgd"))
-    group.add_argument("--momentum", type=float, metavar="M", help=default("of sgd", 0))
+    group.add_argument("--momentum", type=float, metavar="M", help=default("of sgd, rmsprop", 0))
     group.add_argument("--nesterov", action="store_const", const=True, help="with --momentum: Nesterov's")
     group.add_argument("--beta-1", type=float, metavar="B", help=default("of adam, adamw: average of gradients", 0.9))
     group.add_argument("--beta-2", type=float, metavar="B", help=default("of adam, adamw: average of squares", 0.999))
     group.add_argument("--epsilon", type=float, metavar="E", help=default("of all but sgd", "1e-8; adagrad 1e-10"))
     group.add_argument("--weight-decay", type=float, metavar="W", help=default("of adamw", 0.01))
+    group.add_argument(
+        "--decay-biases",
+        action=argparse.BooleanOptionalAction,
+        help=default("of adamw: whether biases decay, too", "yes"),
+    )
     group.add_argument("--decay", type=float, metavar="D", help=default("of rmsprop: average of squares", 0.99))
     group.add_argument("--initial-accumulator", type=float, metavar="A", help=default("of adagrad", 0))
 
 
 def _add_schedule(group: Any) -> None:
-    group.add_argument("--schedule", choices=NAMED, help=default("how --learning-rate goes on", "constant"))
+    group.add_argument(
+        "--schedule",
+        choices=NAMED,
+        metavar="NAME",
+        help=default(f"how --learning-rate goes on: {', '.join(NAMED)}", "constant"),
+    )
     group.add_argument("--every", type=int, metavar="EPOCHS", help="of step: from one fall to the next")
     group.add_argument(
         "--factor", type=float, help="of each fall (step, reduce_on_plateau; default: 0.1) or epoch (exponential)"
     )
     group.add_argument("--power", type=float, metavar="P", help=default("of inverse_scaling", 0.5))
     group.add_argument(
-        "--floor", type=float, metavar="RATE", help=default("of cosine, reduce_on_plateau: the least rate", 0)
+        "--floor",
+        type=float,
+        metavar="RATE",
+        help=default("of cosine, flat_cosine, reduce_on_plateau: the least rate", 0),
     )
     group.add_argument(
         "--schedule-epochs",
         type=float,
         metavar="EPOCHS",
-        help=default("of cosine, one_cycle: until the end", "that of training"),
+        help=default("of cosine, one_cycle, flat_cosine, cosine_log: until the end", "that of training"),
     )
+    group.add_argument(
+        "--flat", type=float, metavar="FRACTION", help=default("of flat_cosine: the epochs at the first rate", 0.5)
+    )
+    group.add_argument("--cycles", type=int, metavar="N", help=default("of cosine_log: rises and falls", 4))
     group.add_argument(
         "--rise", type=float, metavar="FRACTION", help=default("of one_cycle: the epochs to the peak", 0.3)
     )

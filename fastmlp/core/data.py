@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from fastmlp.spec import Spec
 
 KINDS = {name: np.dtype(name) for name in ("float64", "float32")}  # by a spec's dtype
+SUM = 1e-6  # how far from 1 a row of probabilities may sum to, if its dtype rounds to less
 LABELS = 2**24 + 1  # that a float32 network can tell apart: it trains on labels in its dtype
 
 
@@ -94,8 +95,9 @@ def targets(y: Any, rows: int, spec: Spec, name: str = "y", x_name: str = "X") -
     Parameters
     ----------
     y : array
-        For softmax: labels 0..J-1, (N,) or (N, 1), whole numbers of any dtype, or one-hot rows (N, J). Otherwise: (N,
-        J), or (N,) if J is 1. sigmoid with several outputs also accepts labels (N,), and makes them one-hot.
+        For softmax: labels 0..J-1, (N,) or (N, 1), whole numbers of any dtype, one-hot rows (N, J), or rows of
+        probabilities (N, J) that sum to 1. Otherwise: (N, J), or (N,) if J is 1. sigmoid with several outputs also
+        accepts labels (N,), and makes them one-hot.
         binary_cross_entropy needs values from 0 to 1, poisson values of 0 or more.
     rows : int
         N.
@@ -107,7 +109,7 @@ def targets(y: Any, rows: int, spec: Spec, name: str = "y", x_name: str = "X") -
     Returns
     -------
     ndarray, C-contiguous, the network's dtype
-        Labels (N,) for softmax, else values (N, J).
+        Labels (N,) for softmax, or probabilities (N, J) where a row is not one-hot; else values (N, J).
 
     Raises
     ------
@@ -139,6 +141,9 @@ def targets(y: Any, rows: int, spec: Spec, name: str = "y", x_name: str = "X") -
     elif found.shape == (rows, outputs):
         if spec.output == "softmax":
             places = _hot_places(found, y, name)
+            if places is None:
+                _check_sums(found, name)
+                return converted(found, kind, y, name)
             if outputs > LABELS:
                 _check_held(places, spec, name)
             return places.astype(kind)
@@ -223,8 +228,8 @@ def _one_hot(labels: np.ndarray, outputs: int, kind: np.dtype) -> np.ndarray:
     return (labels[:, None] == np.arange(outputs)).astype(kind)
 
 
-def _hot_places(found: np.ndarray, source: Any, name: str) -> np.ndarray:
-    """The labels (N,) of one-hot rows (N, J). Raises ValueError for a row that is not one-hot."""
+def _hot_places(found: np.ndarray, source: Any, name: str) -> np.ndarray | None:
+    """The labels (N,) of one-hot rows (N, J); None where a row is not one-hot."""
     if found.dtype.kind == "f":
         converted(found, found.dtype, source, name)  # NaN and infinity
     places = np.empty(len(found), np.int64)
@@ -234,12 +239,35 @@ def _hot_places(found: np.ndarray, source: Any, name: str) -> np.ndarray:
         hot = part == 1
         good = (hot.sum(axis=1) == 1) & ((part != 0).sum(axis=1) == 1)
         if not good.all():
-            row = start + int(np.argmin(good))
-            values = " ".join(f"{value:g}" for value in found[row, :8].astype(float))
-            more = " ..." if found.shape[1] > 8 else ""
-            raise ValueError(f"{name} has the row {values}{more} (row {row}), which is not one-hot: one 1, and else 0")
+            return None
         places[start : start + step] = hot.argmax(axis=1)
     return places
+
+
+def _check_sums(found: np.ndarray, name: str) -> None:
+    """Raises ValueError for a row that is not of probabilities whose sum is 1, within the rounding of its dtype."""
+    outputs = found.shape[1]
+    rounding = max(SUM, outputs * float(np.finfo(found.dtype).eps)) if found.dtype.kind == "f" else SUM
+    step = max(1, BLOCK // outputs)
+    for start in range(0, len(found), step):
+        part = found[start : start + step].astype(np.float64)
+        good = (part >= 0).all(axis=1) & (np.abs(part.sum(axis=1) - 1) <= rounding)
+        if not good.all():
+            row = start + int(np.argmin(good))
+            values = " ".join(f"{value:g}" for value in found[row, :8].astype(float))
+            more = " ..." if outputs > 8 else ""
+            wrong = (
+                f"sum to {found[row].astype(float).sum():.8g}" if (found[row] >= 0).all() else "are not all 0 or more"
+            )
+            raise ValueError(
+                f"{name} has the row {values}{more} (row {row}), which is not one-hot, and not of probabilities, as "
+                f"its numbers {wrong}: give one 1 and else 0, or divide each row by its sum"
+            )
+
+
+def hard(spec: Spec, targets: np.ndarray) -> np.ndarray:
+    """Returns targets (as `targets` returns them) with the label of a softmax row in place of its probabilities."""
+    return targets.argmax(axis=1) if spec.output == "softmax" and targets.ndim == 2 else targets
 
 
 def _check_probabilities(values: np.ndarray, source: Any, name: str) -> None:
@@ -269,7 +297,7 @@ def _wrong_target_shape(found: np.ndarray, rows: int, spec: Spec, name: str) -> 
     outputs = spec.outputs
     shapes = f"({rows}, {outputs})"
     if spec.output == "softmax":
-        shapes = f"({rows},) of labels, or one-hot {shapes}"
+        shapes = f"({rows},) of labels, or {shapes}, one-hot or probabilities"
     elif outputs == 1:
         shapes = f"({rows},) or {shapes}"
     elif spec.output == "sigmoid":

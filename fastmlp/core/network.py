@@ -7,7 +7,7 @@ import functools
 import hashlib
 import json
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -190,7 +190,7 @@ def wide(spec: Spec) -> Spec:
 @functools.lru_cache(64)  # most of the time that a small network's digest takes
 def _words(spec: Spec) -> bytes:
     """What a digest says of a network, before its parameters."""
-    fields = asdict(spec)
+    fields = spec.described()
     if spec.loss_parameter is None:
         del fields["loss_parameter"]  # digests of networks without one are older than it
     return json.dumps({"numerics": NUMERICS_VERSION, **fields}, sort_keys=True).encode()

@@ -28,7 +28,9 @@ def of_outputs(spec: Spec, outputs: np.ndarray, labels: np.ndarray | None, targe
     loss = mean_loss(spec, outputs, targets)
     if labels is None:
         return {"loss": loss, "r2": r2(outputs, targets)}
-    return {"loss": loss, "accuracy": accuracy(labels, targets) if data.labelled(spec, targets) else math.nan}
+    if not data.labelled(spec, targets):
+        return {"loss": loss, "accuracy": math.nan}
+    return {"loss": loss, "accuracy": accuracy(labels, data.hard(spec, targets))}
 
 
 def accuracy(labels: np.ndarray, targets: np.ndarray) -> float:
@@ -52,7 +54,8 @@ def _terms(spec: Spec, p: np.ndarray, y: np.ndarray) -> np.ndarray:
     """The terms (N, J) of each row's loss, as `reference/losses.py` defines them, float64."""
     setting = spec.loss_parameter or 0.0
     if spec.output == "softmax":
-        target = np.where(np.arange(p.shape[1]) == y[:, None], 1.0 - setting, 0.0) + setting / p.shape[1]
+        hot = np.arange(p.shape[1]) == y[:, None] if y.ndim == 1 else y
+        target = (1.0 - setting) * hot + setting / p.shape[1]
         return -_product(target, np.log(p))
     if spec.loss == "binary_cross_entropy":
         return -_product(y, np.log(p)) - _product(1.0 - y, np.log1p(-p))

@@ -32,10 +32,14 @@ class Summary:
 
     @property
     def rows(self) -> list[tuple[str, int, int, str, int, int, int]]:
-        """For each layer: number, inputs K, outputs J, activation, and the numbers of weights, biases and both."""
+        """For each layer: number, inputs K, outputs J, activation, and the numbers of weights, biases and both.
+
+        An input scale comes first, as the layer "scale" of K weights.
+        """
         spec = self.spec
         names = [*spec.hidden, spec.output]
-        return [
+        scale = [("scale", spec.inputs, spec.inputs, "identity", spec.inputs, 0, spec.inputs)] * spec.input_scale
+        return scale + [
             (str(number), inputs, outputs, name, inputs * outputs, outputs, (inputs + 1) * outputs)
             for number, ((inputs, outputs), name) in enumerate(zip(spec.shapes, names, strict=True), 1)
         ]

@@ -44,6 +44,7 @@ Scorer = Callable[[HeldOut], float]
 
 def in_the_form_of_predictions(spec: Spec, targets: np.ndarray) -> np.ndarray:
     """Targets, as `data.targets` has them, in the shape of `Model.predict`; labels are integers."""
+    targets = data.hard(spec, targets)
     y = targets[:, 0] if targets.ndim == 2 and targets.shape[1] == 1 else targets
     return y.astype(np.int64) if data.labelled(spec, targets) else y
 

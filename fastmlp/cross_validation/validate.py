@@ -166,7 +166,11 @@ def _folds(
             raise ValueError("groups is for folds with a method split, such as scikit-learn's GroupKFold(5)")
         if by_label and not labelled:
             raise ValueError("stratified=True needs labels, and y has none: leave it out")
-        kinds = np.unique(targets, axis=0, return_inverse=True)[1].reshape(rows) if by_label else np.zeros(rows)
+        kinds = (
+            np.unique(data.hard(spec, targets), axis=0, return_inverse=True)[1].reshape(rows)
+            if by_label
+            else np.zeros(rows)
+        )
         return splits.folds(kinds, given, int(seed))
     if stratified is not None:
         raise ValueError("stratified is for a number of folds, and folds says itself which rows are held out")

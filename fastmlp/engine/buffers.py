@@ -10,9 +10,11 @@ import math
 
 import numpy as np
 
+from fastmlp.core.input_scale import seen
 from fastmlp.engine.plan_writer import PlanWriter, layer_field
 from fastmlp.engine.row_stream import Stream
 from fastmlp.engine.sizes import aligned, outputs_first, padded_size, panel_width, row_stride, tile_rows
+from fastmlp.engine.training_numbers import update_factors
 from fastmlp.kernels import plan as at
 from fastmlp.kernels import registry
 from fastmlp.kernels.registry import Floats, Int, Ints
@@ -20,7 +22,7 @@ from fastmlp.reference.arithmetic import CHUNK, LINE
 from fastmlp.reference.random import dropout_numbers
 from fastmlp.spec import Spec
 from fastmlp.system.cpu import target
-from fastmlp.training import State, Training
+from fastmlp.training import DropoutRates, State, Training
 
 DENSE = {"streamed": "dense", "rowwise": "rowwise_dense", "layered": "layered_dense"}  # each pass's dense layers
 SPAN = 2 * CHUNK  # rows of a layered pass: all layers' activations are kept
@@ -72,7 +74,8 @@ class Workspace:
         self._copies: list[tuple[np.ndarray, int]] = []  # of all rows, with the columns or the stride
         self.writer = PlanWriter(dtype, len(spec.shapes), together)
         self.plan = self.writer.fields
-        self.parameters = aligned(self.size, dtype)
+        self.parameters = aligned(self.size, dtype)  # as passes see them
+        self.trained = self.parameters  # that are trained: others where there is an input scale
         self.loop = "train.train"
         self._network()
 
@@ -100,7 +103,8 @@ class Workspace:
     def _network(self) -> None:
         spec, write = self.spec, self.writer
         streamed, layered = self.pass_name in TILED, self.pass_name == "layered"
-        write.counts(LAYERS=len(spec.shapes), PARAMETERS=spec.parameters, OUTPUTS=spec.outputs, COLUMNS=self.columns)
+        write.counts(LAYERS=len(spec.shapes), OUTPUTS=spec.outputs, COLUMNS=self.columns)
+        write.counts(PARAMETERS=spec.layer_parameters, TRAINED=spec.parameters)
         if self.columns > spec.targets:
             write.add_option(at.WEIGHED)
         write.counts(TILE=self.tile, STRIDE=self.stride, SPAN=self.span if layered else CHUNK)
@@ -188,6 +192,13 @@ class Workspace:
     def dense(self, what: str) -> str:
         """The name of a dense layer's kernel in this pass."""
         return f"{DENSE[self.pass_name]}.dense_{what}"
+
+    def take_parameters(self, parameters: np.ndarray) -> None:
+        """Takes the parameters (P,) of a network."""
+        spec = self.spec
+        self.trained[: spec.parameters] = parameters
+        if spec.input_scale:
+            self.parameters[: spec.layer_parameters] = seen(spec, parameters)
 
     def for_loss(self, rows: int, bound: float | None = None) -> None:
         """Readies a pass that sums the loss over up to `rows` rows; bound: as an `Objective` has it."""
@@ -280,14 +291,21 @@ class Workspace:
         write.add_option(at.DROPS)
         write.kernels(DROPOUT="layered.dropout" if self.pass_name == "layered" else "passes.dropout")
         write.kernels(DROPOUT_FACTORS="random.dropout_factors", MULTIPLY="activations.multiply")
-        for layer, rate in enumerate(training.dropout):
-            threshold, kept = dropout_numbers(rate)
-            if threshold:
+        self._kept_factors: dict[int, np.ndarray] = {}
+        for layer, rate in enumerate(DropoutRates(training).of(training.first)):
+            if not isinstance(training.dropout[layer], float) or dropout_numbers(rate)[0]:
+                self._kept_factors[layer] = np.zeros(1, spec.dtype)
                 factors = self.units(spec.layers[layer + 1])
-                write.layer(layer, LAYER_THRESHOLD=threshold, LAYER_KEPT=self.keep(np.array([kept], spec.dtype)))
-                write.layer(layer, LAYER_FACTORS=factors)
+                write.layer(layer, LAYER_KEPT=self.keep(self._kept_factors[layer]), LAYER_FACTORS=factors)
+                self.set_dropout(layer, rate)
                 if plan[layer_field(layer, at.LAYER_SLOPE)] == 0:
                     write.layer(layer, LAYER_SLOPE=factors)
+
+    def set_dropout(self, layer: int, rate: float) -> None:
+        """Has a layer that has dropout drop at this rate from now on; 0 keeps all."""
+        if layer in self._kept_factors:
+            threshold, self._kept_factors[layer][0] = dropout_numbers(rate)
+            self.writer.layer(layer, LAYER_THRESHOLD=threshold)
 
     def for_update(self, training: Training, state: State, rows: int, batches: int) -> None:
         """Readies what becomes of a gradient: penalties, clipping, and the optimizer's update.
@@ -297,12 +315,23 @@ class Workspace:
         spec, plan, write = self.spec, self.plan, self.writer
         optimizer, objective = training.optimizer, training.objective
         if self.pass_name != "online":
-            write.kernels(UPDATE=f"optimizers.{optimizer.kernel if optimizer else 'gradient_descent'}")
-        columns = 1
-        if optimizer is not None and optimizer.vectors:
-            self.state = aligned(optimizer.vectors * self.size, spec.dtype).reshape(-1, self.size)
-            self.state[:, : spec.parameters] = state.vectors
-            write.buffers(STATE=self.keep(self.state), SETTINGS=self.keep(np.array(optimizer.settings, spec.dtype)))
+            factored = "" if update_factors(spec, training) is None else "factored_"
+            write.kernels(UPDATE=f"{factored}optimizers.{optimizer.kernel if optimizer else 'gradient_descent'}")
+        if spec.input_scale:
+            self.trained = aligned(self.size, spec.dtype)
+            write.buffers(OWN=self.keep(self.trained))
+            write.kernels(FOLDED="input_scale.folded", UNFOLDED="input_scale.unfolded")
+        columns, vectors = 1, optimizer.vectors if optimizer else 0
+        factors = update_factors(spec, training)
+        if vectors or factors is not None:
+            rows_of_factors = () if factors is None else factors
+            self.state = aligned((vectors + len(rows_of_factors)) * self.size, spec.dtype).reshape(-1, self.size)
+            self.state[:vectors, : spec.parameters] = state.vectors
+            if factors is not None:
+                self.state[vectors:, : spec.parameters] = factors
+            settings = optimizer.settings if optimizer else ()
+            write.buffers(STATE=self.keep(self.state), SETTINGS=self.keep(np.array((*settings, 0.0), spec.dtype)))
+        if optimizer is not None and vectors:
             columns = optimizer.steps(np.ones(1), np.ones(2))[0].shape[1]
         constant = columns == 1 and training.constant
         updates = min(STEPS, training.epochs * batches)  # zeros for all take 5 us
@@ -311,7 +340,9 @@ class Workspace:
             self.steps[:] = training.learning_rate
         write.buffers(STEPS=self.keep(self.steps))
         write.counts(STEP_NUMBERS=0 if constant else columns)
-        if plan[at.STATE] or plan[at.EXTRAS] & at.WEIGHED or training.prepares or not constant:
+        if spec.input_scale:
+            write.kernels(STEP_KERNEL="train.scaled_step")
+        elif plan[at.STATE] or plan[at.EXTRAS] & at.WEIGHED or training.prepares or not constant:
             write.kernels(STEP_KERNEL="train.step")
         elif objective is None and self._descends(rows, several=batches > 1):
             write.add_option(at.DESCENDS)

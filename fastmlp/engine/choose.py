@@ -87,6 +87,7 @@ def fits_few(spec: Spec, training: Training, batch: int, weighed: bool) -> bool:
 def _goes_online(spec: Spec, training: Training, rows: int, weighed: bool) -> bool:
     """Whether batches of one row are trained on by `online.train`: of several rows, and with plain updates."""
     options = training.drops or training.prepares or training.objective is not None or weighed
+    options = options or spec.input_scale or training.rate_factors is not None
     plain = training.optimizer is None and training.constant and not options
     return plain and rows > 1 and spec.loss_parameter is None and spec.parameters <= ONLINE_PARAMETERS
 
@@ -105,7 +106,7 @@ OPTIONS = {
         "lanes",
     ),
     # each would take a kernel of its own, for trainings that are rarely tiny
-    **dict.fromkeys(("clip_value", "clip_norm", "dropout", "objective", "weights"), "whole"),
+    **dict.fromkeys(("clip_value", "clip_norm", "dropout", "objective", "weights", "rate_factors"), "whole"),
 }  # fmt: skip
 MOST_ROWS = 1 << 24  # whose right ones a float32 counts
 LANE_BYTES = 1 << 19  # of a group's parameters: about a second cache
@@ -123,7 +124,9 @@ LANE_COSTS = (
 def fits_lanes(spec: Spec, training: Training, rows: int, weighed: bool = False) -> bool:
     """Whether a model can be trained as a lane of a group, on batches of one chunk at most."""
     clips = training.clip_value is not None or training.clip_norm is not None
-    whole = weighed or training.drops or training.objective is not None or clips
+    whole = weighed or training.drops or training.objective is not None or clips or spec.input_scale
+    spared = training.optimizer is not None and training.optimizer.spares_biases
+    whole = whole or training.rate_factors is not None or spared
     return not whole and rows <= MOST_ROWS and min(training.batch_size, rows) <= CHUNK
 
 

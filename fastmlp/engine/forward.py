@@ -16,6 +16,7 @@ import numpy as np
 
 from fastmlp.checks import arrays
 from fastmlp.core import data
+from fastmlp.core.input_scale import seen
 from fastmlp.core.network import Network
 from fastmlp.engine import choose, row_pieces
 from fastmlp.engine.buffers import Workspace
@@ -44,6 +45,7 @@ class Forward:
     def __init__(self, spec: Spec, parameters: np.ndarray, backend: str, network: Network | None = None):
         """network: whose parameters these are, if another thread may train it meanwhile: a prediction then uses its
         parameters as of one moment."""
+        assert not spec.input_scale, "use forward_of"
         self.spec, self.parameters, self.backend, self._network = spec, parameters, backend, network
         self.dtype = np.dtype(spec.dtype)
         self._inputs = spec.inputs
@@ -153,6 +155,30 @@ class Forward:
         wrong = result < 0 if result.dtype.kind == "i" else ~np.isfinite(result)
         row = int(np.argmax(wrong.any(axis=1) if wrong.ndim > 1 else wrong))
         raise ValueError(f"the outputs of row {row} are beyond the dtype's range: {name} or the weights are too large")
+
+
+class ScaledForward:
+    """As `Forward`, for a network with an input scale, which is folded into the weights again after each change."""
+
+    def __init__(self, spec: Spec, parameters: np.ndarray, backend: str, network: Network | None = None):
+        self.spec, self.parameters, self.backend, self._network = spec, parameters, backend, network
+        self._kept: tuple[int, Forward] | None = None  # of the network's version
+
+    def __call__(self, what: str, X: Any, name: str = "X", threads: int | None = None) -> np.ndarray:
+        """As `Forward`."""
+        network, kept = self._network, self._kept
+        version = network.version if network else 0
+        if kept is None or kept[0] != version:
+            parameters = self.parameters if network is None else network.parameters_now()
+            kept = self._kept = version, Forward(self.spec.plain, seen(self.spec, parameters), self.backend)
+        return kept[1](what, X, name, threads)
+
+
+def forward_of(
+    spec: Spec, parameters: np.ndarray, backend: str, network: Network | None = None
+) -> Forward | ScaledForward:
+    """The `Forward` of any network."""
+    return (ScaledForward if spec.input_scale else Forward)(spec, parameters, backend, network)
 
 
 def labels(spec: Spec, logits: np.ndarray) -> np.ndarray:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from fastmlp.checks.messages import shown
+from fastmlp.checks.scalars import flag
 from fastmlp.kernels import registry
 from fastmlp.kernels.plan import NORMAL_BLOCK
 from fastmlp.kernels.registry import Floats, Int, Ints
@@ -45,17 +46,34 @@ def check_init(init: Any) -> Any:
         return init if init in INITS else init_name(init)
     if isinstance(init, (bool, np.bool_)) or not isinstance(init, (int, float, np.integer, np.floating)):
         raise TypeError(f"init={shown(init)} is neither a name nor a scale: use a name like {INITS[0]!r}, or a number")
+    return _scale(init, "init")
+
+
+def check_start(bias_init: Any, zero_last: Any) -> tuple[float, bool]:
+    """Both, if bias_init is a scale of 0 or more and zero_last True or False; else TypeError or ValueError."""
+    if isinstance(bias_init, (bool, np.bool_)) or not isinstance(bias_init, (int, float, np.integer, np.floating)):
+        raise TypeError(f"bias_init={shown(bias_init)} is not a scale: give a number, like 0 or 1")
+    return _scale(bias_init, "bias_init"), flag(zero_last, "zero_last")
+
+
+def _scale(value: Any, name: str) -> float:
     try:
-        scale = float(init)
+        scale = float(value)
     except OverflowError:
         scale = np.inf
     if not 0 <= scale < np.inf:
-        raise ValueError(f"init={shown(init)} is not a scale: give 0 or a positive number that a float can hold")
+        raise ValueError(f"{name}={shown(value)} is not a scale: give 0 or a positive number that a float can hold")
     return scale
 
 
-def initial_parameters(spec: Spec, init: Any, seed: Any, backend: str) -> np.ndarray:
-    """The flat parameter vector of an untrained network: weights drawn layer by layer in float64, biases zero."""
+def initial_parameters(
+    spec: Spec, init: Any, seed: Any, backend: str, bias_init: float = 0.0, zero_last: bool = False
+) -> np.ndarray:
+    """The flat parameter vector of an untrained network: weights drawn layer by layer in float64, then biases.
+
+    bias_init: the standard deviation of biases; they are zero where it is 0. zero_last: whether all of the last layer
+    is zero, whatever was drawn. An input scale is 1.
+    """
     kernel = _kernel(init)
     try:
         if type(seed) is int and backend == "numba" and (_linked(kernel) or _pays(spec)):
@@ -67,6 +85,18 @@ def initial_parameters(spec: Spec, init: Any, seed: Any, backend: str) -> np.nda
         raise MemoryError(f"layers={list(spec.layers)} needs {size:.3g} GB for its parameters alone") from None
     if not isinstance(init, str) and not np.isfinite(parameters).all():  # the others are of 0.01 to 10
         raise ValueError(f"init={init!r} gives weights beyond the range of {spec.dtype}: use a smaller scale")
+    if bias_init:
+        with np.errstate(over="ignore"):
+            for layer, (_, b) in enumerate(spec.views(parameters)):
+                b[:] = _drawn_biases(seed, layer, len(b), bias_init)
+        if not np.isfinite(parameters).all():
+            raise ValueError(
+                f"bias_init={bias_init!r} gives biases beyond the range of {spec.dtype}: use a smaller one"
+            )
+    if zero_last:
+        parameters[spec.offsets[-1] :] = 0
+    if spec.input_scale:
+        spec.scale_of(parameters)[:] = 1
     return parameters
 
 
@@ -110,6 +140,12 @@ def _drawn(seed: Any, layer: int, fan_in: int, fan_out: int, init: Any) -> np.nd
     if isinstance(init, str) and init.endswith("_uniform"):
         return seed.uniform(-size, size, (fan_in, fan_out))
     return seed.standard_normal((fan_in, fan_out)) * size + 0.0
+
+
+def _drawn_biases(seed: Any, layer: int, count: int, deviation: float) -> np.ndarray:
+    if isinstance(seed, int):
+        return random.initial_biases(seed, layer, count, deviation)
+    return seed.standard_normal(count) * deviation + 0.0
 
 
 def _by_kernels(spec: Spec, seed: int, init: Any, kernel: str) -> np.ndarray:

@@ -23,7 +23,8 @@ def key_of(spec: Spec, training: Training, rows: int, weighed: bool, pass_name: 
     optimizer, order = training.optimizer, training.order
     return (
         spec, rows, weighed, pass_name, training.epochs, training.batch_size, training.record_every, training.constant,
-        optimizer and (optimizer.kernel, optimizer.settings), order is None or callable(order), callable(order),
+        optimizer and (optimizer.kernel, optimizer.settings, optimizer.spares_biases), training.rate_factors,
+        order is None or callable(order), callable(order),
         training.l1, training.l2, training.clip_value, training.clip_norm, training.dropout, training.objective,
         training.target_loss, training.target_accuracy, training.watched,
     )  # fmt: skip

@@ -26,7 +26,7 @@ from fastmlp.kernels.registry import Floats, Int, Ints
 from fastmlp.spec import Spec
 from fastmlp.system.atomic import copied
 from fastmlp.system.cpu import target
-from fastmlp.training import Step, Training, joined, records
+from fastmlp.training import Step, Training, joined, records, times
 
 _TRAIN = (Ints, Floats, Int)
 
@@ -117,7 +117,8 @@ class Group(GroupBuffers):
                 if training.optimizer is None:
                     made[key] = rates[:, None], np.broadcast_to(lane.powers, (count, 2))
                 else:
-                    made[key] = training.optimizer.steps(rates, lane.powers)
+                    at_times = times(done, count, self.an_epoch) if training.optimizer.decay_changes else None
+                    made[key] = training.optimizer.steps(rates, lane.powers, at_times)
             steps, after = made[key]
             self.own_numbers[:count, :, lane.lane] = -steps if self.descends else steps
             powers.append(after)

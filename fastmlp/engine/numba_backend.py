@@ -28,7 +28,7 @@ from fastmlp.kernels import registry
 from fastmlp.kernels.registry import Float, Floats, Int, Ints
 from fastmlp.spec import Spec
 from fastmlp.system.atomic import address, copied, together
-from fastmlp.training import RateTable, State, Step, Training, joined, records
+from fastmlp.training import DropoutRates, RateTable, State, Step, Training, joined, records, times
 
 __all__ = ["can_be_kept", "evaluate", "evaluator", "logits", "objective", "outputs", "ready", "train"]
 
@@ -97,11 +97,11 @@ def ready(
     pass_name = choose.of_training(spec, training, rows, weights is not None, pass_name)
     workspace = Workspace(spec, pass_name, batch, weights is not None, together=True)
     write = workspace.writer
-    workspace.parameters[: spec.parameters] = parameters
     objective = training.objective
     workspace.for_loss(batch, objective.bound if objective else None)
     state = state or State.new(training.optimizer, spec.parameters, spec.dtype)
     workspace.for_update(training, state, batch, batches=math.ceil(rows / batch))
+    workspace.take_parameters(parameters)
     workspace.for_gradient()
     if training.drops:
         workspace.for_dropout(training)
@@ -167,9 +167,10 @@ def _begin_again(
     plan, workspace.numbers[:] = workspace.begun
     workspace.writer.go_back(plan)
     workspace.writer.begin(training)  # not what the call had that it was made for
-    workspace.parameters[: spec.parameters] = workspace.snapshots[: spec.parameters] = parameters
-    if plan[at.STATE]:
-        workspace.state[:, : spec.parameters] = state.vectors
+    workspace.take_parameters(parameters)
+    workspace.snapshots[: spec.parameters] = parameters
+    if len(state.vectors):
+        workspace.state[: len(state.vectors), : spec.parameters] = state.vectors
     if training.constant and not plan[at.STEP_NUMBERS]:
         workspace.steps[:] = training.learning_rate
     workspace.numbers[at.LEARNING_RATE] = workspace.steps[0, 0]
@@ -204,6 +205,7 @@ def train(
     staged: whether the caller makes each step's changes itself, together with its own. kept (P,): the last Step's, of
     the training that this one goes on with.
     """
+    spec = spec.of_targets(y)
     state = State.new(training.optimizer, spec.parameters, spec.dtype) if state is None else state
     key = None
     if workspace is None and isinstance(x, np.ndarray):
@@ -224,12 +226,15 @@ def train(
     drawn = training.order if callable(training.order) and (plan[at.ORDER] or stream) else None
     order: np.ndarray | None = None
     drawn_for = 0  # the epoch whose order was drawn last
+    dropout = DropoutRates(training) if training.dropout and training.dropout_changes else None
+    dropped_for = 0  # the epoch whose rates are set
     run = registry.function(workspace.loop, spec.dtype, _TRAIN)
     addresses = address(plan), address(workspace.parameters)
-    trained, powers_now = workspace.parameters[: spec.parameters], state.powers.copy()
+    trained, powers_now = workspace.trained[: spec.parameters], state.powers.copy()
     writes = [copied(parameters, trained), copied(state.powers, powers_now)]
-    if plan[at.STATE]:
-        writes += [copied(*pair) for pair in zip(state.vectors, workspace.state[:, : spec.parameters], strict=True)]
+    if len(state.vectors):
+        kept_state = workspace.state[: len(state.vectors), : spec.parameters]
+        writes += [copied(*pair) for pair in zip(state.vectors, kept_state, strict=True)]
     changes = tuple(writes)
     an_epoch = math.ceil(rows / batch)
     of_epochs, of_batches = RateTable(training, 1), RateTable(training, an_epoch)
@@ -244,20 +249,28 @@ def train(
             drawn_for, order = epoch, drawn(training.epochs_before - training.done + epoch)
             if stream is None:
                 workspace.order[:] = order
+        if dropout is not None and dropped_for != epoch:
+            dropped_for = epoch
+            for layer, rate in enumerate(dropout.of(epoch)):
+                workspace.set_dropout(layer, rate)
+            if team is not None:
+                team.follow_dropout()
         done, left = (epoch - 1) * an_epoch + start // batch, an_epoch - start // batch
         asked = min(batches, training.last * an_epoch - done)
         if own_numbers:
             asked = min(asked, most)
         if training.step_every:
             asked = min(asked, (training.step_every - 1 - (epoch - 1) % training.step_every) * an_epoch + left)
-        if drawn is not None:
+        if drawn is not None or dropout is not None:
             asked = min(asked, left)
         elif asked > left:  # a call that goes beyond this epoch ends with one: only there the weights are handed out
             asked = left + (asked - left) // an_epoch * an_epoch
         if stream is not None:
             there = stream.go_to(start, order, epoch, team.plans if team else [plan]) - start
             asked = min(asked, math.ceil(there / batch))
-        powers = _steps(workspace, training, powers_now, of_batches.rates(done, asked)) if own_numbers else None
+        powers = None
+        if own_numbers:
+            powers = _steps(workspace, training, powers_now, of_batches.rates(done, asked), done, an_epoch)
         before = time.perf_counter()
         helped = pace.helps(short)
         if helped and team is None:
@@ -313,11 +326,14 @@ def train(
             return
 
 
-def _steps(workspace: Workspace, training: Training, powers: np.ndarray, rates: np.ndarray) -> np.ndarray:
-    """Writes the numbers of the next updates, T in all. -> the optimizer's powers after each, (T, 2)."""
+def _steps(
+    workspace: Workspace, training: Training, powers: np.ndarray, rates: np.ndarray, done: int, an_epoch: int
+) -> np.ndarray:
+    """Writes the numbers of the next updates, T in all, after `done` of the run. -> the powers after each, (T, 2)."""
     if training.optimizer is None:
         steps, powers = rates[:, None], np.broadcast_to(powers, (len(rates), 2))
     else:
-        steps, powers = training.optimizer.steps(rates, powers)
+        at_times = times(done, len(rates), an_epoch) if training.optimizer.decay_changes else None
+        steps, powers = training.optimizer.steps(rates, powers, at_times)
     workspace.steps[: len(rates)] = steps
     return powers

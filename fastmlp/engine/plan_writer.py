@@ -138,6 +138,13 @@ class PlanWriter:
         made[places] = own.fields[places]
         return made
 
+    def copy_to(self, plans: Sequence[np.ndarray], of_layers: str) -> None:
+        """Has other plans of the same network say of each layer what this one does, in one field."""
+        for layer in range(int(self.fields[at.LAYERS])):
+            place = layer_field(layer, getattr(at, of_layers))
+            for other in plans:
+                other[place] = self.fields[place]
+
     # Predictions and scores
 
     def set_rows(self, rows: int) -> None:

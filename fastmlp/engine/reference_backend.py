@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from fastmlp.engine.training_numbers import update_factors
 from fastmlp.reference import optimizers, random
 from fastmlp.reference import train as reference
 from fastmlp.spec import Spec
 from fastmlp.system.atomic import copied, together
-from fastmlp.training import State, Step, Training, joined, records
+from fastmlp.training import DropoutRates, State, Step, Training, joined, records
 
 
 def outputs(spec: Spec, parameters: np.ndarray, x: np.ndarray) -> np.ndarray:
@@ -30,7 +31,7 @@ def evaluate(
     spec: Spec, parameters: np.ndarray, x: np.ndarray, y: np.ndarray, threads: int | None = None
 ) -> tuple[float, float]:
     """The mean loss and the fraction of right rows, by one thread."""
-    loss, accuracy = reference.evaluate(spec, parameters, x, y)
+    loss, accuracy = reference.evaluate(spec.of_targets(y), parameters, x, y)
     return float(loss), accuracy
 
 
@@ -78,6 +79,7 @@ def train(
     staged: whether the caller makes each step's changes itself, together with its own. kept (P,): the last Step's, of
     the training that this one goes on with.
     """
+    spec = spec.of_targets(y)
     state = State.new(training.optimizer, spec.parameters, spec.dtype) if state is None else state
     trained, working = parameters.copy(), state.copy()
     changes = (
@@ -163,7 +165,8 @@ def _epochs(
     optimizer = training.optimizer
     function = getattr(optimizers, optimizer.kernel if optimizer else "gradient_descent")
     settings = [kind(setting) for setting in optimizer.settings] if optimizer else []
-    drops = [random.dropout_numbers(rate) for rate in training.dropout]
+    own = update_factors(spec, training)
+    rates = DropoutRates(training)
 
     def order(epoch: int) -> np.ndarray:
         if training.order is None or training.batch_size >= len(x):
@@ -177,6 +180,7 @@ def _epochs(
         if not training.drops:
             return None
         number = training.epochs_before - training.done + epoch
+        drops = [random.dropout_numbers(rate) for rate in rates.of(epoch)]
         widths = zip(drops, spec.layers[1:-1], strict=True)
         return [
             random.dropout_factors(
@@ -202,9 +206,12 @@ def _epochs(
             scale = kind(1)
         steps = training.rates(np.array([epoch - 1]), batch / batches)[:, None]
         if optimizer:
-            steps, powers = optimizer.steps(steps[:, 0], state.powers)
+            steps, powers = optimizer.steps(steps[:, 0], state.powers, np.array([epoch - 1 + batch / batches]))
             state.powers[:] = powers[-1]
-        updated = function(parameters, total, scale, *vectors, *steps[0].astype(kind), *settings)
+        step = list(steps[0].astype(kind))
+        if own is not None:
+            step = optimizers.with_factors(step, own[0], own[-1])
+        updated = function(parameters, total, scale, *vectors, *step, *settings)
         if not vectors:
             return updated, []
         state.vectors[:] = updated[1:]

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from fastmlp.core.input_scale import seen
 from fastmlp.engine import choose, forward, row_pieces, row_stream
 from fastmlp.engine.buffers import Workspace
 from fastmlp.engine.plan_writer import read_rows_at
@@ -35,6 +36,7 @@ def logits(
 def _forward(
     what: str, spec: Spec, parameters: np.ndarray, x: np.ndarray | Source, pass_name: str | None, threads: int | None
 ) -> np.ndarray:
+    spec, parameters = spec.plain, seen(spec, parameters)
     pass_name = pass_name or choose.of_predictions(spec, len(x))
     piece = forward.piece_rows(spec, pass_name)
     piece = piece if isinstance(x, np.ndarray) else row_stream.piece_rows(x, piece)
@@ -73,7 +75,7 @@ def evaluator(
     # A chunk of streamed rows may take much memory, and logits are made of a few rows at a time. The loss of a network
     # whose only layer leaves its inputs as they are is that of these logits, if all are finite.
     logits_of_rows = np.zeros((len(x), spec.outputs), spec.dtype)
-    through = dataclasses.replace(spec, layers=(spec.outputs, spec.outputs), hidden=())
+    through = dataclasses.replace(spec.plain, layers=(spec.outputs, spec.outputs), hidden=())
     leaves = np.zeros(through.parameters, spec.dtype)
     through.views(leaves)[0][0][...] = np.eye(spec.outputs)
     of_logits = _evaluator(through, logits_of_rows, y, None, threads)
@@ -90,7 +92,8 @@ def _evaluator(
     spec: Spec, x: np.ndarray | Source, y: np.ndarray, pass_name: str | None, threads: int | None
 ) -> Callable[[np.ndarray], tuple[float, float]]:
     """`evaluator` with whole chunks of rows in memory."""
-    rows = len(x)
+    whole, rows = spec, len(x)
+    spec = spec.of_targets(y).plain
     pass_name = pass_name or choose.of_predictions(spec, rows)
     pace = row_pieces.pace_of(spec, rows, CHUNK, threads)
     losses = np.zeros(math.ceil(rows / CHUNK), spec.dtype)
@@ -112,7 +115,7 @@ def _evaluator(
     def evaluated(parameters: np.ndarray) -> tuple[float, float]:
         workspaces = kept.pop() if kept else made()
         held, plans = workspaces[0].parameters, [workspace.plan for workspace in workspaces]
-        held[: len(parameters)] = parameters
+        held[: spec.parameters] = seen(whole, parameters)
         for workspace in workspaces:
             workspace.writer.forget_right_rows()
         used = workspaces if pace.helps(False) else workspaces[:1]

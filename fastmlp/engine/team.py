@@ -41,6 +41,10 @@ class Team:
         self._work = registry.function("team.work", dtype, _WORK)
         self.members = members  # of the last call: those who came
 
+    def follow_dropout(self) -> None:
+        """Has the members drop at the leader's rates."""
+        self._workspace.writer.copy_to(self._plans, "LAYER_THRESHOLD")
+
     def train(self, batches: int) -> int:
         """Trains on about so many batches, with the helpers that are free, and returns what the loop does."""
         call_doors = doors.Doors(len(self._others))

@@ -33,6 +33,26 @@ def training_numbers(spec: Spec, training: Training, rows: int, batch: int) -> n
     return numbers
 
 
+def update_factors(spec: Spec, training: Training) -> np.ndarray | None:
+    """The vectors (V, P) behind the state of an optimizer with rate factors; None where an update takes none.
+
+    The rate factors; and for adam's update whether a parameter's decay counts, 1 or 0.
+    """
+    optimizer, of_rates = training.optimizer, training.rate_factors
+    spared = optimizer is not None and optimizer.spares_biases
+    if of_rates is None and not spared:
+        return None
+    factors = np.ones((2 if optimizer is not None and optimizer.kernel == "adam" else 1, spec.parameters), spec.dtype)
+    if of_rates is not None:
+        for (w, b), of_weight, of_bias in zip(spec.views(factors[0]), of_rates.weight, of_rates.bias, strict=True):
+            w[:], b[:] = of_weight, of_bias
+        spec.scale_of(factors[0])[:] = of_rates.input_scale
+    if spared:
+        for _, b in spec.views(factors[1]):
+            b[:] = 0
+    return factors
+
+
 def gradient_scale(spec: Spec, rows: int) -> np.floating:
     """What turns a batch's sum into the gradient of its mean loss."""
     kind = np.dtype(spec.dtype).type

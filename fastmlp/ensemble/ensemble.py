@@ -61,7 +61,7 @@ class Ensemble:
         (`fastmlp.splits.bootstrap`).
     vote : str, default="soft"
         How labels are predicted: "soft" takes the mean of the probabilities, "hard" the label of most members.
-    hidden, output, loss, init, dtype, backend, standardize : object
+    hidden, output, loss, init, bias_init, zero_last, input_scale, dtype, backend, standardize : object
         As for `Model`, of each member.
 
     Attributes
@@ -105,6 +105,9 @@ class Ensemble:
         output: Output | None = None,
         loss: LossName | Loss | None = None,
         init: Init | float = "he_normal",
+        bias_init: float = 0.0,
+        zero_last: bool = False,
+        input_scale: bool = False,
         dtype: Any = "float64",
         backend: Backend = "numba",
         standardize: bool | Literal["both"] = False,
@@ -122,8 +125,11 @@ class Ensemble:
                 f"seed={first} leaves no seeds for {count} members, which have {first} and those after it: "
                 f"give {2**64 - count} or less"
             )
-        given = {"hidden": hidden, "output": output, "loss": loss, "init": init, "dtype": dtype, "backend": backend}
-        given["standardize"] = standardize
+        given = {
+            "hidden": hidden, "output": output, "loss": loss, "init": init, "bias_init": bias_init,
+            "zero_last": zero_last, "input_scale": input_scale, "dtype": dtype, "backend": backend,
+            "standardize": standardize,
+        }  # fmt: skip
         models = [Model(layers, seed=first + number, **given) for number in range(count)]
         self._begin(models, bootstrap, vote, first)
 

@@ -35,8 +35,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         The number of units in each hidden layer.
     activation : str or list of str, default="relu"
         Activation of the hidden layers: one name, or a list with one for each hidden layer. scikit-learn's "identity",
-        "logistic", "tanh" and "relu"; and "leaky_relu", "elu", "selu", "softplus", "gelu", "gelu_erf", "silu" and
-        "sigmoid", which is "logistic".
+        "logistic", "tanh" and "relu"; and "leaky_relu", "elu", "selu", "softplus", "gelu", "gelu_erf", "silu",
+        "mish" and "sigmoid", which is "logistic".
     solver : {"lbfgs", "sgd", "adam"}, default="adam"
         "lbfgs" is scipy's L-BFGS-B, in float64 and single-threaded. "sgd" and "adam" are stochastic: they train on
         batches.

@@ -178,6 +178,7 @@ ACTIVATIONS = {
     "tanh": Function("tanh_(z)", ("tanh_",)),
     "softplus": Function("(z > 0 ? z : 0) + log1p_(exp_(real_of(bits_of(z) | SIGN_MASK)))", ("exp_", "log1p_")),
     "silu": Function("silu(z)", ("silu",)),
+    "mish": Function("mish(z)", ("mish",)),
     "gelu": Function("gelu(z)", ("gelu",)),
     "gelu_erf": Function("gelu_erf(z)", ("gelu_erf",)),
 }
@@ -191,6 +192,18 @@ static real silu(real z)
 }
 """,
         ("sigmoid",),
+    ),
+    "mish": Function(
+        """\
+static real mish(real z)
+{
+    const real e = exp_(real_of(bits_of(z) | SIGN_MASK)), twice = e + e;
+    const real n = z < 0 ? fused(e, e, twice) : 1 + twice;
+    const real t = product(n, 1 / (z < 0 ? n + 2 : fused(twice, e, n)));
+    return t == 0 ? t : product(z, t);
+}
+""",
+        ("exp_",),
     ),
     "gelu": Function(
         """\

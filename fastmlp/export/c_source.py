@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from fastmlp.checks.messages import shown
+from fastmlp.core.input_scale import seen
 from fastmlp.export import c_arithmetic, c_functions, c_header, c_selftest, c_text
 from fastmlp.export.c_parts import Parts
 from fastmlp.export.files import place_of, write_together
@@ -97,6 +98,7 @@ def write(
     name: what the names in C begin with; None is the source's own name. class_names: one text for each output. parts:
     what stands before and after the network. Raises ValueError and TypeError for arguments, OSError for files.
     """
+    spec, parameters = spec.plain, seen(spec, parameters)
     place = place_of(path, ".c", usual if name is None else name)
     if name is None:
         name = c_text.identifier(place.stem, "name")

@@ -14,7 +14,8 @@ from fastmlp.core import data
 from fastmlp.core.network import Network, raw_state, seed_set
 from fastmlp.engine.backends import Backend, name_of
 from fastmlp.errors import DivergenceError, DivergenceWarning, ScaleWarning
-from fastmlp.fit import advice, loop, resume, sample_weights, validation
+from fastmlp.fit import advice, loop, rate_factors, resume, sample_weights, validation
+from fastmlp.fit import options as options_of
 from fastmlp.fit.checked_rows import Checks
 from fastmlp.fit.monitor import Monitor
 from fastmlp.fit.options import FitOptions
@@ -101,6 +102,9 @@ class Fit:
 
             self.checkpoints = Checkpoints(path, every, checked.keep)
         self.monitor = self._monitor(checked, held, last)
+        factors = None
+        if checked.rate_factors is not None:
+            factors = rate_factors.checked(checked.rate_factors, spec, run.optimizer)
         self.training = checked.training(
             epochs=last - run.epochs,
             learning_rate=resume.rates_of(run, spec.dtype),
@@ -108,15 +112,18 @@ class Fit:
             epochs_before=self.source.epochs,
             done=run.epochs,
             rate_begins=run.rate_begins,
+            rate_factors=factors,
             optimizer=None if run.optimizer.kernel == "gradient_descent" else run.optimizer,
             dropout_seed=self._number_seed() if checked.dropout else 0,
             watched=self.monitor.needed,
             step_every=self.checkpoints.every if self.checkpoints else None,
             begun=self.begun,
         )
+        if checked.dropout and self.training.dropout_changes:
+            options_of.check_dropout(self.training)
         self.asked: dict[str, Any] = {}
         if self.moment or self.checkpoints:
-            self.asked = resume.asked(checked, run, split, self.x, targets, self.weights)
+            self.asked = resume.asked(checked, run, split, self.x, targets, self.weights, factors)
         if self.moment:
             from fastmlp.storage.checkpoints import check_same
 

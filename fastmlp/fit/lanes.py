@@ -17,7 +17,7 @@ force = False  # whether all that can be grouped are, though it may not pay: for
 
 def group_of(fit: Fit) -> Hashable | None:
     """What fits of one group have in common; None where a fit is trained alone."""
-    spec, training, rows = fit.network.spec, fit.training, len(fit.targets)
+    spec, training, rows = fit.network.spec.of_targets(fit.targets), fit.training, len(fit.targets)
     if fit.backend is not numba_backend or callable(training.order) or not training.epochs:
         return None
     if not choose.fits_lanes(spec, training, rows, fit.weights is not None):
@@ -49,4 +49,4 @@ def train(fits: Sequence[Fit], kept: Sequence[np.ndarray | None]) -> Generator[d
                 None if fit.shared is None else fit.rows, before,
             )
         )  # fmt: skip
-    return model_lanes.train(fits[0].network.spec, members)
+    return model_lanes.train(fits[0].network.spec.of_targets(fits[0].targets), members)

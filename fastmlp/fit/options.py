@@ -10,17 +10,20 @@ from typing import Any
 
 import numpy as np
 
+from fastmlp import schedules
 from fastmlp.callbacks import Info
 from fastmlp.checks import scalars
 from fastmlp.checks.messages import shown
 from fastmlp.checks.rounding import check_rounded
-from fastmlp.optimizers import Optimizer, OptimizerName
+from fastmlp.optimizers import Optimizer, OptimizerName, fixed_schedule
 from fastmlp.reference.random import dropout_numbers
 from fastmlp.schedules import Schedule
 from fastmlp.spec import Spec
 from fastmlp.stopping import EarlyStopping
 from fastmlp.system import thread_pool
-from fastmlp.training import Training
+from fastmlp.training import Training, times
+
+MOST_DROPPED = 1 - 2.0**-32
 
 EPOCHS = 100  # where a fit says nothing, as `fastmlp train`
 
@@ -44,9 +47,10 @@ class FitOptions:
     optimizer: OptimizerName | Optimizer | None = None
     l2: float = _stored(default=0.0)
     l1: float = _stored(default=0.0)
-    dropout: float | Sequence[float] = _stored(default=0.0)
+    dropout: float | Schedule | Sequence[float | Schedule] = _stored(default=0.0)  # noqa: RUF009 - a field
     clip_value: float | None = _stored(default=None)
     clip_norm: float | None = _stored(default=None)
+    rate_factors: Mapping[str, Any] | None = None
     sample_weight: Any = None
     class_weight: Any = None
     validation: Any = None
@@ -71,7 +75,8 @@ class FitOptions:
         """With plain values in place of what may stand for them, for a network and this many rows to train on.
 
         labelled: whether the rows have labels. trained: epochs of all the network's fits. optimizer, learning_rate and
-        resume are left to `resume.run_of`, rows' weights and validation to `sample_weights` and `validation`.
+        resume are left to `resume.run_of`, rate factors to `rate_factors`, rows' weights and validation to
+        `sample_weights` and `validation`.
         Raises TypeError or ValueError naming the argument.
         """
         epochs = _epochs(self.epochs, trained)
@@ -118,7 +123,10 @@ class FitOptions:
 
     def stored(self) -> dict[str, Any]:
         """What a checkpoint holds of checked options, beside what is described: the optimizer, stopping and rows."""
-        return {name: getattr(self, name) for name in _STORED}
+        stored = {name: getattr(self, name) for name in _STORED}
+        rates: Any = self.dropout
+        stored["dropout"] = [schedules.describe(rate) if isinstance(rate, Schedule) else rate for rate in rates]
+        return stored
 
 
 NAMES = tuple(field.name for field in fields(FitOptions))
@@ -236,7 +244,7 @@ def function(value: Any, name: str) -> Any:
     return value
 
 
-def dropout_rates(dropout: Any, spec: Spec) -> tuple[float, ...]:
+def dropout_rates(dropout: Any, spec: Spec) -> tuple[float | Schedule, ...]:
     """A rate for each hidden layer, or () where nothing is dropped. Raises TypeError or ValueError."""
     if type(dropout) is float and dropout == 0:
         return ()
@@ -247,14 +255,33 @@ def dropout_rates(dropout: Any, spec: Spec) -> tuple[float, ...]:
                 f"dropout is a list of {len(dropout)}, and layers={list(spec.layers)} has {hidden} hidden: "
                 "give a rate for each hidden layer, or one number for all"
             )
-        rates = [_fraction(rate, f"dropout[{layer}]") for layer, rate in enumerate(dropout)]
+        rates = [_dropout(rate, f"dropout[{layer}]") for layer, rate in enumerate(dropout)]
     else:
-        rates = [_fraction(dropout, "dropout")] * hidden
+        rates = [_dropout(dropout, "dropout")] * hidden
         if not hidden and dropout:
             raise ValueError(
                 f"dropout={shown(dropout)}, and layers={list(spec.layers)} has no hidden layer: leave it out"
             )
-    return tuple(rates) if any(dropout_numbers(rate)[0] for rate in rates) else ()
+    some = any(isinstance(rate, Schedule) or dropout_numbers(rate)[0] for rate in rates)
+    return tuple(rates) if some else ()
+
+
+def check_dropout(training: Training) -> None:
+    """Raises ValueError where a schedule of dropout leaves its range in one of a training's epochs."""
+    at = times(training.done, training.epochs, 1)
+    for layer, rate in enumerate(training.dropout):
+        if isinstance(rate, Schedule) and len(at):
+            found = rate.rates(at)
+            worst = int(found.argmax())
+            if found[worst] > MOST_DROPPED:
+                raise ValueError(
+                    f"dropout[{layer}]={shown(rate)} is {found[worst]:g} in epoch {training.first + worst}, and not a "
+                    "fraction of units to drop: give a schedule below 1"
+                )
+
+
+def _dropout(value: Any, name: str) -> float | Schedule:
+    return fixed_schedule(value, name) if isinstance(value, Schedule) else _fraction(value, name)
 
 
 def stopping(value: Any) -> EarlyStopping | None:
@@ -273,6 +300,6 @@ def _fraction(value: Any, name: str) -> float:
     number = scalars.finite_float(value, name)
     if not 0 <= number < 1:
         raise ValueError(f"{name}={shown(value)} is not a fraction of units to drop: give 0 or more, and less than 1")
-    if number > 1 - 2.0**-32:  # what is kept is told by words of 32 bits
+    if number > MOST_DROPPED:  # what is kept is told by words of 32 bits
         raise ValueError(f"{name}={shown(value)} keeps less than one unit in 2**32: give less")
     return number

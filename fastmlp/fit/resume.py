@@ -16,7 +16,7 @@ from fastmlp.fit.validation import Split
 from fastmlp.schedules import ReduceOnPlateau, Schedule
 from fastmlp.spec import Spec
 from fastmlp.stopping import EarlyStopping
-from fastmlp.training import Rates, Run, State
+from fastmlp.training import RateFactors, Rates, Run, State
 
 if TYPE_CHECKING:
     from fastmlp.storage.checkpoints import Moment
@@ -119,7 +119,13 @@ def check_held_out(run: Run, fraction: float | None) -> None:
 
 
 def asked(
-    checked: FitOptions, run: Run, split: Split, x: np.ndarray, targets: np.ndarray, weights: np.ndarray | None
+    checked: FitOptions,
+    run: Run,
+    split: Split,
+    x: np.ndarray,
+    targets: np.ndarray,
+    weights: np.ndarray | None,
+    factors: RateFactors | None,
 ) -> dict[str, Any]:
     """What a fit was asked for, as far as its bits depend on it, for its checkpoints."""
     from fastmlp.storage import checkpoints
@@ -137,5 +143,6 @@ def asked(
             "y": digest_of(targets),
             "sample_weight": digest_of(weights),
             "validation_data": [digest_of(part) for part in split.held or (None, None)],
+            **({} if factors is None else {"rate_factors": dataclasses.asdict(factors)}),
         }
     )

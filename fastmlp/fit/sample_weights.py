@@ -76,6 +76,11 @@ def _class_weights(class_weight: Any, targets: np.ndarray, spec: Spec) -> np.nda
             f'class_weight needs one label a row, as output="softmax" has, or "sigmoid" with one output and labels 0 '
             f"and 1: here it is output={spec.output!r} of layers={list(spec.layers)}, so use sample_weight"
         )
+    if spec.output == "softmax" and targets.ndim == 2:
+        raise ValueError(
+            "class_weight needs one label a row, and y has probabilities of all classes: use sample_weight, or give "
+            "labels"
+        )
     classes = 2 if binary else spec.outputs
     if isinstance(class_weight, str) and class_weight == "balanced":
         counts = np.bincount(_labels(targets, spec), minlength=classes)

@@ -115,8 +115,8 @@ def held_out(targets: np.ndarray, fraction: float, seed: int, spec: Spec) -> tup
     groups: np.ndarray
     if not data.labelled(spec, targets):
         groups = np.zeros(len(targets))
-    elif targets.ndim == 1:
-        groups = targets
+    elif targets.ndim == 1 or spec.output == "softmax":
+        groups = data.hard(spec, targets)
     else:
         # a combination of labels of which there is one row stays with the others like it: most are, of many labels
         _, groups, counts = np.unique(targets, axis=0, return_inverse=True, return_counts=True)
@@ -129,8 +129,8 @@ def held_out(targets: np.ndarray, fraction: float, seed: int, spec: Spec) -> tup
 
 
 def check_classes(targets: np.ndarray, held: np.ndarray, spec: Spec) -> None:
-    """Raises ValueError where validation has a class that no training row has."""
-    if spec.output != "softmax":
+    """Raises ValueError where validation has a class that no training row has; probabilities are of all classes."""
+    if spec.output != "softmax" or targets.ndim == 2 or held.ndim == 2:
         return
     unknown = np.setdiff1d(held, targets)
     if len(unknown):

@@ -89,6 +89,19 @@ def silu(z):
 
 
 @helper
+def mish(z):
+    """a = z t, t = tanh(log(1 + e^z)) = n / d; slope = t + z 4u / d^2."""
+    below = less(z, 0)
+    e = elementary.exp_nonpositive(negative(absolute(z)))
+    twice = e + e
+    n = select(below, fma(e, e, twice), 1 + twice)
+    r = 1 / select(below, n + 2, fma(twice, e, n))
+    t = n * r
+    u = select(below, e, e * e) * (1 + e)
+    return select(equal(t, 0), t, z * t), fma(select(equal(u, 0), u, z), (4 * u) * (r * r), t)
+
+
+@helper
 def gelu(z):
     """a = z s with s = sigmoid(2u), 2u = c z (1 + 0.044715 z^2); slope = s + z s (1 - s) (2u)'."""
     x = select(greater(z, GELU_HIGHEST), GELU_HIGHEST, z)
@@ -145,5 +158,6 @@ sigmoid_forward = _forward(sigmoid, reference.sigmoid_forward)
 tanh_forward = _forward(tanh, reference.tanh_forward)
 softplus_forward = _forward(softplus, reference.softplus_forward)
 silu_forward = _forward(silu, reference.silu_forward)
+mish_forward = _forward(mish, reference.mish_forward)
 gelu_forward = _forward(gelu, reference.gelu_forward)
 gelu_erf_forward = _forward(gelu_erf, reference.gelu_erf_forward)

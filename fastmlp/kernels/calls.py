@@ -286,6 +286,18 @@ def sum_of_squares(plan, w, scratch, count):
 
 
 @helper
+def folded(plan, w, s, to, K, J):
+    """to (K, J) = s (K) times w (K, J), row by row: `input_scale.folded`."""
+    call(plan[at.FOLDED], (w, s, to, K, J))
+
+
+@helper
+def unfolded(plan, dw, w, s, ds, K, J):
+    """ds (K), and dw (K, J) in place, of the gradient dw by folded weights: `input_scale.unfolded`."""
+    call(plan[at.UNFOLDED], (dw, w, s, ds, K, J))
+
+
+@helper
 def clipped_by_value(plan, g, limit, count):
     """g (count) held between -limit and limit, in place."""
     call(plan[at.CLIPPED_BY_VALUE], (g, limit, count))

@@ -22,12 +22,18 @@ def is_recorded(plan):
 
 
 @helper
+def own(plan, parameters):
+    """What is trained: the parameters, or where there is an input scale, what they were made of."""
+    return pointer(plan[at.OWN], parameters) if plan[at.OWN] != 0 else parameters
+
+
+@helper
 def begin_epoch(plan, parameters, numbers, record):
     """Before the first batch: the snapshot that a record goes with, the order of the rows, and empty totals."""
     if record:
         plan[at.SNAPSHOT] = 1 - plan[at.KEPT]
         snapshot = advance(pointer(plan[at.SNAPSHOTS], parameters), plan[at.SNAPSHOT] * plan[at.SNAPSHOT_SIZE])
-        copy(snapshot, parameters, 0, plan[at.PARAMETERS])
+        copy(snapshot, own(plan, parameters), 0, plan[at.TRAINED])
     if plan[at.SHUFFLE] != 0:
         epoch, order = plan[at.EPOCHS_BEFORE] + plan[at.EPOCH], pointer(plan[at.ORDER], plan)
         calls.permutation(plan, seed=plan[at.SEED], epoch=epoch, count=plan[at.ROWS], order=order)
@@ -55,9 +61,9 @@ def write_record(plan, parameters, numbers, epoch):
     sigmoid's). A record of a loss that is not finite is written, for the message.
     """
     loss = numbers[at.TOTAL] / numbers[at.TERMS]
-    wrong = number(parameters, 0)
-    for i in range(plan[at.PARAMETERS]):
-        wrong += parameters[i] - parameters[i]  # 0, or NaN
+    wrong, trained = number(parameters, 0), own(plan, parameters)
+    for i in range(plan[at.TRAINED]):
+        wrong += trained[i] - trained[i]  # 0, or NaN
     if wrong != 0 and loss - loss == 0:
         return at.DIVERGED
     right = plan[at.EPOCH_RIGHT]

@@ -121,6 +121,25 @@ def rmsprop(
 
 
 @kernel(None)
+def rmsprop_momentum(
+    p: Floats, total: Floats, scale: Float, state: Floats, step: Floats, settings: Floats, models: Int, count: Int
+):
+    """v = decay v + rest g^2; u = momentum u + g / (sqrt(v) + epsilon); p = p - learning_rate u. Writes p, v and u."""
+    second, factor = advance(state, count * models), fill(p, scale)
+    for m in range(0, models, lanes(p)):
+        rate, decay = negative(load(step, m)), load(settings, m)
+        rest, epsilon = load(settings, models + m), load(settings, 2 * models + m)
+        keep = load(settings, 3 * models + m)
+        for i in range(m, count * models, models):
+            g = load(total, i) * factor
+            v = fma(decay, load(state, i), rest * (g * g))
+            u = fma(keep, load(second, i), g / (sqrt(v) + epsilon))
+            store(state, i, v)
+            store(second, i, u)
+            store(p, i, fma(rate, u, load(p, i)))
+
+
+@kernel(None)
 def adagrad(
     p: Floats, total: Floats, scale: Float, state: Floats, step: Floats, settings: Floats, models: Int, count: Int
 ):

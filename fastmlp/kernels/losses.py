@@ -219,6 +219,45 @@ def softmax_smooth_cross_entropy(
             store(z, j * stride + n, load(z, j * stride + n) * r - share)
 
 
+@helper
+def first_largest(z, J, stride, n):
+    """The largest unit of each row, and the number of the first such one."""
+    most, place = load(z, n), fill(z, 0)
+    for j in range(1, J):
+        x = load(z, j * stride + n)
+        above = greater(x, most)
+        most, place = select(above, x, most), select(above, spread_number(z, j), place)
+    return most, place
+
+
+@kernel(reference.softmax_soft_cross_entropy)
+def softmax_soft_cross_entropy(
+    z: Floats, y: Floats, weights: Floats, statistics: Floats, smoothing: Float,
+    J: Int, rows: Int, stride: Int, record: Int,
+):  # fmt: skip
+    """y: J units, probabilities. z = e^(z - m) / s - t, t = on y + off; the row's loss is log(s) - sum_j t_j (z_j - m).
+
+    off = smoothing / J, on = 1 - smoothing.
+    """
+    off = fill(z, smoothing) / spread_number(z, J)
+    on = 1 - fill(z, smoothing)
+    for n in range(0, rows, lanes(z)):
+        products = right = alike(load(z, n), 0)
+        if record:
+            largest, label = first_largest(z, J, stride, n)
+            _most, target = first_largest(y, J, stride, n)
+            right = select(equal(label, target), 1, right)
+            products = fma(on, load(y, n), off) * (load(z, n) - largest)
+            for i in range(stride + n, J * stride + n, stride):
+                products = fma(fma(on, load(y, i), off), load(z, i) - largest, products)
+        _m, s, _below = exponentials(z, J, stride, n, 1)
+        if record:
+            add_statistics(statistics, weights, n, rows, log(s) - products, equal(right, 1))
+        r = 1 / s
+        for i in range(n, J * stride + n, stride):
+            store(z, i, load(z, i) * r - fma(on, load(y, i), off))
+
+
 @kernel(reference.sigmoid_binary_cross_entropy)
 def sigmoid_binary_cross_entropy(
     z: Floats, y: Floats, weights: Floats, statistics: Floats, J: Int, rows: Int, stride: Int, record: Int

@@ -110,6 +110,26 @@ def rmsprop(p: Floats, total: Floats, scale: Float, state: Floats, step: Floats,
         store(p, i, fma(rate, g / (sqrt(v) + epsilon), load(p, i)))
 
 
+@kernel(reference.rmsprop_momentum)
+def rmsprop_momentum(p: Floats, total: Floats, scale: Float, state: Floats, step: Floats, settings: Floats, count: Int):
+    """v = decay v + rest g^2; u = momentum u + g / (sqrt(v) + epsilon); p = p - learning_rate u.
+
+    Writes p, v and u, whole registers of each.
+    """
+    second = advance(state, padded_size(p, count))
+    rate = negative(fill(p, step[0]))
+    decay, rest, epsilon = fill(p, settings[0]), fill(p, settings[1]), fill(p, settings[2])
+    keep = fill(p, settings[3])
+    factor = fill(p, scale)
+    for i in range(0, count, lanes(p)):
+        g = load(total, i) * factor
+        v = fma(decay, load(state, i), rest * (g * g))
+        u = fma(keep, load(second, i), g / (sqrt(v) + epsilon))
+        store(state, i, v)
+        store(second, i, u)
+        store(p, i, fma(rate, u, load(p, i)))
+
+
 @kernel(reference.adagrad)
 def adagrad(p: Floats, total: Floats, scale: Float, state: Floats, step: Floats, settings: Floats, count: Int):
     """s = s + g^2; p = p - learning_rate g / (sqrt(s) + epsilon).

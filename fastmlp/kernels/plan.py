@@ -34,6 +34,7 @@ def _field(kind: str) -> int:
 
 LAYERS = _field("count")  # of the network, whose table follows the fields
 PARAMETERS = _field("count")  # weights and biases of all layers
+TRAINED = _field("count")  # of all that is trained: PARAMETERS, and behind them an input scale, if there is one
 OUTPUTS = _field("count")  # units of the last layer
 COLUMNS = _field("count")  # of y: targets and, behind them, the rows' weights
 LOSS_KERNEL = _field("kernel")  # dz in place of the logits, and the row losses
@@ -127,6 +128,9 @@ PENALIZED = _field("kernel")  # adds the penalties' slopes; 0: there are none
 OF_SUM = _field("flag")  # whether penalties are added to a batch's sum, not to its mean
 SQUARES = _field("kernel")  # the sum of a layer's squares, for a RECORD_OBJECTIVE with a penalty; else 0
 RECORD_OBJECTIVE = _field("kernel")  # records a batch's loss where it is not the mean over rows and outputs; else 0
+OWN = _field("address")  # of what is trained, where there is an input scale: kernels then get what passes see; else 0
+FOLDED = _field("kernel")  # makes of it what passes see
+UNFOLDED = _field("kernel")  # makes of a gradient by that the one by OWN
 CLIPPED_BY_VALUE = _field("kernel")  # 0: not asked for
 CLIPPED_BY_NORM = _field("kernel")  # 0: not asked for
 UPDATE = _field("kernel")  # gradient descent, or the optimizer's; 0 online

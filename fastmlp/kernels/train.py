@@ -98,19 +98,18 @@ def record_objective(plan: Ints, parameters: Floats, rows: Float):
     numbers[at.TOTAL] += loss
 
 
-@kernel(None)
-def step(plan: Ints, parameters: Floats, scale: Float):
-    """What becomes of a batch's sum where more is asked than plain gradient descent at one rate.
-
-    The gradient of the mean loss; penalties on the weights; clipping; and the optimizer's update, with its own numbers.
-    `scale` is that of rows without weights.
-    """
-    numbers = pointer(plan[at.NUMBERS], parameters)
-    gradient = pointer(plan[at.GRADIENT], parameters)
-    count = plan[at.PARAMETERS]
+@helper
+def scale_of_batch(plan, gradient, numbers, scale):
+    """What turns a batch's sum into the gradient of its mean loss. scale: that of rows without weights."""
     if plan[at.EXTRAS] & at.WEIGHED:
-        weight = gradient[count + 1]
+        weight = gradient[plan[at.PARAMETERS] + 1]
         scale = numbers[at.FACTOR] / (weight * numbers[at.ROW_TERMS]) if weight > 0 else weight
+    return scale
+
+
+@helper
+def descend(plan, parameters, gradient, numbers, scale, count):
+    """Penalties, clipping, and the update of `count` parameters, by a batch's sum."""
     if plan[at.PENALIZED] != 0 and plan[at.OF_SUM] != 0:
         penalize(plan, parameters, gradient, numbers)
     if plan[at.SCALED] != 0:
@@ -132,6 +131,36 @@ def step(plan: Ints, parameters: Floats, scale: Float):
             plan, p=parameters, total=gradient, scale=scale, state=state, step=own, settings=settings, count=count
         )
     plan[at.STEP] += 1
+
+
+@kernel(None)
+def step(plan: Ints, parameters: Floats, scale: Float):
+    """What becomes of a batch's sum where more is asked than plain gradient descent at one rate.
+
+    The gradient of the mean loss; penalties on the weights; clipping; and the optimizer's update, with its own numbers.
+    `scale` is that of rows without weights.
+    """
+    numbers = pointer(plan[at.NUMBERS], parameters)
+    gradient = pointer(plan[at.GRADIENT], parameters)
+    scale = scale_of_batch(plan, gradient, numbers, scale)
+    descend(plan, parameters, gradient, numbers, scale, plan[at.PARAMETERS])
+
+
+@kernel(None)
+def scaled_step(plan: Ints, parameters: Floats, scale: Float):
+    """As `step`, where there is an input scale: of OWN, of which it then makes the parameters that passes see.
+
+    The gradient gets that of the scale behind it, in the place of the batch's loss and weight.
+    """
+    numbers = pointer(plan[at.NUMBERS], parameters)
+    gradient = pointer(plan[at.GRADIENT], parameters)
+    own = pointer(plan[at.OWN], parameters)
+    scale = scale_of_batch(plan, gradient, numbers, scale)
+    K, J, count = plan[at.FIELDS + at.LAYER_INPUTS], plan[at.FIELDS + at.LAYER_OUTPUTS], plan[at.PARAMETERS]
+    calls.unfolded(plan, dw=gradient, w=own, s=advance(own, count), ds=advance(gradient, count), K=K, J=J)
+    descend(plan, own, gradient, numbers, scale, plan[at.TRAINED])
+    copy(parameters, own, K * J, count)
+    calls.folded(plan, w=own, s=advance(own, count), to=parameters, K=K, J=J)
 
 
 @kernel(reference.train)

@@ -105,6 +105,25 @@ def silu_forward(z):
     return a, fma(a, 1 - s, s)
 
 
+def mish_forward(z):
+    """a = z tanh(log(1 + e^z)) = z t; slope = t + z t', by one fma.
+
+    With e = e^-|z|, t = n / d: n = e^2 + 2e and d = n + 2 where z < 0, else n = 1 + 2e and d = n + 2e^2. t' is 4u / d^2
+    with u = e (1 + e), times e again where z >= 0. Misra, "Mish: a self regularized non-monotonic activation function",
+    BMVC 2020.
+    """
+    one = z.dtype.type(1)
+    below = z < 0
+    e = elementary.exp_nonpositive(-np.abs(z))
+    twice = e + e
+    n = np.where(below, fma(e, e, twice), one + twice)
+    r = one / np.where(below, n + 2, fma(twice, e, n))
+    t = n * r
+    u = np.where(below, e, e * e) * (one + e)
+    a = np.where(t == 0, t, z * t)  # not -infinity times 0
+    return a, fma(np.where(u == 0, u, z), (4 * u) * (r * r), t)
+
+
 def gelu_forward(z):
     """a = z (1 + tanh(u)) / 2 = z s with s = sigmoid(2u), 2u = c z (1 + 0.044715 z^2), c = 2 sqrt(2 / pi).
 

@@ -73,6 +73,24 @@ def softmax_smooth_cross_entropy(z, y, smoothing):
     return dz, loss, right
 
 
+def softmax_soft_cross_entropy(z, y, smoothing):
+    """Cross-entropy with probabilities y (N, J) as targets, whose rows sum to 1: t = on y + off.
+
+    off and on are those of `softmax_smooth_cross_entropy`. loss = log(s) - sum over j of t_j (z_j - m). A row is right
+    if its first largest logit is at its first largest probability.
+    """
+    m = _largest(z)
+    e = exp(z - m[:, None])
+    s = _sum_in_order(e)
+    off, on = smoothing / z.dtype.type(z.shape[1]), z.dtype.type(1) - smoothing
+    t = fma(on, y, off)
+    dz = e * (1 / s)[:, None] - t
+    products = t[:, 0] * (z[:, 0] - m)
+    for j in range(1, z.shape[1]):
+        products = fma(t[:, j], z[:, j] - m, products)
+    return dz, log(s) - products, first_largest(z) == first_largest(y)
+
+
 def sigmoid_binary_cross_entropy(z, y):
     """Each term is max(z, 0) - z y + log(1 + e^-|z|). y (N, J), in [0, 1]."""
     dz = sigmoid(z) - y

@@ -7,13 +7,28 @@ Every update function takes
 - the state's vectors (P,), if there are any,
 - the numbers of this update, then those that all updates share; each has p's dtype,
 
-and returns p and the state's vectors. Formulas are rounded in the order in which they are written here; fma(a, b, c) is
-a b + c, rounded once. `fastmlp/optimizers.py` names the sources.
+and returns p and the state's vectors. Where parameters have rate factors (`with_factors`), the first number of an
+update is an array (P,), a rate for each parameter, and so is adam's decay.
+
+Formulas are rounded in the order in which they are written here; fma(a, b, c) is a b + c, rounded once.
+`fastmlp/optimizers.py` names the sources.
 """
 
 import numpy as np
 
 from fastmlp.reference.arithmetic import fma
+
+
+def with_factors(step, factors, decays):
+    """An update's numbers, with a rate of its own for each parameter: rate * factor, and 1 for a decay that is spared.
+
+    step: the numbers, as a list; the first is the rate or step size, adam's third is the decay. factors (P,): of the
+    rates, in the dtype. decays (P,): 1, or 0 for a parameter whose decay is 1.
+    """
+    rate, *others = step
+    if len(step) == 3:
+        others[1] = np.where(decays == 0, factors.dtype.type(1), others[1])
+    return [rate * factors, *others]
 
 
 def gradient_descent(p, total, scale, learning_rate):
@@ -68,6 +83,14 @@ def rmsprop(p, total, scale, v, learning_rate, decay, rest, epsilon):
     return fma(-learning_rate, g / (np.sqrt(v) + epsilon), p), v
 
 
+def rmsprop_momentum(p, total, scale, v, u, learning_rate, decay, rest, epsilon, momentum):
+    """v = decay v + rest g^2; u = momentum u + g / (sqrt(v) + epsilon); p = p - learning_rate u."""
+    g = scale * total
+    v = fma(decay, v, rest * (g * g))
+    u = fma(momentum, u, g / (np.sqrt(v) + epsilon))
+    return fma(-learning_rate, u, p), v, u
+
+
 def adagrad(p, total, scale, s, learning_rate, epsilon):
     """s = s + g^2; p = p - learning_rate g / (sqrt(s) + epsilon)."""
     g = scale * total
@@ -84,8 +107,10 @@ def adam_steps(rates, powers, beta_1, beta_2, weight_decay):
         The learning rates.
     powers : ndarray of shape (2,)
         beta_1^t and beta_2^t before the first of these updates; (1, 1) at the start.
-    beta_1, beta_2, weight_decay : float
+    beta_1, beta_2 : float
         The optimizer's.
+    weight_decay : float or ndarray of shape (T,)
+        The optimizer's, or that of each update.
 
     Returns
     -------

@@ -12,6 +12,7 @@ from fastmlp.reference.elementary import horner, log
 
 WEIGHTS, SHUFFLE, DROPOUT = 0, 1, 2  # streams; dropout of hidden layer l (from 0) uses stream DROPOUT + l
 BOOTSTRAP = 2**32 - 1  # the last stream
+BIASES = 2**32 - 2
 
 _LOW = np.uint64(0xFFFFFFFF)
 _32 = np.uint64(32)
@@ -195,7 +196,8 @@ def initial_weights(seed, layer, fan_in, fan_out, init):
 
     normal: mean 0, standard deviation sqrt(2 / fan). uniform: between -limit and limit = sqrt(6 / fan). fan is fan_in
     for he_ (He, Zhang, Ren and Sun, "Delving deep into rectifiers", ICCV 2015) and fan_in + fan_out for glorot_ (Glorot
-    and Bengio, "Understanding the difficulty of training deep feedforward neural networks", AISTATS 2010).
+    and Bengio, "Understanding the difficulty of training deep feedforward neural networks", AISTATS 2010). The standard
+    deviation of lecun_normal is sqrt(1 / fan_in) (LeCun, Bottou, Orr and Mueller, "Efficient backprop", 1998).
 
     Parameters
     ----------
@@ -205,7 +207,8 @@ def initial_weights(seed, layer, fan_in, fan_out, init):
     fan_in, fan_out : int
         The numbers of inputs and outputs.
     init : str or float
-        "he_normal", "he_uniform", "glorot_normal" or "glorot_uniform", or the standard deviation of normal weights.
+        "he_normal", "he_uniform", "glorot_normal", "glorot_uniform" or "lecun_normal", or the standard deviation of
+        normal weights.
     """
     count = fan_in * fan_out
     if isinstance(init, str) and init.endswith("_uniform"):
@@ -216,9 +219,16 @@ def initial_weights(seed, layer, fan_in, fan_out, init):
     return w.reshape(fan_in, fan_out) + 0.0  # a deviation of 0 leaves no -0
 
 
+def initial_biases(seed, layer, count, deviation):
+    """Normal biases (count,) of a layer, with mean 0 and this standard deviation, float64."""
+    return normal(seed, BIASES, layer, count) * np.float64(deviation) + 0.0
+
+
 def deviation(init, fan_in, fan_out):
     """The standard deviation of normal weights, or the limit of uniform ones."""
     if not isinstance(init, str):
         return np.float64(init)
+    if init == "lecun_normal":
+        return np.sqrt(1.0 / np.float64(fan_in))
     fan = fan_in if init.startswith("he_") else fan_in + fan_out
     return np.sqrt((6.0 if init.endswith("_uniform") else 2.0) / np.float64(fan))

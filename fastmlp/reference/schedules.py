@@ -1,13 +1,16 @@
 """Learning rates as functions of time, in float64. These functions define the bits of the rates.
 
 Imports NumPy only. Both backends call this file; there is no fast twin. t (T,) is the time in epochs since the schedule
-began: 0 or more, with fractions. All other arguments are numbers. The functions use + - * /, floor, comparison,
+began: 0 or more, with fractions. All other arguments are numbers. The functions use + - * /, floor, frexp, comparison,
 selection, `elementary.exp` and `elementary.log`. They use no fma, which is slow in NumPy and not needed here.
 """
 
 import numpy as np
 
+from fastmlp.reference import constants
 from fastmlp.reference.elementary import exp, log
+
+LOG2_E = constants.LOG2_E.float64
 
 # The Taylor series (1 - cos(pi g)) / 2 = sum over k = 1, 2, ... of (-1)^(k+1) pi^(2k) / (2 (2k)!) z^k, z = g^2 <= 1/4:
 # the coefficients from k = 11 down to k = 1. The last one is reduced by 2, since 2 z is added separately. The terms
@@ -61,6 +64,25 @@ def one_cycle(t, peak, epochs, warm_up, start_factor, end_factor):
         f = np.where(rises, t / top, np.where(t < epochs, (t - top) / (epochs - top), 1.0))
     h = half_cosine(f)
     return np.where(rises, blend(start, peak, h), blend(peak, end, h))
+
+
+def flat_cosine(t, learning_rate, epochs, flat, floor):
+    """learning_rate up to t = flat * epochs, then half a cosine down to floor at t = epochs, and then floor."""
+    start = flat * epochs
+    with np.errstate(all="ignore"):  # in quotients that are not selected
+        f = np.where(t < epochs, (t - start) / (epochs - start), 1.0)
+    return blend(learning_rate, floor, half_cosine(np.where(t > start, f, 0.0)))
+
+
+def cosine_log(t, learning_rate, epochs, cycles):
+    """learning_rate (1 - cos(2 pi u)) / 2 with u = log2(1 + (2^cycles - 1) t / epochs) up to t = epochs, and then 0.
+
+    Each cycle of u, from one whole number to the next, takes twice as long as the one before. 1 + (2^cycles - 1) f =
+    2^k m with 1 <= m < 2 gives the fraction of the cycle, log(m) * LOG2_E, so that the ends of cycles are exact.
+    """
+    m, _ = np.frexp(1.0 + (power(2.0, float(cycles)) - 1.0) * (np.minimum(t, epochs) / epochs))
+    done = np.minimum(log(m * 2.0) * LOG2_E, 1.0)
+    return learning_rate * half_cosine(np.abs(1.0 - 2.0 * done))
 
 
 def warm_up(t, epochs, start, learning_rate):

@@ -1,14 +1,15 @@
 """Forward pass, gradient and training loop. Imports NumPy and the reference only.
 
 The fast twin is `fastmlp/kernels/train.py`. x (N, K) are rows; parameters (P,) are one flat vector (see `Spec.views`).
-y are the targets as the loss takes them: labels (N,) for softmax, else (N, J).
+y are the targets as the loss takes them: labels (N,) for softmax, else (N, J). Where those of softmax are probabilities
+(N, J), spec is `Spec.of_targets`.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from fastmlp.reference import activations, gradients, losses
+from fastmlp.reference import activations, gradients, input_scale, losses
 from fastmlp.reference.arithmetic import row_sum
 from fastmlp.reference.dense import dense_backward_input, dense_backward_weights, dense_forward
 
@@ -33,6 +34,15 @@ class Record:
     parameters: np.ndarray
 
 
+def layers_of(spec, parameters):
+    """Each layer's (w, b), with the input scale folded into the first w."""
+    layers = spec.views(parameters)
+    if spec.input_scale:
+        w, b = layers[0]
+        layers[0] = input_scale.folded(w, spec.scale_of(parameters)), b
+    return layers
+
+
 def forward(spec, parameters, x, factors=None):
     """Computes the activations of all layers.
 
@@ -54,7 +64,7 @@ def forward(spec, parameters, x, factors=None):
     """
     values, slopes = [x], [None]
     dropped = [*(factors or [None] * len(spec.hidden)), None]
-    for (w, b), name, factor in zip(spec.views(parameters), (*spec.hidden, "identity"), dropped, strict=True):
+    for (w, b), name, factor in zip(layers_of(spec, parameters), (*spec.hidden, "identity"), dropped, strict=True):
         z = dense_forward(values[-1], w, b)
         if name in ("relu", "identity"):
             a, slope = getattr(activations, f"{name}_forward")(z), None
@@ -121,6 +131,9 @@ def loss_and_gradient(spec, parameters, x, y, weights=None, factors=None, bound=
                 dz = activations.relu_backward(a, dz)
             if slopes[layer] is not None:
                 dz = activations.multiply(dz, slopes[layer])
+    if spec.input_scale:
+        (w, _), (dw, _) = layers[0]
+        dw[:], spec.scale_of(gradient)[:] = input_scale.unfolded(dw, w, spec.scale_of(parameters))
     weight = None if weights is None else row_sum(weights)
     return Sums(row_sum(loss), gradient, weight, int(right.sum()))
 

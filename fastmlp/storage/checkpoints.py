@@ -281,6 +281,8 @@ def _moment(network: Network, of: dict[str, Any], tensors: dict[str, np.ndarray]
 
 def check_same(asked: dict[str, Any], stored: dict[str, Any], path: str) -> None:
     """Raises ValueError for the first argument that differs from that of the checkpoint's fit."""
+    if "rate_factors" in stored and "rate_factors" not in asked:
+        raise ValueError(f"rate_factors is not given, and the fit whose checkpoint {path} is had some: give the same")
     for name, value in asked.items():
         if name not in stored or stored[name] != value:
             if name in ("X", "y", "sample_weight", "validation_data"):

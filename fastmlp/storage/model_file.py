@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -65,11 +64,13 @@ def described(network: Network) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     tensors = dict[str, np.ndarray]()
     for layer, (w, b) in enumerate(network.spec.views(network.parameters)):
         tensors[f"layers.{layer}.w"], tensors[f"layers.{layer}.b"] = w, b
+    if network.spec.input_scale:
+        tensors["input_scale"] = network.spec.scale_of(network.parameters)
     run = network.run
     for name, part in _of_scales(network).items():
         tensors[name] = part
     header: dict[str, Any] = {
-        "spec": asdict(network.spec),
+        "spec": network.spec.described(),
         "seed": rng_state.state_of(network.seed_to_resume()),
         "drawn_seed": network.drawn_seed,
         "epochs": network.epochs,
@@ -179,9 +180,8 @@ def network_of(header: dict[str, Any], tensors: dict[str, np.ndarray]) -> Networ
         raise ValueError(f"its dtype is {shown(of['dtype'])}, none of {', '.join(DTYPES)}")
     if of["output"] not in tuple(LOSSES):
         raise ValueError(f"its output is {shown(of['output'])}, none of {', '.join(LOSSES)}")
-    spec = Spec.build(
-        of["layers"], of["hidden"], of["output"], losses.of(of["loss"], of["loss_parameter"]), of["dtype"]
-    )
+    loss = losses.of(of["loss"], of["loss_parameter"])
+    spec = Spec.build(of["layers"], of["hidden"], of["output"], loss, of["dtype"], of.get("input_scale", False))
     for name in ("hidden", "loss"):  # as `write` spells them: others may mean the same to `build`
         own: Any = getattr(spec, name)
         if of[name] != (list(own) if name == "hidden" else own):
@@ -190,6 +190,8 @@ def network_of(header: dict[str, Any], tensors: dict[str, np.ndarray]) -> Networ
     for layer, (inputs, outputs) in enumerate(spec.shapes):
         parts.append(taken(tensors, f"layers.{layer}.w", (inputs, outputs), spec.dtype).reshape(-1))
         parts.append(taken(tensors, f"layers.{layer}.b", (outputs,), spec.dtype))
+    if spec.input_scale:
+        parts.append(taken(tensors, "input_scale", (spec.inputs,), spec.dtype))
     parameters = np.concatenate(parts)
     if not np.isfinite(parameters).all():
         raise ValueError("a weight is not finite")

@@ -12,6 +12,7 @@ from types import ModuleType
 
 import numpy as np
 
+from fastmlp.core.input_scale import seen
 from fastmlp.reference import activations, arithmetic, constants, dense, elementary, losses
 from fastmlp.spec import NUMERICS_VERSION, Spec
 from fastmlp.storage import container
@@ -123,6 +124,7 @@ def text(spec: Spec, parameters: np.ndarray, digest: str, name: str = "model") -
     str
         Python's source, which imports NumPy and the standard library only.
     """
+    spec, parameters = spec.plain, seen(spec, parameters)
     hidden = [None if name == "identity" else f"{name}_forward" for name in spec.hidden]
     output = OUTPUTS[spec.output]
     needed = ["dense_forward", *filter(None, [*hidden, output])] + ["first_largest"] * (spec.output == "softmax")

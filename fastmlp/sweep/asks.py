@@ -59,7 +59,9 @@ def ask_of(number: int, point: Point, common: Mapping[str, Any], rows: Rows) -> 
     return Ask(number, point, spec, model, fit)
 
 
-_OF_SPEC: tuple[tuple[str, Any], ...] = (("hidden", "relu"), ("output", None), ("loss", None), ("dtype", "float64"))
+_OF_SPEC: tuple[tuple[str, Any], ...] = (
+    ("hidden", "relu"), ("output", None), ("loss", None), ("dtype", "float64"), ("input_scale", False),
+)  # fmt: skip
 
 
 def _layers(values: Mapping[str, Any], rows: Rows) -> list[int]:

@@ -11,8 +11,8 @@ from fastmlp.checks.arrays import counted
 from fastmlp.checks.messages import cut, plain, shown
 from fastmlp.core.network import standardize_of
 from fastmlp.engine.backends import known_backend
-from fastmlp.engine.initial_weights import check_init, check_seed
-from fastmlp.fit import resume, sample_weights, validation
+from fastmlp.engine.initial_weights import check_init, check_seed, check_start
+from fastmlp.fit import rate_factors, resume, sample_weights, validation
 from fastmlp.fit.options import FitOptions
 from fastmlp.schedules import ReduceOnPlateau
 from fastmlp.stopping import EarlyStopping
@@ -103,12 +103,14 @@ def _check(ask: Ask, rows: Rows, weighed: dict[tuple[Any, ...], str | None]) -> 
     model, spec = ask.model, ask.spec
     known_backend(model.get("backend", "numba"))
     check_init(model.get("init", "he_normal"))
+    check_start(model.get("bias_init", 0.0), model.get("zero_last", False))
     ready = rows.of(spec, bool(standardize_of(model.get("standardize", False), spec)))
     options = FitOptions(**ask.fit)
     optimizer = options.optimizer
     found = optimizers.find("sgd" if optimizer is None else optimizer, options.learning_rate)
     optimizers.check_settings(found, spec.dtype)
     resume.rates_of(cast(Any, SimpleNamespace(optimizer=found, plateau=found)), spec.dtype)
+    rate_factors.checked(options.rate_factors, spec, found)
     checked = options.checked(spec, len(ready.x), ready.labelled, 0)
     rules = [("early_stopping", checked.early_stopping), ("learning_rate", found.learning_rate)]
     for argument, rule in rules:

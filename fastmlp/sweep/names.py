@@ -8,7 +8,10 @@ from fastmlp.checks.messages import shown
 from fastmlp.checks.names import ELSEWHERE, near_to, no_argument
 from fastmlp.fit import options
 
-MODEL = ("layers", "hidden", "output", "loss", "init", "seed", "dtype", "backend", "standardize")
+MODEL = (
+    "layers", "hidden", "output", "loss", "init", "bias_init", "zero_last", "input_scale", "seed", "dtype", "backend",
+    "standardize",
+)  # fmt: skip
 SHAPE = ("depth", "width")
 OF_ALL = ("validation", "sample_weight")  # given to `Sweep.fit`, for all points
 NEVER = ("callback", "resume", "progress", "threads", "checkpoint", "checkpoint_every", "keep")

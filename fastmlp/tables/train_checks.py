@@ -107,12 +107,14 @@ def _check_schedule(args: argparse.Namespace) -> None:
             raise ValueError(
                 "--warm-up does not go with --schedule one_cycle, which rises by itself: use --rise FRACTION"
             )
+        if args.schedule == "cosine_log":
+            raise ValueError("--warm-up does not go with --schedule cosine_log, which rises by itself: leave it out")
         if args.schedule == "reduce_on_plateau":
             raise ValueError(
                 "--warm-up does not go with --schedule reduce_on_plateau, which would count it as no progress: "
                 "leave one of them out"
             )
-        if args.warm_up >= args.epochs and args.schedule == "cosine" and args.schedule_epochs is None:
+        if args.warm_up >= args.epochs and args.schedule in ("cosine", "flat_cosine") and args.schedule_epochs is None:
             raise ValueError(f"--warm-up {args.warm_up:g} leaves no epochs of {args.epochs} for the cosine: give fewer")
     elif args.warm_up_start is not None:
         raise ValueError("--warm-up-start is of --warm-up EPOCHS: give that, or leave --warm-up-start out")

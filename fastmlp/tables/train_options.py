@@ -52,15 +52,18 @@ KEPT: dict[str, tuple[type, ...]] = {
 OF_THE_NETWORK = (
     *("task", "hidden", "activation", "init", "loss", "label_smoothing", "delta", "quantile", "dtype", "seed"),
     *("optimizer", "momentum", "nesterov", "beta_1", "beta_2", "epsilon", "weight_decay", "decay"),
-    "initial_accumulator",
+    *("initial_accumulator", "decay_biases"),
 )
+ENDING = ("cosine", "one_cycle", "flat_cosine", "cosine_log")  # schedules that end, usually with the training
 # option -> the schedules that have it, and its name there
 SCHEDULES: dict[str, dict[str, str]] = {
     "every": {"step": "every"},
     "factor": dict.fromkeys(("step", "exponential", "reduce_on_plateau"), "factor"),
     "power": {"inverse_scaling": "power"},
-    "floor": dict.fromkeys(("cosine", "reduce_on_plateau"), "floor"),
-    "schedule_epochs": dict.fromkeys(("cosine", "one_cycle"), "epochs"),
+    "floor": dict.fromkeys(("cosine", "flat_cosine", "reduce_on_plateau"), "floor"),
+    "schedule_epochs": dict.fromkeys(ENDING, "epochs"),
+    "flat": {"flat_cosine": "flat"},
+    "cycles": {"cosine_log": "cycles"},
     "rise": {"one_cycle": "warm_up"},
     "start_factor": {"one_cycle": "start_factor"},
     "end_factor": {"one_cycle": "end_factor"},
@@ -336,7 +339,7 @@ def schedule_of(args: argparse.Namespace, rate: float, epochs: int) -> float | S
                 names[fits[args.schedule]] = option(name)
                 if getattr(args, name) is not None:
                     fields[fits[args.schedule]] = getattr(args, name)
-        if args.schedule in ("cosine", "one_cycle"):
+        if args.schedule in ENDING:
             fields.setdefault("epochs", epochs - warm_up)
         if args.schedule == "reduce_on_plateau":
             fields["metric"] = args.metric

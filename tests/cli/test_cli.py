@@ -14,7 +14,17 @@ from sklearn.datasets import load_diabetes, load_digits
 
 from fastmlp import SGD, Adagrad, Adam, AdamW, CrossEntropy, EarlyStopping, Huber, Model, Quantile, RMSprop, cli, splits
 from fastmlp.cli import demos
-from fastmlp.schedules import Cosine, Exponential, InverseScaling, OneCycle, ReduceOnPlateau, Step, WarmUp
+from fastmlp.schedules import (
+    Cosine,
+    CosineLog,
+    Exponential,
+    FlatCosine,
+    InverseScaling,
+    OneCycle,
+    ReduceOnPlateau,
+    Step,
+    WarmUp,
+)
 from fastmlp.splits import split
 from fastmlp.storage.container import read as read_file
 from fastmlp.study import datasets
@@ -304,7 +314,9 @@ def asked(monkeypatch, run, *arguments):
             Adam(0.001, 0.8, 0.9, 1e-4),
         ),
         (["--optimizer", "adamw", "--weight-decay", "0"], AdamW(weight_decay=0.0)),
+        (["--optimizer", "adamw", "--no-decay-biases"], AdamW(decay_biases=False)),
         (["--optimizer", "rmsprop", "--decay", "0.5"], RMSprop(decay=0.5)),
+        (["--optimizer", "rmsprop", "--momentum", "0.5"], RMSprop(momentum=0.5)),
         (["--optimizer", "adagrad", "--initial-accumulator", "1"], Adagrad(initial_accumulator=1.0)),
         (["--schedule", "constant"], SGD(0.1)),
         (["--schedule", "step", "--every", "2"], SGD(Step(0.1, 2))),
@@ -318,6 +330,8 @@ def asked(monkeypatch, run, *arguments):
             ["--schedule", "one_cycle", "--rise", "0.5", "--start-factor", "0.1", "--end-factor", "0"],
             SGD(OneCycle(0.1, 3, 0.5, 0.1, 0.0)),
         ),
+        (["--schedule", "flat_cosine", "--flat", "0.25", "--floor", "0.01"], SGD(FlatCosine(0.1, 3, 0.25, 0.01))),
+        (["--schedule", "cosine_log", "--cycles", "2", "--optimizer", "adam"], Adam(CosineLog(0.001, 3, 2))),
         (["--schedule", "reduce_on_plateau"], SGD(ReduceOnPlateau(0.1))),
         (
             [
@@ -834,7 +848,7 @@ WEIGHTS = ["--target", "w", "--epochs", "2", "--backend", "reference"]  # four c
     [
         (
             ["--momentum", "0.9", "--optimizer", "adam"],
-            "--momentum goes with --optimizer sgd, and not with adam: give that, or leave --momentum out",
+            "--momentum goes with --optimizer sgd or rmsprop, and not with adam: give that, or leave --momentum out",
         ),
         (
             ["--nesterov", "--optimizer", "rmsprop"],
@@ -896,6 +910,11 @@ WEIGHTS = ["--target", "w", "--epochs", "2", "--backend", "reference"]  # four c
         ),
         (["--power", "1"], "--power goes with --schedule inverse_scaling: give that, or leave --power out"),
         (["--patience", "1"], "--patience goes with --schedule reduce_on_plateau: give that, or leave --patience out"),
+        (["--cycles", "2"], "--cycles goes with --schedule cosine_log: give that, or leave --cycles out"),
+        (
+            ["--schedule", "cosine_log", "--warm-up", "1"],
+            "--warm-up does not go with --schedule cosine_log, which rises by itself: leave it out",
+        ),
         (["--rise", "1"], "--rise goes with --schedule one_cycle: give that, or leave --rise out"),
         (
             ["--rise", "1", "--schedule", "one_cycle"],

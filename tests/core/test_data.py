@@ -216,6 +216,27 @@ def test_targets_that_are_a_column_of_a_table(spec, dtype):
         assert found.reshape(-1).tolist() == y.reshape(-1).tolist()
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_probabilities_stay_and_one_hot_rows_are_labels(dtype):
+    spec, y = Spec.build([2, 3], dtype=dtype), np.array([[0.25, 0.75, 0], [0, 0, 1]])
+    assert data.targets(y, 2, spec).tolist() == y.tolist()
+    assert data.targets(y.tolist(), 2, spec).dtype == dtype
+    assert data.targets(y[1:], 1, spec).tolist() == [2.0]
+    assert data.hard(spec, data.targets(y, 2, spec)).tolist() == [1, 2]
+    thirds = np.full((1, 3), 1 / 3)
+    for kind in (np.float64, np.float32, np.float16):
+        found = data.targets(thirds.astype(kind), 1, spec)
+        assert found.dtype == dtype
+        assert np.array_equal(found, thirds.astype(kind).astype(dtype))
+    for wrong, words in (
+        ([0.5, 0.5, 0.1], ["row 0.5 0.5 0.1 (row 1)", "sum to 1.1", "divide each row by its sum"]),
+        ([1.5, -0.5, 0.0], ["row 1.5 -0.5 0 (row 1)", "are not all 0 or more"]),
+        ([0.5, 0.5, 2e-6], ["sum to 1.000002"]),
+        ([0.5, np.nan, 0.5], ["y has nan in row 1"]),
+    ):
+        refused(ValueError, words, data.targets, [[1, 0, 0], wrong], 2, spec)
+
+
 def test_bools_are_labels_of_two_classes():
     assert data.targets(np.array([True, False]), 2, Spec.build([2, 2])).tolist() == [1.0, 0.0]
 
@@ -256,7 +277,7 @@ def test_squared_error_takes_any_finite_number():
         (["a", "b", "a"], SOFTMAX, TypeError, ["a in row 0", "0..2", "return_inverse"]),
         (np.array(["a", "b", "a"], object), SIGMOID, TypeError, ["a in row 0", "0..1"]),
         (["a", "b", "a"], VALUE, TypeError, ["give numbers"]),
-        (np.ones((3, 3)), SOFTMAX, ValueError, ["row 1 1 1 (row 0)", "not one-hot"]),
+        (np.ones((3, 3)), SOFTMAX, ValueError, ["row 1 1 1 (row 0)", "not one-hot", "sum to 3"]),
         ([[1, 0, 0], [0, 1, 0], [0, 0, 0]], SOFTMAX, ValueError, "(row 2)"),
         ([[1, 0, 0], [0, 1, 0.5], [0, 0, 1]], SOFTMAX, ValueError, "(row 1)"),
         ([[1, 0, 0], [0, 1, np.nan], [0, 0, 1]], SOFTMAX, ValueError, ["nan", "row 1, column 2"]),

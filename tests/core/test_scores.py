@@ -29,6 +29,8 @@ def test_r2_of_an_output_that_is_constant():
 LOSSES = [
     ("softmax", None, 3, lambda z, y: reference.softmax_cross_entropy(z, y)[1]),
     ("softmax", CrossEntropy(0.2), 3, lambda z, y: reference.softmax_smooth_cross_entropy(z, y, np.float64(0.2))[1]),
+    ("soft", None, 3, lambda z, y: reference.softmax_soft_cross_entropy(z, y, np.float64(0))[1]),
+    ("soft", CrossEntropy(0.2), 3, lambda z, y: reference.softmax_soft_cross_entropy(z, y, np.float64(0.2))[1]),
     ("sigmoid", None, 2, lambda z, y: reference.sigmoid_binary_cross_entropy(z, y)[1] / 2),
     ("sigmoid", "squared_error", 2, lambda z, y: reference.sigmoid_squared_error(z, y)[1] / 2),
     ("identity", None, 2, lambda z, y: reference.identity_squared_error(z, y)[1] / 2),
@@ -48,6 +50,8 @@ def test_a_loss_of_outputs_is_that_of_logits(output, loss, outputs, of_logits):
     draws = np.random.RandomState(1)
     z = 2 * draws.standard_normal((40, outputs))
     y = draws.randint(0, 3, 40) if output == "softmax" else draws.uniform(0, 1, (40, outputs))
+    if output == "soft":
+        output, y = "softmax", y / y.sum(axis=1)[:, None]
     spec = Spec.build([2, outputs], "relu", output, loss)
     assert mean_loss(spec, ACTIVATED[output](z), y) == pytest.approx(of_logits(z, y).mean(), rel=1e-12)
 
@@ -66,6 +70,9 @@ def test_figures_of_outputs():
     spec, p, y = Spec.build([1, 2]), np.array([[0.1, 0.9], [0.6, 0.4]]), np.array([1, 1])
     found = of_outputs(spec, p, np.array([1, 0]), y)
     assert found == {"loss": pytest.approx(-math.log(0.9 * 0.4) / 2), "accuracy": 0.5}
+    halves = np.array([[0.5, 0.5], [0.25, 0.75]])
+    found = of_outputs(spec, p, np.array([1, 0]), halves)
+    assert found == {"loss": pytest.approx(-np.sum(halves * np.log(p)) / 2), "accuracy": 0.0}
     line = Spec.build([1, 1], output="identity")
     assert of_outputs(line, np.ones((3, 1)), None, np.ones((3, 1))) == {"loss": 0, "r2": 1}
     soft = Spec.build([1, 1], output="sigmoid")

@@ -27,6 +27,12 @@ def test_the_numbers_are_those_of_the_weights(layers):
     assert all(row[4] == np.prod(row[1:3]) for row in summary.rows)
 
 
+def test_an_input_scale_comes_first():
+    summary = Model([3, 4, 2], input_scale=True).summary()
+    assert summary.rows[0] == ("scale", 3, 3, "identity", 3, 0, 3)
+    assert summary.parameters == sum(row[-1] for row in summary.rows) == 29
+
+
 @pytest.mark.parametrize(
     ("size", "text"),
     [(999, "999 bytes"), (1234, "1.23 kB"), (5 * 10**6, "5 MB"), (2 * 10**12, "2 TB")],

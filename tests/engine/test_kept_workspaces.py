@@ -8,7 +8,7 @@ import pytest
 from fastmlp import Adam, Model
 from fastmlp.engine import kept_workspaces
 from fastmlp.fit import options as fit_options
-from fastmlp.schedules import Exponential
+from fastmlp.schedules import Exponential, Step
 
 DRAWS = np.random.default_rng(0)
 
@@ -26,6 +26,8 @@ OPTIONS = [
     {"epochs": 3, "record_every": 2, "target_loss": 0.01, "callback": lambda info: None},
     {"epochs": 2, "sample_weight": "some"},
     {"epochs": 2, "batch_size": 9, "sample_weight": "some"},
+    {"epochs": 2, "batch_size": 9, "rate_factors": {"bias": 0.1}},
+    {"epochs": 2, "batch_size": 9, "optimizer": "adam", "rate_factors": {"bias": 0.2}, "dropout": Step(0.5, 1)},
 ]
 
 
@@ -38,7 +40,7 @@ def trained(layers, dtype, seed, options):
     options = dict(options)
     if "sample_weight" in options:
         options["sample_weight"] = np.random.default_rng(seed).random(30)
-    model = Model(layers, seed=seed, dtype=dtype)
+    model = Model(layers, seed=seed, dtype=dtype, input_scale="rate_factors" in options)
     told = []
     for rate in (0.01, 0.002):
         if not isinstance(options.get("learning_rate"), Exponential) and not isinstance(options.get("optimizer"), Adam):
@@ -130,5 +132,6 @@ def test_options_are_those_that_the_key_knows():
         "dropout",
         "target_loss",
         "target_accuracy",
+        "rate_factors",
     }
     assert known - in_key == {"threads"}

@@ -15,18 +15,19 @@ from trainings import FIGURES, OUTPUTS, Problem, name_of
 from fastmlp.engine import choose, model_lanes, numba_backend, reference_backend
 from fastmlp.engine.model_lanes import Member
 from fastmlp.kernels.plan import INTERRUPTED, MORE
-from fastmlp.losses import Huber
+from fastmlp.losses import CrossEntropy, Huber
 from fastmlp.optimizers import SGD, Adagrad, Adam, AdamW, ClassicalSGD, PlainAdam, RMSprop
 from fastmlp.schedules import Cosine, Step
 from fastmlp.spec import DTYPES, HIDDEN
 from fastmlp.system.cpu import target
-from fastmlp.training import Objective, State, Training
+from fastmlp.training import Objective, RateFactors, State, Training
 
 OPTIMIZERS = [
     lambda u: None, lambda u: SGD(0.1, momentum=u), lambda u: SGD(0.1, momentum=u, nesterov=True),
     lambda u: ClassicalSGD(0.1, momentum=u), lambda u: ClassicalSGD(0.1, momentum=u, nesterov=True),
     lambda u: Adam(0.1, beta_1=u), lambda u: AdamW(0.1, weight_decay=u), lambda u: PlainAdam(0.1, beta_2=u),
-    lambda u: RMSprop(0.1, decay=u), lambda u: Adagrad(0.1, initial_accumulator=u),
+    lambda u: RMSprop(0.1, decay=u), lambda u: RMSprop(0.1, momentum=u),
+    lambda u: Adagrad(0.1, initial_accumulator=u),
 ]  # fmt: skip
 
 
@@ -356,7 +357,7 @@ VALUES = {  # of options: values that a member may have
     "done": [0, 3], "rate_begins": [0, 1], "optimizer": [make(0.5) for make in OPTIMIZERS], "l2": [0.0, 0.1],
     "l1": [0.0, 0.1], "clip_value": [0.1], "clip_norm": [0.1], "dropout": [(0.5,)], "dropout_seed": [0, 3],
     "objective": [Objective()], "threads": [None, 1], "watched": [False, True], "step_every": [None, 2],
-    "begun": [None, 0], "epochs": [1, 3],
+    "rate_factors": [RateFactors((1.0, 1.0), (0.1, 0.1))], "begun": [None, 0], "epochs": [1, 3],
 }  # fmt: skip
 
 
@@ -384,6 +385,26 @@ def test_weights_of_rows_run_whole():
     problem = Problem.make(3, [3, 6, 2], 30, "tanh")
     assert choose.OPTIONS["weights"] == "whole"
     assert not choose.fits_lanes(problem.spec, Training(1, 0.1, 30, 1), 30, weighed=True)
+
+
+def test_input_scales_and_decays_that_spare_biases_run_whole():
+    training = Training(1, 0.1, 30, 1)
+    scaled = Problem.make(3, [3, 6, 2], 30, "tanh", input_scale=True).spec
+    assert not choose.fits_lanes(scaled, training, 30)
+    assert choose.fits_lanes(scaled.plain, training, 30)
+    spares = dataclasses.replace(training, optimizer=AdamW(decay_biases=False))
+    assert not choose.fits_lanes(scaled.plain, spares, 30)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("batch", [1, 7, 30])
+def test_soft_targets_run_as_lanes(batch, dtype):
+    for loss in (None, CrossEntropy(0.125)):
+        problem = Problem.make(3, [3, 6, 3], 30, "tanh", "softmax", loss, dtype, soft=True)
+        training = Training(4, 0.1, batch, 1, order=1)
+        spec = problem.spec.of_targets(problem.y)
+        assert choose.fits_lanes(spec, training, 30)
+        check(spec, [member(problem, training) for _ in range(3)])
 
 
 def test_more_than_a_chunk_runs_whole():

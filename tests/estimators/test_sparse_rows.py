@@ -8,9 +8,12 @@ import pytest
 from scipy import sparse
 
 from fastmlp import MLPClassifier, MLPRegressor
-from fastmlp.engine import row_stream
+from fastmlp.engine import numba_backend, row_stream
+from fastmlp.engine.initial_weights import initial_parameters
 from fastmlp.estimators import problem
 from fastmlp.estimators.sparse_rows import SparseRows
+from fastmlp.spec import Spec
+from fastmlp.training import Training
 
 WIDE = {"hidden_layer_sizes": (100,), "batch_size": 110}  # of 210 columns: the layered pass
 FORMS = {"csr": sparse.csr_matrix, "csc": sparse.csc_matrix, "array": sparse.csr_array}
@@ -232,3 +235,21 @@ def test_rows_are_never_all_dense():
         finally:
             tracemalloc.stop()
     assert peak < 25e6  # a batch of 100 rows is 3.2 MB, and the validation's 200 rows 6.4
+
+
+def test_the_engine_streams_for_an_input_scale_and_probabilities_too(streamed):
+    X, _ = rows()
+    soft = np.random.RandomState(5).dirichlet([0.5] * 3, len(X))
+    spec = Spec.build([23, 9, 3], "mish", input_scale=True)
+    training = Training(3, 0.05, 20, 1, lambda epoch: np.random.RandomState(epoch).permutation(310))
+    found = []
+    for x in (X, SparseRows(FORMS["csr"](X), X.dtype)):
+        parameters = initial_parameters(spec, "lecun_normal", 1, "numba", 1.0)
+        losses = [step.records["loss"] for step in numba_backend.train(spec, parameters, x, soft, training)]
+        score = numba_backend.evaluate(spec, parameters, x, soft)
+        outputs = numba_backend.outputs(spec, parameters, x)
+        found.append((parameters, np.concatenate(losses), np.array(score), outputs))
+    assert np.ptp(spec.scale_of(found[0][0])) > 0
+    assert len(streamed) > 20
+    for dense, streamed_one in zip(*found, strict=True):
+        np.testing.assert_array_equal(dense, streamed_one)

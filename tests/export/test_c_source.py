@@ -65,6 +65,18 @@ def test_depths_and_widths(tmp_path, layers):
     compare(program, ways(model), magnitudes(np.random.default_rng(0), 200, layers[0], "float64"))
 
 
+@needs_compiler
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_an_input_scale_is_folded_into_the_weights(tmp_path, dtype):
+    model = Model([5, 7, 3], hidden="mish", seed=7, dtype=dtype, input_scale=True)
+    model.set_weights(model.weights, input_scale=[3.1, -0.7, 0, 1 / 3, 2e-3])
+    source, header = model.to_c(tmp_path / "net.c")
+    program = Program(source, model.spec, "-std=c99", "-O1")
+    assert program.selftest() == 0
+    compare(program, ways(model), magnitudes(np.random.default_rng(0), 200, 5, dtype))
+    assert model.digest() in header.read_text()
+
+
 @pytest.mark.slow
 @needs_compiler
 @pytest.mark.parametrize("level", ["-O0", "-O1", "-O2", "-O3", "-Os"])

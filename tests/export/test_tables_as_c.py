@@ -123,3 +123,12 @@ def test_parts_need_no_table(tmp_path):
     parts = c_parts.Parts(prepare, None, ("code", "size"), None, x, model.predict(inputs), 0, "A code and a size.")
     source, _ = c_source.write(tmp_path / "net.c", model.spec, model.snapshot().parameters, model.digest(), parts=parts)
     assert Program(source, model.spec, given="double").selftest() == 0
+
+
+def test_a_network_with_an_input_scale(tmp_path):
+    model = Model([4, 7, 2], hidden="mish", output="identity", seed=3, input_scale=True)
+    model.set_weights(model.weights, input_scale=[3.1, -0.7, 1 / 3, 2])
+    table = TableModel(model, NAMES, "price", None, features(), None)
+    program = Program(table.to_c(tmp_path / "net.c")[0], model.spec, *FMA, given="double")
+    assert program.selftest() == 0
+    compare(program, {"outputs": table.predict}, rows(300))

@@ -299,7 +299,15 @@ def test_a_plateau_is_forgotten_with_its_schedule():
     assert model.fit(x, y, epochs=1, resume=True, learning_rate=other).learning_rate.tolist() == [0.3]
 
 
-KINDS = [SGD(), SGD(momentum=0.9), SGD(momentum=0.9, nesterov=True), Adam(), RMSprop(), Adagrad()]
+KINDS = [
+    SGD(),
+    SGD(momentum=0.9),
+    SGD(momentum=0.9, nesterov=True),
+    Adam(),
+    RMSprop(),
+    RMSprop(momentum=0.5),
+    Adagrad(),
+]
 
 
 @pytest.mark.parametrize("first", KINDS, ids=str)

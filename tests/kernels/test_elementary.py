@@ -1,4 +1,4 @@
-"""exp, log, log1p, sigmoid and tanh against mpmath: at most 1 ulp off anywhere; normal_cdf and gelu_erf: a few.
+"""exp, log, log1p, sigmoid and tanh against mpmath: at most 1 ulp off anywhere; normal_cdf, gelu_erf and mish: a few.
 
 float32 results are compared with float64 ones from NumPy's own functions (their error is 2^-28 of a float32 ulp), the
 worst of which mpmath confirms; float64 results, and the normal distribution's, with mpmath's. `pytest -s` prints the
@@ -40,6 +40,15 @@ def mp_normal_cdf(x):
     return mpmath.erfc(-x / mpmath.sqrt(2)) / 2
 
 
+def mp_mish_tanh(x):
+    return mpmath.tanh(mpmath.log1p(mpmath.exp(x)))
+
+
+def mp_mish_slope(x):
+    t = mp_mish_tanh(x)
+    return t + x * (1 - t * t) * mp_sigmoid(x)
+
+
 def np_sigmoid(x):
     return np.where(x < 0, np.exp(x) / (1 + np.exp(x)), 1 / (1 + np.exp(-x)))
 
@@ -55,6 +64,8 @@ TRUTH = {
     "normal_cdf": (mp_normal_cdf, None),
     "gelu_erf": (lambda x: x * mp_normal_cdf(x), None),
     "gelu_erf_slope": (lambda x: mp_normal_cdf(x) + x * mpmath.npdf(x), None),
+    "mish": (lambda x: x * mp_mish_tanh(x), None),
+    "mish_slope": (mp_mish_slope, None),
 }
 
 
@@ -241,6 +252,34 @@ def test_gelu_erf_at_its_ends(dtype):
     np.testing.assert_array_equal(slope, np.array([0.5, 0.5, 1.0, 0.0, NAN, 1.0, 0.0, 0.0], dtype))
     tiny = np.array([info.smallest_subnormal * 2, -info.tiny], dtype)
     np.testing.assert_array_equal(activations.gelu_erf_forward(tiny)[0], tiny / 2)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_mish_is_a_few_ulps_off(dtype):
+    """Its slope, which has a zero near -1.19, in ulps of the larger of it and tanh(log(1 + e^z)); 3.1 and 6.5 seen."""
+    random = np.random.default_rng(0)
+    lowest = -85 if dtype == np.float32 else -700
+    stretches = [(lowest, 40), (-3, 3), (-4, 0), (-20, 5)]
+    x = np.concatenate([random.uniform(*ends, 300) for ends in stretches]).astype(dtype)
+    a, slope = activations.mish_forward(x)
+    assert a.dtype == slope.dtype == dtype
+    assert ulps(a, *truth("mish", x, use_mpmath=True)).max() <= 3.5
+    high, rest = truth("mish_slope", x, use_mpmath=True)
+    t = np.abs(a / x).astype(np.float64)
+    places = last_place(high, dtype) - last_place(np.maximum(np.abs(high), t), dtype)
+    assert np.ldexp(ulps(slope, high, rest), places).max() <= 7.0
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_mish_at_its_ends(dtype):
+    most = np.finfo(dtype).max
+    z = np.array([0.0, -0.0, INF, -INF, most, -most, NAN], dtype)
+    with np.errstate(invalid="ignore"):  # infinity times 0, which is not chosen
+        a, slope = activations.mish_forward(z)
+    np.testing.assert_array_equal(bits(a[:-1]), bits(np.array([0.0, -0.0, INF, 0.0, most, 0.0], dtype)))
+    np.testing.assert_array_equal(slope[2:], np.array([1.0, 0.0, 1.0, 0.0, NAN], dtype))
+    np.testing.assert_allclose(slope[:2], 0.6, rtol=2 * np.finfo(dtype).eps)
+    assert np.isnan(a[-1])
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

@@ -184,7 +184,8 @@ def test_places_among_many_rows():
 
 UPDATES = {  # kernel: vectors, numbers of a step, settings
     "gradient_descent": (0, 1, 0), "momentum": (1, 1, 1), "nesterov": (1, 1, 1), "classical_momentum": (1, 1, 1),
-    "classical_nesterov": (1, 1, 1), "adam": (2, 3, 5), "rmsprop": (1, 1, 3), "adagrad": (1, 1, 2 - 1),
+    "classical_nesterov": (1, 1, 1), "adam": (2, 3, 5), "rmsprop": (1, 1, 3),
+    "rmsprop_momentum": (2, 1, 4), "adagrad": (1, 1, 2 - 1),
 }  # fmt: skip
 
 

@@ -12,17 +12,19 @@ from bits import assert_same_bits
 from cases import register_lanes
 from trainings import Problem
 
+from fastmlp.core.input_scale import seen
 from fastmlp.engine import doors, numba_backend, row_pieces, row_scores
 from fastmlp.engine import team as teams
 from fastmlp.engine.buffers import Workspace
 from fastmlp.engine.forward import Pass, empty
+from fastmlp.engine.training_numbers import update_factors
 from fastmlp.kernels import plan as at
 from fastmlp.kernels import registry
-from fastmlp.optimizers import Adam
-from fastmlp.reference import activations, arithmetic, optimizers, random
+from fastmlp.optimizers import Adam, AdamW
+from fastmlp.reference import activations, arithmetic, input_scale, optimizers, random
 from fastmlp.reference import train as reference
 from fastmlp.reference.arithmetic import CHUNK
-from fastmlp.training import Objective, State, Training
+from fastmlp.training import Objective, RateFactors, State, Training
 
 PAIRS = registry.load_all()
 CHECKED = {}  # kernel: the name of its test
@@ -198,6 +200,46 @@ def test_a_step_prepares_the_gradient_and_updates(objective, clip, weighed, dtyp
         assert_same_bits(workspace.parameters[: spec.parameters], expected[0], "parameters")
         assert_same_bits(workspace.state[:, : spec.parameters], np.array(expected[1:]), "state")
         assert workspace.plan[at.STEP] == 1
+
+
+@checks("train.scaled_step")
+@pytest.mark.parametrize("weighed", [False, True])
+def test_a_step_with_an_input_scale_updates_it_and_folds_it_again(weighed, dtype):
+    kind = np.dtype(dtype).type
+    problem = Problem.make(3, [3, 7, 2], 20, "tanh", dtype=dtype, input_scale=True)
+    spec, weights = problem.spec, weights_of(problem) if weighed else None
+    inner, count = spec.layer_parameters, spec.parameters
+    factors = RateFactors((0.5, 1.0), (0.1, 0.0), 6.0)
+    adam = AdamW(0.01, weight_decay=2.0, decay_biases=False)
+    asked = dict(l2=0.25, optimizer=adam, clip_norm=0.05, rate_factors=factors)
+    workspace, workspace_training = ready(problem, "streamed", weights, **asked)
+    total = np.random.default_rng(1).standard_normal(inner).astype(dtype)
+    weight = kind(2.5) if weighed else None
+    workspace.gradient[:inner] = total
+    if weighed:
+        workspace.gradient[inner + 1] = weight
+    steps, _ = adam.steps(np.array([0.01]), np.ones(2))
+    workspace.steps[:1] = steps
+    workspace.state[:2, :count] = 0.5
+    call("train.scaled_step", dtype, workspace.plan, workspace.parameters, float(reference._scale(spec, 20, None)))
+    gradient = np.append(total, np.zeros(3, dtype))
+    (w, _), (dw, _) = spec.views(problem.parameters)[0], spec.views(gradient)[0]
+    dw[:], gradient[inner:] = input_scale.unfolded(dw.copy(), w, spec.scale_of(problem.parameters))
+    scale = reference._scale(spec, 20, weight)
+    limits = {"l2": kind(0.25), "clip_norm": kind(0.05)}
+    g = reference.prepare(spec, problem.parameters, gradient, scale, **limits)
+    of_rates, decays = update_factors(spec, workspace_training)
+    assert spec.views(of_rates)[1][1].tolist() == [0.0] * 2
+    assert [set(part.ravel()) for pair in spec.views(decays) for part in pair] == [{1}, {0}] * 2
+    assert spec.scale_of(of_rates).tolist() == [6.0] * 3
+    state = np.full(count, 0.5, dtype)
+    step = optimizers.with_factors(list(steps[0].astype(dtype)), of_rates, decays)
+    settings = [kind(setting) for setting in adam.settings]
+    expected = optimizers.adam(problem.parameters, g, kind(1), state, state, *step, *settings)
+    assert_same_bits(workspace.trained[:count], expected[0], "what is trained")
+    assert_same_bits(workspace.state[:2, :count], np.array(expected[1:]), "state")
+    assert_same_bits(workspace.parameters[:inner], seen(spec, expected[0]), "what passes see")
+    assert workspace.plan[at.STEP] == 1
 
 
 @checks("train.record_objective")

@@ -11,10 +11,12 @@ from trainings import OUTPUTS, PASSES, Problem, check_training, finish, name_of
 from fastmlp import optimizers, schedules
 from fastmlp.engine import buffers, kept_workspaces, numba_backend, reference_backend
 from fastmlp.kernels import registry
+from fastmlp.losses import CrossEntropy
 from fastmlp.optimizers import SGD, Adagrad, Adam, AdamW, RMSprop
 from fastmlp.reference import random
+from fastmlp.reference import train as reference_train
 from fastmlp.spec import DTYPES, HIDDEN
-from fastmlp.training import State, Training
+from fastmlp.training import RateFactors, State, Training
 
 OPTIMIZERS = {
     "sgd": None,
@@ -23,6 +25,7 @@ OPTIMIZERS = {
     "adam": Adam(0.02),
     "adamw": AdamW(0.02, weight_decay=0.1),
     "rmsprop": RMSprop(0.02),
+    "rmsprop momentum": RMSprop(0.01, momentum=0.5),
     "adagrad": Adagrad(0.1, initial_accumulator=0.01),
 }
 REGULARISERS = {
@@ -40,6 +43,7 @@ RATES = {
     "step": schedules.Step(0.1, every=1, factor=0.5),
     "exponential": schedules.Exponential(0.1, 0.7),
     "cosine": schedules.Cosine(0.1, epochs=3),
+    "cosine of logarithms": schedules.CosineLog(0.1, epochs=3),
     "one cycle": schedules.OneCycle(0.1, epochs=3),
     "warm-up": schedules.WarmUp(1.5, schedules.InverseScaling(0.1)),
 }
@@ -105,6 +109,89 @@ def test_weights_with_every_loss(output, kind, dtype):
     problem = problem_of(43, "relu", output, dtype)
     for batch in (43, 8):
         check_training(problem, training(43, batch), weights_of(kind, 43, dtype))
+
+
+FACTORS = RateFactors((0.5, 1.0, 2.0), (0.1, 0.0, 3.0), 6.0)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("optimizer", [*OPTIMIZERS, "adamw without biases"])
+def test_rate_factors_and_input_scales(optimizer, dtype):
+    """Each optimizer with rate factors, without and with an input scale; and the scale without factors."""
+    chosen = OPTIMIZERS.get(optimizer) if optimizer in OPTIMIZERS else AdamW(0.02, weight_decay=0.5, decay_biases=False)
+    for scaled, factors, batch in ((False, FACTORS, 41), (True, FACTORS, 16), (True, None, 16)):
+        problem = Problem.make(21, [3, 7, 5, 2], 41, ["tanh", "relu"], dtype=dtype, input_scale=scaled)
+        asked = dataclasses.replace(training(41, batch, rate="cosine"), optimizer=chosen, rate_factors=factors)
+        found = check_training(problem, asked)
+        scale = problem.spec.scale_of(found.parameters)
+        assert (scale != problem.spec.scale_of(problem.parameters)).all()
+        biases = [problem.spec.views(part)[1][1] for part in (found.parameters, problem.parameters)]
+        if factors and (optimizer != "adamw"):
+            assert_same_bits(*biases, "biases whose factor is 0")
+        else:
+            assert (biases[0] != biases[1]).any()
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("batch", [1101, 600, 1])
+def test_input_scales_with_the_other_options(batch, dtype):
+    """Several chunks; weights, penalties, clipping, dropout; one row, where plain updates have a loop of their own."""
+    rows = 9 if batch == 1 else 1101
+    problem = Problem.make(22, [4, 9, 6, 3], rows, ["relu", "gelu"], dtype=dtype, input_scale=True)
+    plain = training(rows, batch)
+    check_training(problem, plain)
+    asked = dataclasses.replace(plain, optimizer=Adam(0.02), l2=0.02, l1=0.001, dropout=(0.3, 0.1), clip_norm=0.5)
+    check_training(problem, asked, weights_of("zeros", rows, dtype))
+    check_training(problem, dataclasses.replace(plain, clip_value=0.01, l1=0.001))
+    if batch == 600:
+        wide = Problem.make(22, [9, 70, 33, 2], rows, "relu", dtype=dtype, input_scale=True)
+        for threads in (1, 2):
+            check_training(
+                wide, dataclasses.replace(plain, threads=threads, rate_factors=FACTORS), passes=("streamed", "layered")
+            )
+
+
+def test_an_input_scale_is_a_diagonal_layer_within_rounding():
+    """Its gradient, by differences of the loss."""
+    problem = Problem.make(5, [3, 6, 2], 30, "tanh", input_scale=True)
+    spec, start, step = problem.spec, problem.parameters, 1e-6
+
+    def loss(parameters):
+        return reference_backend.evaluate(spec, parameters, problem.x, problem.y)[0]
+
+    found = reference_train.loss_and_gradient(spec, start, problem.x, problem.y).gradient / 30
+    for place in range(spec.parameters):
+        moved = [start + sign * step * (np.arange(len(start)) == place) for sign in (1, -1)]
+        slope = (loss(moved[0]) - loss(moved[1])) / (2 * step)
+        assert found[place] == pytest.approx(slope, abs=1e-8)
+    (w, b), *_ = spec.views(start)
+    scaled = problem.x * spec.scale_of(start)
+    hidden = reference_train.forward(spec, start, problem.x)[0][1]
+    np.testing.assert_allclose(hidden, np.tanh(scaled @ w + b), rtol=1e-13, atol=1e-15)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("batch", [43, 8, 1])
+@pytest.mark.parametrize("loss", [None, CrossEntropy(0.125)], ids=["plain", "smoothed"])
+def test_soft_targets(loss, batch, dtype):
+    problem = Problem.make(21, [3, 7, 3], 43 if batch > 1 else 9, "relu", "softmax", loss, dtype, soft=True)
+    assert 0 < (problem.y == 1).any(axis=1).sum() < len(problem.y)  # rows of both kinds
+    for kind in ("none", "some"):
+        check_training(
+            problem, training(len(problem.x), batch, regulariser="both"), weights_of(kind, len(problem.x), dtype)
+        )
+    for backend in (reference_backend, numba_backend):
+        with np.errstate(all="ignore"):
+            found = backend.evaluate(problem.spec, problem.parameters, problem.x, problem.y)
+        assert found == reference_backend.evaluate(problem.spec, problem.parameters, problem.x, problem.y)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_one_hot_probabilities_are_labels_within_rounding(dtype):
+    problem = problem_of(43, dtype=dtype)
+    soft = dataclasses.replace(problem, y=np.eye(2, dtype=dtype)[problem.y.astype(int)])
+    a, b = (finish(numba_backend.train, one, training(43, 16)) for one in (problem, soft))
+    np.testing.assert_allclose(a.parameters, b.parameters, rtol=1e-5 if dtype == "float32" else 1e-13)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

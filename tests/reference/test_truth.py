@@ -424,6 +424,11 @@ def gelu_erf(z):
     return z * phi, phi + z * np.exp(-z * z / 2) / z.dtype.type(np.sqrt(2 * np.pi))
 
 
+def mish(z):
+    t = np.tanh(np.log1p(np.exp(z)))
+    return z * t, t + z * (1 - t**2) * s(z)
+
+
 SELU, SELU_ALPHA = 1.0507009873554805, 1.6732632423543772
 TEXTBOOK = {  # (f(z), f'(z)) by NumPy's functions
     "relu": lambda z: (np.maximum(z, 0), z > 0),
@@ -439,6 +444,7 @@ TEXTBOOK = {  # (f(z), f'(z)) by NumPy's functions
     "gelu": gelu,
     "gelu_erf": gelu_erf,
     "silu": lambda z: (z * s(z), s(z) * (1 + z * (1 - s(z)))),
+    "mish": mish,
     "identity": lambda z: (z, 1),
 }
 

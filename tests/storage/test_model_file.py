@@ -26,9 +26,11 @@ NETWORKS = [
     {"layers": [2, 3, 1], "loss": Huber(0.3)},
     {"layers": [2, 3, 2], "loss": Quantile(0.1)},
     {"layers": [2, 3, 1], "output": "exponential"},
+    {"layers": [2, 3, 2], "input_scale": True, "bias_init": 1.0},
 ]
 OPTIMIZERS = [
     SGD(0.3), SGD(0.1, momentum=0.9, nesterov=True), Adam(beta_1=0.8), AdamW(weight_decay=0.3), RMSprop(decay=0.7),
+    RMSprop(momentum=0.5), AdamW(weight_decay=Cosine(0.1, 3), decay_biases=False),
     Adagrad(initial_accumulator=0.2), Adam(WarmUp(2, Cosine(0.1, 7, floor=0.01), start=0.5)),
     SGD(ReduceOnPlateau(0.1, patience=0, metric="loss")),
     *[SGD(TRAININGS[name]["learning_rate"]) for name in ("step", "exponential", "inverse", "cycle", "warm-up")],

@@ -44,6 +44,16 @@ def test_without_hidden_layers_and_with_one_output(tmp_path):
         assert_same_bits(made["predict"](X / 100), model.predict(X / 100))
 
 
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_an_input_scale_is_folded_into_the_weights(tmp_path, dtype):
+    model = Model([4, 7, 3], hidden="mish", dtype=dtype, seed=1, input_scale=True)
+    model.set_weights(model.weights, input_scale=[3.1, -0.7, 0, 1 / 3])
+    made = file_of(model, tmp_path)[1]
+    assert_same_bits(made["outputs"](X), model.predict_proba(X))
+    assert_same_bits(made["predict"](X), model.predict(X))
+    assert model.digest() in made["__doc__"]
+
+
 def test_what_is_refused(tmp_path):
     model = Model([4, 2], seed=1)
     with pytest.raises(ValueError, match=r"path='net.txt' is to be a file of Python: .* ends in \.py"):

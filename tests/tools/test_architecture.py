@@ -11,10 +11,10 @@ ORDER = [
     "errors _moved _version system checks reference",  # checks: of what callers hand in
     "losses splits stopping jit views",
     "spec schedules kernels",
-    "optimizers export",
+    "optimizers",
     "training",
     "core history",
-    "callbacks engine storage",
+    "callbacks engine storage export",
     "fit predictor",
     "model estimators",
     "tables sweep",

@@ -63,6 +63,7 @@ OPTIONS = [  # fields of a Training, and whether rows have weights; losses with 
     ({"l2": 0.1, "l1": 0.01, "clip_value": 0.05}, False),
     ({"optimizer": SGD(momentum=0.5, nesterov=True), "clip_norm": 0.01}, False),
     ({"optimizer": RMSprop(), "learning_rate": Cosine(0.1, epochs=3)}, True),
+    ({"optimizer": RMSprop(momentum=0.5)}, False),
     ({"optimizer": Adagrad(), "l1": 0.01}, False),
     ({"optimizer": ClassicalSGD(momentum=0.9, nesterov=False), "objective": Objective(), "l2": 0.5}, False),
     ({"optimizer": ClassicalSGD(), "objective": Objective(0.5), "l2": 0.5}, True),
