@@ -74,7 +74,7 @@ class Tile:
 
 
 # ---------------------------------------------------------------------------------------------------------
-# lanes_dense.py
+# lanes_dense.py, lanes_sums.py, lanes_rows.py
 
 
 class Layer:
@@ -128,7 +128,11 @@ def weights(descends: bool, literal: int, one: str) -> Make:
     def make(dtype: str, size: Size) -> Row:
         size = of_group(size)
         of = Layer(dtype, replace(size, rows=literal or size.rows), one)
-        a, dz, line = Tile(of.x), Tile(of.dz), LINE // of.x.itemsize
+        from fastmlp.kernels.lanes_plan import tree_order  # asv looks at commits that had none
+
+        line = LINE // of.x.itemsize
+        order = tree_order(len(of.x), line)
+        a, dz = Tile(of.x[order]), Tile(of.dz[order])
         before = of.parameters.reshape(-1, size.J, of.models).copy()
         to, scale = vector(before), np.dtype(dtype).type(SCALE)
         rates = np.linspace(RATE, 2 * RATE, of.models, dtype=dtype)
@@ -160,35 +164,37 @@ for _one in ("", "_one"):
     ROWS[f"lanes_dense.backward_input{_one}"] = backward_input(_one)
     for _rows in (0, *WRITTEN_OUT):
         _end = f"_{_rows}{_one}" if _rows else _one
-        ROWS[f"lanes_dense.backward_weights{_end}"] = weights(False, _rows, _one)
-        ROWS[f"lanes_dense.descend{_end}"] = weights(True, _rows, _one)
+        ROWS[f"lanes_sums.backward_weights{_end}"] = weights(False, _rows, _one)
+        ROWS[f"lanes_sums.descend{_end}"] = weights(True, _rows, _one)
 
 
-@row("lanes_dense.gather")
+@row("lanes_rows.gather")
 def gather(dtype: str, size: Size) -> Row:
     size, models = of_group(size), models_of(dtype)
     xs = normal((models, 4 * size.rows, size.K), dtype)
     order = np.random.default_rng(1).integers(0, 4 * size.rows, (size.rows, models))
     tile = Tile(np.zeros((size.rows, size.K, models), dtype))
-    arguments = dict(sources=np.array([x.ctypes.data for x in xs]), order=order, models=models, rows=size.rows)
+    arguments = dict(
+        sources=np.array([x.ctypes.data for x in xs]), order=order, models=models, places=np.arange(size.rows)
+    )
     return Row(
-        arguments | dict(K=size.K, tile=tile.array, unit=tile.unit),
+        arguments | dict(rows=size.rows, K=size.K, tile=tile.array, unit=tile.unit),
         lambda _: (np.stack([x[order[:, m]] for m, x in enumerate(xs)], axis=-1),),
         lambda: (tile.x,),
         lambda: (np.ascontiguousarray(back(xs[np.arange(models)[:, None], order.T])),),
     )
 
 
-@row("lanes_dense.pick")
+@row("lanes_rows.pick")
 def pick(dtype: str, size: Size) -> Row:
     """From a tile of 8 rows."""
     size, models = of_group(size), models_of(dtype)
     x = normal((8, size.K, models), dtype)
     order = np.random.default_rng(1).integers(0, 8, (size.rows, models))
     all_rows, tile = Tile(x), Tile(np.zeros((size.rows, size.K, models), dtype))
-    arguments = dict(x=all_rows.array, order=order, models=models, count=8, x_unit=all_rows.unit, rows=size.rows)
+    arguments = dict(x=all_rows.array, order=order, models=models, count=8, x_unit=all_rows.unit)
     return Row(
-        arguments | dict(units=size.K, tile=tile.array, unit=tile.unit),
+        arguments | dict(places=np.arange(size.rows), rows=size.rows, units=size.K, tile=tile.array, unit=tile.unit),
         lambda _: (np.stack([x[order[:, m], :, m] for m in range(models)], axis=-1),),
         lambda: (tile.x,),
         lambda: (np.take_along_axis(x, order[:, None, :], axis=0),),

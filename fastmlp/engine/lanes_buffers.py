@@ -32,7 +32,7 @@ ROW_LOSSES = (  # that have kernels of their own for recorded epochs
 WRITTEN_OUT = (1, 2, 4, 8, 16, 32)  # rows of batches whose sums have kernels of their own
 _BLOCK = 32  # registers, at least as many as a block of sums has, for each level of waiting ones
 
-_GATHER = (Ints, Ints, Int, Int, Int, Floats, Int)
+_GATHER = (Ints, Ints, Int, Ints, Int, Int, Floats, Int)
 
 
 def lines_apart(count: int, dtype: str) -> int:
@@ -131,11 +131,15 @@ class GroupBuffers:
         self._keep(made)
         return made
 
+    def _places(self, rows: int) -> int:
+        """The rows of a batch of so many in the order of its tiles."""
+        return self._keep(np.array(at.tree_order(rows, LINE // np.dtype(self.spec.dtype).itemsize), np.int64))
+
     def _network(self) -> None:
         spec, width = self.spec, self.width
         registry.begin("model_lanes.train", spec.dtype)
         self.plan.kernels(FORWARD_BATCH="model_lanes.forward_batch", BACKWARD_BATCH="model_lanes.backward_batch")
-        self.plan.kernels(FORWARD=f"lanes_dense.forward{self.one}", GATHER="lanes_dense.gather")
+        self.plan.kernels(FORWARD=f"lanes_dense.forward{self.one}", GATHER="lanes_rows.gather")
         self.plan.kernels(LOSS_KERNEL=f"losses.{spec.loss_kernel}")
         if spec.loss_kernel in ROW_LOSSES:
             self.plan.kernels(ROW_LOSSES_KERNEL=f"lanes_losses.{spec.loss_kernel}")
@@ -188,6 +192,7 @@ class GroupBuffers:
         self.order[:, len(members) :] = self.order[:, :1]
         self.row_numbers = self.order.copy()
         self.plan.buffers(ORDER=self._keep(self.order), ROW_NUMBERS=self._keep(self.row_numbers))
+        self.plan.buffers(PLACES=self._places(self.batch), SHORT_PLACES=self._places(rows % self.batch))
         order = self.training.order
         self.shuffled = order is not None and self.batch < rows
         self.drawn = self.shuffled and callable(order)
@@ -211,7 +216,7 @@ class GroupBuffers:
             of_all = lines_apart(rows * width, self.spec.dtype)
             self.plan.counts(ROWS_UNIT=of_all)
             self.plan.buffers(ROWS_TILE=self._floats((self.spec.inputs + self.spec.targets) * of_all))
-            self.plan.kernels(PICK="lanes_dense.pick")
+            self.plan.kernels(PICK="lanes_rows.pick")
 
     def _make_tiles(self) -> None:
         """Makes the tiles of all batches, if they stay as they are; or that of all rows, if batches pick theirs."""
@@ -223,20 +228,21 @@ class GroupBuffers:
             for number, start in enumerate(range(0, self.rows, self.batch)):
                 count, below = min(self.batch, self.rows - start), number * unit * itemsize
                 x, y = plan[at.X_TILE] + below * spec.inputs, plan[at.Y_TILE] + below * spec.targets
-                self._gather(start, count, x, y, unit)
+                places = plan[at.PLACES if count == self.batch else at.SHORT_PLACES]
+                self._gather(start, count, places, x, y, unit)
         elif self.picks:
             x, unit = plan[at.ROWS_TILE], plan[at.ROWS_UNIT]
-            self._gather(0, self.rows, x, x + spec.inputs * unit * itemsize, unit)
-            for places in (self.order, self.row_numbers):
-                places[:] = np.arange(self.rows)[:, None]
+            as_they_are = np.arange(self.rows)
+            self._gather(0, self.rows, as_they_are.ctypes.data, x, x + spec.inputs * unit * itemsize, unit)
+            self.order[:] = self.row_numbers[:] = as_they_are[:, None]
 
-    def _gather(self, start: int, count: int, x: int, y: int, unit: int) -> None:
+    def _gather(self, start: int, count: int, places: int, x: int, y: int, unit: int) -> None:
         """Rows at the places from `start` on into tiles of inputs and of targets."""
         plan, spec = self.plan, self.spec
-        gather = registry.function("lanes_dense.gather", spec.dtype, _GATHER)
+        gather = registry.function("lanes_rows.gather", spec.dtype, _GATHER)
         order = plan[at.ORDER] + start * self.width * 8
-        gather(plan[at.X_OF], order, self.width, count, spec.inputs, x, unit)
-        gather(plan[at.Y_OF], order, self.width, count, spec.targets, y, unit)
+        gather(plan[at.X_OF], order, self.width, places, count, spec.inputs, x, unit)
+        gather(plan[at.Y_OF], order, self.width, places, count, spec.targets, y, unit)
 
     def _training(self) -> None:
         spec, width, training = self.spec, self.width, self.training
@@ -315,6 +321,6 @@ class GroupBuffers:
     def _weights(self, name: str) -> None:
         """Asks for the kernels of weight gradients: of a whole batch, and of the shorter last one."""
         written_out = f"_{self.batch}" if self.batch in WRITTEN_OUT else ""
-        self.plan.kernels(BACKWARD_WEIGHTS=f"lanes_dense.{name}{written_out}{self.one}")
+        self.plan.kernels(BACKWARD_WEIGHTS=f"lanes_sums.{name}{written_out}{self.one}")
         if self.rows % self.batch:
-            self.plan.kernels(SHORT_WEIGHTS=f"lanes_dense.{name}{self.one}")
+            self.plan.kernels(SHORT_WEIGHTS=f"lanes_sums.{name}{self.one}")

@@ -6,16 +6,16 @@ from fastmlp.kernels.simd import helper
 
 
 @helper
-def gather(plan, like, sources, order, rows, K, tile):
-    """`lanes_dense.gather`: tile[n, k] = x[order[n], k] of each model's own x. like: a pointer to numbers."""
-    call(plan[at.GATHER], (sources, order, plan[at.MODELS], rows, K, tile, plan[at.UNIT]))
+def gather(plan, like, sources, order, places, rows, K, tile):
+    """`lanes_rows.gather`: tile[n, k] = x[order[places[n]], k] of each model's own x. like: a pointer to numbers."""
+    call(plan[at.GATHER], (sources, order, plan[at.MODELS], places, rows, K, tile, plan[at.UNIT]))
 
 
 @helper
-def pick(plan, x, order, rows, units, tile):
-    """`lanes_dense.pick`: tile[n, k] = x[order[n], k] of each model, where x is a tile of all rows."""
-    arguments = (x, order, plan[at.MODELS], plan[at.ROWS], plan[at.ROWS_UNIT], rows, units, tile, plan[at.UNIT])
-    call(plan[at.PICK], arguments)
+def pick(plan, x, order, places, rows, units, tile):
+    """`lanes_rows.pick`: tile[n, k] = x[order[places[n]], k] of each model, where x is a tile of all rows."""
+    count, apart = plan[at.ROWS], plan[at.ROWS_UNIT]
+    call(plan[at.PICK], (x, order, plan[at.MODELS], count, apart, places, rows, units, tile, plan[at.UNIT]))
 
 
 @helper
@@ -32,7 +32,7 @@ def backward_input(plan, dz, w, a, slope, da, K, J, rows, way):
 
 @helper
 def backward_weights(plan, a, dz, to, rates, scale, K, J, rows):
-    """`lanes_dense.backward_weights`, or `descend`: sums over the rows of a (rows, K) times dz (rows, J).
+    """`lanes_sums.backward_weights`, or `descend`: sums over the rows of a (rows, K) times dz (rows, J).
 
     That of whole batches may be one whose number of rows is written out: `backward_weights_4`.
     """

@@ -4,7 +4,8 @@ A group is some models of one network that train together: a register holds the 
 each model has for itself is an array with one number a model. `engine/model_lanes.py` writes the plan; kernels write
 the state that goes on from call to call. The kinds of fields are those of `plan.py`.
 
-Memory is [index][model]: number i of model m is at i * MODELS + m. A tile is [unit][row][model], its units UNIT apart.
+Memory is [index][model]: number i of model m is at i * MODELS + m. A tile is [unit][row][model], its units UNIT apart,
+and its rows in the order of `tree_order`.
 """
 
 KINDS: list[str] = []  # of the fields, in their order
@@ -40,6 +41,8 @@ Y_TILE = _field("address")  # a batch's targets, [column][row][model]; likewise
 ROWS_TILE = _field("address")  # all rows' inputs and targets, [unit][place][model], where batches PICK theirs
 ROWS_UNIT = _field("count")  # from one unit of it to the next
 UNIT = _field("count")  # from one unit of a tile to the next
+PLACES = _field("address")  # int64: which row of a whole batch lies at each row of its tiles, see `tree_order`
+SHORT_PLACES = _field("address")  # int64: of a shorter one
 KEPT_TILES = _field("flag")  # whether there are tiles of all batches, one behind the other, as every epoch has them
 
 # ---------------------------------------------------------------------------------------------------------
@@ -139,6 +142,22 @@ LAYER_FORWARD = _layer_field("kernel")  # of another activation; 0 for relu and 
 LAYER_A = _layer_field("address")  # the layer's outputs, [unit][row][model]
 LAYER_SLOPE = _layer_field("address")  # what to multiply deltas by; 0: nothing
 LAYER_FIELDS = len(LAYER_KINDS)
+
+# ---------------------------------------------------------------------------------------------------------
+# The rows of a tile
+
+
+def tree_order(rows: int, line: int) -> list[int]:
+    """Which row of a batch is the first of a tile, the second, ...: so that a sum over them reads them as they lie.
+
+    Lane v of a sum has rows v, v + line, ... Lanes come in bit-reversed order, so that the fold by halves is a tree of
+    neighbours.
+    """
+    lanes = [0]
+    while len(lanes) < min(rows, line):
+        lanes = [2 * lane for lane in lanes] + [2 * lane + 1 for lane in lanes]
+    return [row for lane in lanes for row in range(lane, rows, line)]
+
 
 # ---------------------------------------------------------------------------------------------------------
 # Numbers of the network's dtype, at NUMBERS

@@ -9,7 +9,8 @@ from fastmlp.kernels import lanes_calls as calls
 from fastmlp.kernels import lanes_plan as at
 from fastmlp.kernels.blocks import added
 from fastmlp.kernels.epochs import copy
-from fastmlp.kernels.lanes_dense import RELU, SLOPED, STRAIGHT, sums_tile
+from fastmlp.kernels.lanes_dense import RELU, SLOPED, STRAIGHT
+from fastmlp.kernels.lanes_sums import sums_tile
 from fastmlp.kernels.memory import advance, interrupted, load, pointer, store
 from fastmlp.kernels.passes import INTERRUPT_WORK
 from fastmlp.kernels.plan import DIVERGED, DONE, INTERRUPTED, MORE, REACHED
@@ -35,12 +36,12 @@ def forward_batch(plan: Ints, parameters: Floats, first: Int, rows: Int, record:
         number_of = first // plan[at.BATCH]
         x, y = advance(x, number_of * inputs * unit), advance(y, number_of * columns * unit)
     else:
-        order = advance(pointer(plan[at.ORDER], plan), first * models)
+        order, places = advance(pointer(plan[at.ORDER], plan), first * models), places_of(plan, rows)
         if plan[at.PICK] != 0:  # targets lie behind the inputs
-            calls.pick(plan, pointer(plan[at.ROWS_TILE], x), order, rows, units=inputs + columns, tile=x)
+            calls.pick(plan, pointer(plan[at.ROWS_TILE], x), order, places, rows, inputs + columns, tile=x)
         else:
-            calls.gather(plan, x, pointer(plan[at.X_OF], plan), order, rows, K=inputs, tile=x)
-            calls.gather(plan, y, pointer(plan[at.Y_OF], plan), order, rows, K=columns, tile=y)
+            calls.gather(plan, x, pointer(plan[at.X_OF], plan), order, places, rows, K=inputs, tile=x)
+            calls.gather(plan, y, pointer(plan[at.Y_OF], plan), order, places, rows, K=columns, tile=y)
     a = z = x
     layer = at.FIELDS
     while layer < at.FIELDS + plan[at.LAYERS] * at.LAYER_FIELDS:
@@ -62,6 +63,13 @@ def forward_batch(plan: Ints, parameters: Floats, first: Int, rows: Int, record:
 
 
 @helper
+def places_of(plan, rows):
+    """Which row of a batch of so many lies at each row of its tiles."""
+    places = plan[at.PLACES] if rows == plan[at.BATCH] else plan[at.SHORT_PLACES]
+    return pointer(places, plan)
+
+
+@helper
 def loss(plan, z, y, statistics, J, count, unit, record):
     """Calls the loss, with its number if it takes one; for it, rows of several models are rows."""
     ones = pointer(plan[at.ONES], z)
@@ -76,7 +84,7 @@ def loss(plan, z, y, statistics, J, count, unit, record):
 def record_rows(plan, z, y, J, rows, unit):
     """The loss row by row, each in a line of models of its lane; then the lanes fold, and are added to the totals."""
     models, line = plan[at.MODELS], line_lanes(z)
-    statistics = pointer(plan[at.STATISTICS], z)
+    statistics, places = pointer(plan[at.STATISTICS], z), places_of(plan, rows)
     size = 3 * line
     count = 1
     while count < rows and count < line:
@@ -87,7 +95,8 @@ def record_rows(plan, z, y, J, rows, unit):
             statistics[i] = 0
         for n in range(rows):
             begin = n * models + m
-            loss(plan, advance(z, begin), advance(y, begin), advance(statistics, n % line * size), J, some, unit, 1)
+            lane = advance(statistics, places[n] % line * size)
+            loss(plan, advance(z, begin), advance(y, begin), lane, J, some, unit, 1)
         half = count // 2
         while half > 0:
             for v in range(half):

@@ -13,7 +13,7 @@ from trainings import Problem
 
 from fastmlp.engine.lanes_plan_writer import GroupPlan
 from fastmlp.engine.model_lanes import Group, Member
-from fastmlp.kernels import lanes_dense, registry
+from fastmlp.kernels import lanes_dense, lanes_sums, registry
 from fastmlp.kernels import lanes_plan as at
 from fastmlp.kernels.plan import DONE
 from fastmlp.optimizers import Adam
@@ -110,10 +110,10 @@ def test_a_layer_forward_and_back(dtype):
                 assert_same_bits(got, *expected)
 
 
-WEIGHTS = [(name, literal) for name in ("backward_weights", "descend") for literal in (0, *lanes_dense.WRITTEN_OUT)]
+WEIGHTS = [(name, literal) for name in ("backward_weights", "descend") for literal in (0, *lanes_sums.WRITTEN_OUT)]
 
 
-@checks(*(f"lanes_dense.{name}{f'_{n}' if n else ''}{one}" for name, n in WEIGHTS for one in ("", "_one")))
+@checks(*(f"lanes_sums.{name}{f'_{n}' if n else ''}{one}" for name, n in WEIGHTS for one in ("", "_one")))
 @pytest.mark.parametrize(("name", "literal"), WEIGHTS)
 def test_sums_over_rows(name, literal, dtype):
     """Also sums of -0 alone, and products that underflow to -0."""
@@ -125,12 +125,12 @@ def test_sums_over_rows(name, literal, dtype):
             a[:, 0], dz[:, 0] = -tiny, tiny
             was, rates = wild(rng, (K + 1, J, models), dtype), rng.random(models).astype(dtype)
             unit = (rows + 1) * models
-            to = Guarded(was, writes=True)
+            to, order = Guarded(was, writes=True), at.tree_order(rows, lines(dtype))
             scale = np.dtype(dtype).type(0.3)
             ones, levels = np.ones(max(models, lines(dtype)), dtype), np.zeros(200 * lines(dtype), dtype)
             call(
-                f"lanes_dense.{name}{f'_{literal}' if literal else ''}{one}", dtype, tile(a, unit).array, ones,
-                tile(dz, unit).array, to.array, levels, Guarded(rates).array, scale, models, K, J, rows, unit,
+                f"lanes_sums.{name}{f'_{literal}' if literal else ''}{one}", dtype, tile(a[order], unit).array, ones,
+                tile(dz[order], unit).array, to.array, levels, Guarded(rates).array, scale, models, K, J, rows, unit,
             )  # fmt: skip
             to.check()
             got = to.array.reshape(was.shape)
@@ -141,7 +141,15 @@ def test_sums_over_rows(name, literal, dtype):
             assert_same_bits(got, *expected)
 
 
-@checks("lanes_dense.gather")
+def test_rows_of_a_tile_lie_as_their_sums_are_folded():
+    assert at.tree_order(1, 16) == [0]
+    assert at.tree_order(5, 8) == [0, 4, 2, 1, 3]
+    assert at.tree_order(8, 8) == [0, 4, 2, 6, 1, 5, 3, 7]
+    assert at.tree_order(11, 4) == [0, 4, 8, 2, 6, 10, 1, 5, 9, 3, 7]
+    assert sorted(at.tree_order(200, 16)) == list(range(200))
+
+
+@checks("lanes_rows.gather")
 def test_each_model_gathers_its_own_rows(dtype):
     rng = np.random.default_rng(2)
     for models, _ in groups(dtype):
@@ -151,12 +159,13 @@ def test_each_model_gathers_its_own_rows(dtype):
             sources = np.array([x.ctypes.data for x in xs])
             unit = 10 * models
             to = tile(np.zeros((9, K, models), dtype), unit, writes=True)
-            call("lanes_dense.gather", dtype, sources, order, models, 9, K, to.array, unit)
-            expected = np.stack([x[order[:, m]] for m, x in enumerate(xs)], axis=2)
+            places = rng.permutation(9)
+            call("lanes_rows.gather", dtype, sources, order, models, places, 9, K, to.array, unit)
+            expected = np.stack([x[order[places, m]] for m, x in enumerate(xs)], axis=2)
             assert_same_bits(read(to, expected.shape, unit), expected)
 
 
-@checks("lanes_dense.pick")
+@checks("lanes_rows.pick")
 def test_each_model_picks_its_own_rows(dtype):
     rng = np.random.default_rng(2)
     for models, _ in groups(dtype):
@@ -165,8 +174,12 @@ def test_each_model_picks_its_own_rows(dtype):
             order = rng.integers(0, count, (rows, models))
             x_unit, unit = (count + 1) * models, (rows + 2) * models
             to = tile(np.zeros((rows, units, models), dtype), unit, writes=True)
-            call("lanes_dense.pick", dtype, tile(x, x_unit).array, order, models, count, x_unit, rows, units, to.array, unit)
-            expected = np.stack([x[order[:, m], :, m] for m in range(models)], axis=2)
+            places = rng.permutation(rows)
+            call(
+                "lanes_rows.pick", dtype, tile(x, x_unit).array, order, models, count, x_unit, places, rows, units,
+                to.array, unit,
+            )  # fmt: skip
+            expected = np.stack([x[order[places, m], :, m] for m in range(models)], axis=2)
             assert_same_bits(read(to, expected.shape, unit), expected)
 
 
@@ -368,7 +381,7 @@ def test_a_field_of_another_kind_is_refused():
     assert plan[at.MODELS] == 8
     assert plan[at.FIELDS + at.LAYER_FIELDS + at.LAYER_INPUTS] == 5
     for wrong in (
-        lambda: plan.counts(ORDER=1), lambda: plan.buffers(MODELS=1), lambda: plan.kernels(ORDER="lanes_dense.gather"),
+        lambda: plan.counts(ORDER=1), lambda: plan.buffers(MODELS=1), lambda: plan.kernels(ORDER="lanes_rows.gather"),
     ):  # fmt: skip
         with pytest.raises(AssertionError):
             wrong()
