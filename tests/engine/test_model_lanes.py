@@ -406,10 +406,10 @@ def test_lanes_pay_for_tiny_networks_and_not_for_wide_ones(dtype):
     assert choose.models_in_lanes(tiny, training, 2000, 64) == 64
     assert choose.models_in_lanes(tiny, training, 2000, lanes) == lanes
     assert choose.models_in_lanes(tiny, training, 2000, 1) == 0
-    assert choose.models_in_lanes(tiny, training, 2000, lanes // 4) == 0
     full = dataclasses.replace(training, batch_size=2000)
     assert choose.models_in_lanes(tiny, full, 512, lanes + 1) == lanes  # the second register would be nearly empty
     assert choose.models_in_lanes(tiny, full, 512, 2 * lanes) == 2 * lanes
+    assert choose.models_in_lanes(tiny, full, 512, lanes // 2) == 0
     assert choose.models_in_lanes(wide, dataclasses.replace(training, batch_size=200), 2000, 64) == 0
     some = dataclasses.replace(training, batch_size=32)
     assert choose.models_in_lanes(wide, some, 2000, 64) == (64 if dtype == "float32" else 0)
