@@ -190,6 +190,7 @@ def run(problem, entry, argument, value, reason):
             return "MemoryError", None if entry in WITHOUT_MEMORY else repr(error)
         except Exception as error:
             theirs = words is None and entry in ("predict", "score") and type(error).__name__ in THEIRS
+            theirs |= entry in WITH_NAMES and isinstance(value, str) and isinstance(error, FileNotFoundError)  # a path
             return type(error).__name__, None if theirs else f"{type(error).__name__}: {str(error)[:300]}"
     if found in problem.expected[entry]:
         taken = reason is not None and words is not None  # scikit-learn takes digits as text, and labels of any kind

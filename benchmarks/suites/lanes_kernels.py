@@ -60,20 +60,21 @@ def back(x: np.ndarray) -> np.ndarray:
 
 
 class Tile:
-    """x [row][unit][model], whose rows lie an odd number of lines apart."""
+    """x [row][unit][model] as a tile, [unit][row][model], whose units lie an odd number of lines apart."""
 
     def __init__(self, x: np.ndarray):
         rows, units, models = x.shape
         line = LINE // x.itemsize
-        self.row = (math.ceil(units * models / line) | 1) * line
-        self.array = aligned(rows * self.row, x.dtype.name)
-        self.x = self.array.reshape(rows, self.row)[:, : units * models].reshape(x.shape)
+        self.unit = (math.ceil(rows * models / line) | 1) * line
+        self.array = aligned(units * self.unit, x.dtype.name)
+        by_units = self.array.reshape(units, self.unit)[:, : rows * models].reshape(units, rows, models)
+        self.x = by_units.swapaxes(0, 1)
         assert np.shares_memory(self.x, self.array)
         self.x[:] = x
 
 
 # ---------------------------------------------------------------------------------------------------------
-# lanes_dense.py
+# lanes_dense.py, lanes_sums.py, lanes_rows.py
 
 
 class Layer:
@@ -94,7 +95,7 @@ def forward(one: str) -> Make:
         x, w, b = stacked(of.x), stacked(of.w), stacked(of.b[None])
         arguments = dict(a=a.array, w=of.parameters, z=z.array, **of.sizes)
         return Row(
-            arguments | dict(a_row=a.row, z_row=z.row, z_unit=of.models, relu=1),
+            arguments | dict(unit=a.unit, relu=1),
             lambda _: definitions.forward(of.x, of.w, of.b, relu=1),
             lambda: (z.x,),
             lambda: (back(np.maximum(x @ w + b, 0)),),
@@ -112,7 +113,7 @@ def backward_input(one: str) -> Make:
         x, w, d = stacked(of.x), stacked(of.w), stacked(of.dz)
         arguments = dict(dz=dz.array, w=of.parameters, a=a.array, slope=slope.array, da=da.array, **of.sizes)
         return Row(
-            arguments | dict(dz_row=dz.row, dz_unit=of.models, row=a.row, way=RELU),
+            arguments | dict(unit=a.unit, way=RELU),
             lambda _: definitions.backward_input(of.dz, of.w, of.x, None),
             lambda: (da.x,),
             lambda: (back((d @ w.transpose(0, 2, 1)) * (x > 0)),),
@@ -127,7 +128,11 @@ def weights(descends: bool, literal: int, one: str) -> Make:
     def make(dtype: str, size: Size) -> Row:
         size = of_group(size)
         of = Layer(dtype, replace(size, rows=literal or size.rows), one)
-        a, dz, line = Tile(of.x), Tile(of.dz), LINE // of.x.itemsize
+        from fastmlp.kernels.lanes_plan import tree_order  # asv looks at commits that had none
+
+        line = LINE // of.x.itemsize
+        order = tree_order(len(of.x), line)
+        a, dz = Tile(of.x[order]), Tile(of.dz[order])
         before = of.parameters.reshape(-1, size.J, of.models).copy()
         to, scale = vector(before), np.dtype(dtype).type(SCALE)
         rates = np.linspace(RATE, 2 * RATE, of.models, dtype=dtype)
@@ -145,7 +150,7 @@ def weights(descends: bool, literal: int, one: str) -> Make:
         arguments = dict(a=a.array, ones=vector(np.ones(max(of.models, line), dtype)), dz=dz.array, to=to)
         arguments |= dict(levels=vector(np.zeros(200 * line, dtype)), rates=vector(-rates), scale=scale, **of.sizes)
         return Row(
-            arguments | dict(a_row=a.row, dz_row=dz.row, dz_unit=of.models),
+            arguments | dict(unit=a.unit),
             expected,
             lambda: (to.reshape(before.shape),),
             with_numpy,
@@ -159,22 +164,40 @@ for _one in ("", "_one"):
     ROWS[f"lanes_dense.backward_input{_one}"] = backward_input(_one)
     for _rows in (0, *WRITTEN_OUT):
         _end = f"_{_rows}{_one}" if _rows else _one
-        ROWS[f"lanes_dense.backward_weights{_end}"] = weights(False, _rows, _one)
-        ROWS[f"lanes_dense.descend{_end}"] = weights(True, _rows, _one)
+        ROWS[f"lanes_sums.backward_weights{_end}"] = weights(False, _rows, _one)
+        ROWS[f"lanes_sums.descend{_end}"] = weights(True, _rows, _one)
 
 
-@row("lanes_dense.gather")
+@row("lanes_rows.gather")
 def gather(dtype: str, size: Size) -> Row:
     size, models = of_group(size), models_of(dtype)
     xs = normal((models, 4 * size.rows, size.K), dtype)
     order = np.random.default_rng(1).integers(0, 4 * size.rows, (size.rows, models))
     tile = Tile(np.zeros((size.rows, size.K, models), dtype))
-    arguments = dict(sources=np.array([x.ctypes.data for x in xs]), order=order, models=models, rows=size.rows)
+    arguments = dict(
+        sources=np.array([x.ctypes.data for x in xs]), order=order, models=models, places=np.arange(size.rows)
+    )
     return Row(
-        arguments | dict(K=size.K, tile=tile.array, row=tile.row, unit=models),
+        arguments | dict(rows=size.rows, K=size.K, tile=tile.array, unit=tile.unit),
         lambda _: (np.stack([x[order[:, m]] for m, x in enumerate(xs)], axis=-1),),
         lambda: (tile.x,),
         lambda: (np.ascontiguousarray(back(xs[np.arange(models)[:, None], order.T])),),
+    )
+
+
+@row("lanes_rows.pick")
+def pick(dtype: str, size: Size) -> Row:
+    """From a tile of 8 rows."""
+    size, models = of_group(size), models_of(dtype)
+    x = normal((8, size.K, models), dtype)
+    order = np.random.default_rng(1).integers(0, 8, (size.rows, models))
+    all_rows, tile = Tile(x), Tile(np.zeros((size.rows, size.K, models), dtype))
+    arguments = dict(x=all_rows.array, order=order, models=models, count=8, x_unit=all_rows.unit)
+    return Row(
+        arguments | dict(places=np.arange(size.rows), rows=size.rows, units=size.K, tile=tile.array, unit=tile.unit),
+        lambda _: (np.stack([x[order[:, m], :, m] for m in range(models)], axis=-1),),
+        lambda: (tile.x,),
+        lambda: (np.take_along_axis(x, order[:, None, :], axis=0),),
     )
 
 

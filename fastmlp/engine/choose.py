@@ -17,8 +17,6 @@ of one row" and "Batches of a few rows".
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
 from fastmlp.engine.sizes import whole_panels
@@ -113,10 +111,12 @@ LANE_BYTES = 1 << 19  # of a group's parameters: about a second cache
 # Up to so many rows in a batch: the widest layer for which lanes pay, and what a register of models takes, in times of
 # as many models alone, with something to spare. docs/performance.md has the measurements.
 LANE_COSTS = (
-    (1, {"float32": (24, 0.65), "float64": (24, 0.95)}),
-    (4, {"float32": (128, 0.35), "float64": (128, 0.7)}),
-    (16, {"float32": (64, 0.85), "float64": (24, 0.95)}),
-    (32, {"float32": (24, 0.9), "float64": (16, 0.95)}),
+    (1, {"float32": (24, 0.65), "float64": (24, 0.85)}),
+    (4, {"float32": (128, 0.25), "float64": (128, 0.5)}),
+    (16, {"float32": (128, 0.65), "float64": (100, 0.8)}),
+    (32, {"float32": (100, 0.8), "float64": (32, 0.9)}),
+    (64, {"float32": (64, 0.9), "float64": (24, 0.95)}),
+    (200, {"float32": (32, 0.95), "float64": (24, 0.95)}),
     (CHUNK, {"float32": (16, 0.95), "float64": (8, 0.98)}),
 )
 
@@ -130,11 +130,17 @@ def fits_lanes(spec: Spec, training: Training, rows: int, weighed: bool = False)
     return not whole and rows <= MOST_ROWS and min(training.batch_size, rows) <= CHUNK
 
 
-def lanes_pay(spec: Spec, training: Training, rows: int, models: int) -> bool:
-    """Whether so many models of one network train faster as lanes than one after the other."""
+def models_in_lanes(spec: Spec, training: Training, rows: int, models: int) -> int:
+    """How many of so many models of one network train faster as lanes than one after the other: 0 where none do.
+
+    A register costs the same however few of its lanes are used. So those that would leave the last one too empty are
+    trained whole.
+    """
     batch = min(training.batch_size, rows)
     costs = next((costs for most, costs in LANE_COSTS if batch <= most), LANE_COSTS[-1][1])
     widest, cost = costs[spec.dtype]
     lanes = target().register // np.dtype(spec.dtype).itemsize
-    fits = spec.parameters * target().register <= LANE_BYTES
-    return fits and max(spec.layers[1:]) <= widest and models >= cost * lanes * math.ceil(models / lanes)
+    if spec.parameters * target().register > LANE_BYTES or max(spec.layers[1:]) > widest:
+        return 0
+    over = models % lanes
+    return models if over >= cost * lanes else models - over

@@ -24,6 +24,7 @@ from fastmlp.training import RateTable, State, Training
 
 STEP_BYTES = 4 << 20  # of the numbers of a call's updates, where each update has its own
 TILE_BYTES = 1 << 20  # of rows that are kept in tiles, where each epoch has them in the same order
+PICKED_ROWS = 8  # up to which a batch picks its rows from a tile of all: 3 numbers of 4 rows in a quarter of the time
 RECORDS = 1 << 20  # a call's, of all models
 ROW_LOSSES = (  # that have kernels of their own for recorded epochs
     "softmax_cross_entropy", "sigmoid_binary_cross_entropy", "sigmoid_squared_error", "identity_squared_error",
@@ -31,7 +32,13 @@ ROW_LOSSES = (  # that have kernels of their own for recorded epochs
 WRITTEN_OUT = (1, 2, 4, 8, 16, 32)  # rows of batches whose sums have kernels of their own
 _BLOCK = 32  # registers, at least as many as a block of sums has, for each level of waiting ones
 
-_GATHER = (Ints, Ints, Int, Int, Int, Floats, Int, Int)
+_GATHER = (Ints, Ints, Int, Ints, Int, Int, Floats, Int)
+
+
+def lines_apart(count: int, dtype: str) -> int:
+    """Numbers from one unit of a tile to the next, of so many each: an odd number of lines."""
+    line = LINE // np.dtype(dtype).itemsize
+    return (math.ceil(count / line) | 1) * line
 
 
 @dataclass
@@ -94,7 +101,7 @@ class GroupBuffers:
         self._data()
         self._training()
         self.plan.link()
-        self._keep_tiles()
+        self._make_tiles()
 
     # Making
 
@@ -124,41 +131,38 @@ class GroupBuffers:
         self._keep(made)
         return made
 
-    def _stride(self, units: int) -> int:
-        """Numbers from one row of so many units to the next: an odd number of lines."""
-        line = LINE // np.dtype(self.spec.dtype).itemsize
-        return (math.ceil(units * self.width / line) | 1) * line
+    def _places(self, rows: int) -> int:
+        """The rows of a batch of so many in the order of its tiles."""
+        return self._keep(np.array(at.tree_order(rows, LINE // np.dtype(self.spec.dtype).itemsize), np.int64))
 
     def _network(self) -> None:
         spec, width = self.spec, self.width
         registry.begin("model_lanes.train", spec.dtype)
         self.plan.kernels(FORWARD_BATCH="model_lanes.forward_batch", BACKWARD_BATCH="model_lanes.backward_batch")
-        self.plan.kernels(FORWARD=f"lanes_dense.forward{self.one}", GATHER="lanes_dense.gather")
+        self.plan.kernels(FORWARD=f"lanes_dense.forward{self.one}", GATHER="lanes_rows.gather")
         self.plan.kernels(LOSS_KERNEL=f"losses.{spec.loss_kernel}")
         if spec.loss_kernel in ROW_LOSSES:
             self.plan.kernels(ROW_LOSSES_KERNEL=f"lanes_losses.{spec.loss_kernel}")
         if len(spec.shapes) > 1:
             self.plan.kernels(BACKWARD_INPUT=f"lanes_dense.backward_input{self.one}")
         line = LINE // np.dtype(spec.dtype).itemsize
-        unit = self._stride(self.batch)
+        unit = lines_apart(self.batch * width, spec.dtype)
         self.plan.counts(
             MODELS=width, LAYERS=len(spec.shapes), PARAMETERS=spec.parameters, OUTPUTS=spec.outputs,
-            COLUMNS=spec.targets, LOGIT_STRIDE=unit, X_STRIDE=self._stride(spec.inputs),
+            COLUMNS=spec.targets, UNIT=unit,
         )  # fmt: skip
         last, widest = len(spec.shapes) - 1, 0
         for layer, ((inputs, outputs), offset) in enumerate(zip(spec.shapes, spec.offsets, strict=True)):
             self.plan.layer(layer, LAYER_INPUTS=inputs, LAYER_OUTPUTS=outputs, LAYER_OFFSET=offset)
+            self.plan.layer(layer, LAYER_A=self._floats(outputs * unit))
             if layer == last:
-                self.plan.layer(layer, LAYER_ROW=width, LAYER_UNIT=unit, LAYER_A=self._floats(outputs * unit))
                 break
-            stride, activation = self._stride(outputs), spec.hidden[layer]
-            widest = max(widest, stride)
-            self.plan.layer(layer, LAYER_RELU=activation == "relu", LAYER_ROW=stride, LAYER_UNIT=width)
-            self.plan.layer(layer, LAYER_A=self._floats(self.batch * stride))
+            widest, activation = max(widest, outputs), spec.hidden[layer]
+            self.plan.layer(layer, LAYER_RELU=activation == "relu")
             if activation not in ("relu", "identity"):
-                self.plan.layer(layer, LAYER_SLOPE=self._floats(self.batch * stride))
+                self.plan.layer(layer, LAYER_SLOPE=self._floats(outputs * unit))
                 self.plan.layer_kernel(layer, f"activations.{activation}_forward")
-        self.plan.buffers(DELTAS=self._floats(self.batch * widest), OTHER_DELTAS=self._floats(self.batch * widest))
+        self.plan.buffers(DELTAS=self._floats(widest * unit), OTHER_DELTAS=self._floats(widest * unit))
         ones = aligned(max(width, line), spec.dtype)
         ones[:] = 1
         self.plan.buffers(
@@ -188,6 +192,7 @@ class GroupBuffers:
         self.order[:, len(members) :] = self.order[:, :1]
         self.row_numbers = self.order.copy()
         self.plan.buffers(ORDER=self._keep(self.order), ROW_NUMBERS=self._keep(self.row_numbers))
+        self.plan.buffers(PLACES=self._places(self.batch), SHORT_PLACES=self._places(rows % self.batch))
         order = self.training.order
         self.shuffled = order is not None and self.batch < rows
         self.drawn = self.shuffled and callable(order)
@@ -199,29 +204,45 @@ class GroupBuffers:
             self.plan.buffers(SEEDS=seeds.ctypes.data, EPOCHS_BEFORE=before.ctypes.data)
             self.plan.buffers(SHUFFLE_EPOCHS=self._keep(np.zeros(width, np.int64)))
             self.plan.kernels(ORDERS="lanes_random.orders")
-        x_stride, unit = self.plan[at.X_STRIDE], self.plan[at.LOGIT_STRIDE]
-        itemsize = np.dtype(self.spec.dtype).itemsize
-        bytes_of_all = (rows * x_stride + self.an_epoch * self.spec.targets * unit) * itemsize
+        unit, itemsize = self.plan[at.UNIT], np.dtype(self.spec.dtype).itemsize
+        bytes_of_all = self.an_epoch * (self.spec.inputs + self.spec.targets) * unit * itemsize
         self.keeps_tiles = not self.shuffled and (self.batch == rows or bytes_of_all <= TILE_BYTES)
         batches = self.an_epoch if self.keeps_tiles else 1
-        self.plan.buffers(X_TILE=self._floats((rows if self.keeps_tiles else self.batch) * x_stride))
-        self.plan.buffers(Y_TILE=self._floats(batches * self.spec.targets * unit))
+        inputs, targets = (batches * units * unit for units in (self.spec.inputs, self.spec.targets))
+        tiles = self._floats(inputs + targets)
+        self.plan.buffers(X_TILE=tiles, Y_TILE=tiles + inputs * itemsize)
+        self.picks = self.shuffled and rows <= PICKED_ROWS
+        if self.picks:
+            of_all = lines_apart(rows * width, self.spec.dtype)
+            self.plan.counts(ROWS_UNIT=of_all)
+            self.plan.buffers(ROWS_TILE=self._floats((self.spec.inputs + self.spec.targets) * of_all))
+            self.plan.kernels(PICK="lanes_rows.pick")
 
-    def _keep_tiles(self) -> None:
-        """Makes the tiles of all batches, if they stay as they are."""
-        if not self.keeps_tiles:
-            return
-        self.plan.counts(KEPT_TILES=1)
-        plan, width, spec = self.plan, self.width, self.spec
+    def _make_tiles(self) -> None:
+        """Makes the tiles of all batches, if they stay as they are; or that of all rows, if batches pick theirs."""
+        plan, spec = self.plan, self.spec
         itemsize = np.dtype(spec.dtype).itemsize
-        gather = registry.function("lanes_dense.gather", spec.dtype, _GATHER)
-        x, y, of_x, of_y, order = (plan[field] for field in (at.X_TILE, at.Y_TILE, at.X_OF, at.Y_OF, at.ORDER))
-        x_stride, unit = plan[at.X_STRIDE], plan[at.LOGIT_STRIDE]
-        gather(of_x, order, width, self.rows, spec.inputs, x, x_stride, width)
-        for number, start in enumerate(range(0, self.rows, self.batch)):
-            count = min(self.batch, self.rows - start)
-            to = y + number * spec.targets * unit * itemsize
-            gather(of_y, order + start * width * 8, width, count, spec.targets, to, width, unit)
+        if self.keeps_tiles:
+            plan.counts(KEPT_TILES=1)
+            unit = plan[at.UNIT]
+            for number, start in enumerate(range(0, self.rows, self.batch)):
+                count, below = min(self.batch, self.rows - start), number * unit * itemsize
+                x, y = plan[at.X_TILE] + below * spec.inputs, plan[at.Y_TILE] + below * spec.targets
+                places = plan[at.PLACES if count == self.batch else at.SHORT_PLACES]
+                self._gather(start, count, places, x, y, unit)
+        elif self.picks:
+            x, unit = plan[at.ROWS_TILE], plan[at.ROWS_UNIT]
+            as_they_are = np.arange(self.rows)
+            self._gather(0, self.rows, as_they_are.ctypes.data, x, x + spec.inputs * unit * itemsize, unit)
+            self.order[:] = self.row_numbers[:] = as_they_are[:, None]
+
+    def _gather(self, start: int, count: int, places: int, x: int, y: int, unit: int) -> None:
+        """Rows at the places from `start` on into tiles of inputs and of targets."""
+        plan, spec = self.plan, self.spec
+        gather = registry.function("lanes_rows.gather", spec.dtype, _GATHER)
+        order = plan[at.ORDER] + start * self.width * 8
+        gather(plan[at.X_OF], order, self.width, places, count, spec.inputs, x, unit)
+        gather(plan[at.Y_OF], order, self.width, places, count, spec.targets, y, unit)
 
     def _training(self) -> None:
         spec, width, training = self.spec, self.width, self.training
@@ -300,6 +321,6 @@ class GroupBuffers:
     def _weights(self, name: str) -> None:
         """Asks for the kernels of weight gradients: of a whole batch, and of the shorter last one."""
         written_out = f"_{self.batch}" if self.batch in WRITTEN_OUT else ""
-        self.plan.kernels(BACKWARD_WEIGHTS=f"lanes_dense.{name}{written_out}{self.one}")
+        self.plan.kernels(BACKWARD_WEIGHTS=f"lanes_sums.{name}{written_out}{self.one}")
         if self.rows % self.batch:
-            self.plan.kernels(SHORT_WEIGHTS=f"lanes_dense.{name}{self.one}")
+            self.plan.kernels(SHORT_WEIGHTS=f"lanes_sums.{name}{self.one}")

@@ -35,7 +35,7 @@ class GroupPlan:
             self.fields[field] = address
 
     def kernels(self, **names: str) -> None:
-        """Asks for kernels: kernels(GATHER="lanes_dense.gather"). They are made side by side, up to `link`."""
+        """Asks for kernels: kernels(GATHER="lanes_rows.gather"). They are made side by side, up to `link`."""
         for name, kernel in names.items():
             field = getattr(at, name)
             assert at.KINDS[field] == "kernel", name

@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 
-from fastmlp.engine import choose
 from fastmlp.engine.lanes_buffers import GroupBuffers, Member
 from fastmlp.engine.numba_backend import MOST_BATCHES
 from fastmlp.engine.thread_tuner import CALL_SECONDS
@@ -29,9 +28,6 @@ from fastmlp.system.cpu import target
 from fastmlp.training import Step, Training, joined, records, times
 
 _TRAIN = (Ints, Floats, Int)
-
-
-fits, pays = choose.fits_lanes, choose.lanes_pay
 
 
 def group(training: Training, rows: int) -> Hashable:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Generator, Hashable, Sequence
 
@@ -26,14 +27,14 @@ def group_of(fit: Fit) -> Hashable | None:
 
 
 def parts(fits: Sequence[Fit], threads: int) -> list[slice]:
-    """How fits of one group are parted, for so many threads; [] where each is faster alone."""
+    """How fits of one group are parted, for so many threads: those that are faster alone are parts of one."""
     fit, count = fits[0], len(fits)
     rows = len(fit.targets)
-    if not force and not choose.lanes_pay(fit.network.spec, fit.training, rows, count):
-        return []
+    together = count if force else choose.models_in_lanes(fit.network.spec, fit.training, rows, count)
     lanes = model_lanes.width(fit.network.spec, min(fit.training.batch_size, rows), 1)
-    size = math.ceil(math.ceil(count / lanes) / threads) * lanes
-    return [slice(start, start + size) for start in range(0, count, size)]
+    size = max(1, math.ceil(math.ceil(together / lanes) / threads)) * lanes
+    begins = [*range(0, together, size), *range(together, count), count]
+    return [slice(*ends) for ends in itertools.pairwise(begins)]
 
 
 def train(fits: Sequence[Fit], kept: Sequence[np.ndarray | None]) -> Generator[dict[int, Step], set[int] | None, None]:

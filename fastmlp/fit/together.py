@@ -326,12 +326,11 @@ class _Many:
         return member
 
     def _part(self) -> None:
-        """Makes lines of the groups, or of each of their members, where groups do not pay."""
+        """Makes lines of the groups, and of each of their members for which lanes do not pay."""
         groups, self._groups, self._waiting, self._bytes = self._groups, {}, 0, 0
         for members in groups.values():
-            parts = lanes.parts([member.fit for member in members], self._threads) if len(members) > 1 else []
-            lines = [members[part] for part in parts] or [[member] for member in members]
-            self._ready.extend(_Line(some) for some in lines)
+            parts = lanes.parts([member.fit for member in members], self._threads)
+            self._ready.extend(_Line(members[part]) for part in parts)
 
     def _begin(self, line: _Line) -> None:
         """Has the models of a line be those of these fits, and takes the first step."""

@@ -6,31 +6,38 @@ from fastmlp.kernels.simd import helper
 
 
 @helper
-def gather(plan, like, sources, order, rows, K, tile, row, unit):
-    """`lanes_dense.gather`: tile[n, k] = x[order[n], k] of each model's own x. like: a pointer to numbers."""
-    call(plan[at.GATHER], (sources, order, plan[at.MODELS], rows, K, tile, row, unit))
+def gather(plan, like, sources, order, places, rows, K, tile):
+    """`lanes_rows.gather`: tile[n, k] = x[order[places[n]], k] of each model's own x. like: a pointer to numbers."""
+    call(plan[at.GATHER], (sources, order, plan[at.MODELS], places, rows, K, tile, plan[at.UNIT]))
 
 
 @helper
-def forward(plan, a, w, z, K, J, rows, a_row, z_row, z_unit, relu):
+def pick(plan, x, order, places, rows, units, tile):
+    """`lanes_rows.pick`: tile[n, k] = x[order[places[n]], k] of each model, where x is a tile of all rows."""
+    count, apart = plan[at.ROWS], plan[at.ROWS_UNIT]
+    call(plan[at.PICK], (x, order, plan[at.MODELS], count, apart, places, rows, units, tile, plan[at.UNIT]))
+
+
+@helper
+def forward(plan, a, w, z, K, J, rows, relu):
     """`lanes_dense.forward`: z (rows, J) = a (rows, K) times w (K, J), plus b, which lies behind w."""
-    call(plan[at.FORWARD], (a, w, z, plan[at.MODELS], K, J, rows, a_row, z_row, z_unit, relu))
+    call(plan[at.FORWARD], (a, w, z, plan[at.MODELS], K, J, rows, plan[at.UNIT], relu))
 
 
 @helper
-def backward_input(plan, dz, w, a, slope, da, K, J, rows, dz_row, dz_unit, row, way):
+def backward_input(plan, dz, w, a, slope, da, K, J, rows, way):
     """`lanes_dense.backward_input`: da (rows, K) = dz (rows, J) times w (K, J), transposed. way: what a does to it."""
-    call(plan[at.BACKWARD_INPUT], (dz, w, a, slope, da, plan[at.MODELS], K, J, rows, dz_row, dz_unit, row, way))
+    call(plan[at.BACKWARD_INPUT], (dz, w, a, slope, da, plan[at.MODELS], K, J, rows, plan[at.UNIT], way))
 
 
 @helper
-def backward_weights(plan, a, dz, to, rates, scale, K, J, rows, a_row, dz_row, dz_unit):
-    """`lanes_dense.backward_weights`, or `descend`: sums over the rows of a (rows, K) times dz (rows, J).
+def backward_weights(plan, a, dz, to, rates, scale, K, J, rows):
+    """`lanes_sums.backward_weights`, or `descend`: sums over the rows of a (rows, K) times dz (rows, J).
 
     That of whole batches may be one whose number of rows is written out: `backward_weights_4`.
     """
     ones, levels, models = plan[at.ONES], plan[at.LEVELS], plan[at.MODELS]
-    arguments = (a, ones, dz, to, levels, rates, scale, models, K, J, rows, a_row, dz_row, dz_unit)
+    arguments = (a, ones, dz, to, levels, rates, scale, models, K, J, rows, plan[at.UNIT])
     if rows == plan[at.BATCH]:
         call(plan[at.BACKWARD_WEIGHTS], arguments)
     else:

@@ -4,7 +4,8 @@ A group is some models of one network that train together: a register holds the 
 each model has for itself is an array with one number a model. `engine/model_lanes.py` writes the plan; kernels write
 the state that goes on from call to call. The kinds of fields are those of `plan.py`.
 
-Memory is [index][model]: number i of model m is at i * MODELS + m. Rows of a tile lie apart by a stride of their own.
+Memory is [index][model]: number i of model m is at i * MODELS + m. A tile is [unit][row][model], its units UNIT apart,
+and its rows in the order of `tree_order`.
 """
 
 KINDS: list[str] = []  # of the fields, in their order
@@ -33,13 +34,16 @@ VALUES = _field("address")  # all parameters
 
 X_OF = _field("address")  # int64: the address of each model's x, rows by rows
 Y_OF = _field("address")  # int64: of its y
-ORDER = _field("address")  # int64: the row at each place of the epoch, [place][model]
-ROW_NUMBERS = _field("address")  # int64: the rows that each model trains on, [place][model]
-X_TILE = _field("address")  # a batch's inputs, [row][input][model]; or all rows, where they are KEPT_TILES
-Y_TILE = _field("address")  # a batch's targets, [column][row][model]; or those of all batches, one behind the other
-X_STRIDE = _field("count")  # from one row of inputs to the next
-LOGIT_STRIDE = _field("count")  # from one output, or target, to the next
-KEPT_TILES = _field("flag")  # whether the tiles hold all rows, in the order of every epoch
+ORDER = _field("address")  # int64: the row at each place of the epoch, [place][model]; with PICK its place in ROWS_TILE
+ROW_NUMBERS = _field("address")  # int64: the rows that each model trains on, [place][model]; with PICK their places
+X_TILE = _field("address")  # a batch's inputs, [input][row][model]; where they are KEPT_TILES, those of all batches
+Y_TILE = _field("address")  # a batch's targets, [column][row][model]; likewise
+ROWS_TILE = _field("address")  # all rows' inputs and targets, [unit][place][model], where batches PICK theirs
+ROWS_UNIT = _field("count")  # from one unit of it to the next
+UNIT = _field("count")  # from one unit of a tile to the next
+PLACES = _field("address")  # int64: which row of a whole batch lies at each row of its tiles, see `tree_order`
+SHORT_PLACES = _field("address")  # int64: of a shorter one
+KEPT_TILES = _field("flag")  # whether there are tiles of all batches, one behind the other, as every epoch has them
 
 # ---------------------------------------------------------------------------------------------------------
 # Buffers
@@ -55,6 +59,7 @@ OTHER_DELTAS = _field("address")  # with these
 # Kernels
 
 GATHER = _field("kernel")  # rows of each model into a tile
+PICK = _field("kernel")  # the same from ROWS_TILE, of a few rows; 0: GATHER does it
 FORWARD = _field("kernel")  # a layer's sums
 BACKWARD_INPUT = _field("kernel")  # the deltas of the layer below
 BACKWARD_WEIGHTS = _field("kernel")  # a layer's gradient, or what becomes of its weights, of a whole batch
@@ -134,11 +139,25 @@ LAYER_OUTPUTS = _layer_field("count")  # its units
 LAYER_OFFSET = _layer_field("count")  # of w in one model's parameters; b follows
 LAYER_RELU = _layer_field("flag")  # whether what is below 0 becomes 0
 LAYER_FORWARD = _layer_field("kernel")  # of another activation; 0 for relu and identity
-LAYER_A = _layer_field("address")  # the layer's outputs, [row][unit][model]; the last one's [unit][row][model]
+LAYER_A = _layer_field("address")  # the layer's outputs, [unit][row][model]
 LAYER_SLOPE = _layer_field("address")  # what to multiply deltas by; 0: nothing
-LAYER_ROW = _layer_field("count")  # from one row of them to the next
-LAYER_UNIT = _layer_field("count")  # from one unit to the next
 LAYER_FIELDS = len(LAYER_KINDS)
+
+# ---------------------------------------------------------------------------------------------------------
+# The rows of a tile
+
+
+def tree_order(rows: int, line: int) -> list[int]:
+    """Which row of a batch is the first of a tile, the second, ...: so that a sum over them reads them as they lie.
+
+    Lane v of a sum has rows v, v + line, ... Lanes come in bit-reversed order, so that the fold by halves is a tree of
+    neighbours.
+    """
+    lanes = [0]
+    while len(lanes) < min(rows, line):
+        lanes = [2 * lane for lane in lanes] + [2 * lane + 1 for lane in lanes]
+    return [row for lane in lanes for row in range(lane, rows, line)]
+
 
 # ---------------------------------------------------------------------------------------------------------
 # Numbers of the network's dtype, at NUMBERS

@@ -9,7 +9,8 @@ from fastmlp.kernels import lanes_calls as calls
 from fastmlp.kernels import lanes_plan as at
 from fastmlp.kernels.blocks import added
 from fastmlp.kernels.epochs import copy
-from fastmlp.kernels.lanes_dense import RELU, SLOPED, STRAIGHT, sums_tile
+from fastmlp.kernels.lanes_dense import RELU, SLOPED, STRAIGHT
+from fastmlp.kernels.lanes_sums import sums_tile
 from fastmlp.kernels.memory import advance, interrupted, load, pointer, store
 from fastmlp.kernels.passes import INTERRUPT_WORK
 from fastmlp.kernels.plan import DIVERGED, DONE, INTERRUPTED, MORE, REACHED
@@ -28,31 +29,30 @@ def forward_batch(plan: Ints, parameters: Floats, first: Int, rows: Int, record:
 
     With `record` the losses and right rows are added to the TOTALS and RIGHTS.
     """
-    models, J = plan[at.MODELS], plan[at.OUTPUTS]
-    unit = plan[at.LOGIT_STRIDE]
+    models, J, unit = plan[at.MODELS], plan[at.OUTPUTS], plan[at.UNIT]
+    inputs, columns = plan[at.FIELDS + at.LAYER_INPUTS], plan[at.COLUMNS]
     x, y = pointer(plan[at.X_TILE], parameters), pointer(plan[at.Y_TILE], parameters)
     if plan[at.KEPT_TILES] != 0:
-        x = advance(x, first * plan[at.X_STRIDE])
-        y = advance(y, first // plan[at.BATCH] * plan[at.COLUMNS] * unit)
+        number_of = first // plan[at.BATCH]
+        x, y = advance(x, number_of * inputs * unit), advance(y, number_of * columns * unit)
     else:
-        order = advance(pointer(plan[at.ORDER], plan), first * models)
-        inputs, columns, stride = plan[at.FIELDS + at.LAYER_INPUTS], plan[at.COLUMNS], plan[at.X_STRIDE]
-        calls.gather(plan, x, pointer(plan[at.X_OF], plan), order, rows, K=inputs, tile=x, row=stride, unit=models)
-        calls.gather(plan, y, pointer(plan[at.Y_OF], plan), order, rows, K=columns, tile=y, row=models, unit=unit)
-    a, a_row, z = x, plan[at.X_STRIDE], x
+        order, places = advance(pointer(plan[at.ORDER], plan), first * models), places_of(plan, rows)
+        if plan[at.PICK] != 0:  # targets lie behind the inputs
+            calls.pick(plan, pointer(plan[at.ROWS_TILE], x), order, places, rows, inputs + columns, tile=x)
+        else:
+            calls.gather(plan, x, pointer(plan[at.X_OF], plan), order, places, rows, K=inputs, tile=x)
+            calls.gather(plan, y, pointer(plan[at.Y_OF], plan), order, places, rows, K=columns, tile=y)
+    a = z = x
     layer = at.FIELDS
     while layer < at.FIELDS + plan[at.LAYERS] * at.LAYER_FIELDS:
         K, units = plan[layer + at.LAYER_INPUTS], plan[layer + at.LAYER_OUTPUTS]
         w = advance(parameters, plan[layer + at.LAYER_OFFSET] * models)
-        z, row = pointer(plan[layer + at.LAYER_A], parameters), plan[layer + at.LAYER_ROW]
-        calls.forward(
-            plan, a, w, z, K, units, rows, a_row, row, z_unit=plan[layer + at.LAYER_UNIT],
-            relu=plan[layer + at.LAYER_RELU],
-        )  # fmt: skip
+        z = pointer(plan[layer + at.LAYER_A], parameters)
+        calls.forward(plan, a, w, z, K, units, rows, relu=plan[layer + at.LAYER_RELU])
         if plan[layer + at.LAYER_FORWARD] != 0:
             slope = pointer(plan[layer + at.LAYER_SLOPE], parameters)
-            calls.activation_forward(plan, layer, z, slope, units=rows, rows=units * models, stride=row)
-        a, a_row = z, row
+            calls.activation_forward(plan, layer, z, slope, units=units, rows=rows * models, stride=unit)
+        a = z
         layer += at.LAYER_FIELDS
     if record and plan[at.ROW_LOSSES_KERNEL] != 0:
         add_row_losses(plan, z, y, J, rows, unit)
@@ -60,6 +60,13 @@ def forward_batch(plan: Ints, parameters: Floats, first: Int, rows: Int, record:
         record_rows(plan, z, y, J, rows, unit)
     else:
         loss(plan, z, y, pointer(plan[at.STATISTICS], z), J, rows * models, unit, record)
+
+
+@helper
+def places_of(plan, rows):
+    """Which row of a batch of so many lies at each row of its tiles."""
+    places = plan[at.PLACES] if rows == plan[at.BATCH] else plan[at.SHORT_PLACES]
+    return pointer(places, plan)
 
 
 @helper
@@ -77,7 +84,7 @@ def loss(plan, z, y, statistics, J, count, unit, record):
 def record_rows(plan, z, y, J, rows, unit):
     """The loss row by row, each in a line of models of its lane; then the lanes fold, and are added to the totals."""
     models, line = plan[at.MODELS], line_lanes(z)
-    statistics = pointer(plan[at.STATISTICS], z)
+    statistics, places = pointer(plan[at.STATISTICS], z), places_of(plan, rows)
     size = 3 * line
     count = 1
     while count < rows and count < line:
@@ -88,7 +95,8 @@ def record_rows(plan, z, y, J, rows, unit):
             statistics[i] = 0
         for n in range(rows):
             begin = n * models + m
-            loss(plan, advance(z, begin), advance(y, begin), advance(statistics, n % line * size), J, some, unit, 1)
+            lane = advance(statistics, places[n] % line * size)
+            loss(plan, advance(z, begin), advance(y, begin), lane, J, some, unit, 1)
         half = count // 2
         while half > 0:
             for v in range(half):
@@ -112,7 +120,7 @@ def add_row_losses(plan, z, y, J, rows, unit):
     ones, levels = pointer(plan[at.ONES], z), pointer(plan[at.LEVELS], z)
     totals, counts = pointer(plan[at.TOTALS], z), pointer(plan[at.RIGHTS], z)
     for m in range(0, models, lanes(z)):
-        c = sums_tile(ones, values, levels, m, rows, 0, 0, models, 0, 1, 1)
+        c = sums_tile(ones, values, levels, m, rows, 0, models, 0, 1, 1)
         put_registers(totals, m, 0, 1, 0, added(registers_of(totals, m, 0, 1, 0, 1, 1), c))
         count = load(counts, m)
         for n in range(m, rows * models, models):  # whole numbers, and exact
@@ -126,33 +134,28 @@ def backward_batch(plan: Ints, parameters: Floats, first: Int, rows: Int, scale:
     models = plan[at.MODELS]
     x = pointer(plan[at.X_TILE], parameters)
     if plan[at.KEPT_TILES] != 0:
-        x = advance(x, first * plan[at.X_STRIDE])
+        x = advance(x, first // plan[at.BATCH] * plan[at.FIELDS + at.LAYER_INPUTS] * plan[at.UNIT])
     step = advance(pointer(plan[at.STEPS], parameters), plan[at.STEP] * plan[at.STEP_NUMBERS])
     gradient = pointer(plan[at.GRADIENT], parameters)
     to = parameters if plan[at.GRADIENT] == 0 else gradient
     layer = at.FIELDS + (plan[at.LAYERS] - 1) * at.LAYER_FIELDS
-    dz, row, unit = pointer(plan[layer + at.LAYER_A], x), plan[layer + at.LAYER_ROW], plan[layer + at.LAYER_UNIT]
+    dz = pointer(plan[layer + at.LAYER_A], x)
     da, other = pointer(plan[at.DELTAS], x), pointer(plan[at.OTHER_DELTAS], x)
     while layer >= at.FIELDS:
         K, J, offset = plan[layer + at.LAYER_INPUTS], plan[layer + at.LAYER_OUTPUTS], plan[layer + at.LAYER_OFFSET]
         below = layer - at.LAYER_FIELDS
-        a, a_row = x, plan[at.X_STRIDE]
+        a = x
         if layer > at.FIELDS:
-            a, a_row = pointer(plan[below + at.LAYER_A], x), plan[below + at.LAYER_ROW]
+            a = pointer(plan[below + at.LAYER_A], x)
             slope = pointer(plan[below + at.LAYER_SLOPE], x)
             way = (
                 RELU
                 if plan[below + at.LAYER_RELU] != 0
                 else (SLOPED if plan[below + at.LAYER_SLOPE] != 0 else STRAIGHT)
             )
-            calls.backward_input(
-                plan, dz, advance(parameters, offset * models), a, slope, da, K, J, rows, dz_row=row, dz_unit=unit,
-                row=a_row, way=way,
-            )  # fmt: skip
-        calls.backward_weights(
-            plan, a, dz, advance(to, offset * models), step, scale, K, J, rows, a_row, dz_row=row, dz_unit=unit
-        )
-        dz, row, unit = da, a_row, models
+            calls.backward_input(plan, dz, advance(parameters, offset * models), a, slope, da, K, J, rows, way=way)
+        calls.backward_weights(plan, a, dz, advance(to, offset * models), step, scale, K, J, rows)
+        dz = da
         da, other = other, da
         layer = below
     if plan[at.GRADIENT] != 0:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from fastmlp.checks import arrays
 from fastmlp.checks.messages import cut, shown
 from fastmlp.core import preprocess
 from fastmlp.core.preprocess import Scale
@@ -247,6 +248,9 @@ def _numbers(feature: Feature, column: Column, table: Columns) -> np.ndarray:
         return np.full(len(column), np.nan)
     if feature.kind == "time" and column.kind == "time":
         return _days(column)
+    if feature.kind in NUMBERS and column.categories and all(map(arrays.reads_as_number, column.categories)):
+        found = np.array([*map(float, column.categories), np.nan])  # -1 is the last, where a cell is missing
+        return found[column.values]
     if feature.kind != "time" and column.kind in NUMBERS:
         return column.numbers()
     row = int(np.argmin(missing))

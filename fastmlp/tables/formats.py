@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from fastmlp.checks.faults import only_faults
-from fastmlp.checks.messages import cut
+from fastmlp.checks.messages import cut, lacks
 from fastmlp.tables import headers
 from fastmlp.tables.columns import Columns, check_unique, listed
 from fastmlp.tables.frames import from_frame
@@ -118,7 +118,7 @@ def _sheet(
         needed(_MODULES.get(engine, engine), source)
     except ValueError:
         raise _Said(
-            f"{source} is a spreadsheet (.{kind}), which {engine} reads: pip install {engine}, or save it as CSV"
+            f"{lacks(f'{source} is a spreadsheet (.{kind}), which is read by', engine)}, or save it as CSV"
         ) from None
     with pandas.ExcelFile(io.BytesIO(file.read()), engine=_MODULES.get(engine, engine)) as book:
         sheets = [str(name) for name in book.sheet_names]

@@ -183,9 +183,9 @@ def _of_objects(values: np.ndarray, hole: np.ndarray, name: str, where: str, wor
         filled = np.full(len(values), np.nan)
         try:
             filled[~hole] = [float(value) for value in there]
-        except (OverflowError, ValueError):
-            raise ValueError(f"{where}, column {cut(name)!r} has a number that is too large for a float") from None
-        lost = next((value for value in there if abs(value) > EXACT and float(value) != value), None)
+            lost = next((value for value in there if abs(value) > EXACT and float(value) != value), None)
+        except (OverflowError, ValueError, decimal.InvalidOperation):  # of Decimal("sNaN"), too
+            raise ValueError(f"{where}, column {cut(name)!r} has a number that is no float, or too large") from None
         rounded = None if lost is None else f"has {cut(str(lost), 40)}, which float64 rounds"
         return Column(name, "number", filled, missing, rounded=rounded)
     if are(datetime.date, np.datetime64):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
+from fastmlp.checks.messages import lacks
+
 
 def pandas_for(what: object) -> Any:
     """Returns pandas. Raises ValueError that says how to install it."""
@@ -31,7 +33,4 @@ def needed(module: str, what: object, extra: str | None = None) -> Any:
     try:
         return importlib.import_module(module)
     except ImportError:
-        how = f"pip install {module}"
-        if extra is not None:
-            how = f'pip install "fastmlp[{extra}]", or in a checkout pip install ".[{extra}]"'
-        raise ValueError(f"{what} is read by {module}, which is not installed: {how}") from None
+        raise ValueError(lacks(f"{what} is read by", module, extra)) from None

@@ -202,7 +202,7 @@ def _of_named_array(data: Any) -> Columns:
 
 def _of_array(X: Any, names: Sequence[str], text: Collection[str], holes: bool) -> Columns:
     """An array or list of rows (N, K), whose columns go by their place."""
-    if isinstance(X, (list, tuple)) or (isinstance(X, np.ndarray) and X.dtype.kind in "OUS"):
+    if holes and (isinstance(X, (list, tuple)) or (isinstance(X, np.ndarray) and X.dtype.kind in "OUS")):
         table = _of_cells(X, names, text)
         if table is not None:
             return table
@@ -222,6 +222,9 @@ def _of_array(X: Any, names: Sequence[str], text: Collection[str], holes: bool) 
 
 def _of_cells(X: Any, names: Sequence[str], text: Collection[str]) -> Columns | None:
     """Rows with words or None in them; None for rows of numbers."""
+    masked = arrays.masked_place(X, deep=True)
+    if masked is not None:
+        raise ValueError(f"X has masked values{masked}: fill them in, or leave out their rows")
     cells = np.asarray(X, object)
     if cells.ndim != 2 or not cells.size:
         return None

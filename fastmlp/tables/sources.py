@@ -19,7 +19,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from fastmlp.checks.messages import cut
+from fastmlp.checks.messages import cut, lacks
 from fastmlp.storage.container import look_of
 from fastmlp.tables.pipes import Piped, beginning, opened
 
@@ -257,9 +257,7 @@ def _zstd(source: Path | Piped) -> Any:
 
         return lambda file: pyarrow.CompressedInputStream(pyarrow.PythonFile(file, mode="r"), "zstd")
     except ImportError:
-        raise ValueError(
-            f"{source} is a zstandard file: unpack it, or install what can, pip install zstandard"
-        ) from None
+        raise ValueError(lacks(f"unpack {source}, which is read by", "zstandard")) from None
 
 
 @contextmanager

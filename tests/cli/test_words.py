@@ -153,7 +153,7 @@ def xlsx(path):
 
 
 KINDS = {  # what is no table, and what is said
-    "t.xlsx": (xlsx, "is a spreadsheet (.xlsx), which openpyxl reads: pip install openpyxl, or save it as CSV"),
+    "t.xlsx": (xlsx, "which is read by openpyxl, which is not installed: pip install openpyxl, or save it as CSV"),
     "t.npy": (lambda path: np.save(path, np.full((3, 3), np.pi)), "it looks like a NumPy array (.npy)"),
     "t.parquet": (lambda path: path.write_bytes(b"PAR1\x15\xff" + b"\xfe" * 99), "cannot be read as parquet ("),
     "t.csv.bz2": (lambda path: path.write_bytes(b"BZh91AY&SY\xff\xfe" * 9), "is a bzip2 file that cannot be unpacked"),

@@ -424,10 +424,13 @@ def test_lanes_pay_for_tiny_networks_and_not_for_wide_ones(dtype):
     tiny, wide = (Problem.make(1, layers, 4, dtype=dtype).spec for layers in ([2, 8, 8, 2], [64, 100, 10]))
     training = Training(1, 0.1, 4, 1)
     lanes = register(dtype)
-    assert choose.lanes_pay(tiny, training, 2000, 64)
-    assert choose.lanes_pay(tiny, training, 2000, lanes)
-    assert not choose.lanes_pay(tiny, training, 2000, 1)
-    assert not choose.lanes_pay(tiny, training, 2000, lanes // 4)
+    assert choose.models_in_lanes(tiny, training, 2000, 64) == 64
+    assert choose.models_in_lanes(tiny, training, 2000, lanes) == lanes
+    assert choose.models_in_lanes(tiny, training, 2000, 1) == 0
     full = dataclasses.replace(training, batch_size=2000)
-    assert not choose.lanes_pay(tiny, full, 512, lanes + 1)  # the second register would be nearly empty
-    assert not choose.lanes_pay(wide, dataclasses.replace(training, batch_size=200), 2000, 64)
+    assert choose.models_in_lanes(tiny, full, 512, lanes + 1) == lanes  # the second register would be nearly empty
+    assert choose.models_in_lanes(tiny, full, 512, 2 * lanes) == 2 * lanes
+    assert choose.models_in_lanes(tiny, full, 512, lanes // 2) == 0
+    assert choose.models_in_lanes(wide, dataclasses.replace(training, batch_size=200), 2000, 64) == 0
+    some = dataclasses.replace(training, batch_size=32)
+    assert choose.models_in_lanes(wide, some, 2000, 64) == (64 if dtype == "float32" else 0)

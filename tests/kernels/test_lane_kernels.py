@@ -13,7 +13,7 @@ from trainings import Problem
 
 from fastmlp.engine.lanes_plan_writer import GroupPlan
 from fastmlp.engine.model_lanes import Group, Member
-from fastmlp.kernels import lanes_dense, registry
+from fastmlp.kernels import lanes_dense, lanes_sums, registry
 from fastmlp.kernels import lanes_plan as at
 from fastmlp.kernels.plan import DONE
 from fastmlp.optimizers import Adam
@@ -60,24 +60,24 @@ def wild(rng, shape, dtype):
     return x
 
 
-def tile(x, row, writes=False):
-    """x [row][unit][model] with rows `row` numbers apart, guarded."""
+def tile(x, unit, writes=False):
+    """x [row][unit][model] as a tile, [unit][row][model] with units `unit` numbers apart, guarded."""
     rows, units, models = x.shape
-    flat = np.full((rows, row), np.nan, x.dtype)
-    flat[:, : units * models] = x.reshape(rows, -1)
-    allowed = np.zeros((rows, row), bool)
-    allowed[:, : units * models] = writes
+    flat = np.full((units, unit), np.nan, x.dtype)
+    flat[:, : rows * models] = x.swapaxes(0, 1).reshape(units, -1)
+    allowed = np.zeros((units, unit), bool)
+    allowed[:, : rows * models] = writes
     return Guarded(flat, writes=allowed.ravel())
 
 
-def read(guarded, shape, row):
+def read(guarded, shape, unit):
     """What `tile` has made, again."""
     rows, units, models = shape
     guarded.check()
-    return guarded.array.reshape(rows, row)[:, : units * models].reshape(shape)
+    return guarded.array.reshape(units, unit)[:, : rows * models].reshape(units, rows, models).swapaxes(0, 1)
 
 
-SIZES = [(1, 1, 1), (2, 2, 4), (3, 5, 9), (8, 7, 16), (5, 9, 32), (4, 3, 37)]  # inputs, outputs, rows
+SIZES = [(1, 1, 1), (2, 2, 4), (3, 5, 9), (14, 7, 16), (5, 9, 32), (4, 3, 37)]  # inputs, outputs, rows
 
 
 @checks(*(f"lanes_dense.{name}{one}" for name in ("forward", "backward_input") for one in ("", "_one")))
@@ -86,53 +86,51 @@ def test_a_layer_forward_and_back(dtype):
     for models, one in groups(dtype):
         for K, J, rows in SIZES:
             a, w, b = (wild(rng, shape, dtype) for shape in ((rows, K, models), (K, J, models), (J, models)))
-            a_row, z_row = (K + 1) * models, (J + 2) * models
+            unit = (rows + 1) * models
             parameters = Guarded(np.append(w, b))
             for relu in (0, 1):
-                z = tile(np.zeros((rows, J, models), dtype), z_row, writes=True)
+                z = tile(np.zeros((rows, J, models), dtype), unit, writes=True)
                 call(
-                    f"lanes_dense.forward{one}", dtype, tile(a, a_row).array, parameters.array, z.array, models, K, J,
-                    rows, a_row, z_row, models, relu,
+                    f"lanes_dense.forward{one}", dtype, tile(a, unit).array, parameters.array, z.array, models, K, J,
+                    rows, unit, relu,
                 )  # fmt: skip
-                got = read(z, (rows, J, models), z_row)
+                got = read(z, (rows, J, models), unit)
                 assert_same_bits(got, *definitions.forward(a, w, b, relu))
             dz, slope = wild(rng, (rows, J, models), dtype), wild(rng, a.shape, dtype)
             for way in (lanes_dense.STRAIGHT, lanes_dense.RELU, lanes_dense.SLOPED):
-                da = tile(np.zeros_like(a), a_row, writes=True)
+                da = tile(np.zeros_like(a), unit, writes=True)
                 call(
-                    f"lanes_dense.backward_input{one}", dtype, tile(dz, z_row).array, parameters.array,
-                    tile(a, a_row).array, tile(slope, a_row).array, da.array, models, K, J, rows, z_row, models, a_row,
-                    way,
+                    f"lanes_dense.backward_input{one}", dtype, tile(dz, unit).array, parameters.array,
+                    tile(a, unit).array, tile(slope, unit).array, da.array, models, K, J, rows, unit, way,
                 )  # fmt: skip
-                got = read(da, a.shape, a_row)
+                got = read(da, a.shape, unit)
                 expected = definitions.backward_input(
                     dz, w, a if way == lanes_dense.RELU else None, slope if way == lanes_dense.SLOPED else None
                 )
                 assert_same_bits(got, *expected)
 
 
-WEIGHTS = [(name, literal) for name in ("backward_weights", "descend") for literal in (0, *lanes_dense.WRITTEN_OUT)]
+WEIGHTS = [(name, literal) for name in ("backward_weights", "descend") for literal in (0, *lanes_sums.WRITTEN_OUT)]
 
 
-@checks(*(f"lanes_dense.{name}{f'_{n}' if n else ''}{one}" for name, n in WEIGHTS for one in ("", "_one")))
+@checks(*(f"lanes_sums.{name}{f'_{n}' if n else ''}{one}" for name, n in WEIGHTS for one in ("", "_one")))
 @pytest.mark.parametrize(("name", "literal"), WEIGHTS)
 def test_sums_over_rows(name, literal, dtype):
     """Also sums of -0 alone, and products that underflow to -0."""
     rng = np.random.default_rng(1)
     tiny = np.finfo(dtype).tiny
     for models, one in groups(dtype):
-        for K, J, rows in [(1, 1, literal), (5, 3, literal), (2, 4, literal)] if literal else [*SIZES, (4, 3, 512)]:
+        for K, J, rows in [(1, 1, literal), (5, 3, literal), (11, 4, literal)] if literal else [*SIZES, (4, 3, 512)]:
             a, dz = wild(rng, (rows, K, models), dtype), wild(rng, (rows, J, models), dtype)
             a[:, 0], dz[:, 0] = -tiny, tiny
             was, rates = wild(rng, (K + 1, J, models), dtype), rng.random(models).astype(dtype)
-            a_row, d_row = (K + 1) * models, (J + 2) * models
-            to = Guarded(was, writes=True)
+            unit = (rows + 1) * models
+            to, order = Guarded(was, writes=True), at.tree_order(rows, lines(dtype))
             scale = np.dtype(dtype).type(0.3)
             ones, levels = np.ones(max(models, lines(dtype)), dtype), np.zeros(200 * lines(dtype), dtype)
             call(
-                f"lanes_dense.{name}{f'_{literal}' if literal else ''}{one}", dtype, tile(a, a_row).array, ones,
-                tile(dz, d_row).array, to.array, levels, Guarded(rates).array, scale, models, K, J, rows, a_row, d_row,
-                models,
+                f"lanes_sums.{name}{f'_{literal}' if literal else ''}{one}", dtype, tile(a[order], unit).array, ones,
+                tile(dz[order], unit).array, to.array, levels, Guarded(rates).array, scale, models, K, J, rows, unit,
             )  # fmt: skip
             to.check()
             got = to.array.reshape(was.shape)
@@ -143,7 +141,15 @@ def test_sums_over_rows(name, literal, dtype):
             assert_same_bits(got, *expected)
 
 
-@checks("lanes_dense.gather")
+def test_rows_of_a_tile_lie_as_their_sums_are_folded():
+    assert at.tree_order(1, 16) == [0]
+    assert at.tree_order(5, 8) == [0, 4, 2, 1, 3]
+    assert at.tree_order(8, 8) == [0, 4, 2, 6, 1, 5, 3, 7]
+    assert at.tree_order(11, 4) == [0, 4, 8, 2, 6, 10, 1, 5, 9, 3, 7]
+    assert sorted(at.tree_order(200, 16)) == list(range(200))
+
+
+@checks("lanes_rows.gather")
 def test_each_model_gathers_its_own_rows(dtype):
     rng = np.random.default_rng(2)
     for models, _ in groups(dtype):
@@ -151,11 +157,30 @@ def test_each_model_gathers_its_own_rows(dtype):
             xs = [rng.standard_normal((20, K)).astype(dtype) for _ in range(models)]
             order = rng.integers(0, 20, (9, models))
             sources = np.array([x.ctypes.data for x in xs])
-            row, unit = (K + 1) * models, models
-            to = tile(np.zeros((9, K, models), dtype), row, writes=True)
-            call("lanes_dense.gather", dtype, sources, order, models, 9, K, to.array, row, unit)
-            expected = np.stack([x[order[:, m]] for m, x in enumerate(xs)], axis=2)
-            assert_same_bits(read(to, expected.shape, row), expected)
+            unit = 10 * models
+            to = tile(np.zeros((9, K, models), dtype), unit, writes=True)
+            places = rng.permutation(9)
+            call("lanes_rows.gather", dtype, sources, order, models, places, 9, K, to.array, unit)
+            expected = np.stack([x[order[places, m]] for m, x in enumerate(xs)], axis=2)
+            assert_same_bits(read(to, expected.shape, unit), expected)
+
+
+@checks("lanes_rows.pick")
+def test_each_model_picks_its_own_rows(dtype):
+    rng = np.random.default_rng(2)
+    for models, _ in groups(dtype):
+        for count, rows, units in ((1, 1, 1), (4, 1, 3), (4, 4, 3), (5, 3, 2), (8, 7, 20)):
+            x = rng.standard_normal((count, units, models)).astype(dtype)
+            order = rng.integers(0, count, (rows, models))
+            x_unit, unit = (count + 1) * models, (rows + 2) * models
+            to = tile(np.zeros((rows, units, models), dtype), unit, writes=True)
+            places = rng.permutation(rows)
+            call(
+                "lanes_rows.pick", dtype, tile(x, x_unit).array, order, models, count, x_unit, places, rows, units,
+                to.array, unit,
+            )  # fmt: skip
+            expected = np.stack([x[order[places, m], :, m] for m in range(models)], axis=2)
+            assert_same_bits(read(to, expected.shape, unit), expected)
 
 
 @checks("lanes_random.orders")
@@ -357,7 +382,7 @@ def test_a_field_of_another_kind_is_refused():
     assert plan[at.MODELS] == 8
     assert plan[at.FIELDS + at.LAYER_FIELDS + at.LAYER_INPUTS] == 5
     for wrong in (
-        lambda: plan.counts(ORDER=1), lambda: plan.buffers(MODELS=1), lambda: plan.kernels(ORDER="lanes_dense.gather"),
+        lambda: plan.counts(ORDER=1), lambda: plan.buffers(MODELS=1), lambda: plan.kernels(ORDER="lanes_rows.gather"),
     ):  # fmt: skip
         with pytest.raises(AssertionError):
             wrong()
