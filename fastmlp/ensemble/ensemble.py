@@ -126,9 +126,8 @@ class Ensemble:
                 f"give {2**64 - count} or less"
             )
         given = {
-            "hidden": hidden, "output": output, "loss": loss, "init": init, "bias_init": bias_init,
-            "zero_last": zero_last, "input_scale": input_scale, "dtype": dtype, "backend": backend,
-            "standardize": standardize,
+            "hidden": hidden, "output": output, "loss": loss, "init": init, "bias_init": bias_init, "dtype": dtype,
+            "zero_last": zero_last, "input_scale": input_scale, "backend": backend, "standardize": standardize,
         }  # fmt: skip
         models = [Model(layers, seed=first + number, **given) for number in range(count)]
         self._begin(models, bootstrap, vote, first)

@@ -88,7 +88,7 @@ DEFAULTS: dict[str, Any] = {
             *("target", "task", "sample_weight", "held_out", "hidden", "activation", "init", "loss"),
             *("label_smoothing", "delta", "quantile", "dtype", "seed", "batch_size", "shuffle", "learning_rate"),
             *("optimizer", "momentum", "nesterov", "beta_1", "beta_2", "epsilon", "weight_decay", "decay"),
-            *("initial_accumulator", "schedule", "warm_up", "warm_up_start", *SCHEDULES),
+            *("initial_accumulator", "decay_biases", "schedule", "warm_up", "warm_up_start", *SCHEDULES),
             *("l2", "l1", "dropout", "clip_value", "clip_norm", "class_weight", "validation", "early_stopping"),
             *("metric", "min_delta", "target_loss", "target_accuracy", "record_every", "resume", "checkpoint"),
             *("checkpoint_every", "threads", "progress"),
@@ -110,9 +110,9 @@ _CHOICES: dict[str, tuple[str, ...]] = {
 }
 _WHOLE_NUMBERS = (
     *("seed", "epochs", "batch_size", "every", "patience", "early_stopping", "record_every", "checkpoint_every"),
-    *("keep", "threads"),
+    *("keep", "threads", "cycles"),
 )
-_FLAGS = ("shuffle", "nesterov", "progress", "no_header")
+_FLAGS = ("shuffle", "nesterov", "decay_biases", "progress", "no_header")
 _PATHS = ("resume", "checkpoint")
 _TEXTS = ("target", "sample_weight")
 _LISTS = ("hidden", "activation", "dropout")

@@ -11,6 +11,8 @@ import pytest
 
 from fastmlp import DivergenceError, Model, TableModel, cli
 from fastmlp.fit import options as fit_options
+from fastmlp.optimizers import AdamW
+from fastmlp.schedules import CosineLog
 from fastmlp.tables import train_options
 
 pd = pytest.importorskip("pandas")
@@ -180,7 +182,14 @@ def test_every_option_of_the_command_line_is_one_here():
         defaults.pop(name, None)
     assert defaults == train_options.DEFAULTS
     assert set(train_options._WHOLE_NUMBERS) == {action.dest for action in actions if action.type is int}
-    assert set(fit_options.NAMES) - {"callback"} <= set(defaults)
+    assert set(fit_options.NAMES) - {"callback", "rate_factors"} <= set(defaults)
+
+
+def test_schedules_and_decays_of_recipes():
+    words_ = {"schedule": "cosine_log", "cycles": 2, "optimizer": "adamw", "decay_biases": False, **QUICK}
+    model = TableModel.fit(frame(town=words("Bonn", "Aalen", "Ulm"), y=words("x", "y", "z")), "y", **words_).model
+    optimizer = model._network.run.optimizer
+    assert optimizer == AdamW(CosineLog(0.001, epochs=QUICK["epochs"], cycles=2), decay_biases=False)
 
 
 def test_it_goes_on_and_has_checkpoints(tmp_path):
