@@ -1,7 +1,7 @@
 """Which tests run: `pytest --all` runs all; else those marked `slow`, and a part of large products, are left out.
 
 Where a test is parametrised over a product of sets, its cases meet every pair of values and not every combination; of
-two sets that both have more than 6 values, as activations and losses, they meet each value twice and not every
+two sets that both have more than 6 values, as activations and losses, they meet each value and not every
 pair. What is left out is counted as "deselected".
 """
 
@@ -15,9 +15,9 @@ import pytest
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # a shell starts jobs in the background so
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-MANY = 12  # cases of a test up to which all are run
+MANY = 8  # cases of a test up to which all are run
 WIDE = 6  # values of a parameter
-TIMES = 2
+TIMES = 1
 
 
 def pytest_addoption(parser):

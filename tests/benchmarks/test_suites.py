@@ -55,7 +55,7 @@ ROWS = [(name, dtype) for name in PAIRS for dtype in PAIRS[name].dtypes]
 
 
 @pytest.mark.parametrize(
-    ("name", "dtype"), [pytest.param(*row, marks=[pytest.mark.slow] if n % 4 else []) for n, row in enumerate(ROWS)]
+    ("name", "dtype"), [pytest.param(*row, marks=[pytest.mark.slow] if n % 9 else []) for n, row in enumerate(ROWS)]
 )
 def test_a_row_has_the_references_bits_each_time(kernels, name, dtype):
     bench = kernels.Bench(name, dtype, kernels.SMALL)

@@ -228,7 +228,7 @@ COVERING = list(
 
 
 @pytest.mark.parametrize(
-    "number", [pytest.param(n, marks=[pytest.mark.slow] if n % 2 else []) for n in range(len(COVERING))]
+    "number", [pytest.param(n, marks=[pytest.mark.slow] if n % 4 else []) for n in range(len(COVERING))]
 )
 def test_every_pair_of_options(number):
     """Activation, loss, optimizer, regulariser, schedule, weights, batch, dtype: each pair of two of them together."""

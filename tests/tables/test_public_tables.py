@@ -1,7 +1,7 @@
 """The first rows of public files: each is read as what it holds, or refused by a sentence that says what to do."""
 
 import pytest
-from tables.public_tables import NO_HEADER, TABLES
+from public_tables import NO_HEADER, TABLES
 
 from fastmlp.tables import reader
 

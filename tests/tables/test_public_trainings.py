@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from tables.public_tables import TABLES
+from public_tables import TABLES
 
 from fastmlp import TableModel
 
@@ -14,7 +14,9 @@ QUICK = {"epochs": 1, "hidden": 3, "held_out": 0, "threads": 1, "backend": "refe
 REFUSED = re.compile(r"is .* in every row: there is nothing to tell apart|different texts in \d+ rows .* name another")
 
 
-@pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
+@pytest.mark.parametrize(
+    "table", [pytest.param(t, id=t.name, marks=[pytest.mark.slow] if n % 5 else []) for n, t in enumerate(TABLES)]
+)
 def test_a_public_table(tmp_path, table):
     path = tmp_path / table.name
     path.write_bytes(table.text.encode(table.encoding))
