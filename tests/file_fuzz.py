@@ -21,6 +21,7 @@ from fastmlp.tables.table_model import TableModel
 SECONDS = 20  # that a mutant may take: a good file takes some hundredths of one
 MEMORY = 2**28  # bytes that a mutant may add to the most that this process has held: the files are of some kB
 LINES, WIDTH = 4, 1500  # of what is said to the user
+REPORT = 60  # lines of a report on predictions
 TRAIN = ["--target", "y", "--hidden", "3", "--epochs", "1", "--no-progress", "--threads", "1"]
 
 
@@ -124,7 +125,8 @@ def command(what, arguments, made=None):
             raise
         return f"{what}: {type(error).__name__}", repr(error)
     lines = said.splitlines()
-    if len(lines) > LINES or any(len(line) > WIDTH for line in lines) or "Traceback" in said or "\x1b" in said:
+    most = REPORT if what == "predict" and status == 0 else LINES
+    if len(lines) > most or any(len(line) > WIDTH for line in lines) or "Traceback" in said or "\x1b" in said:
         return f"{what}: {status}", f"said {len(lines)} lines: {said[:2000]!r}"
     if status == 2:
         good = lines and lines[-1].startswith("fastmlp: ") and len(lines[-1]) > len("fastmlp: ")
