@@ -130,6 +130,12 @@ def fits_lanes(spec: Spec, training: Training, rows: int, weighed: bool = False)
     return not whole and rows <= MOST_ROWS and min(training.batch_size, rows) <= CHUNK
 
 
+def may_be_lanes(spec: Spec) -> bool:
+    """Whether models of this network train as lanes at some size of a batch."""
+    widest = max(costs[spec.dtype][0] for _, costs in LANE_COSTS)
+    return spec.parameters * target().register <= LANE_BYTES and max(spec.layers[1:]) <= widest
+
+
 def models_in_lanes(spec: Spec, training: Training, rows: int, models: int) -> int:
     """How many of so many models of one network train faster as lanes than one after the other: 0 where none do.
 

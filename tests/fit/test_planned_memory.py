@@ -15,7 +15,7 @@ from fastmlp.spec import Spec
 
 def test_in_words():
     found = needed([Asked(Spec.build([64, 100, 10]), "adam")] * 4096, threads=2)
-    assert found.words == "4096 models of 64-100-10 with Adam need 0.76 GB, and 3.1 MB while they train"
+    assert found.words == "4096 models of 64-100-10 with Adam need 0.76 GB, and 0.4 GB while they train"
     mixed = [Asked(Spec.build([2, size, 2])) for size in (3, 4)]
     assert needed(mixed).words.startswith("2 models of 2 shapes with SGD need 9 kB")
     assert needed(mixed[:1]).words.startswith("1 model of 2-3-2 with SGD needs 5 kB")
