@@ -83,6 +83,8 @@ def initial_parameters(
     except MemoryError:
         size = spec.parameters * np.dtype(spec.dtype).itemsize / 1e9
         raise MemoryError(f"layers={list(spec.layers)} needs {size:.3g} GB for its parameters alone") from None
+    if spec.input_scale:
+        spec.scale_of(parameters)[:] = 1  # first: kernels leave it as it was in memory
     if not isinstance(init, str) and not np.isfinite(parameters).all():  # the others are of 0.01 to 10
         raise ValueError(f"init={init!r} gives weights beyond the range of {spec.dtype}: use a smaller scale")
     if bias_init:
@@ -94,9 +96,7 @@ def initial_parameters(
                 f"bias_init={bias_init!r} gives biases beyond the range of {spec.dtype}: use a smaller one"
             )
     if zero_last:
-        parameters[spec.offsets[-1] :] = 0
-    if spec.input_scale:
-        spec.scale_of(parameters)[:] = 1
+        parameters[spec.offsets[-1] : spec.layer_parameters] = 0
     return parameters
 
 

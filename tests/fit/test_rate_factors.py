@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from fastmlp import SGD, Adagrad, Adam, AdamW, Ensemble, Model, RMSprop
+from fastmlp.engine import initial_weights
 from fastmlp.engine.training_numbers import update_factors
 from fastmlp.fit import rate_factors
 from fastmlp.schedules import Constant, CosineLog, FlatCosine
@@ -189,3 +190,20 @@ def test_a_decay_that_spares_biases(rate):
     assert (
         trained(None, AdamW(rate, weight_decay=0.0, decay_biases=False)).digest() == trained(None, Adam(rate)).digest()
     )
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_memory_that_was_used_before_is_no_part_of_a_model(dtype, monkeypatch):
+    """A kernel draws the weights alone: the scale behind them is not what the memory held."""
+    empty = np.empty
+
+    def used(*shape, **how):
+        found = empty(*shape, **how)
+        if found.dtype.kind == "f":
+            found.fill(np.nan)
+        return found
+
+    initial_weights.get_ready("lecun_normal")
+    monkeypatch.setattr(np, "empty", used)
+    model = Model([4, 6, 2], seed=3, dtype=dtype, **{**RECIPE, "bias_init": 0.5})
+    assert np.isfinite(model._network.parameters).all()

@@ -7,7 +7,7 @@ import pytest
 from trainings import Problem, check_training, finish
 
 from fastmlp import AdamW, Model
-from fastmlp.engine import model_lanes, numba_backend, reference_backend
+from fastmlp.engine import choose, model_lanes, numba_backend, reference_backend
 from fastmlp.optimizers import describe, from_description
 from fastmlp.schedules import Constant, Cosine, FlatCosine, ReduceOnPlateau, Schedule, Step
 from fastmlp.training import DropoutRates, State, Training
@@ -73,7 +73,7 @@ def test_a_scheduled_decay_goes_as_lanes():
         )
         for _ in range(3)
     ]  # fmt: skip
-    assert model_lanes.fits(problem.spec, training, 30)
+    assert choose.fits_lanes(problem.spec, training, 30)
     for steps in model_lanes.train(problem.spec, members):
         for step in steps.values():
             for change in step.changes:

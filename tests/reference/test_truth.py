@@ -638,6 +638,8 @@ def test_initial_weights_have_their_deviation(init):
     w = random.initial_weights(12, 0, K, J, init)
     fan = K if str(init).startswith("he") else K + J
     deviation = np.sqrt(2 / fan) if isinstance(init, str) else init
+    if init == "lecun_normal":
+        deviation = np.sqrt(1 / K)
     assert w.shape == (K, J)
     assert abs(w.std() / deviation - 1) < 4 / np.sqrt(2 * w.size)
     assert abs(w.mean()) < 4 * deviation / np.sqrt(w.size)
