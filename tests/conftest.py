@@ -1,8 +1,9 @@
 """Which tests run: `pytest --all` runs all; else those marked `slow`, and a part of large products, are left out.
 
 Where a test is parametrised over a product of sets, its cases meet every pair of values and not every combination; of
-two sets that both have more than 6 values, as activations and losses, they meet each value and not every
-pair. What is left out is counted as "deselected".
+two sets that both have more than 6 values, as activations and losses, they meet each value and not every pair. Of a
+test with one parameter and more than 8 cases, 8 run, spread evenly; kernels' pairs all run. What is left out is counted
+as "deselected".
 """
 
 import signal
@@ -15,6 +16,8 @@ import pytest
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # a shell starts jobs in the background so
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+MOST = 8  # cases of a test with one parameter
+WHOLE = "test_registry.py"  # each kernel is compared with its definition
 MANY = 8  # cases of a test up to which all are run
 WIDE = 6  # values of a parameter
 TIMES = 1
@@ -73,10 +76,15 @@ def pytest_collection_modifyitems(config, items):
     if config.getoption("--all") or any("::" in argument and "[" in argument for argument in config.args):
         return
     left_out = {id(item) for item in items if item.get_closest_marker("slow")}
-    products = defaultdict(list)
+    products, others = defaultdict(list), defaultdict(list)
     for item in items:
-        if id(item) not in left_out and hasattr(item, "callspec") and len(item.callspec.params) > 1:
-            products[item.nodeid.partition("[")[0]].append(item)
+        if id(item) not in left_out and hasattr(item, "callspec") and WHOLE not in item.nodeid:
+            of = products if len(item.callspec.params) > 1 else others
+            of[item.nodeid.partition("[")[0]].append(item)
+    for cases in others.values():
+        if len(cases) > MOST:
+            kept = {round(place * (len(cases) - 1) / (MOST - 1)) for place in range(MOST)}
+            left_out |= {id(item) for number, item in enumerate(cases) if number not in kept}
     for cases in products.values():
         if len(cases) > MANY:
             values = [{name: repr(value) for name, value in item.callspec.params.items()} for item in cases]

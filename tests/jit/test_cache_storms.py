@@ -41,6 +41,7 @@ def test_loading_in_a_storm(kind):
     assert sum(count.values()) == 2
 
 
+@pytest.mark.slow
 def test_the_storm_sees_what_is_wrong(monkeypatch):
     monkeypatch.setattr(loading_storm, "COMMON", loading_storm.COMMON.replace("print(load() if", "print(0 if"))
     monkeypatch.setattr(loading_storm, "RUN", f"print({loading_storm.RIGHT!r})")

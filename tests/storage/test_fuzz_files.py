@@ -77,6 +77,7 @@ def test_it_catches_a_hang(corpus, monkeypatch):
     assert wrong(corpus) == "Hang()"
 
 
+@pytest.mark.slow
 def test_it_catches_memory(corpus, monkeypatch):
     if not file_fuzz.held():
         pytest.skip("this system does not tell how much memory a process has held")
