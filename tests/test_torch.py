@@ -139,7 +139,7 @@ def swapped_betas(monkeypatch):
 
 def no_correction(monkeypatch):
     steps = Adam.steps
-    monkeypatch.setattr(Adam, "steps", lambda a, rates, powers: steps(a, rates, np.zeros(2)))
+    monkeypatch.setattr(Adam, "steps", lambda a, rates, powers, *more: steps(a, rates, np.zeros(2), *more))
 
 
 def decay_of_the_gradient(monkeypatch):
