@@ -2,7 +2,7 @@
 
 Where a test is parametrised over a product of sets, its cases meet every pair of values and not every combination; of
 two sets that both have more than 6 values, as activations and losses, they meet each value and not every pair. Of a
-test with one parameter and more than 8 cases, 8 run, spread evenly; kernels' pairs all run. What is left out is counted
+test with one parameter and more than 4 cases, 4 run, spread evenly; kernels' pairs all run. What is left out is counted
 as "deselected".
 """
 
@@ -16,7 +16,8 @@ import pytest
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # a shell starts jobs in the background so
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-MOST = 8  # cases of a test with one parameter
+MOST = 4  # cases of a test with one parameter
+SLOW = ("jit/test_cache_storms.py", "benchmarks/test_many.py", "benchmarks/test_compare.py")  # files: with --all only
 WHOLE = "test_registry.py"  # each kernel is compared with its definition
 MANY = 8  # cases of a test up to which all are run
 WIDE = 6  # values of a parameter
@@ -75,7 +76,7 @@ def covering(cases):
 def pytest_collection_modifyitems(config, items):
     if config.getoption("--all") or any("::" in argument and "[" in argument for argument in config.args):
         return
-    left_out = {id(item) for item in items if item.get_closest_marker("slow")}
+    left_out = {id(item) for item in items if item.get_closest_marker("slow") or any(f in item.nodeid for f in SLOW)}
     products, others = defaultdict(list), defaultdict(list)
     for item in items:
         if id(item) not in left_out and hasattr(item, "callspec") and WHOLE not in item.nodeid:
