@@ -1,14 +1,13 @@
 """Which tests run: `pytest --all` runs all; else those marked `slow`, and a part of large products, are left out.
 
 Where a test is parametrised over a product of sets, its cases meet every pair of values and not every combination; of
-two sets that both have more than 6 values, as activations and losses, they meet each value and not every pair. Of a
-test with one parameter and more than 4 cases, 4 run, spread evenly; kernels' pairs all run. What is left out is counted
-as "deselected".
+two sets that both have more than 6 values, as activations and losses, they meet each value and not every pair. What is
+left out is counted as "deselected".
 """
 
 import signal
 import sys
-from collections import Counter, defaultdict
+from collections import defaultdict
 from itertools import combinations
 
 import pytest
@@ -16,12 +15,8 @@ import pytest
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # a shell starts jobs in the background so
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-MOST = 4  # cases of a test with one parameter
-SLOW = ("jit/test_cache_storms.py", "benchmarks/test_many.py", "benchmarks/test_compare.py")  # files: with --all only
-WHOLE = "test_registry.py"  # each kernel is compared with its definition
 MANY = 8  # cases of a test up to which all are run
 WIDE = 6  # values of a parameter
-TIMES = 1
 
 
 def pytest_addoption(parser):
@@ -62,13 +57,11 @@ def covering(cases):
     for case in cases:
         pairs = combinations(sorted(case.items()), 2)
         met.append([*(pair for pair in pairs if not {pair[0][0], pair[1][0]} <= wide), *case.items()])
-    there = Counter(thing for things in met for thing in things)
-    missing = {thing: min(times, TIMES if thing[0] in wide else 1) for thing, times in there.items()}
+    missing = {thing for things in met for thing in things}
     kept, left = [], dict(enumerate(met))
-    while any(missing.values()):
-        best = max(left, key=lambda number: sum(missing[thing] > 0 for thing in left[number]))
-        for thing in left.pop(best):
-            missing[thing] = max(missing[thing] - 1, 0)
+    while missing:
+        best = max(left, key=lambda number: sum(thing in missing for thing in left[number]))
+        missing.difference_update(left.pop(best))
         kept.append(best)
     return sorted(kept)
 
@@ -76,16 +69,11 @@ def covering(cases):
 def pytest_collection_modifyitems(config, items):
     if config.getoption("--all") or any("::" in argument and "[" in argument for argument in config.args):
         return
-    left_out = {id(item) for item in items if item.get_closest_marker("slow") or any(f in item.nodeid for f in SLOW)}
-    products, others = defaultdict(list), defaultdict(list)
+    left_out = {id(item) for item in items if item.get_closest_marker("slow")}
+    products = defaultdict(list)
     for item in items:
-        if id(item) not in left_out and hasattr(item, "callspec") and WHOLE not in item.nodeid:
-            of = products if len(item.callspec.params) > 1 else others
-            of[item.nodeid.partition("[")[0]].append(item)
-    for cases in others.values():
-        if len(cases) > MOST:
-            kept = {round(place * (len(cases) - 1) / (MOST - 1)) for place in range(MOST)}
-            left_out |= {id(item) for number, item in enumerate(cases) if number not in kept}
+        if id(item) not in left_out and hasattr(item, "callspec") and len(item.callspec.params) > 1:
+            products[item.nodeid.partition("[")[0]].append(item)
     for cases in products.values():
         if len(cases) > MANY:
             values = [{name: repr(value) for name, value in item.callspec.params.items()} for item in cases]

@@ -1,9 +1,8 @@
 """What is left out of large products of parameters still meets what it should."""
 
-from collections import Counter
 from itertools import combinations, product
 
-from conftest import TIMES, covering
+from conftest import covering
 
 
 def test_every_pair_of_values_is_met():
@@ -15,13 +14,13 @@ def test_every_pair_of_values_is_met():
     assert set().union(*(pairs[number] for number in kept)) == set().union(*pairs)
 
 
-def test_each_value_of_long_parameters_is_met_some_times():
+def test_each_value_of_long_parameters_is_met():
     cases = [dict(zip("abc", values, strict=True)) for values in product(range(11), range(9), range(2))]
     kept = covering(cases)
     assert len(kept) < 60
-    counts = Counter(thing for number in kept for thing in cases[number].items())
-    assert set(counts) == {thing for case in cases for thing in case.items()}
-    assert min(counts.values()) >= TIMES
+    assert {thing for number in kept for thing in cases[number].items()} == {
+        thing for case in cases for thing in case.items()
+    }
     with_c = {(name, case[name], case["c"]) for case in map(cases.__getitem__, kept) for name in "ab"}
     assert len(with_c) == 2 * (11 + 9)
 
