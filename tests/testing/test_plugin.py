@@ -1,6 +1,8 @@
 """fastmlp.testing.plugin: what is stored is compared, in sessions of pytest of their own."""
 
 import json
+import subprocess
+import sys
 
 import numpy  # noqa: F401 - a session forgets what it imported
 import pytest
@@ -82,3 +84,12 @@ def test_what_is_refused(pytester):
     text = said(pytester.inline_run("-p", "fastmlp.testing.plugin", "-p", "no:cacheprovider", "--write-bits"))
     for words in ("an array of dtype <U4 cannot be stored", "'a' was given twice", "takes one number"):
         assert words in text
+
+
+def test_pytest_starts_without_the_package():
+    """It is imported in each session of everybody who has fastmlp installed."""
+    script = (
+        "import sys, fastmlp.testing.plugin\nprint(sorted({'numpy', 'fastmlp.model', 'fastmlp.spec'} & {*sys.modules}))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
