@@ -687,7 +687,7 @@ class Model:
             given = True if self.standardize == "features" else "both"
             raise ValueError(
                 f"{what} writes networks that take standardised rows, and this model standardises them itself "
-                f"(standardize={given!r}): fastmlp train -o and TableModel.to_c write the scales, too"
+                f"(standardize={given!r}): train a TableModel of a model without, whose to_c writes the scales, too"
             )
 
     @classmethod

@@ -325,6 +325,7 @@ class FlatCosine(Schedule):
         return reference.flat_cosine(t, self.learning_rate, self.epochs, self.flat, self.floor)
 
 
+@explained
 @dataclass(frozen=True)
 class CosineLog(Schedule):
     """The rate rises from 0 and falls to 0 again several times; each time takes twice as long as the one before.
@@ -373,6 +374,7 @@ class CosineLog(Schedule):
         return reference.cosine_log(t, self.learning_rate, self.epochs, self.cycles)
 
 
+@explained
 @dataclass(frozen=True)
 class WarmUp(Schedule):
     """The rate rises linearly to the first rate of `then` at t = epochs, and from there on is that of `then`.

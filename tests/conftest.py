@@ -5,6 +5,8 @@ two sets that both have more than 6 values, as activations and losses, they meet
 left out is counted as "deselected".
 """
 
+import faulthandler
+import os
 import signal
 import sys
 from collections import defaultdict
@@ -17,6 +19,9 @@ if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # a shell starts jobs in 
 
 MANY = 8  # cases of a test up to which all are run
 WIDE = 6  # values of a parameter
+HANGS = 900  # seconds after which a test has hung: the slowest take 60 on two shared cores
+
+STDERR = pytest.StashKey()
 
 
 def pytest_addoption(parser):
@@ -25,6 +30,17 @@ def pytest_addoption(parser):
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "slow: runs with --all only")
+    config.stash[STDERR] = open(os.dup(2), "w")  # noqa: SIM115 (kept: pytest puts another file in the place of 2)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item):
+    """Ends a process whose test hangs, even inside a kernel, and shows where: pytest-xdist then names the test."""
+    faulthandler.dump_traceback_later(HANGS, exit=True, file=item.config.stash[STDERR])
+    try:
+        return (yield)
+    finally:
+        faulthandler.cancel_dump_traceback_later()
 
 
 @pytest.fixture(autouse=True)

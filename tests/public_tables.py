@@ -322,6 +322,7 @@ HEADER = [
         "dtninn",
         "Date;Time;CO(GT);PT08.S1(CO);C6H6(GT);AH;;\n10/03/2004;18.00.00;2,6;1360;11,9;0,7578;;\n"
         "10/03/2004;19.00.00;2;1292;9,4;0,7255;;\n13/03/2004;20.00.00;2,2;1402;9,0;0,7502;;\n",
+        notes="commas are read as decimal marks",
     ),
     Public(
         "household_power_consumption.txt",

@@ -6,7 +6,7 @@ import pickle
 import numpy as np
 import pytest
 
-from fastmlp import Ensemble, Model, cross_validate
+from fastmlp import DivergenceError, Ensemble, Model, cross_validate
 from fastmlp.core.preprocess import Scale
 from fastmlp.splits import split
 from fastmlp.storage import container
@@ -281,3 +281,36 @@ def test_what_cannot_be_squared_is_named():
     large[3, 1] = 1e200
     with pytest.raises(ValueError, match="standardize: column 1 is too large to standardise"):
         made().fit(large, LABELS, **FIT)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_rows_that_overflow_once_they_are_standardised_are_refused(dtype):
+    model = made(dtype=dtype)
+    model.fit(X, LABELS, **FIT)
+    far = X.copy()
+    far[2, 2] = 1e38 if dtype == "float32" else 1e305
+    for use in (model.predict, model.predictor(), lambda x: model.loss(x, LABELS), lambda x: model.evaluate(x, LABELS)):
+        with pytest.raises(ValueError, match="once it is standardised"):
+            use(far if use is not model.predictor else far[2])
+
+
+def test_a_fit_that_trained_nothing_leaves_no_scale_behind():
+    """Its weights are not there, so the next fit learns the scale of its own rows."""
+    model = made("both")
+    model.set_weights([(w * 1e200, b) for w, b in model.weights])
+    with pytest.raises(DivergenceError):
+        model.fit(X * 100 + 7, VALUES, epochs=3)
+    assert model.epochs == 0
+    model.set_weights(made("both").weights)
+    model.fit(X, VALUES, **FIT)
+    alone = made("both")
+    alone.fit(X, VALUES, **FIT)
+    assert model.scale[0].tolist() == alone.scale[0].tolist()
+
+
+def test_members_predict_what_their_models_do_of_far_rows():
+    """Rows are standardised before they are rounded to float32."""
+    ensemble = Ensemble([3, 6, 2], members=2, dtype="float32", standardize=True)
+    ensemble.fit(X, LABELS, epochs=2)
+    expected = np.stack([model.predict_proba(X) for model in ensemble.members])
+    assert ensemble.predict_members(X).tobytes() == expected.tobytes()

@@ -545,3 +545,9 @@ def test_the_rates_of_any_updates(parts, begins):
         assert table.rates(start + first, 60).tolist() == expected[first : first + 60].tolist()
     for places in ([0], [3, 9, 40], [1, total - 1], [total - 60, total - 2]):
         assert table.at(start + np.array(places)).tolist() == expected[places].tolist()
+
+
+@pytest.mark.parametrize("kind", [*schedules.SCHEDULES.values()], ids=lambda kind: kind.__name__)
+def test_an_unknown_argument_says_what_may_be_meant(kind):
+    with pytest.raises(TypeError, match=r"did you mean|its arguments are"):
+        kind(lr=0.1)

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastmlp._version import __version__
-from fastmlp.checks.messages import in_digits
 from fastmlp.cli.arguments import Voice
 from fastmlp.core import reports
 from fastmlp.tables.labels import as_classes, like_classes, places_of_labels
@@ -47,7 +46,7 @@ def _silent(line: str) -> None:
 def label(value: Any) -> Any:
     """A class as JSON has it: text, or a whole number with all of its digits."""
     value = value.item() if hasattr(value, "item") else value
-    return value if isinstance(value, (str, bool)) else int(in_digits(value))
+    return value if isinstance(value, (str, bool)) or value != int(value) else int(value)
 
 
 def of_rows(model: Model, job: Any, x: np.ndarray, y: np.ndarray) -> dict[str, Any] | None:

@@ -68,7 +68,7 @@ class Network:
     def inputs(self, x: np.ndarray, backend: str) -> np.ndarray:
         """Rows (N, K), as `data.features` has them by `rows_spec`, as the network sees them.
 
-        Raises ValueError where no fit has learnt a scale.
+        Raises ValueError where no fit has learnt a scale, or a row is beyond the dtype's range.
         """
         return self._scaled(self.scale, x, backend) if self.standardize else x
 
@@ -91,7 +91,14 @@ class Network:
 
     def _scaled(self, scale: Scale | None, x: np.ndarray, backend: str) -> np.ndarray:
         with np.errstate(over="ignore"):
-            return self._learnt(scale).forward(x, backend).astype(self.spec.dtype, copy=False)
+            found = self._learnt(scale).forward(x, backend).astype(self.spec.dtype, copy=False)
+        if not np.isfinite(found).all():
+            row = int(np.argmin(np.isfinite(found).all(axis=1)))
+            raise ValueError(
+                f"standardize: row {row} is beyond the range of {self.spec.dtype} once it is standardised; compare it "
+                "with the rows that the scale was learnt from"
+            )
+        return found
 
     def _learnt(self, scale: Scale | None) -> Scale:
         if scale is None:

@@ -314,15 +314,15 @@ class Workspace:
         """
         spec, plan, write = self.spec, self.plan, self.writer
         optimizer, objective = training.optimizer, training.objective
+        factors = update_factors(spec, training)
         if self.pass_name != "online":
-            factored = "" if update_factors(spec, training) is None else "factored_"
+            factored = "" if factors is None else "factored_"
             write.kernels(UPDATE=f"{factored}optimizers.{optimizer.kernel if optimizer else 'gradient_descent'}")
         if spec.input_scale:
             self.trained = aligned(self.size, spec.dtype)
             write.buffers(OWN=self.keep(self.trained))
             write.kernels(FOLDED="input_scale.folded", UNFOLDED="input_scale.unfolded")
         columns, vectors = 1, optimizer.vectors if optimizer else 0
-        factors = update_factors(spec, training)
         if vectors or factors is not None:
             rows_of_factors = () if factors is None else factors
             self.state = aligned((vectors + len(rows_of_factors)) * self.size, spec.dtype).reshape(-1, self.size)

@@ -490,7 +490,7 @@ class Ensemble:
             As `predict`.
         """
         spec = self._spec
-        found = self._together(threads).outputs(data.features(X, spec))
+        found = self._together(threads).outputs(data.features(X, self._rows_spec))
         return found if spec.is_classifier or spec.outputs > 1 else found[:, :, 0]
 
     def uncertainty(self, X: Any, *, threads: int | None = None) -> dict[str, np.ndarray]:

@@ -20,7 +20,8 @@ class Standardized:
     def __init__(self, source: Network, backend: str, checks: Checks) -> None:
         self._backend, self._checks = backend, checks
         self._scales = Network(source.spec, np.zeros(0), 0, standardize=source.standardize)
-        self._scales.scale, self._scales.target_scale = source.scale, source.target_scale
+        if source.epochs:  # a fit that trained nothing, since it diverged at once, leaves a scale without weights
+            self._scales.scale, self._scales.target_scale = source.scale, source.target_scale
 
     def learn(self, x: np.ndarray, rows: np.ndarray | None, targets: np.ndarray) -> Scales:
         """The network's scales, learnt if there are none from the rows x[rows] (M, K) and their targets.

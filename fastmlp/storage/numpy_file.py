@@ -18,7 +18,6 @@ from fastmlp.spec import NUMERICS_VERSION, Spec
 from fastmlp.storage import container
 
 MODULES = (constants, arithmetic, elementary, activations, losses, dense)
-OUTPUTS = {"softmax": "softmax", "sigmoid": "sigmoid_output", "exponential": "exponential_output", "identity": None}
 
 HEAD = '''"""A network of fastmlp ({layers}, {hidden}, {output}, {dtype}), which predicts the same bits by NumPy alone.
 
@@ -126,7 +125,7 @@ def text(spec: Spec, parameters: np.ndarray, digest: str, name: str = "model") -
     """
     spec, parameters = spec.plain, seen(spec, parameters)
     hidden = [None if name == "identity" else f"{name}_forward" for name in spec.hidden]
-    output = OUTPUTS[spec.output]
+    output = spec.output_kernel
     needed = ["dense_forward", *filter(None, [*hidden, output])] + ["first_largest"] * (spec.output == "softmax")
     head = HEAD.format(
         layers="-".join(map(str, spec.layers)), hidden=", ".join(dict.fromkeys(spec.hidden)) or "no hidden layer",

@@ -192,7 +192,7 @@ def _plain_numbers(texts: Sequence[str], decimal: str) -> list[str] | int | None
             return other[0]
     if all(_GROUPS[","].fullmatch(text) for text in odd):
         return [text.replace(",", "") for text in texts]
-    if all(dots.fullmatch(text) for text in odd):  # 1.234.567
+    if all(_WHOLE.fullmatch(text) or dots.fullmatch(text) for text in texts):  # 1.234.567
         return [text.replace(".", "").replace(",", ".") for text in texts]
     if all(_SPACED.fullmatch(text) for text in odd):
         return [re.sub("[ '\u00a0\u202f]", "", text).replace(",", ".") for text in texts]
@@ -200,8 +200,12 @@ def _plain_numbers(texts: Sequence[str], decimal: str) -> list[str] | int | None
 
 
 def _beside_groups(rest: Sequence[str]) -> bool:
-    """Whether numbers without a comma show that the comma of others groups thousands: 999 and 0.5, and none of 1000."""
-    return bool(rest) and all(abs(float(text)) < _LEAST_GROUP for text in rest)
+    """Whether numbers without a comma show that the comma of others groups thousands: 999 or 0.5, and none of 1000.
+
+    A 2 shows nothing: where the comma is a decimal mark, 2,000 is written as 2.
+    """
+    shown = any("." in text or abs(float(text)) >= 100 for text in rest)
+    return shown and all(abs(float(text)) < _LEAST_GROUP for text in rest)
 
 
 def _numbers(column: Texts, missing: np.ndarray | None, line: Callable[[int], str]) -> Column:

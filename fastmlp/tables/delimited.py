@@ -31,9 +31,12 @@ def read(source: Any, header: bool | None, text: Collection[str] | bool, uncheck
         return _read(replace(content, encoding="cp1252"), header, text, unchecked)
 
 
-def _read(text: Text, header: bool | None, words: Collection[str] | bool, unchecked: Collection[str]) -> Columns:
+def _read(
+    text: Text, header: bool | None, words: Collection[str] | bool, unchecked: Collection[str], spaced: bool = False
+) -> Columns:
     """The table, in a known encoding."""
     spelled = dialects.found(text, header)
+    spelled = replace(spelled, spaced=spelled.spaced or spaced)
     names, where = spelled.names, str(text)
     line = _Lines(text, spelled)
     decimal = spelled.decimal
@@ -52,6 +55,9 @@ def _read(text: Text, header: bool | None, words: Collection[str] | bool, unchec
             found[place] = understood(reread.pop(place), where, line, decimal, strict)
         else:
             found[place] = gathered.column(place, where, line, decimal, strict, place in as_words)
+    texts = (text for column in found.values() for text in column.categories or ())
+    if not spelled.spaced and any(text.startswith('"') for text in texts):  # spaces follow separators further below
+        return _read(text, header, words, unchecked, spaced=True)
     if any("\n" in text for column in found.values() for text in column.categories or ()):
         for _ in text.rows(spelled.separator):  # a quote that closes rows below may be one that was forgotten
             pass

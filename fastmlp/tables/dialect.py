@@ -22,7 +22,6 @@ from fastmlp.tables.sources import Text, rows_of
 LINES = 200  # by which the separator is found
 SPACES = r"\s+"
 _SEPARATORS = ("\t", ";", "|", ",", SPACES)  # where two are as likely, the first
-_SPELLED = {"\t": "tab", " ": SPACES}
 _DECIMAL_COMMA = re.compile(r"[+-]?(?:0|\d{4,}|\d+(?=,(?:\d{1,2}|\d{4,})$)),\d+", re.ASCII)  # and not 1,234
 _DECIMAL_POINT = re.compile(r"[+-]?\d*\.\d+", re.ASCII)
 _GROUPED = re.compile(r"[+-]?[1-9]\d{0,2}(?:\.\d{3})+", re.ASCII)
@@ -95,6 +94,8 @@ def found(text: Text, header: bool | None = None) -> Dialect:
         return Dialect(separator, decimal, [str(place) for place in range(len(first))], line + skipped, (), spaced)
     names = [cell.strip() for cell in first]
     names, notes = _widened(names, data)
+    if decimal == ",":
+        notes = [*notes, "commas are read as decimal marks"]
     if header is None:
         note = headers.checked(str(text), names, [row for _, row in data], decimal)
         notes += [note] if note else []
@@ -189,7 +190,7 @@ def _widened(names: list[str], data: Sequence[tuple[int, list[str]]]) -> tuple[l
     if not any(row[-1].strip() for row in rows):  # a separator at the end of each row
         return [*names, ""], []
     firsts = [row[0] for row in rows]
-    if len(set(firsts)) == len(firsts):  # as R writes names of rows
+    if len(names) > 1 and len(set(firsts)) == len(firsts):  # as R writes names of rows; of one name, 1,5 is a number
         return ["", *names], []
     return names, []
 

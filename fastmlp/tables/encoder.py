@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from fastmlp.checks import arrays
+from fastmlp.checks.arrays import counted
 from fastmlp.checks.messages import cut, shown
 from fastmlp.core import preprocess
 from fastmlp.core.preprocess import Scale
@@ -225,12 +226,11 @@ def _put_numbers(feature: Feature, column: Column, table: Columns, to: np.ndarra
     """Fills `to` (N, 1 or 2) with a column's numbers, and where they are missing."""
     values = _numbers(feature, column, table)
     missing = np.isnan(values)
+    _check_finite(values, column.name, table)
     if not missing.any():
-        _check_finite(values, column.name, table)
         to[:, 0] = values
         to[:, 1:] = 0.0
         return
-    _check_finite(values, column.name, table)
     if feature.median is None:
         place = table.place(int(np.argmax(missing)), column.name)
         raise ValueError(f"{place}: nothing there; fill it in, or leave out the row: the model knows no median")
@@ -333,11 +333,11 @@ def learning_in_words(encoder: Encoder, table: Columns, scale: Scale, seen: Seen
         count = seen.missing.get(feature.name)
         if count is None or feature.kind == "text":
             return None
-        return f"{feature.name} ({counted(count)}: {feature.median:.6g})"
+        return f"{feature.name} ({counted(count, 'row')}: {feature.median:.6g})"
 
     def empty(feature: Feature) -> str | None:
         count = seen.missing.get(feature.name)
-        return f"{feature.name} ({counted(count)})" if count is not None and feature.kind == "text" else None
+        return f"{feature.name} ({counted(count, 'row')})" if count is not None and feature.kind == "text" else None
 
     def words(feature: Feature) -> str | None:
         if feature.kind != "text" or feature.left_out:
@@ -368,20 +368,15 @@ def learning_in_words(encoder: Encoder, table: Columns, scale: Scale, seen: Seen
 def encoding_in_words(encoder: Encoder, seen: Seen) -> list[str]:
     """What was done with rows that are predicted, a line each."""
     kinds = {feature.name: feature.kind for feature in encoder.features}
-    filled = [f"{name} ({counted(count)})" for name, count in seen.missing.items() if kinds[name] != "text"]
-    empty = [f"{name} ({counted(count)})" for name, count in seen.missing.items() if kinds[name] == "text"]
-    unknown = [f"{name} {cut(text, 40)!r} ({counted(count)})" for name, (count, text) in seen.unknown.items()]
+    filled = [f"{name} ({counted(count, 'row')})" for name, count in seen.missing.items() if kinds[name] != "text"]
+    empty = [f"{name} ({counted(count, 'row')})" for name, count in seen.missing.items() if kinds[name] == "text"]
+    unknown = [f"{name} {cut(text, 40)!r} ({counted(count, 'row')})" for name, (count, text) in seen.unknown.items()]
     lines = [
         (filled, "missing numbers became the median of training: {}"),
         (empty, "words that are missing: {}"),
-        (unknown, "categories that training had not: {}"),
+        (unknown, "categories that were not in training: {}"),
     ]
     return [f"note: {text.format(listed(found))}" for found, text in lines if found]
-
-
-def counted(count: int) -> str:
-    """'1 row' or '3 rows'"""
-    return f"{count} row{'' if count == 1 else 's'}"
 
 
 # ---------------------------------------------------------------------------------------------------------

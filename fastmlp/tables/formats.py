@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import zipfile
 from collections.abc import Collection
 from dataclasses import replace
@@ -27,12 +28,7 @@ _PLAIN = (str, int, float, bool, type(None))
 
 def kind_of(source: Path | Piped, start: bytes) -> str | None:
     """Returns "parquet", "feather", "xlsx", "ods", "xls", "xlsb" or "json" by a file's first bytes; None for others."""
-    for magic, kind in (
-        (b"PAR1", "parquet"),
-        (b"ARROW1", "feather"),
-        (b"FEA1", "feather"),
-        (b"\xd0\xcf\x11\xe0", "xls"),
-    ):
+    for magic, kind in _MAGIC:
         if start.startswith(magic):
             return kind
     if start.startswith(b"PK\x03\x04"):
@@ -44,7 +40,7 @@ def json_kind(source: Path | Piped) -> bool:
     """Tells whether a text, perhaps packed, is JSON: an object in each line, or a list of objects."""
     with unpacked(source) as file:
         start = file.read(4096).removeprefix(b"\xef\xbb\xbf").lstrip()
-    return start.startswith(b'{"') or (start.startswith(b"[") and start[1:].lstrip().startswith(b'{"'))
+    return re.match(rb'(\[\s*)?\{\s*["}]', start) is not None
 
 
 def read(
@@ -122,7 +118,7 @@ def _sheet(
         ) from None
     with pandas.ExcelFile(io.BytesIO(file.read()), engine=_MODULES.get(engine, engine)) as book:
         sheets = [str(name) for name in book.sheet_names]
-        raw = book.parse(0, header=None, dtype=object, keep_default_na=False, na_values=[])
+        raw = pandas.read_excel(book, sheet_name=0, header=None, dtype=object, keep_default_na=False, na_values=[])
     if not len(raw):
         raise _Said(f"{source}: its first sheet {sheets[0]!r} is empty")
     notes: tuple[str, ...] = ()
@@ -153,11 +149,11 @@ def _records(source: Path | Piped) -> list[dict[str, Any]]:
         lines = io.TextIOWrapper(file, encoding="utf-8-sig")
         number = 0
         try:
-            if (first := lines.read(1)) == "[":
-                numbered, unit = list(enumerate(json.loads(first + lines.read()), 1)), "record"
+            whole = lines.read()
+            if whole.lstrip().startswith("["):
+                numbered, unit = list(enumerate(json.loads(whole), 1)), "record"
             else:
-                lines.seek(0)
-                for number, line in enumerate(lines, 1):
+                for number, line in enumerate(io.StringIO(whole), 1):
                     if line.strip():
                         numbered.append((number, json.loads(line)))
         except RecursionError:

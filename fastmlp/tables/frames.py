@@ -14,6 +14,9 @@ from fastmlp.tables.cells import Texts, understood
 from fastmlp.tables.columns import Column, Columns
 
 _OTHERS = "turn it into numbers or text first"
+_NARROW = {  # floats of so few bits that whole numbers may have been rounded before
+    "float32": "float32", "float16": "float16", "float[pyarrow]": "float32", "halffloat[pyarrow]": "float16",
+}  # fmt: skip
 
 
 def from_frame(frame: Any, where: str = "X", text: Collection[str] = (), unchecked: Collection[str] = ()) -> Columns:
@@ -119,6 +122,9 @@ def _of_pandas(series: Any, name: str, where: str, words: bool, strict: bool) ->
     dtype = series.dtype
     if isinstance(dtype, pandas.SparseDtype):
         series = series.sparse.to_dense()
+        dtype = series.dtype
+    if str(dtype).startswith("dictionary"):  # Arrow's categories
+        series = series.array.__arrow_array__().to_pandas()  # astype("category") fails where there are holes
         dtype = series.dtype
     if isinstance(dtype, pandas.CategoricalDtype):
         texts = [_text(value) for value in dtype.categories.tolist()]
@@ -272,7 +278,7 @@ def _floats(name: str, values: np.ndarray, dtype: Any, words: bool) -> Column:
         return _words(name, [repr(value).removesuffix(".0") for value in found.tolist()], codes, missing)
     rounded = None
     there = values if missing is None else values[~hole]
-    kind = np.dtype(str(dtype).lower()) if str(dtype).lower() in ("float32", "float16") else values.dtype
+    kind = np.dtype(_NARROW.get(str(dtype).lower(), values.dtype))
     if len(there) and (kind != values.dtype or is_large(there)):
         with np.errstate(all="ignore"):
             if (there == np.trunc(there)).all():

@@ -45,8 +45,6 @@ class Gatherer:
     ----------
     names : list of str
         The columns' names.
-    words : collection of int
-        The columns that are text whatever is in them.
     """
 
     def __init__(self, names: list[str]) -> None:

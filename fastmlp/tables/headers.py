@@ -43,7 +43,7 @@ def _data(where: str, names: Sequence[str], what: str) -> ValueError:
     """The error for a file whose first line looks like data."""
     return ValueError(
         f"{where} has no header: its first line looks like {what} ({listed(names)}). Put a line of names above it; or "
-        "give --no-header (in Python, header=False), and the columns are called 0, 1, 2, ..."
+        "give --no-header (in Python, TableModel.fit(..., no_header=True)), and the columns are called 0, 1, 2, ..."
     )
 
 

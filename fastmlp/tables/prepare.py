@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 
 from fastmlp import splits
+from fastmlp.checks.arrays import counted
 from fastmlp.checks.messages import cut, shown
 from fastmlp.core.preprocess import Scale
 from fastmlp.tables import encoder, train_checks, train_options
 from fastmlp.tables.columns import Column
-from fastmlp.tables.encoder import Encoder, counted
+from fastmlp.tables.encoder import Encoder
 from fastmlp.tables.labels import MANY, as_classes, class_names, classes_of, labels_of, places_of_labels, text_of
 from fastmlp.tables.loading import Loaded, fingerprint
 from fastmlp.tables.train_options import USUAL
@@ -57,7 +58,7 @@ def prepared(
     classes = None
     y: np.ndarray
     groups: np.ndarray
-    shape = f"{table.title}: {rows} rows, {columns} features"
+    shape = f"{table.title}: {rows} rows, {counted(columns, 'feature')}"
     left_out = whole - rows
     if labels is not None:
         classes = classes_of(labels) if before is None else before.classes
@@ -85,7 +86,7 @@ def prepared(
     for note in table.features.notes:
         say(f"note: {note}")
     if left_out:
-        say(f"note: left out, since nothing is there as {table.target!r}: {counted(left_out)}")
+        say(f"note: left out, since nothing is there as {table.target!r}: {counted(left_out, 'row')}")
     train_checks.check_task(args, task, table.target)
     weights = _checked_weights(table, settings)
     seed = seed_of(args, before)

@@ -287,6 +287,7 @@ class TableModel:
         """
         from fastmlp.export import c_source
 
+        self.model._check_plain("to_c")
         network = self.model.snapshot()
         names = None
         if self.classes is not None and self.classes.dtype.kind in "Ob":

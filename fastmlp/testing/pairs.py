@@ -51,8 +51,7 @@ def check_pair(fast: Callable[..., Any], definition: Callable[..., Any], *argume
         raise AssertionError(f"{name}: {said[0]}, and its definition {said[1]}") from (failed or failed_too)
     _compare(got, expected, name)
     for number, (after, wanted) in enumerate(zip(given, kept, strict=True)):
-        if isinstance(after, np.ndarray):
-            assert_same_bits(after, wanted, f"{name}: argument {number}, after the call, ")
+        _compare_written(after, wanted, f"{name}: argument {number}, after the call, ")
     if failed is not None:
         raise failed
     return got
@@ -64,6 +63,18 @@ def _called(function: Callable[..., Any], arguments: tuple[Any, ...]) -> tuple[A
         return function(*arguments), None
     except Exception as error:
         return None, error
+
+
+def _compare_written(after: Any, wanted: Any, what: str) -> None:
+    """Compares the arrays in an argument after both calls."""
+    if isinstance(wanted, np.ndarray):
+        assert_same_bits(after, wanted, what)
+    elif isinstance(wanted, Mapping):
+        for key, value in wanted.items():
+            _compare_written(after.get(key), value, f"{what}{key!r}, ")
+    elif isinstance(wanted, (tuple, list)) and len(after) == len(wanted):
+        for number, (one, other) in enumerate(zip(after, wanted, strict=True)):
+            _compare_written(one, other, f"{what}element {number}, ")
 
 
 def _compare(got: Any, expected: Any, what: str) -> None:

@@ -223,7 +223,7 @@ def _pair(entry: dict[str, Any]) -> Check:
 
 
 def _training(entry: dict[str, Any]) -> Check:
-    """A whole training. An exception in it is a difference, too."""
+    """A whole training. A divergence is a difference, too."""
     from fastmlp.errors import DivergenceError
     from fastmlp.verification import trainings
 
@@ -274,7 +274,7 @@ def machine() -> dict[str, str]:
     Returns
     -------
     dict of str
-        "processor", "features", "threads", "system" and "versions".
+        "processor", "features", "system" and "versions".
     """
     import importlib.metadata
 

@@ -154,3 +154,10 @@ def test_the_plot_has_a_curve_of_held_out_rows_and_changes_no_bit(run, classes, 
     run("train", classes, "--target", "label", "--epochs", 3, "--held-out", 0, "--plot", picture)
     assert "#d62728" not in picture.read_text()
     assert len(seen) == 1
+
+
+def test_labels_beyond_integers_are_reported(tmp_path, capsys):
+    path = tmp_path / "t.csv"
+    path.write_text("a,y\n" + "".join(f"{k % 2},{1e20 if k % 2 else 2e20!r}\n" for k in range(40)))
+    assert cli.main(["train", str(path), "--target", "y", "--epochs", "2", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["classes"] == [int(1e20), int(2e20)]

@@ -53,7 +53,8 @@ def test_classes(tmp_path, dtype, labels):
     assert refused <= 10
     text = source.read_text()
     assert '"2",' in text or f'"{2**60 + 1}",' in text
-    assert "extern const int64_t net_classes" in header.read_text() or labels[0] == 1.0
+    kind = "double" if labels[0] == 1.0 else "int64_t"
+    assert f"extern const {kind} net_classes" in header.read_text()
     assert "   1: a / * / b ? ?/" in header.read_text()
 
 
@@ -132,3 +133,11 @@ def test_a_network_with_an_input_scale(tmp_path):
     program = Program(table.to_c(tmp_path / "net.c")[0], model.spec, *FMA, given="double")
     assert program.selftest() == 0
     compare(program, {"outputs": table.predict}, rows(300))
+
+
+def test_a_network_that_standardises_by_itself_is_refused(tmp_path):
+    """Its own scale would be missing in C."""
+    model = Model([4, 5, 2], seed=1, standardize=True)
+    model.fit(np.random.default_rng(3).normal(size=(50, 4)), np.arange(50) % 2, epochs=1)
+    table = TableModel(model, NAMES, "label", np.array([0.0, 1.0]), features())
+    assert "standardises them itself" in said(ValueError, table.to_c, tmp_path)

@@ -32,6 +32,7 @@ def described(found):
         (["1,234,567", "12,345"], "integer", [1234567, 12345]),
         (["1.234,5", "7,25", "1.234.567,0"], "number", [1234.5, 7.25, 1234567]),
         (["1.234.567", "1.000.000"], "integer", [1234567, 1000000]),
+        (["1.234.567", "0.5"], "text", ["1.234.567", "0.5"]),
         (["1 234,5", "12 345"], "number", [1234.5, 12345]),
         (["1'234.5"], "number", [1234.5]),
         (["9223372036854775808", "1"], "integer", [2**63, 1]),
@@ -63,6 +64,8 @@ def test_a_comma_that_may_be_either_is_refused():
     with pytest.raises(ValueError, match=r"t\.csv, line 2, column 'a': '1,234' may be 1234 or 1\.234: write"):
         column("1,234", "2,345")
     assert column("1,234", "2,345", strict=False).kind == "text"
+    with pytest.raises(ValueError, match="may be 1234 or"):  # 2,000 is written as 2 where commas are decimal marks
+        column("1,234", "2", "3,456")
 
 
 @pytest.mark.parametrize("mark", MARKS)

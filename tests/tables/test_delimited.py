@@ -171,3 +171,11 @@ def test_rows_lie_side_by_side_and_are_moved_in_place():
     assert moved.tobytes() == np.ascontiguousarray(rows[:, [0, 2, 3]]).tobytes()
     again = columns_of(text, 1000)
     assert again.matrix(["d", "a"], release=True).tobytes() == np.ascontiguousarray(rows[:, [3, 0]]).tobytes()
+
+
+def test_spaces_before_quotes_below_the_beginning_are_seen():
+    """Else x and "x" would be two categories."""
+    text = "a,w\n" + "1,x\n" * 80_000 + '2, "x"\n'
+    column = columns_of(text)["w"]
+    assert column.categories == ("x",)
+    assert len(column) == 80_001

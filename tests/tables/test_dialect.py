@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from fastmlp.tables import reader
 from fastmlp.tables.dialect import found
 from fastmlp.tables.pipes import Piped
 from fastmlp.tables.sources import text_of
@@ -110,3 +111,17 @@ def test_names_that_count_are_said():
 def test_what_is_wrong_is_told(text, words):
     with pytest.raises(ValueError, match=words):
         spelled(text)
+
+
+def test_decimal_commas_of_one_column_are_no_names_of_rows(tmp_path):
+    """x = 1.5, 2.7 is no table of two columns, the first of which could be left out."""
+    (tmp_path / "t.csv").write_text("x\n1,5\n2,7\n3,9\n")
+    with pytest.raises(ValueError, match="cells"):
+        reader.read(tmp_path / "t.csv")
+
+
+def test_decimal_commas_are_said(tmp_path):
+    (tmp_path / "t.csv").write_text("a;b\n1,5;2\n2,5;3\n")
+    columns = reader.read(tmp_path / "t.csv")
+    assert columns["a"].values.tolist() == [1.5, 2.5]
+    assert "commas are read as decimal marks" in columns.notes

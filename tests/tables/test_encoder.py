@@ -97,7 +97,10 @@ def test_unknown_categories():
     assert seen.unknown == {"w": (1, "c")}
     assert seen.missing == {"w": 1}
     lines = encoding_in_words(without, seen)
-    assert lines == ["note: words that are missing: w (1 row)", "note: categories that training had not: w 'c' (1 row)"]
+    assert lines == [
+        "note: words that are missing: w (1 row)",
+        "note: categories that were not in training: w 'c' (1 row)",
+    ]
     others = Encoder.learn(table(text("w", ["a", "a", "b"])), np.arange(3))
     x, seen = others.encode(table(text("w", ["c", "a", None])))
     assert x.tolist() == [[0, 1], [1, 0], [0, 1]]

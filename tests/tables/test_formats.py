@@ -139,3 +139,23 @@ def test_without_pyarrow_parquet_is_refused(tmp_path, monkeypatch):
     missing(monkeypatch, "pyarrow")
     with pytest.raises(ValueError, match=r"parquet is read by pyarrow, which is not installed: pip install pyarrow"):
         reader.read(tmp_path / "t.parquet")
+
+
+@pytest.mark.parametrize(
+    "text", ['[\n  {\n    "a": 1,\n    "y": 0\n  }\n]\n', '{ "a": 1, "y": 0 }\n', '\n[{"a": 1, "y": 0}]']
+)
+def test_json_as_programs_write_it(tmp_path, text):
+    (tmp_path / "t.json").write_text(text)
+    assert reader.read(tmp_path / "t.json")["a"].values.tolist() == [1]
+
+
+def test_categories_stay_what_they_are_in_parquet(tmp_path):
+    pandas = pytest.importorskip("pandas")
+    pytest.importorskip("pyarrow")
+    from fastmlp.tables.frames import from_frame
+
+    frame = pandas.DataFrame({"c": pandas.Categorical(["1", "2", "1"]), "x": np.float32([2**25, 1, 2])})
+    frame.to_parquet(tmp_path / "t.parquet")
+    for columns in (from_frame(frame), reader.read(tmp_path / "t.parquet")):
+        assert columns["c"].kind == "text"
+        assert columns["x"].rounded is not None

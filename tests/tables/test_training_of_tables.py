@@ -293,7 +293,7 @@ def test_predictions_of_the_command_line_are_words(tmp_path, capsys):
     assert set(cells[1:]) <= {'said "no"', "naïve, but"}
     assert err.splitlines() == [
         "note: missing numbers became the median of training: a (1 row)",
-        "note: categories that training had not: town 'Celle' (1 row)",
+        "note: categories that were not in training: town 'Celle' (1 row)",
         "not scored: column 'y' is empty",
     ]
     assert cli.main(["predict", str(tmp_path / "m"), str(tmp_path / "t.csv"), "--probabilities"]) == 0

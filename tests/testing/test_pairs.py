@@ -43,3 +43,14 @@ def test_differences_are_seen(fast, definition, says):
 def test_both_may_raise_the_same():
     with pytest.raises(ValueError, match="invalid literal"):
         check_pair(int, lambda x: int(x, 10), "a")
+
+
+@pytest.mark.parametrize("given", [[np.array([0.25])], {"a": np.array([0.25])}, ([np.array([0.25])],)])
+def test_what_is_written_into_an_argument_is_seen(given):
+    def writes(x):
+        while not isinstance(x, np.ndarray):
+            x = x["a"] if isinstance(x, dict) else x[0]
+        x[0] = 5
+
+    with pytest.raises(AssertionError, match="argument 0, after the call"):
+        check_pair(writes, lambda x: None, given)
