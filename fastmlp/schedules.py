@@ -413,10 +413,7 @@ class WarmUp(Schedule):
         if isinstance(self.then, WarmUp):
             raise ValueError(f"then={self.then!r} is a warm-up itself: give what comes after both, and one WarmUp")
         if isinstance(self.then, ReduceOnPlateau):
-            raise ValueError(
-                f"then={self.then!r} would count the warm-up's own epochs: "
-                "give another schedule, or use ReduceOnPlateau alone"
-            )
+            raise ValueError(f"then={self.then!r} would count the warm-up's own epochs: give another, or use it alone")
 
     def _rates(self, t: np.ndarray) -> np.ndarray:
         then = find(self.then, "then")

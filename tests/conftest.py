@@ -43,6 +43,21 @@ def pytest_runtest_protocol(item):
         faulthandler.cancel_dump_traceback_later()
 
 
+@pytest.fixture
+def own_helpers(monkeypatch):
+    """Lists the threads of a pool that is this test's own, into which it may send exceptions.
+
+    One that is left in a thread that sleeps hangs every later trace: CPython 3.11 never gets past a function's first
+    bytecode then (sys.settrace, seen in 3.11.7). So the threads are woken and end with the test.
+    """
+    from fastmlp.system import thread_pool
+
+    monkeypatch.setattr(thread_pool, "_crew", thread_pool.Crew())
+    return lambda: [
+        thread for made in thread_pool.crew()._made if (helper := made()) is not None for thread in helper._serving
+    ]
+
+
 @pytest.fixture(autouse=True)
 def no_workspaces_of_other_tests():
     """A test that looks at what is allocated or loaded sees all of it."""

@@ -144,7 +144,7 @@ print(sum(call() == expected for _ in range(50)))
     assert in_another_process(script).split() == ["interrupted", "1", "50"]
 
 
-def test_an_exception_in_a_helper_is_no_concern_of_the_caller():
+def test_an_exception_in_a_helper_is_no_concern_of_the_caller(own_helpers):
     """Sent into its thread, which ends by it; another one takes its place."""
     import ctypes
 
@@ -154,10 +154,7 @@ def test_an_exception_in_a_helper_is_no_concern_of_the_caller():
     sys.unraisablehook = lambda what: ended.append(what.exc_type)
     try:
         for _ in range(20):
-            helpers = [
-                thread for thread, frame in sys._current_frames().items() if frame.f_code is thread_pool._serve.__code__
-            ]
-            for thread in helpers:
+            for thread in own_helpers():
                 ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(RuntimeError))
             assert model.predict_proba(X, threads=2).tobytes() == expected
     finally:

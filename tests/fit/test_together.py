@@ -478,15 +478,13 @@ def test_a_thread_that_never_begins_is_made_up_for(slow, grouped, threaded, monk
     assert unborn
 
 
-def test_an_exception_that_is_sent_into_a_thread_is_raised(threaded):
+def test_an_exception_that_is_sent_into_a_thread_is_raised(threaded, own_helpers):
     """As by PyThreadState_SetAsyncExc, which may strike any thread."""
     struck, send = [], ctypes.pythonapi.PyThreadState_SetAsyncExc
 
     def strike(*_):
-        for thread, frame in sys._current_frames().items():
-            while frame.f_back is not None:
-                frame = frame.f_back
-            if frame.f_code is thread_pool._serve.__code__ and not struck:
+        for thread in own_helpers():
+            if not struck:
                 struck.append(send(ctypes.c_ulong(thread), ctypes.py_object(Stop)))
 
     models = [Model([4, 30, 3], seed=seed) for seed in range(3)]
