@@ -547,7 +547,7 @@ class Ensemble:
         -------
         dict of str to float
             {"loss", "accuracy"} for softmax and sigmoid, {"loss", "r2"} for identity and exponential. The loss is that
-            of the mean probabilities or values.
+            of the mean probabilities or values; of models that standardise y, in y's own units.
 
         Raises
         ------

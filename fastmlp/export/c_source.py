@@ -90,16 +90,16 @@ def write(
     name: str | None = None,
     class_names: Sequence[str] | None = None,
     parts: Parts | None = None,
-    usual: str = "network",
 ) -> tuple[Path, Path]:
     """Writes the source and the header, and returns where they are.
 
-    path: the source, ending in .c, or a folder, in which the files are called `usual`. digest: `Model.digest()`.
-    name: what the names in C begin with; None is the source's own name. class_names: one text for each output. parts:
+    path: the source, ending in .c, or a folder, in which the files are called network.c and network.h. digest:
+    `Model.digest()`. name: what the names in C begin with; None is the source's own name. class_names: one text for
+    each output. parts:
     what stands before and after the network. Raises ValueError and TypeError for arguments, OSError for files.
     """
     spec, parameters = spec.plain, seen(spec, parameters)
-    place = place_of(path, ".c", usual if name is None else name)
+    place = place_of(path, ".c", "network" if name is None else name)
     if name is None:
         name = c_text.identifier(place.stem, "name")
     name = c_text.identifier(name, "name")

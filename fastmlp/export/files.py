@@ -1,4 +1,4 @@
-"""Files of text that belong together: all of them are new, or none is. Imports the checks."""
+"""Files of text that belong together: each is whole, and old ones stay until all are written. Imports the checks."""
 
 from __future__ import annotations
 

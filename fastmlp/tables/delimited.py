@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import warnings
 from collections.abc import Collection, Iterator
 from dataclasses import replace
@@ -21,18 +22,27 @@ from fastmlp.tables.libraries import pandas_for
 from fastmlp.tables.sources import BLOCK, NotUtf8, Text, rows_of, text_of
 
 
-def read(source: Any, header: bool | None, text: Collection[str] | bool, unchecked: Collection[str]) -> Columns:
+def read(
+    source: Any,
+    header: bool | None,
+    text: Collection[str] | bool,
+    checked: Collection[str] | None = None,
+) -> Columns:
     """Reads a table of text; see `reader.read`."""
     pandas_for(source)
     content = text_of(source)
     try:
-        return _read(content, header, text, unchecked)
+        return _read(content, header, text, checked)
     except NotUtf8:
-        return _read(replace(content, encoding="cp1252"), header, text, unchecked)
+        return _read(replace(content, encoding="cp1252"), header, text, checked)
 
 
 def _read(
-    text: Text, header: bool | None, words: Collection[str] | bool, unchecked: Collection[str], spaced: bool = False
+    text: Text,
+    header: bool | None,
+    words: Collection[str] | bool,
+    checked: Collection[str] | None,
+    spaced: bool = False,
 ) -> Columns:
     """The table, in a known encoding."""
     spelled = dialects.found(text, header)
@@ -50,14 +60,14 @@ def _read(
     found: dict[int, Column] = {}
     reread = _texts(text, spelled, again) if again else {}
     for place, name in enumerate(names):
-        strict = name not in unchecked
+        strict = checked is None or name in checked
         if place in reread:
             found[place] = understood(reread.pop(place), where, line, decimal, strict)
         else:
             found[place] = gathered.column(place, where, line, decimal, strict, place in as_words)
     texts = (text for column in found.values() for text in column.categories or ())
     if not spelled.spaced and any(text.startswith('"') for text in texts):  # spaces follow separators further below
-        return _read(text, header, words, unchecked, spaced=True)
+        return _read(text, header, words, checked, spaced=True)
     if any("\n" in text for column in found.values() for text in column.categories or ()):
         for _ in text.rows(spelled.separator):  # a quote that closes rows below may be one that was forgotten
             pass
@@ -66,13 +76,14 @@ def _read(
         notes.insert(0, "not in UTF-8: read as Windows-1252 (Latin-1)")
     columns = headers.without_unnamed(where, [found[place] for place in range(len(names))], notes)
     finite = {name for place, name in enumerate(names) if gathered.is_finite(place)}
-    _check_finite(columns, where, line, {*unchecked, *finite})
+    _check_finite([c for c in columns if c.name not in finite and (checked is None or c.name in checked)], where, line)
     return Columns(tuple(columns), where, tuple(notes), line)
 
 
 LINE = 4096  # bytes by which it is seen that a block is not blank
 CELLS = 2**15  # bytes for each column, since pandas takes some 20 us for each column of each block
 MOST = 2**26
+_LINE_END = re.compile(rb"\r\n|\r|\n")  # as Python's csv counts lines; a file may mix them
 
 
 class _Lines:
@@ -156,8 +167,8 @@ def _blocks(text: Text, spelled: Dialect) -> Iterator[bytes]:
     width = len(spelled.names)
     for block in text.blocks(min(max(BLOCK, width * CELLS), MOST)):
         while above and block:
-            place = block.find(b"\n") + 1
-            block = block[place:] if place else b""
+            end = _LINE_END.search(block)
+            block = block[end.end() :] if end else b""
             above -= 1
         if block[:LINE].strip() or block.strip():
             yield block
@@ -227,10 +238,10 @@ def _explain(text: Text, spelled: Dialect) -> None:
 # Columns
 
 
-def _check_finite(columns: list[Column], where: str, line: _Lines, unchecked: Collection[str]) -> None:
+def _check_finite(columns: list[Column], where: str, line: _Lines) -> None:
     """Raises ValueError for an infinite number."""
     for column in columns:
-        if column.kind != "number" or column.name in unchecked:
+        if column.kind != "number":
             continue
         with np.errstate(invalid="ignore"):
             infinite = np.isinf(column.values)

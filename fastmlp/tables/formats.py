@@ -44,7 +44,7 @@ def json_kind(source: Path | Piped) -> bool:
 
 
 def read(
-    source: Path | Piped, kind: str, header: bool | None, text: Collection[str], unchecked: Collection[str]
+    source: Path | Piped, kind: str, header: bool | None, text: Collection[str], checked: Collection[str] | None
 ) -> Columns:
     """Reads such a file; see `reader.read`."""
     pandas = pandas_for(source)
@@ -72,9 +72,10 @@ def read(
     if not len(frame.columns) or not len(frame):
         raise ValueError(f"{source} has {'no columns' if not len(frame.columns) else 'a header and no rows'}")
     unique = [name or f"column {place}" for place, name in enumerate(map(str, frame.columns))]
-    columns = from_frame(frame.set_axis(unique, axis=1), str(source), text, unchecked)
+    columns = from_frame(frame.set_axis(unique, axis=1), str(source), text, checked)
     said = list(notes)
-    named = [replace(column, name=str(name)) for column, name in zip(columns, frame.columns, strict=True)]
+    titles = dict(zip(unique, map(str, frame.columns), strict=True))
+    named = [replace(column, name=titles[column.name]) for column in columns]
     kept = headers.without_unnamed(str(source), named, said)
     return Columns(tuple(kept), columns.where, tuple(said), columns.locate)
 

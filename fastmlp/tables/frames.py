@@ -19,7 +19,9 @@ _NARROW = {  # floats of so few bits that whole numbers may have been rounded be
 }  # fmt: skip
 
 
-def from_frame(frame: Any, where: str = "X", text: Collection[str] = (), unchecked: Collection[str] = ()) -> Columns:
+def from_frame(
+    frame: Any, where: str = "X", text: Collection[str] = (), checked: Collection[str] | None = None
+) -> Columns:
     """Reads a data frame.
 
     Text is understood as in a file: "?" is missing, and a column of numbers in text holds numbers. A categorical column
@@ -33,8 +35,9 @@ def from_frame(frame: Any, where: str = "X", text: Collection[str] = (), uncheck
         What it is called, for messages.
     text : collection of str, default=()
         Columns that are text, whatever they look like.
-    unchecked : collection of str, default=()
-        Columns in which infinite numbers, and a few words among numbers, are accepted.
+    checked : collection of str or None, default=None
+        Columns whose errors are raised; None for all. Others may have infinite numbers, and a few words among numbers;
+        one that holds neither numbers nor text nor times is left out.
 
     Returns
     -------
@@ -66,9 +69,14 @@ def from_frame(frame: Any, where: str = "X", text: Collection[str] = (), uncheck
     columns = []
     for name, series in parts:
         title = str(name)
-        column = read(series, title, where, title in text, title not in unchecked)
-        if title not in unchecked:
+        if checked is None or title in checked:
+            column = read(series, title, where, title in text, True)
             _check_finite(column, where)
+        else:
+            try:
+                column = read(series, title, where, title in text, False)
+            except (TypeError, ValueError):
+                continue
         columns.append(column)
     return Columns(tuple(columns), where)
 

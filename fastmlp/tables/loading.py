@@ -147,7 +147,7 @@ def to_predict(
         return _rows_of_archive(Path(data), names, target)
     if not is_path(data) and not hasattr(data, "columns"):
         return Loaded(_of_array(data, names, text, holes), None, target, None, "X")
-    table = _read(data, text, [target], header)
+    table = _read(data, text, names, header)
     there = set(table.names)
     missing = [name for name in names if name not in there]
     if missing:
@@ -176,13 +176,15 @@ def _title(data: Any) -> str:
     return Path(data).name if is_path(data) else "X"
 
 
-def _read(data: Any, text: Collection[str], unchecked: Collection[str] = (), header: bool | None = None) -> Columns:
+def _read(
+    data: Any, text: Collection[str], checked: Collection[str] | None = None, header: bool | None = None
+) -> Columns:
     """The columns of a file or a frame."""
     if is_path(data):
-        return reader.read(data, header=header, text=text, unchecked=unchecked)
+        return reader.read(data, header=header, text=text, checked=checked)
     if not hasattr(data, "columns"):
         raise TypeError(f"the table is one {type(data).__name__}: give a file's name, or a data frame")
-    return from_frame(data, text=text, unchecked=unchecked) if _is_frame(data) else _of_named_array(data)
+    return from_frame(data, text=text, checked=checked) if _is_frame(data) else _of_named_array(data)
 
 
 def _is_frame(data: Any) -> bool:

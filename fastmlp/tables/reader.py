@@ -86,7 +86,7 @@ def read(
     *,
     header: bool | None = None,
     text: Collection[str] = (),
-    unchecked: Collection[str] = (),
+    checked: Collection[str] | None = None,
 ) -> Columns:
     """Reads the table in a file.
 
@@ -102,8 +102,8 @@ def read(
         are called 0, 1, ...
     text : collection of str, default=()
         Columns that are text, whatever they look like: "007" stays so.
-    unchecked : collection of str, default=()
-        Columns in which infinite numbers, and a few words among numbers, are accepted.
+    checked : collection of str or None, default=None
+        Columns whose cells are checked; None for all. Others may have infinite numbers, and a few words among numbers.
 
     Returns
     -------
@@ -124,8 +124,8 @@ def read(
     if kind is None and formats.json_kind(source):
         kind = "json"
     if kind is not None:
-        return formats.read(source, kind, header, text, unchecked)
-    return delimited.read(source, header, text, unchecked)
+        return formats.read(source, kind, header, text, checked)
+    return delimited.read(source, header, text, checked)
 
 
 def read_table(
@@ -208,7 +208,7 @@ def read_rows(
     if path.suffix.lower() == ".npz":
         return _npz_rows(path, len(names), target)
     unread = {target, *ignored}
-    columns = read(path, header=header, unchecked=unread)
+    columns = read(path, header=header, checked=names)
     places_of(columns.names, names, path, unread)
     wrong = y = None
     if target in columns:

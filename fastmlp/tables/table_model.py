@@ -15,6 +15,7 @@ from fastmlp.checks.faults import only_faults
 from fastmlp.checks.integers import check_exact, same
 from fastmlp.checks.messages import cut, shown
 from fastmlp.checks.option_names import in_arguments, naming_arguments
+from fastmlp.checks.scalars import flag
 from fastmlp.core import data, scores
 from fastmlp.core.preprocess import Scale
 from fastmlp.errors import DivergenceError
@@ -154,7 +155,7 @@ class TableModel:
                 raise DivergenceError(in_arguments(str(error))) from error
         return replace(training.table_model(), notes=tuple(notes))
 
-    def predict(self, X: Any) -> np.ndarray:
+    def predict(self, X: Any, *, no_header: bool = False) -> np.ndarray:
         """Predicts labels or quantities.
 
         Parameters
@@ -162,6 +163,8 @@ class TableModel:
         X : array of shape (N, K), data frame or path
             Rows as in the table, or a file of them. Columns of frames and files are found by their names, in any order,
             and others are ignored; an array's go by position.
+        no_header : bool, default=False
+            Whether X is a file whose first line is a row: its columns are called 0, 1, ...
 
         Returns
         -------
@@ -177,17 +180,20 @@ class TableModel:
         Warns
         -----
         UserWarning
-            If numbers are missing in a column where none were missing in training: they become the median.
+            If numbers are missing in a column where none were missing in training: they become the median. If a
+            category was not in training, and there is no column for rare ones: all of the column's inputs are 0.
         """
-        return self.predict_inputs(self.inputs(self._loaded(X)))
+        return self.predict_inputs(self.inputs(self._loaded(X, no_header)))
 
-    def predict_proba(self, X: Any) -> np.ndarray:
+    def predict_proba(self, X: Any, *, no_header: bool = False) -> np.ndarray:
         """Predicts the probability of each class.
 
         Parameters
         ----------
         X : array of shape (N, K), data frame or path
             Rows as in the table, as for `predict`.
+        no_header : bool, default=False
+            Whether X is a file without names of columns, as for `predict`.
 
         Returns
         -------
@@ -202,9 +208,9 @@ class TableModel:
             As `predict`.
         """
         self._check_classifies()
-        return self.model.predict_proba(self.inputs(self._loaded(X)))
+        return self.model.predict_proba(self.inputs(self._loaded(X, no_header)))
 
-    def score(self, X: Any, y: Any = None) -> dict[str, float]:
+    def score(self, X: Any, y: Any = None, *, no_header: bool = False) -> dict[str, float]:
         """Computes the accuracy or R2 of the predictions.
 
         Parameters
@@ -214,6 +220,8 @@ class TableModel:
         y : array of shape (N,) or (N, J), or None, default=None
             Labels (N,), or one-hot rows for labels 0, 1, ...; or quantities (N,) or (N, J). None takes the target's
             column of X, without the rows where it is missing.
+        no_header : bool, default=False
+            Whether X is a file without names of columns, as for `predict`.
 
         Returns
         -------
@@ -225,7 +233,7 @@ class TableModel:
         TypeError, ValueError
             If X or y does not fit.
         """
-        loaded = self._loaded(X)
+        loaded = self._loaded(X, no_header)
         found = self.predict_inputs(self.inputs(loaded))
         if y is not None:
             return self._scored(found, y)
@@ -498,9 +506,12 @@ class TableModel:
         if self.classes is None:
             raise ValueError(f"{self.target!r} is a quantity, which has no probabilities: use predict")
 
-    def _loaded(self, X: Any) -> Loaded:
+    def _loaded(self, X: Any, no_header: bool) -> Loaded:
         """X, read. Raises as `loading.to_predict`."""
-        return loading.to_predict(X, self.names, self.target, self.words, holes=self.columns is not None)
+        header = False if flag(no_header, "no_header") else None
+        if no_header and not loading.is_path(X):
+            raise TypeError(f"no_header is for files, and X is one {type(X).__name__}: leave it out")
+        return loading.to_predict(X, self.names, self.target, self.words, header, self.columns is not None)
 
     def inputs(self, loaded: Loaded, seen: Seen | None = None) -> np.ndarray:
         """Encodes and standardises rows that were read.
@@ -533,11 +544,13 @@ class TableModel:
             return self.scale.forward(x, self.model.backend)
 
     def _warn(self, encoder: Encoder, noticed: Seen) -> None:
-        """Warns of missing numbers in columns where none were missing in training."""
+        """Warns of missing numbers in columns where none were missing in training, and of unknown categories."""
         known = {feature.name for feature in encoder.features if feature.flagged or feature.kind == "text"}
         new = Seen({name: count for name, count in noticed.missing.items() if name not in known})
         for line in encoding_in_words(encoder, new):
             warnings.warn(f"{line.removeprefix('note: ')}, and none were missing in training", stacklevel=4)
+        for line in encoding_in_words(encoder, Seen({}, noticed.unknown)):
+            warnings.warn(f"{line.removeprefix('note: ')}: their inputs are 0", stacklevel=4)
 
     def _scored(self, found: np.ndarray, y: Any) -> dict[str, float]:
         """The accuracy or R2 of predictions, (N,) or (N, J). Raises TypeError or ValueError for a wrong y."""

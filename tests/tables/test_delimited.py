@@ -21,7 +21,7 @@ def columns_of(content, size=None, **options):
         if size is not None:
             patch.setattr(delimited, "BLOCK", size)
             patch.setattr(delimited, "CELLS", 1)
-        options = {"header": None, "text": (), "unchecked": ()} | options
+        options = {"header": None, "text": (), "checked": None} | options
         return delimited.read(Piped("t.csv", content.encode()), *options.values())
 
 
@@ -51,7 +51,7 @@ def test_blocks_do_not_matter(data):
     few = [data.draw(st.lists(st.sampled_from(CELLS[:22]), min_size=1, max_size=3)) for _ in range(width)]
     rows = data.draw(st.lists(st.tuples(*map(st.sampled_from, few)), min_size=1, max_size=30))
     text = "\n".join([",".join(f"c{k}" for k in range(width)), *map(",".join, rows)]) + "\n"
-    options = {"unchecked": [f"c{k}" for k in range(width)]}
+    options = {"checked": []}
     try:
         whole = described(columns_of(text, **options))
     except ValueError:  # without rows, for example
@@ -125,9 +125,9 @@ def test_an_error_has_its_line(text, words, size):
 
 
 def test_an_unchecked_column_may_hold_anything():
-    columns = columns_of("a,b\n" + ROWS + "1,inf\n1,x\n", unchecked=["b"])
+    columns = columns_of("a,b\n" + ROWS + "1,inf\n1,x\n", checked=["a"])
     assert columns["b"].kind == "text"
-    assert np.isinf(columns_of("a,b\n" + ROWS + "1,inf\n", unchecked=["b"])["b"].values[-1])
+    assert np.isinf(columns_of("a,b\n" + ROWS + "1,inf\n", checked=["a"])["b"].values[-1])
 
 
 @pytest.mark.parametrize(
@@ -179,3 +179,12 @@ def test_spaces_before_quotes_below_the_beginning_are_seen():
     column = columns_of(text)["w"]
     assert column.categories == ("x",)
     assert len(column) == 80_001
+
+
+@pytest.mark.parametrize(
+    "text", [b"a,b\r1,2\n3,4\n", b"a,b\r\r\n1,2\r\r\n3,4\r\r\n", b"\ra,b\r\n1,2\r3,4", b"a,b\n\r\n1,2\r3,4\n"]
+)
+def test_mixed_ends_of_lines_lose_no_row(tmp_path, text):
+    (tmp_path / "t.csv").write_bytes(text)
+    columns = delimited.read(tmp_path / "t.csv", None, (), None)
+    assert [column.values.tolist() for column in columns] == [[1, 3], [2, 4]]

@@ -194,3 +194,39 @@ def test_a_file_without_a_table_is_refused(tmp_path):
     model_file.write(tmp_path / "m", made().model._network, "table")
     with pytest.raises(ValueError, match="m has parts that do not fit together"):
         TableModel.load(tmp_path / "m")
+
+
+def test_other_columns_may_hold_anything(tmp_path):
+    """They are not read: lists, infinite numbers, and words among numbers."""
+    pandas = pytest.importorskip("pandas")
+    rows = np.random.default_rng(0).normal(size=(40, 2))
+    frame = pandas.DataFrame({"a": rows[:, 0], "b": rows[:, 1], "y": (rows[:, 0] > 0).astype(int)})
+    model = TableModel.fit(frame, "y", epochs=2)
+    expected = model.predict(frame)
+    odd = frame.assign(list=[[1]] * 40, far=np.inf, mixed=["x" if k == 30 else str(k) for k in range(40)])
+    assert model.predict(odd).tolist() == expected.tolist()
+    odd.drop(columns="list").to_csv(tmp_path / "t.csv", index=False)
+    assert model.predict(tmp_path / "t.csv").tolist() == expected.tolist()
+    with pytest.raises(ValueError, match="not a finite number"):
+        model.predict(odd.assign(b=np.inf))
+
+
+def test_a_file_without_names(tmp_path):
+    rows = np.random.default_rng(0).integers(0, 9, (40, 3))
+    rows[:, 2] = rows[:, 0] > 4
+    np.savetxt(tmp_path / "t.csv", rows, "%d", ",")
+    model = TableModel.fit(tmp_path / "t.csv", "2", epochs=2, no_header=True)
+    expected = model.predict(rows[:, :2])
+    assert model.predict(tmp_path / "t.csv", no_header=True).tolist() == expected.tolist()
+    assert model.score(tmp_path / "t.csv", no_header=True) == {"accuracy": float((expected == rows[:, 2]).mean())}
+    assert len(model.predict_proba(tmp_path / "t.csv", no_header=True)) == 40
+    with pytest.raises(TypeError, match="no_header is for files"):
+        model.predict(rows[:, :2], no_header=True)
+
+
+def test_unknown_categories_are_warned_of():
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame({"town": ["x", "y"] * 20, "y": [0, 1] * 20})
+    model = TableModel.fit(frame, "y", epochs=2)
+    with pytest.warns(UserWarning, match=r"not in training: town 'z' \(1 row\): their inputs are 0"):
+        model.predict(pandas.DataFrame({"town": ["x", "z"]}))
