@@ -270,6 +270,11 @@ def reached(start):
     return found
 
 
+def test_no_page_waits_for_a_figure():
+    for page in PAGES:
+        assert not re.search(r"@[A-Z]+@|\bTODO\b|\bTBD\b", page.read_text()), page
+
+
 def test_every_link_leads_somewhere():
     for page in PAGES:
         assert list(broken(page)) == [], page.name
