@@ -31,6 +31,12 @@ def _add_table(group: Any) -> None:
         "--no-header", action="store_true", help="the table has no line of names: columns are called 0, 1, 2, ..."
     )
     group.add_argument(
+        "--words",
+        action="append",
+        metavar="COLUMN",
+        help="a column of words whatever it looks like, as 00501 and 1 to 5 for kinds; can be given several times",
+    )
+    group.add_argument(
         "--task",
         choices=("auto", *RATES),
         help=default("what the target is; auto looks at --loss, then at the target", "auto"),

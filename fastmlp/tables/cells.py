@@ -22,6 +22,9 @@ MARKS = (
 )
 FEW = 0.1  # of a column's cells: if no more are words and the others are many different numbers, the words are errors
 MANY = 10  # different numbers
+MARKING = (
+    3  # different words among twice as many numbers: up to so many mark what is missing, in up to half of the cells
+)
 
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|[+-]?(?:inf|infinity)", re.ASCII | re.IGNORECASE)
 _WHOLE = re.compile(r"[+-]?\d+", re.ASCII)
@@ -38,6 +41,9 @@ _TIMES = (  # how a date may be spelled, and pandas' format of it
     (re.compile(r"\d{4}/\d{1,2}/\d{1,2}"), "%Y/%m/%d"),
     (re.compile(r"\d{1,2}\.\d{1,2}\.\d{4}"), "%d.%m.%Y"),
     (re.compile(r"\d{8}T\d{6}"), "%Y%m%dT%H%M%S"),
+)
+_DRESSED = re.compile(
+    r"[(\u2212-]?\s*[$€£¥₹]?\s*[+\u2212-]?\d[\d.,\s']*(?:[eE][+\u2212-]?\d+)?\s*(?:[%)$€£¥₹]|[^\W\d]{1,3}\.?)?"
 )
 _SLASHED = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4})( \d{1,2}:\d{2}(?::\d{2})?)?", re.ASCII)
 
@@ -68,6 +74,16 @@ class Texts:
 def is_number(text: str) -> bool:
     """Tells whether a text is a number as float() reads it, in digits of ASCII and without underscores."""
     return _NUMBER.fullmatch(text) is not None
+
+
+def looks_like(texts: Sequence[str]) -> str | None:
+    """Returns "dates" or "numbers" where a column of words was meant to hold them: 3/4/2020, $5, 12 %, 5.1 kg."""
+    if len(texts) < MANY:
+        return None
+    for pattern, what in ((_SLASHED, "dates"), (_DRESSED, "numbers")):
+        if all(pattern.fullmatch(text) for text in texts):
+            return what
+    return None
 
 
 def stripped(column: Texts) -> Texts:
@@ -155,7 +171,8 @@ def _refuse_few_words(column: Texts, where: str, line: Callable[[int], str]) -> 
         return
     counts = np.bincount(column.codes[column.codes >= 0], minlength=len(numeric))
     others = int(counts[~numeric].sum())
-    if others > FEW * counts.sum():
+    mark = (~numeric).sum() <= MARKING and numeric.sum() >= 2 * MANY and 2 * others <= counts.sum()
+    if others > FEW * counts.sum() and not mark:
         return
     odd = int(np.argmin(numeric))
     text, many = column.texts[odd], int(counts.sum()) - others

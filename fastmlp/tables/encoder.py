@@ -16,6 +16,7 @@ from fastmlp.checks.arrays import counted
 from fastmlp.checks.messages import cut, shown
 from fastmlp.core import preprocess
 from fastmlp.core.preprocess import Scale
+from fastmlp.tables.cells import looks_like
 from fastmlp.tables.columns import KINDS, Column, Columns, listed
 
 MOST_CATEGORIES = 64  # of a column that have a column each: those with the most rows
@@ -345,6 +346,13 @@ def learning_in_words(encoder: Encoder, table: Columns, scale: Scale, seen: Seen
         different, kept = len(by_name[feature.name].categories or ()), len(feature.categories)
         return f"{feature.name} ({different if different == kept else f'{kept} of {different}'})"
 
+    def meant(what: str) -> Callable[[Feature], str | None]:
+        def one(feature: Feature) -> str | None:
+            texts = (feature.kind == "text" and by_name[feature.name].categories) or ()
+            return f"{feature.name} ({cut(texts[0], 20)!r})" if looks_like(texts) == what else None
+
+        return one
+
     constant, at = [], 0
     for feature in encoder.features:
         if feature.width and scale.constant[at : at + feature.width].all():
@@ -358,6 +366,11 @@ def learning_in_words(encoder: Encoder, table: Columns, scale: Scale, seen: Seen
         (names(filled), "missing numbers became the median, and a further column says where: {}"),
         (names(empty), "missing words became a category of their own: {}"),
         (names(words), "words became a column for each category" + shared + ": {}"),
+        (
+            names(meant("numbers")),
+            "taken for words, for what stands beside their digits; without it they are numbers: {}",
+        ),
+        (names(meant("dates")), "taken for words, since day and month cannot be told apart, as in 2020-03-01: {}"),
         (names(lambda f: f.name if f.kind == "time" and not f.left_out else None), "dates became days since 1970: {}"),
         (names(lambda f: f.name if f.left_out else None), "left out, since nothing is there: {}"),
         (listed(constant) if constant else "", "constant, and so of no use: {}"),

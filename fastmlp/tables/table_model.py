@@ -506,7 +506,7 @@ class TableModel:
         if self.classes is None:
             raise ValueError(f"{self.target!r} is a quantity, which has no probabilities: use predict")
 
-    def _loaded(self, X: Any, no_header: bool) -> Loaded:
+    def _loaded(self, X: Any, no_header: bool = False) -> Loaded:
         """X, read. Raises as `loading.to_predict`."""
         header = False if flag(no_header, "no_header") else None
         if no_header and not loading.is_path(X):

@@ -18,6 +18,7 @@ from fastmlp.errors import DivergenceError
 from fastmlp.fit.options import NAMES, FitOptions
 from fastmlp.model import Model
 from fastmlp.tables import loading, train_checks, train_options
+from fastmlp.tables.columns import listed
 from fastmlp.tables.labels import class_names, text_of
 from fastmlp.tables.prepare import Job, prepared, seed_of
 from fastmlp.tables.train_options import ARGUMENTS, KEPT, OUTPUTS, USUAL, USUAL_FIT
@@ -62,8 +63,13 @@ class Training:
         before = _loaded(args, kind) if args.resume else None
         settings = _settings(args, before)
         target = args.target if before is None else before.target
-        text = [] if before is None else before.words
+        text = args.words or [] if before is None else before.words
         table = loading.to_train(args.data, target, settings["sample_weight"], text, False if args.no_header else None)
+        for name in args.words or ():
+            if loading.is_archive(args.data):
+                raise ValueError(f"--words {name}: the columns of an .npz are numbers; give a table with names")
+            if name != table.target and name not in table.features:
+                raise ValueError(f"--words {name}: it is none of the columns {listed(table.features.names)}")
         if before is not None:
             table = before.arranged(table, loading.is_archive(args.data))
         job = prepared(table, args, settings, before, say)

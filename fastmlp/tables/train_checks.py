@@ -41,6 +41,8 @@ def check(args: argparse.Namespace) -> None:
     if args.class_weight is not None:
         class_weights(args.class_weight)
     if args.resume is not None:
+        if args.words:
+            raise ValueError(f"--words beside --resume: {args.resume} has its columns' kinds; leave it out")
         given = [option(name) for name in OF_THE_NETWORK if getattr(args, name) is not None]
         if given:
             raise ValueError(

@@ -91,7 +91,7 @@ DEFAULTS: dict[str, Any] = {
             *("initial_accumulator", "decay_biases", "schedule", "warm_up", "warm_up_start", *SCHEDULES),
             *("l2", "l1", "dropout", "clip_value", "clip_norm", "class_weight", "validation", "early_stopping"),
             *("metric", "min_delta", "target_loss", "target_accuracy", "record_every", "resume", "checkpoint"),
-            *("checkpoint_every", "threads", "progress"),
+            *("checkpoint_every", "threads", "progress", "words"),
         )
     ),
     "no_header": False,
@@ -151,6 +151,9 @@ def _plain(name: str, value: Any) -> Any:
         if not isinstance(value, (str, int)) or isinstance(value, bool):
             raise TypeError(f"{what} is no name: give that of a column")
         return str(value)  # a frame's column may be called 3
+    if name == "words":
+        names = [value] if isinstance(value, str) or not isinstance(value, (list, tuple)) else value
+        return [_plain("target", one) for one in names]
     if name == "class_weight":
         return _class_weight_text(value, what)
     if name in (*_LISTS, "init"):

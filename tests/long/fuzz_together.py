@@ -234,7 +234,10 @@ def train(rng, asked, models, again):
                 rows = [asked[k].rows for k in order]
                 rows = None if all(one is None for one in rows) else Each(rows)
                 y = Each([asked[k].y for k in order])
-                found = train_many([models[k] for k in order], asked[0].x, y, rows=rows, threads=threads, **values)
+                try:
+                    found = train_many([models[k] for k in order], asked[0].x, y, rows=rows, threads=threads, **values)
+                except (TypeError, ValueError):  # it raises where no model can be trained
+                    return [ALL_REFUSED] * len(order), 1
                 for k, one in zip(order, found, strict=True):
                     ended[k] = one.reason
                 return ended, max(one.together for one in found)
@@ -252,8 +255,13 @@ def train(rng, asked, models, again):
         lanes.force, together.SHORT_WORK = False, least
 
 
+ALL_REFUSED = object()
+
+
 def same_end(one, other):
     """Whether two outcomes are one: a table's reason is the message, after its kind where that says more."""
+    if one is ALL_REFUSED:
+        return other is not None and other[0] in ("TypeError", "ValueError")
     if isinstance(one, str) and other is not None:
         return one in (other[1], f"{other[0]}: {other[1]}")
     return one == other

@@ -81,7 +81,7 @@ def test_a_few_words_among_numbers_are_errors():
         column(*numbers, "O.5")
     assert column(*numbers, "O.5", strict=False).kind == "text"
     assert column(*numbers, "O.5", words=True).kind == "text"
-    assert column(*numbers, *["x"] * 3).kind == "text", "more than a tenth are words"
+    assert column(*numbers, "x", "y", "z", "w").kind == "text", "more than a tenth are words, and more than three"
     assert column(*["1", "2"] * 20, "x").kind == "text", "few different numbers are names"
 
 

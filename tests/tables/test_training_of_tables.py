@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 import subprocess
 import sys
 
@@ -326,3 +327,56 @@ def test_an_npz_has_words_and_holes_too(tmp_path):
     np.savez(tmp_path / "wrong.npz", X=x, y=np.ones((N, 2)))
     with pytest.raises(ValueError, match=r"X has nan in row 0, column 1"):
         TableModel.fit(tmp_path / "wrong.npz", **QUICK)
+
+
+def rows_of_two(town):
+    pandas = pytest.importorskip("pandas")
+    return pandas.DataFrame({"a": np.arange(40.0) % 7, "town": [town(k) for k in range(40)], "y": ["x", "z"] * 20})
+
+
+@pytest.mark.parametrize(
+    ("town", "words"),
+    [
+        (lambda k: f"${k}.5", r"taken for words, for what stands beside their digits.*town \('\$0.5'\)"),
+        (lambda k: f"{k} %", "their digits"),
+        (lambda k: f"{k},5 kg", "their digits"),
+        (lambda k: f"\u2212{k}", "their digits"),
+        (lambda k: f"({k}.25)", "their digits"),
+        (lambda k: f"{1 + k % 12}/{1 + k % 11}/2020", "taken for words, since day and month.*'1/1/2020'"),
+    ],
+)
+def test_words_that_look_like_something_else_are_said(town, words):
+    notes = " ".join(TableModel.fit(rows_of_two(town), "y", epochs=1).notes)
+    assert re.search(words, notes), notes
+
+
+@pytest.mark.parametrize("town", [lambda k: f"p{k}", lambda k: f"A/5 {k}", lambda k: f"{k % 9} kg", lambda k: f"x{k}y"])
+def test_other_words_are_no_numbers(town):
+    assert "taken for words" not in " ".join(TableModel.fit(rows_of_two(town), "y", epochs=1).notes)
+
+
+def test_some_marks_among_many_numbers_are_errors():
+    """And not 40 categories."""
+    with pytest.raises(ValueError, match=r"row 0, column 'town': 'unknown' is not a number, as 30 other cells"):
+        TableModel.fit(rows_of_two(lambda k: "unknown" if k % 4 == 0 else str(k / 8)), "y", epochs=1)
+    sizes = [f"{k}" for k in range(36, 48)] + ["S", "M", "L"]
+    assert "town (13 of 15)" in " ".join(TableModel.fit(rows_of_two(lambda k: sizes[k % 15]), "y", epochs=1).notes)
+
+
+def test_columns_that_are_words_whatever_they_look_like(tmp_path):
+    table = rows_of_two(lambda k: f"{k % 3:05d}")
+    table.to_csv(tmp_path / "t.csv", index=False)
+    model = TableModel.fit(tmp_path / "t.csv", "y", epochs=1, words="town")
+    assert model.model.spec.inputs == 1 + 3
+    assert model.predict(tmp_path / "t.csv").tolist() == model.predict(table).tolist()
+    model.save(tmp_path / "m.safetensors")
+    for options, words in [
+        ({"words": ["city"]}, "--words city: it is none of the columns|words city: it is none"),
+        ({"words": 1.5}, "is no name"),
+        ({"words": "town", "resume": tmp_path / "m.safetensors"}, "beside --resume|beside resume"),
+    ]:
+        with pytest.raises((TypeError, ValueError), match=words):
+            TableModel.fit(tmp_path / "t.csv", "y", epochs=1, **options)
+    np.savez(tmp_path / "t.npz", X=np.eye(4), y=[0, 1, 0, 1])
+    with pytest.raises(ValueError, match=r"columns of an \.npz are numbers"):
+        TableModel.fit(tmp_path / "t.npz", epochs=1, words="0")
