@@ -88,7 +88,8 @@ def _unreadable(source: object, kind: str, error: Exception) -> ValueError:
     """The error for a file that a reader does not take."""
     what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
     line = " ".join(what.split())
-    return ValueError(f"{source} cannot be read as {kind} ({cut(line, 200)}): copy it again, or save it as CSV")
+    name = f"a spreadsheet (.{kind})" if kind in _SPREADSHEETS else kind
+    return ValueError(f"{source} cannot be read as {name}, {cut(line, 200)}: copy it again, or save it as CSV")
 
 
 def _spreadsheet(source: Path | Piped) -> str | None:
