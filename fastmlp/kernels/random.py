@@ -176,7 +176,7 @@ def normal(seed: Int, stream: Int, epoch: Int, count: Int, x: Floats, tails: Flo
         for i in range(first, end):
             tails[outer] = x[i]
             places[outer] = i
-            outer += np.int64(abs(x[i] - 0.5) > MIDDLE_END)
+            outer += np.int64(absolute(x[i] - 0.5) > MIDDLE_END)
         for i in range(outer, (outer + step - 1) // step * step):
             tails[i] = 0.01
         for i in range(first, end, step):

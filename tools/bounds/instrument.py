@@ -4,6 +4,7 @@ The package is not involved, no load or store can be missed, and code that is co
 To be imported after `ranges.install`.
 """
 
+import sys
 import threading
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,7 +63,9 @@ def install():
         add_module(self, module)
 
     def refused(function, signature, **options):
-        raise RuntimeError(f"{function.__name__} is not compiled with checks: its statements need Numba's own compiler")
+        raise RuntimeError(
+            f"{function.__name__} is not compiled with checks: its statements need Numba's own compiler, or a check failed"
+        ) from sys.exc_info()[1]
 
     def noted_lower(self, statement):
         self.builder.where = self.loc
