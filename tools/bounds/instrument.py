@@ -63,9 +63,8 @@ def install():
         add_module(self, module)
 
     def refused(function, signature, **options):
-        raise RuntimeError(
-            f"{function.__name__} is not compiled with checks: its statements need Numba's own compiler, or a check failed"
-        ) from sys.exc_info()[1]
+        why = f"{function.__name__} is compiled without checks: its statements need Numba's own compiler"
+        raise RuntimeError(why) from sys.exc_info()[1]
 
     def noted_lower(self, statement):
         self.builder.where = self.loc
