@@ -54,6 +54,8 @@ def to_onnx(estimator: Any, path: str | os.PathLike, spec: Spec, parameters: np.
     classes, pair = None, False
     if is_classifier(estimator) and not estimator._several:
         classes, pair = estimator.classes_, spec.outputs == 1
+        if len(classes) == 1:
+            raise ValueError(f"classes_ is {shown(classes.tolist())}, one label alone: nothing is to be predicted")
         if classes.dtype.kind in "UO" and all(isinstance(label, str) for label in classes):
             classes = classes.astype(object)
         elif classes.dtype.kind not in "biuf":

@@ -101,7 +101,7 @@ def network_of(module: Any) -> tuple[list[int], list[str], str | None, str, Laye
     """
     if isinstance(module, nn.Linear):
         module = nn.Sequential(module)
-    if not isinstance(module, nn.Sequential):
+    if not isinstance(module, nn.Sequential) or type(module).forward is not nn.Sequential.forward:
         raise TypeError(
             f"module is a {type(module).__name__}: give an nn.Sequential of nn.Linear and activations, since of other "
             "modules only their forward method says what they compute"

@@ -152,6 +152,10 @@ def test_a_regressor_and_one_that_is_not_fitted(tmp_path):
         made = MLPRegressor(hidden_layer_sizes=(6,), max_iter=3, random_state=1).fit(X, X[:, 0])
     near(run(made.to_onnx(tmp_path), X)["values"], made.predict(X), "float64")
     said(NotFittedError, MLPRegressor().to_onnx, tmp_path)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        one = MLPClassifier((6,), max_iter=1).fit(X, np.zeros(len(X)))
+    assert "one label" in said(ValueError, one.to_onnx, tmp_path)
 
 
 def test_what_the_file_says(tmp_path):

@@ -127,7 +127,12 @@ def test_what_is_refused(torch):
         def forward(self, x):
             return x
 
+    class OwnSequential(nn.Sequential):
+        def forward(self, x):
+            return super().forward(x) + x
+
     for module, error, words in (
+        (OwnSequential(nn.Linear(2, 2)), TypeError, "module is a OwnSequential"),
         (Own(), TypeError, "module is a Own: give an nn.Sequential"),
         (3, TypeError, "module is a int"),
         (nn.Sequential(), ValueError, "has no nn.Linear"),

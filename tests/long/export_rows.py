@@ -43,12 +43,15 @@ def main():
     parser.add_argument("--target", choices=["here", *TARGETS], default="here")
     parser.add_argument("--compiler", choices=COMPILERS, help="this one alone, with and without FMA in turn")
     parser.add_argument("--level", choices=["-O0", "-O1", "-O2", "-O3", "-Os"], help="of optimisation, of every case")
+    parser.add_argument("--every", type=int, default=1, help="3: each third case, with all activations and outputs")
     parser.add_argument("--only", help="cases with this word, such as tanh or float32")
     args = parser.parse_args()
     started, counts = time.perf_counter(), Counter()
     cases = itertools.product(HIDDEN, DTYPES, LOSSES)
     with tempfile.TemporaryDirectory() as folder:
         for number, (hidden, dtype, output) in enumerate(cases):
+            if number % args.every:
+                continue
             rng = np.random.default_rng((args.seed, number))
             depth, outputs = int(rng.integers(1, 4)), int(rng.integers(1 + (output == "softmax"), 6))
             layers = [*map(int, rng.integers(1, 20, depth + 1)), outputs]
