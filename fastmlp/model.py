@@ -634,7 +634,7 @@ class Model(Conversions):
         OSError
             If the file cannot be written.
         ValueError
-            If the name does not end in .py.
+            If the name does not end in .py, or no fit has learnt the scale.
 
         Notes
         -----
@@ -642,17 +642,8 @@ class Model(Conversions):
         """
         from fastmlp.storage import numpy_file
 
-        self._check_plain("to_numpy")
-        numpy_file.write(path, self.spec, self.snapshot().parameters, self.digest())
-
-    def _check_plain(self, what: str) -> None:
-        """Raises ValueError where the network alone would not predict what the model does."""
-        if self.standardize:
-            given = True if self.standardize == "features" else "both"
-            raise ValueError(
-                f"{what} writes networks that take standardised rows, and this model standardises them itself "
-                f"(standardize={given!r}): to_c, to_onnx and to_torch write the scales, too"
-            )
+        network = self.snapshot()
+        numpy_file.write(path, self.spec, network.parameters, network.digest(), *network.scales())
 
     @classmethod
     def load(cls, path: str | os.PathLike, *, backend: Backend = "numba") -> Model:
