@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -16,6 +16,8 @@ from fastmlp.spec import Backend, LossName, Output
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from typing_extensions import Self
 
 
 class Conversions:
@@ -125,21 +127,22 @@ class Conversions:
 
     @classmethod
     def from_torch(
-        cls: Any,
+        cls,
         module: Any,
         *,
         output: Output | None = None,
         loss: LossName | Loss | None = None,
         seed: int | np.random.Generator | np.random.RandomState = 0,
         backend: Backend = "numba",
-    ) -> Any:
+    ) -> Self:
         """Makes a model of a module of PyTorch, with copies of its weights.
 
         Parameters
         ----------
         module : torch.nn.Sequential
             nn.Linear, each followed by at most one activation that a Model has, and at the end nn.Softmax, nn.Sigmoid
-            or nothing. Sequentials may be nested; dropout, which predictions do not have, is left out.
+            or nothing; or one nn.Linear. Sequentials may be nested; dropout, which predictions do not have, is left
+            out.
         output : str or None, default=None
             What the last layer's sums become, if the module ends with them: "softmax", "sigmoid", "identity" or
             "exponential". None is the loss's own output, or "identity" if `loss` is None, too.
@@ -169,18 +172,20 @@ class Conversions:
             raise ValueError(f"output={output!r} is given, and module ends with {ends}: leave one of them out")
         if loss is None:
             output = output or ends or "identity"
-        made = cls(layers, hidden=hidden, output=output or ends, loss=loss, seed=seed, dtype=dtype, backend=backend)
+        made = cast(Any, cls)(
+            layers, hidden=hidden, output=output or ends, loss=loss, seed=seed, dtype=dtype, backend=backend
+        )
         made.set_weights(weights)
         return made
 
     @classmethod
     def from_sklearn(
-        cls: Any,
+        cls,
         estimator: Any,
         *,
         seed: int | np.random.Generator | np.random.RandomState = 0,
         backend: Backend = "numba",
-    ) -> Any:
+    ) -> Self:
         """Makes a model of a fitted MLPClassifier or MLPRegressor, scikit-learn's or fastmlp's, with its weights.
 
         Parameters
@@ -211,7 +216,7 @@ class Conversions:
 
         spec, weights = foreign.network_of(estimator)
         loss = losses.of(spec.loss, spec.loss_parameter)
-        made = cls(
+        made = cast(Any, cls)(
             spec.layers, hidden=spec.hidden, output=spec.output, loss=loss, seed=seed, dtype=spec.dtype, backend=backend
         )
         made.set_weights(weights)

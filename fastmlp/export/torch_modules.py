@@ -112,18 +112,18 @@ def network_of(module: Any) -> tuple[list[int], list[str], str | None, str, Laye
         raise ValueError("module has no nn.Linear: give an nn.Sequential of nn.Linear and activations")
     if linear[0]:
         where, part = found[0]
-        raise ValueError(f"{where} is {_told(part)}, before the first nn.Linear: fastmlp's networks begin with a layer")
+        raise ValueError(f"{where} is {shown(part)}, before the first nn.Linear: fastmlp's networks begin with a layer")
     hidden = []
     for here, after in itertools.pairwise(linear):
         names = [(where, part, _activation(where, part)) for where, part in found[here + 1 : after]]
         real = [name for name in names if name[2] != "identity"]
         if len(real) > 1:
-            raise ValueError(f"{real[1][0]} is {_told(real[1][1])}, after another activation: one a layer is known")
+            raise ValueError(f"{real[1][0]} is {shown(real[1][1])}, after another activation: one a layer is known")
         hidden.append(real[0][2] if real else "identity")
     output = None
     for where, part in found[linear[-1] + 1 :]:
         if output is not None:
-            raise ValueError(f"{where} is {_told(part)}, after the output: leave it out")
+            raise ValueError(f"{where} is {shown(part)}, after the output: leave it out")
         output = _output(where, part)
     layers = [found[place] for place in linear]
     dtypes = {str(layer.weight.dtype).removeprefix("torch.") for _, layer in layers}
@@ -150,10 +150,6 @@ def _weights(layer: Any) -> tuple[np.ndarray, np.ndarray]:
     return w, np.zeros(w.shape[1], w.dtype) if layer.bias is None else layer.bias.detach().cpu().numpy()
 
 
-def _told(part: Any) -> str:
-    return shown(part)
-
-
 def _activation(where: str, part: Any) -> str:
     """Our name of a hidden activation."""
     kind = type(part).__name__ if type(part).__module__.startswith("torch.nn.") else ""
@@ -166,7 +162,7 @@ def _activation(where: str, part: Any) -> str:
         name, wanted = settings[kind]
         for setting, value in wanted.items():
             if getattr(part, setting) != value:
-                raise ValueError(f"{where} is {_told(part)}, and fastmlp's {name} has {setting}={value:g}")
+                raise ValueError(f"{where} is {shown(part)}, and fastmlp's {name} has {setting}={value:g}")
         return name
     if kind == "GELU":
         return "gelu" if part.approximate == "tanh" else "gelu_erf"
@@ -175,7 +171,7 @@ def _activation(where: str, part: Any) -> str:
         "Identity": "identity",
     }  # fmt: skip
     if kind not in plain:
-        raise ValueError(f"{where} is {_told(part)}, which fastmlp has no layer or activation for")
+        raise ValueError(f"{where} is {shown(part)}, which fastmlp has no layer or activation for")
     return plain[kind]
 
 
@@ -185,11 +181,11 @@ def _output(where: str, part: Any) -> str | None:
         return "softmax"
     if type(part) is nn.LogSoftmax:
         raise ValueError(
-            f'{where} is {_told(part)}, and a Model gives probabilities: leave it out, with output="softmax"'
+            f'{where} is {shown(part)}, and a Model gives probabilities: leave it out, with output="softmax"'
         )
     found = {nn.Sigmoid: "sigmoid", nn.Identity: None, Exp: "exponential"}
     if type(part) not in found:
         raise ValueError(
-            f"{where} is {_told(part)}, and an output of fastmlp is nn.Softmax(dim=-1), nn.Sigmoid, or none: values"
+            f"{where} is {shown(part)}, and an output of fastmlp is nn.Softmax(dim=-1), nn.Sigmoid, or none: values"
         )
     return found[type(part)]
