@@ -190,8 +190,9 @@ class Conversions:
 
         Parameters
         ----------
-        estimator : MLPClassifier or MLPRegressor
-            The fitted estimator.
+        estimator : MLPClassifier, MLPRegressor or Pipeline
+            The fitted estimator, or a pipeline of a StandardScaler and one: the model then standardises rows with that
+            scaler's means and deviations. Its first `fit` learns them anew.
         seed : int, numpy.random.Generator or numpy.random.RandomState, default=0
             As in `Model`: of what `fit` draws.
         backend : str, default="numba"
@@ -212,12 +213,16 @@ class Conversions:
         --------
         MLPClassifier.from_sklearn, which keeps the labels.
         """
+        from fastmlp.core.preprocess import Scale
         from fastmlp.export import foreign
 
-        spec, weights = foreign.network_of(estimator)
+        last, scale = foreign.scaler_of(estimator)
+        spec, weights = foreign.network_of(last)
         loss = losses.of(spec.loss, spec.loss_parameter)
         made = cast(Any, cls)(
             spec.layers, hidden=spec.hidden, output=spec.output, loss=loss, seed=seed, dtype=spec.dtype, backend=backend
         )
         made.set_weights(weights)
+        if scale is not None:
+            made._network.standardize, made._network.scale = "features", Scale(*scale)
         return made

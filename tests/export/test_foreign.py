@@ -14,7 +14,7 @@ from fastmlp import Model
 sklearn = pytest.importorskip("sklearn", reason="scikit-learn is not installed: there are no estimators")
 from sklearn import neural_network as theirs  # noqa: E402
 from sklearn.pipeline import make_pipeline  # noqa: E402
-from sklearn.preprocessing import StandardScaler  # noqa: E402
+from sklearn.preprocessing import MinMaxScaler, StandardScaler  # noqa: E402
 
 X = rows(60, 4)
 WORDS = np.array(["ape", "bee", "cow"])[np.arange(60) % 3]
@@ -88,6 +88,23 @@ def test_training_goes_on(early):
         assert np.isfinite(loss)
 
 
+@pytest.mark.parametrize("options", [{}, {"with_mean": False}, {"with_std": False}])
+def test_a_pipeline_with_a_scaler(options, tmp_path):
+    x = X * [1, 1e3, 1e-5, 0] + [3, 4, 5, 7]  # the last column is constant, and in new rows it is not
+    rows = np.concatenate([x, x + [0.5, 2e2, 1e-5, 3]])
+    for kind in (theirs.MLPClassifier, fastmlp.MLPClassifier):
+        other = fitted(make_pipeline(StandardScaler(**options), kind((5,), max_iter=4, random_state=1)), x)
+        model = Model.from_sklearn(other)
+        p = other.predict_proba(rows)
+        assert np.abs(model.predict_proba(rows) - p).max() <= 1e-11
+        assert model.standardize == "features"
+        model.save(tmp_path / "model")
+        again = Model.load(tmp_path / "model")
+        assert_same_bits(again.predict_proba(rows), model.predict_proba(rows))
+        model.fit(x, np.arange(60) % 3, epochs=1, threads=1)
+        assert np.abs(model.scale[0] / x.mean(axis=0) - 1).max() < 1e-12  # learnt anew
+
+
 def test_a_copy_is_independent():
     other = fitted(theirs.MLPClassifier((5,), max_iter=4, random_state=1))
     made, model = fastmlp.MLPClassifier.from_sklearn(other), Model.from_sklearn(other)
@@ -103,7 +120,11 @@ def test_what_is_refused():
     assert "is not fitted" in said(ValueError, Model.from_sklearn, theirs.MLPClassifier())
     assert "is a int, and not an MLPClassifier" in said(TypeError, Model.from_sklearn, 3)
     pipeline = make_pipeline(StandardScaler(), classifier)
-    assert "give its last step" in said(TypeError, Model.from_sklearn, pipeline)
+    assert "is not fitted" in said(ValueError, Model.from_sklearn, pipeline)
+    longer = make_pipeline(MinMaxScaler(), StandardScaler(), classifier)
+    assert "with MinMaxScaler, StandardScaler before" in said(TypeError, Model.from_sklearn, longer)
+    assert "with nothing before" in said(TypeError, Model.from_sklearn, make_pipeline(classifier))
+    assert "not an MLPClassifier" in said(TypeError, fastmlp.MLPClassifier.from_sklearn, pipeline)
     assert "takes an MLPRegressor" in said(TypeError, fastmlp.MLPRegressor.from_sklearn, classifier)
     assert "not an MLPClassifier" in said(TypeError, fastmlp.MLPClassifier.from_sklearn, StandardScaler())
 
