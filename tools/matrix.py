@@ -152,7 +152,8 @@ def emulated(what, name):
         status, output, errors = call(["tools/aarch64.sh", folder / "aarch64", *COMMANDS[what]], ARM[name])
         return judged(what, status, output, errors)
 
-    return Row("aarch64", f"{name}: {what}", "tools/aarch64.sh", run)
+    settings = "".join(f"{key}={value} " for key, value in ARM[name].items())
+    return Row("aarch64", f"{name}: {what}", f"{settings}tools/aarch64.sh", run)
 
 
 def compiled(compiler, level, target=None):
@@ -218,7 +219,7 @@ def result_of(row, folder):
     try:
         equal, said = row.run(folder)
     except Missing as missing:
-        equal, said = None, f"not run: {missing}"
+        equal, said = None, f"not run: {str(missing).partition(';')[0]}"
     seconds = round(time.perf_counter() - started)
     return {"equal": equal, "said": said, "date": today, "seconds": seconds}
 
