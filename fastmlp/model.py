@@ -18,6 +18,7 @@ from fastmlp.core.network import Network, standardize_of
 from fastmlp.core.summary import Summary
 from fastmlp.engine.backends import backend_module, known_backend
 from fastmlp.engine.initial_weights import check_init, check_seed, check_start, initial_parameters
+from fastmlp.export.conversions import Conversions
 from fastmlp.fit import options
 from fastmlp.fit.fit import Fit
 from fastmlp.fit.jobs import Job
@@ -33,8 +34,6 @@ from fastmlp.system.busy import Busy
 from fastmlp.views import html
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from typing_extensions import Unpack
 
     from fastmlp.engine.forward import Forward, ScaledForward
@@ -51,7 +50,7 @@ class _readable:
         return self if model is None else self._read(model)
 
 
-class Model:
+class Model(Conversions):
     """A multi-layer perceptron that trains by gradient descent, with the same bits on every machine.
 
     Parameters
@@ -618,41 +617,6 @@ class Model:
 
         model_file.write(path, self.snapshot(), "model")
 
-    def to_c(
-        self, path: str | os.PathLike, *, name: str | None = None, class_names: Sequence[str] | None = None
-    ) -> tuple[Path, Path]:
-        """Writes the network as C99: one source and one header, which predict with the same bits, and need no library.
-
-        docs/export.md has an example, and says what the functions in C are.
-
-        Parameters
-        ----------
-        path : path
-            The source's name, ending in .c; the header goes beside it. Or a folder, for network.c and network.h.
-        name : str or None, default=None
-            What every name in C begins with. None is the source's name without .c.
-        class_names : sequence of str or None, default=None
-            A name for each output of a classifier, to be in the source.
-
-        Returns
-        -------
-        source, header : Path
-            The two files.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If an argument is wrong; if the network has more than 4 million parameters, or one that is not finite.
-        OSError
-            If a file cannot be written.
-        """
-        from fastmlp.export import c_source
-
-        self._check_plain("to_c")
-        parameters = self._network.parameters_now()
-        digest = Network(self.spec, parameters, 0).digest()
-        return c_source.write(path, self.spec, parameters, digest, name, class_names)
-
     def to_numpy(self, path: str | os.PathLike) -> None:
         """Writes the network as one file of Python that needs NumPy alone, and predicts the same bits.
 
@@ -670,7 +634,7 @@ class Model:
         OSError
             If the file cannot be written.
         ValueError
-            If the name does not end in .py.
+            If the name does not end in .py, or no fit has learnt the scale.
 
         Notes
         -----
@@ -678,17 +642,8 @@ class Model:
         """
         from fastmlp.storage import numpy_file
 
-        self._check_plain("to_numpy")
-        numpy_file.write(path, self.spec, self.snapshot().parameters, self.digest())
-
-    def _check_plain(self, what: str) -> None:
-        """Raises ValueError where the network alone would not predict what the model does."""
-        if self.standardize:
-            given = True if self.standardize == "features" else "both"
-            raise ValueError(
-                f"{what} writes networks that take standardised rows, and this model standardises them itself "
-                f"(standardize={given!r}): train a TableModel of a model without, whose to_c writes the scales, too"
-            )
+        network = self.snapshot()
+        numpy_file.write(path, self.spec, network.parameters, network.digest(), *network.scales())
 
     @classmethod
     def load(cls, path: str | os.PathLike, *, backend: Backend = "numba") -> Model:

@@ -55,6 +55,11 @@ def test_the_ensembles_page_prints_what_it_says(monkeypatch, tmp_path):
     check_page(ROOT / "docs" / "ensembles.md")
 
 
+def test_the_page_of_conversions_prints_what_it_says():
+    pytest.importorskip("sklearn", reason="scikit-learn is not installed: the page's estimator is missing")
+    check_page(ROOT / "docs" / "conversions.md")
+
+
 def test_the_page_of_exercises_prints_what_it_says():
     check_page(ROOT / "docs" / "exercises.md")
 

@@ -24,6 +24,7 @@ def right() -> None:
     assert_type(model, Model)
     assert_type(model.fit(X, y), History)
     assert_type(model.fit(X, y, epochs=3, optimizer=Adam(Cosine(0.1, epochs=3)), early_stopping=3, **options), History)
+    assert_type(Model.from_torch(object(), output="softmax"), Model)
     assert_type(fastmlp.Ensemble([2, 2], members=3, hidden="gelu").members, list[Model])
     assert_type(Sweep({"seed": [1]}, draws=1).points, list[dict[str, Any]])
 

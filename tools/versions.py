@@ -221,11 +221,11 @@ class Environment:
         ended = self.run(*PIP, "install", "-q", "--dry-run", "--ignore-installed", *WHEELS, *pins)
         return None if ended.status == 0 else last_line(ended.output)
 
-    def install(self, chosen):
-        """Installs fastmlp for tests under these constraints -> {name: version}, and "python"."""
+    def install(self, chosen, extra="[test]"):
+        """Installs fastmlp with an extra under these constraints -> {name: version}, and "python"."""
         constraints = self.folder / "constraints.txt"
         constraints.write_text("\n".join(f"{name}=={version}" for name, version in chosen.items()) + "\n")
-        self._need([self.python, *PIP, "install", "-q", *WHEELS, "-c", constraints, "-e", f"{ROOT}[test]"])
+        self._need([self.python, *PIP, "install", "-q", *WHEELS, "-c", constraints, "-e", f"{ROOT}{extra}"])
         return json.loads(self._need([self.python, "-c", INSTALLED]).strip().rpartition("\n")[2])
 
 

@@ -1,4 +1,4 @@
-"""`fastmlp export`: a trained model for other programs: as C, with the same bits."""
+"""`fastmlp export`: a trained model for other programs: as C, with the same bits, and as ONNX."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ def add(commands: argparse._SubParsersAction) -> None:
     """Adds the command to the parser's subcommands."""
     export = commands.add_parser(
         "export",
-        help="write a trained model as C",
+        help="write a trained model as C or ONNX",
         description=(
             "Writes a model of `fastmlp train -o` or Model.save for programs without Python. As C: one source and one "
-            "header in C99, which need no library and give the same bits as `fastmlp predict`."
+            "header in C99, which need no library and give the same bits as `fastmlp predict`. As ONNX: one file for "
+            "ONNX Runtime and others, which agree to rounding."
         ),
         formatter_class=help_shape,
     )
@@ -25,10 +26,16 @@ def add(commands: argparse._SubParsersAction) -> None:
         "--c",
         type=Path,
         metavar="PLACE",
-        required=True,
         help="the source, ending in .c, with its header beside it; or a folder, for two files named after MODEL",
     )
     export.add_argument("--name", metavar="NAME", help="what names in C begin with (default: the source's name)")
+    export.add_argument(
+        "--onnx",
+        type=Path,
+        metavar="FILE",
+        help="the ONNX file, ending in .onnx; or a folder, for a file named after MODEL (needs the package onnx)",
+    )
+    export.add_argument("--dtype", metavar="DTYPE", help="of the arithmetic in the ONNX file (default: the model's)")
 
 
 def run(args: argparse.Namespace) -> None:
@@ -37,9 +44,19 @@ def run(args: argparse.Namespace) -> None:
     from fastmlp.storage import model_file
     from fastmlp.tables.table_model import TableModel
 
-    place = args.c / f"{args.name or word(args.model.stem)}.c" if args.c.is_dir() else args.c
+    if args.c is None and args.onnx is None:
+        raise ValueError("give --c PLACE or --onnx FILE, or both: what to write")
+    for option, value, other in (("--name", args.name, args.c), ("--dtype", args.dtype, args.onnx)):
+        if value is not None and other is None:
+            raise ValueError(f"{option} is of {'--c' if option == '--name' else '--onnx'}, which is not given")
     _, header, _ = model_file.read(args.model, "table", "model", "checkpoint")
     model = TableModel.load(args.model) if header["kind"] == "table" else Model.load(args.model)
-    with naming_options({"name": "--name", "path": "--c"}):
-        source, head = model.to_c(place, name=args.name)
-    print(f"wrote {source} and {head}")
+    if args.c is not None:
+        place = args.c / f"{args.name or word(args.model.stem)}.c" if args.c.is_dir() else args.c
+        with naming_options({"name": "--name", "path": "--c"}):
+            source, head = model.to_c(place, name=args.name)
+        print(f"wrote {source} and {head}")
+    if args.onnx is not None:
+        place = args.onnx / f"{args.model.stem}.onnx" if args.onnx.is_dir() else args.onnx
+        with naming_options({"path": "--onnx", "dtype": "--dtype"}):
+            print(f"wrote {model.to_onnx(place, dtype=args.dtype)}")

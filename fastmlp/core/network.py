@@ -89,6 +89,15 @@ class Network:
             raise ValueError(f"an output is beyond the range of {self.spec.dtype} in y's units: X is too large")
         return found
 
+    def scales(self) -> tuple[tuple[np.ndarray, np.ndarray] | None, tuple[np.ndarray, np.ndarray] | None]:
+        """(mean, deviation) of the features and of the targets, None for each that is not standardised.
+
+        Raises as `inputs`, where no fit has learnt them.
+        """
+        wanted = [self.scale] * bool(self.standardize) + [self.target_scale] * (self.standardize == "both")
+        found = [(scale.mean, scale.deviation) for scale in map(self._learnt, wanted)]
+        return (found[0] if found else None, found[1] if len(found) > 1 else None)
+
     def _scaled(self, scale: Scale | None, x: np.ndarray, backend: str) -> np.ndarray:
         with np.errstate(over="ignore"):
             found = self._learnt(scale).forward(x, backend).astype(self.spec.dtype, copy=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable
 from numbers import Integral, Real
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, _fit_context, is_classifier
@@ -25,6 +25,10 @@ from fastmlp.estimators.stochastic import Score, Stochastic, batch_size, loss_an
 from fastmlp.schedules import Schedule
 from fastmlp.spec import Spec
 from fastmlp.system.busy import Busy
+
+if TYPE_CHECKING:
+    import os
+    from pathlib import Path
 
 OUT_ACTIVATIONS = {"softmax": "softmax", "sigmoid": "logistic", "identity": "identity", "exponential": "exp"}
 CURVES = ("loss_curve_", "validation_scores_", "validation_loss_curve_")
@@ -363,6 +367,57 @@ class BaseMLP(BaseEstimator):
             and X.shape[1] == held.get("n_features_in_")
             and bool(np.isfinite(X).all())
         )
+
+    @classmethod
+    def from_sklearn(cls, estimator: Any) -> Any:
+        """Makes a fitted estimator of scikit-learn's fitted one, with copies of its weights, labels and curves.
+
+        Parameters
+        ----------
+        estimator : sklearn.neural_network.MLPClassifier or MLPRegressor
+            The fitted estimator of the same name.
+
+        Returns
+        -------
+        MLPClassifier or MLPRegressor
+            It predicts what the other does, to rounding, and has its parameters. `partial_fit` and warm_start go on
+            from the weights, with an optimizer that begins anew.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If estimator is something else, or not fitted.
+        """
+        from fastmlp.estimators import others
+
+        return others.fitted(cls, estimator)
+
+    def to_onnx(self, path: str | os.PathLike, *, dtype: Any = None) -> Path:
+        """Writes the network as an ONNX file, as `Model.to_onnx` does. It needs the package onnx.
+
+        The outputs are "label", as `predict`, and "probabilities", as `predict_proba`; or "values", as `predict`.
+
+        Parameters
+        ----------
+        path : path
+            The file's name, ending in .onnx, or a folder, for network.onnx.
+        dtype : str, dtype or None, default=None
+            "float64" or "float32", of the arithmetic in the file. None is the network's dtype.
+
+        Returns
+        -------
+        Path
+            The file.
+
+        Raises
+        ------
+        ImportError, TypeError, ValueError, OSError
+            As `Model.to_onnx`. Also if the estimator is not fitted, or its labels are no numbers or texts.
+        """
+        from fastmlp.estimators import others
+
+        check_is_fitted(self)
+        return others.to_onnx(self, path, self._network, self._flat(self._network), dtype)
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in super().__getstate__().items() if name not in FOR_SPEED}

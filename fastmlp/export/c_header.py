@@ -136,7 +136,7 @@ def words(spec: Spec, name: str, parts: Parts | None) -> dict[str, str]:
         "NAME": name.upper(),
         "real": real,
         "given": "double" if parts else real,
-        "made": "double" if parts and parts.restore else real,
+        "made": "double" if parts and parts.restore and not parts.narrow else real,
         "inputs": str(len(parts.columns) if parts else spec.inputs),
         "outputs": str(spec.outputs),
     }
@@ -191,6 +191,8 @@ def _table(parts: Parts | None) -> str:
     """What the comment says of a table's columns."""
     if parts is None:
         return ""
+    if not any(parts.columns):
+        return f"\n   {c_text.comment(parts.title)}\n"
     lines = ["", f"   {c_text.comment(parts.title)} The numbers of a row x:"]
     lines += [f"   {k}: {c_text.comment(column)}" for k, column in enumerate(parts.columns[:SHOWN])]
     if len(parts.columns) > SHOWN:

@@ -111,7 +111,7 @@ def write(
     if not np.isfinite(parameters).all():
         raise ValueError("a weight is NaN or infinite: nothing can be predicted with it")
     head = place.with_suffix(".h")
-    texts = {
+    texts: dict[Path, str | bytes] = {
         place: source(spec, parameters, name, head.name, names, parts),
         head: c_header.written(spec, name, digest, parts, names),
     }

@@ -1,4 +1,4 @@
-"""Files of text that belong together: each is whole, and old ones stay until all are written. Imports the checks."""
+"""Files that belong together: each is whole, and old ones stay until all are written. Imports the checks."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ def place_of(path: str | os.PathLike, suffix: str, name: str) -> Path:
     return place
 
 
-def write_together(texts: dict[Path, str]) -> None:
-    """Writes each text to its file, by other names that are renamed once all are whole. Raises OSError."""
+def write_together(texts: dict[Path, str | bytes]) -> None:
+    """Writes each text (ASCII) or bytes to its file, by other names that are renamed once all are whole; or OSError."""
     made: dict[Path, Path] = {}
     try:
         for place, text in texts.items():
             made[place] = place.with_name(f".fastmlp-{os.getpid()}-{os.urandom(8).hex()}.new")
-            with open(made[place], "x", encoding="ascii", newline="\n") as file:
-                file.write(text)
+            with open(made[place], "xb") as file:
+                file.write(text.encode("ascii") if isinstance(text, str) else text)
         for place, temporary in made.items():
             os.replace(temporary, place)
     except BaseException:

@@ -13,11 +13,12 @@ from types import ModuleType
 import numpy as np
 
 from fastmlp.core.input_scale import seen
-from fastmlp.reference import activations, arithmetic, constants, dense, elementary, losses
+from fastmlp.reference import activations, arithmetic, constants, dense, elementary, losses, preprocess
 from fastmlp.spec import NUMERICS_VERSION, Spec
 from fastmlp.storage import container
 
-MODULES = (constants, arithmetic, elementary, activations, losses, dense)
+ScalePair = tuple[np.ndarray, np.ndarray]
+MODULES = (constants, arithmetic, elementary, activations, losses, dense, preprocess)
 
 HEAD = '''"""A network of fastmlp ({layers}, {hidden}, {output}, {dtype}), which predicts the same bits by NumPy alone.
 
@@ -30,9 +31,9 @@ numerics version {numerics}; Model.digest() is {digest}
 '''
 TAIL = '''
 
-def _numbers(text, *shape):
+def _numbers(text, *shape, dtype=DTYPE):
     """Numbers in hex, in the network's dtype."""
-    return np.array([float.fromhex(word) for word in text.split()]).astype(DTYPE).reshape(shape)
+    return np.array([float.fromhex(word) for word in text.split()]).astype(dtype).reshape(shape)
 
 
 def _finite(y):
@@ -45,15 +46,15 @@ def _finite(y):
 
 
 def logits(X):
-    """The last layer's sums for rows X (N, K). -> (N, J), in the network's dtype."""
+    """The last layer's sums for rows X (N, K){standardising}. -> (N, J), in the network's dtype."""
     x = np.asarray(X)
     if x.ndim != 2 or x.shape[1] != INPUTS:
         raise ValueError(f"X has the shape {x.shape}: give rows of {INPUTS} features, (N, {INPUTS})")
     with np.errstate(all="ignore"):
-        a = x.astype(DTYPE)
+        a = x.astype({rows})
         if not np.isfinite(a).all():
             raise ValueError("X has NaN or infinity")
-        for forward, w, b in LAYERS:
+{scaled}        for forward, w, b in LAYERS:
             z = dense_forward(a, w, b)
             a = z if forward is None else forward(z)
             a = a[0] if isinstance(a, tuple) else a
@@ -65,7 +66,7 @@ def outputs(X):
     z = logits(X)
     with np.errstate(all="ignore"):
         y = z if OUTPUT is None else OUTPUT(z)
-    return _finite(y)
+{restored}    return _finite(y)
 
 
 def predict(X):
@@ -73,10 +74,16 @@ def predict(X):
     y = {predicted}
     return y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y
 '''
+SCALED = """\
+        a = standardised(a, *SCALE).astype(DTYPE)
+        if not np.isfinite(a).all():
+            raise ValueError("a row of X is beyond the dtype's range once it is standardised")
+"""
+RESTORED = "        y = unstandardised(y.astype(np.float64), *TARGET_SCALE).astype(DTYPE)\n"
 PREDICTED = {"softmax": "first_largest(logits(X)).astype(np.int64)", "sigmoid": "(logits(X) > 0).astype(np.int64)"}
 
 
-def write(path: str | os.PathLike, spec: Spec, parameters: np.ndarray, digest: str) -> None:
+def write(path: str | os.PathLike, spec: Spec, parameters: np.ndarray, digest: str, *scales: ScalePair | None) -> None:
     """Writes the file.
 
     Parameters
@@ -89,6 +96,8 @@ def write(path: str | os.PathLike, spec: Spec, parameters: np.ndarray, digest: s
         Its parameters.
     digest : str
         Its digest.
+    *scales : (ndarray, ndarray) or None
+        As `text` takes them.
 
     Raises
     ------
@@ -101,10 +110,13 @@ def write(path: str | os.PathLike, spec: Spec, parameters: np.ndarray, digest: s
     if ending != ".py":
         raise ValueError(f"path={os.fspath(path)!r} is to be a file of Python: give it a name that ends in .py")
     name = stem if stem.isidentifier() else "model"
-    container.write_parts(path, [text(spec, parameters, digest, name).encode()])
+    container.write_parts(path, [text(spec, parameters, digest, name, *scales).encode()])
 
 
-def text(spec: Spec, parameters: np.ndarray, digest: str, name: str = "model") -> str:
+def text(
+    spec: Spec, parameters: np.ndarray, digest: str, name: str = "model", scale: ScalePair | None = None,
+    target_scale: ScalePair | None = None,
+) -> str:  # fmt: skip
     """Returns the file's text.
 
     Parameters
@@ -117,6 +129,10 @@ def text(spec: Spec, parameters: np.ndarray, digest: str, name: str = "model") -
         Its digest, for the docstring.
     name : str, default="model"
         The module's name, for the docstring.
+    scale : (ndarray, ndarray) or None, default=None
+        The mean and deviation of the features (K,), where rows are standardised.
+    target_scale : (ndarray, ndarray) or None, default=None
+        Those of the targets (J,).
 
     Returns
     -------
@@ -127,13 +143,28 @@ def text(spec: Spec, parameters: np.ndarray, digest: str, name: str = "model") -
     hidden = [None if name == "identity" else f"{name}_forward" for name in spec.hidden]
     output = spec.output_kernel
     needed = ["dense_forward", *filter(None, [*hidden, output])] + ["first_largest"] * (spec.output == "softmax")
+    needed += ["standardised"] * (scale is not None) + ["unstandardised"] * (target_scale is not None)
     head = HEAD.format(
         layers="-".join(map(str, spec.layers)), hidden=", ".join(dict.fromkeys(spec.hidden)) or "no hidden layer",
         output=spec.output, dtype=spec.dtype, name=name, numerics=NUMERICS_VERSION, digest=digest,
     )  # fmt: skip
     lines = [head, *definitions(needed)]
     lines.append(f"\n\n\nDTYPE = np.dtype({spec.dtype!r})\nINPUTS = {spec.inputs}")
-    lines.append(TAIL.replace("{predicted}", PREDICTED.get(spec.output, "outputs(X)")))
+    parts = {
+        "predicted": PREDICTED.get(spec.output, "outputs(X)"),
+        "standardising": ", which are standardised first" if scale else "",
+        "rows": "np.float64" if scale else "DTYPE",
+        "scaled": SCALED if scale else "",
+        "restored": RESTORED if target_scale else "",
+    }
+    tail = TAIL
+    for part, filling in parts.items():
+        tail = tail.replace(f"{{{part}}}", filling)
+    lines.append(tail)
+    for called, pair in (("SCALE", scale), ("TARGET_SCALE", target_scale)):
+        if pair is not None:
+            numbers = ", ".join(f"_numbers({_hex(part)}, {len(part)}, dtype=np.float64)" for part in pair)
+            lines.append(f"\n\n{called} = ({numbers})")
     lines.append(f"\n\nOUTPUT = {output}\nLAYERS = [\n")
     for forward, (w, b) in zip([*hidden, None], spec.views(parameters), strict=True):
         numbers = ", ".join(f"_numbers({_hex(part)}, {', '.join(map(str, part.shape))})" for part in (w, b))

@@ -20,7 +20,6 @@ from fastmlp.core import data, scores
 from fastmlp.core.preprocess import Scale
 from fastmlp.errors import DivergenceError
 from fastmlp.model import Model
-from fastmlp.reference.arithmetic import fma
 from fastmlp.storage import model_file
 from fastmlp.tables import loading
 from fastmlp.tables.columns import Column, check_unique, listed, places_of
@@ -295,7 +294,7 @@ class TableModel:
         """
         from fastmlp.export import c_source
 
-        self.model._check_plain("to_c")
+        self._check_plain("C", "to_c")
         network = self.model.snapshot()
         names = None
         if self.classes is not None and self.classes.dtype.kind in "Ob":
@@ -303,21 +302,64 @@ class TableModel:
         parts = self._parts()
         return c_source.write(path, network.spec, network.parameters, network.digest(), name, names, parts)
 
-    def _parts(self) -> Parts:
-        """What stands before and after the network in C."""
-        from fastmlp.export import c_parts
+    def to_onnx(self, path: str | os.PathLike, *, dtype: Any = None) -> Path:
+        """Writes the model as an ONNX file, as `Model.to_onnx` does, with its scales and classes.
 
+        The input "X" (N, K) has rows as in the table, float64. The outputs are "label" and "probabilities", or
+        "values", float64.
+
+        Parameters
+        ----------
+        path : path
+            The file's name, ending in .onnx, or a folder, for network.onnx.
+        dtype : str, dtype or None, default=None
+            "float64" or "float32", of the network's arithmetic in the file. None is the model's dtype.
+
+        Returns
+        -------
+        Path
+            The file.
+
+        Raises
+        ------
+        ImportError, TypeError, ValueError, OSError
+            As `Model.to_onnx`. Also if a column is not of numbers, or quantities come from a network with
+            output="sigmoid".
+        """
+        from fastmlp.export import onnx_graph
+
+        self._check_plain("ONNX", "to_onnx")
+        network, classes, target = self.model.snapshot(), self.classes, self.target_scale
+        scale = self.scale.mean, self.scale.deviation
+        target_scale = None if target is None else (target.mean, target.deviation)
+        around = onnx_graph.Around(scale, target_scale, classes, wide=True)
+        return onnx_graph.write(path, network.spec, network.parameters, network.digest(), dtype, around)
+
+    def _check_plain(self, kind: str, method: str) -> None:
+        """Raises ValueError where rows of the table are more than numbers, which alone are written as C and ONNX."""
+        if self.model.standardize:
+            raise ValueError(
+                f"the network standardises rows by itself, behind the table's scale, which {kind} is not written of: "
+                f"use model.{method}, of the network alone, or train a model without standardize"
+            )
         if self.classes is None and self.model.spec.is_classifier:
-            raise ValueError('quantities from output="sigmoid" are not written as C: use model.to_c, of its network')
+            raise ValueError(
+                f'quantities from output="sigmoid" are not written as {kind}: use model.{method}, of its network'
+            )
         for feature in self.encoder.features:
             if feature.kind not in NUMBERS or feature.width != 1:
                 holes = feature.flagged or feature.left_out
                 what = "words" if feature.kind == "text" else "dates" if feature.kind == "time" else "missing cells"
                 what = "missing cells" if holes else what
                 raise ValueError(
-                    f"column {cut(feature.name)!r} has {what}, and C is written of tables of numbers only: leave the "
-                    "column out in training, or use model.to_c, of the network alone"
+                    f"column {cut(feature.name)!r} has {what}, and {kind} is written of tables of numbers only: leave "
+                    f"the column out in training, or use model.{method}, of the network alone"
                 )
+
+    def _parts(self) -> Parts:
+        """What stands before and after the network in C."""
+        from fastmlp.export import c_parts
+
         classes = self.classes
         if classes is not None and classes.dtype.kind in "Ob":
             classes = np.arange(len(classes))  # their names are texts
@@ -336,26 +378,17 @@ class TableModel:
         )  # fmt: skip
 
     def _examples(self) -> tuple[np.ndarray, np.ndarray]:
-        """Eight rows around the mean (R, K), and what is predicted of them; none if that is beyond the range.
+        """As `c_parts.example_rows`."""
+        from fastmlp.export import c_parts
 
-        Of 64, they are those first whose quantities would change if product and sum were rounded once.
-        """
-        number = np.arange(64.0)[:, None]
-        steps = (7 * number + 3 * np.arange(len(self.names))) % 13 + number / 64
-        with np.errstate(all="ignore"):
-            rows = self.scale.mean + self.scale.deviation * ((steps - 6) / 4)
-        try:
-            answers = (self.predict if self.classes is None else self.predict_proba)(rows).reshape(len(rows), -1)
-        except ValueError:
-            return rows[:0], np.zeros((0, self.model.spec.outputs))
-        hard = np.zeros(len(rows), bool)
-        if self.target_scale is not None:
+        def scaled(rows: np.ndarray) -> np.ndarray:
             with np.errstate(over="ignore"):
-                scaled = self.scale.forward(rows, self.model.backend)
-            z = self.model.predict(scaled).reshape(answers.shape).astype(np.float64)
-            hard = (fma(z, self.target_scale.deviation, self.target_scale.mean) != answers).any(axis=1)
-        chosen = np.argsort(~hard, kind="stable")[:8]
-        return rows[chosen], answers[chosen]
+                return self.model.predict(self.scale.forward(rows, self.model.backend))
+
+        predict = self.predict if self.classes is None else self.predict_proba
+        target = None if self.target_scale is None else (self.target_scale.mean, self.target_scale.deviation)
+        scale, outputs = self.scale, self.model.spec.outputs
+        return c_parts.example_rows(scale.mean, scale.deviation, outputs, predict, target, scaled)
 
     @classmethod
     def load(cls, path: str | os.PathLike, *, backend: str = "numba") -> TableModel:

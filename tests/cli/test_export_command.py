@@ -1,5 +1,7 @@
 """`fastmlp export`: what it writes, what it says, and its errors of one line."""
 
+import sys
+
 import numpy as np
 import pytest
 
@@ -45,13 +47,38 @@ def test_a_table_s_model_takes_its_rows(run, tmp_path):
     assert (tmp_path / "t.c").read_text() == table.to_c(tmp_path / "t.c")[0].read_text()
 
 
+def test_onnx(run, saved, tmp_path):
+    pytest.importorskip("onnx", reason="onnx is not installed: no ONNX file is written")
+    status, said, wrong = run(saved, "--onnx", tmp_path / "net.onnx", "--c", tmp_path / "net.c", "--dtype", "float32")
+    assert (status, wrong) == (0, "")
+    assert said == f"wrote {tmp_path / 'net.c'} and {tmp_path / 'net.h'}\nwrote {tmp_path / 'net.onnx'}\n"
+    assert run(saved, "--onnx", tmp_path)[0] == 0
+    assert (tmp_path / "my-model.onnx").exists()
+    for options, what in (
+        (("--onnx", tmp_path / "net.txt"), "--onnx"),
+        (("--onnx", tmp_path, "--dtype", "half"), "--dtype='half'"),
+    ):
+        status, said, wrong = run(saved, *options)
+        assert (status, said, wrong.count("\n")) == (2, "", 1)
+        assert what in wrong
+
+
+def test_without_onnx(run, saved, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    status, said, wrong = run(saved, "--onnx", tmp_path)
+    assert (status, said, wrong.count("\n")) == (2, "", 1)
+    assert 'pip install "fastmlp[onnx]"' in wrong
+
+
 def test_errors_are_one_line(run, saved, tmp_path):
     Ensemble([2, 3, 2], members=2).save(tmp_path / "e.safetensors")
     for arguments, what in (
         ((saved, "--c", tmp_path / "net.txt"), "does not end in .c"),
         ((saved, "--c", tmp_path / "none" / "net.c"), "no such folder"),
         ((saved, "--c", tmp_path / "net.c", "--name", "a b"), "--name"),
-        ((saved,), "--c"),
+        ((saved,), "give --c PLACE or --onnx FILE"),
+        ((saved, "--onnx", tmp_path / "net.onnx", "--name", "net"), "--name is of --c"),
+        ((saved, "--c", tmp_path / "net.c", "--dtype", "float32"), "--dtype is of --onnx"),
         ((tmp_path / "none.safetensors", "--c", tmp_path), "none.safetensors"),
         ((tmp_path / "e.safetensors", "--c", tmp_path), "ensemble"),
     ):

@@ -32,6 +32,7 @@ HERE = [
     )
     for compiler in COMPILERS
 ]  # fmt: skip
+ALONE = ("-std=c99", "-O2"), ("-std=gnu99", "-O2", "-march=native")
 THERE = [("-std=gnu99", "-O2"), ("-std=c99", "-O0"), ("-std=gnu99", "-O3", "-ffp-contract=fast"), ("-std=c99", "-O1")]
 
 
@@ -40,12 +41,17 @@ def main():
     parser.add_argument("--rows", type=int, default=100_000)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--target", choices=["here", *TARGETS], default="here")
+    parser.add_argument("--compiler", choices=COMPILERS, help="this one alone, with and without FMA in turn")
+    parser.add_argument("--level", choices=["-O0", "-O1", "-O2", "-O3", "-Os"], help="of optimisation, of every case")
+    parser.add_argument("--every", type=int, default=1, help="3: each third case, with all activations and outputs")
     parser.add_argument("--only", help="cases with this word, such as tanh or float32")
     args = parser.parse_args()
     started, counts = time.perf_counter(), Counter()
     cases = itertools.product(HIDDEN, DTYPES, LOSSES)
     with tempfile.TemporaryDirectory() as folder:
         for number, (hidden, dtype, output) in enumerate(cases):
+            if number % args.every:
+                continue
             rng = np.random.default_rng((args.seed, number))
             depth, outputs = int(rng.integers(1, 4)), int(rng.integers(1 + (output == "softmax"), 6))
             layers = [*map(int, rng.integers(1, 20, depth + 1)), outputs]
@@ -55,10 +61,14 @@ def main():
             model.set_weights([(w, rng.standard_normal(b.shape)) for w, b in model.weights])
             if args.target == "here":
                 compiler, *flags = HERE[number % len(HERE)]
+                if args.compiler:
+                    compiler, flags = args.compiler, ALONE[number % 2]
                 compiler, emulator = (compiler,), ()
             else:
                 compiler, emulator = TARGETS[args.target]
                 flags = THERE[number % len(THERE)]
+            if args.level:
+                flags = [args.level if flag.startswith("-O") else flag for flag in flags]
             what = f"{hidden} {dtype} {output} {'-'.join(map(str, layers))} {' '.join([*compiler, *flags])}"
             if args.only and args.only not in what:
                 continue

@@ -54,6 +54,29 @@ def test_an_input_scale_is_folded_into_the_weights(tmp_path, dtype):
     assert model.digest() in made["__doc__"]
 
 
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize(("standardize", "output"), [(True, "softmax"), (True, "exponential"), ("both", "identity")])
+def test_scales_are_in_the_file(tmp_path, standardize, output, dtype):
+    model = Model([4, 5, 3], output=output, dtype=dtype, standardize=standardize, seed=1)
+    with pytest.raises(ValueError, match="call fit first"):
+        model.to_numpy(tmp_path / "network.py")
+    x = X * [1, 1e3, 1e-5, 0] + [3, 4, 5, 7]
+    y = np.arange(3.0 * len(x)).reshape(-1, 3) % 5
+    y = {"softmax": np.arange(len(x)) % 3, "exponential": y}.get(output, y * [1e3, 33.3, 1 / 7] + 1 / 3)
+    model.fit(x, y, epochs=2, threads=1, learning_rate=1e-4)
+    made = file_of(model, tmp_path)[1]
+    rows = np.concatenate([x, np.random.default_rng(3).normal(size=(300, 4)) * [1, 1e3, 1e-5, 2] + [3, 4, 5, 7]])
+    assert_same_bits(made["predict"](rows), model.predict(rows))
+    if output == "softmax":
+        assert_same_bits(made["outputs"](rows), model.predict_proba(rows))
+    for wrong in (np.nan, np.inf):
+        rows[0, 3] = wrong  # of the column that is constant, too
+        with pytest.raises(ValueError, match="NaN or infinity"):
+            made["predict"](rows)
+        with pytest.raises(ValueError, match="must be a finite number"):
+            model.predict(rows)
+
+
 def test_what_is_refused(tmp_path):
     model = Model([4, 2], seed=1)
     with pytest.raises(ValueError, match=r"path='net.txt' is to be a file of Python: .* ends in \.py"):
