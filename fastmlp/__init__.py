@@ -10,7 +10,8 @@
 - a study of learning rate, initialisation and depth, `fastmlp.study.run`,
 - `Ensemble`, several models that predict together, and `cross_validate`,
 - `MLPClassifier` and `MLPRegressor`, which need scikit-learn 1.6 or newer,
-- `audit()`, which checks the transcript of a training by parts that it trains again,
+- `audit()`, which checks the transcript of a training by parts that it trains again, and `bisect()`, which says where
+  two of them part,
 - `verify()`, which compares this machine's bits with the reference's, and checks for your own tests, `fastmlp.testing`.
 
 Names are loaded when they are first used, so that `import fastmlp` by itself imports little.
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
     from fastmlp.spec import Spec
     from fastmlp.stopping import EarlyStopping
     from fastmlp.tables.table_model import TableModel
-    from fastmlp.verification import audit, verify
+    from fastmlp.verification import audit, bisect, verify
 
 __all__ = [
     "SGD",
@@ -67,6 +68,7 @@ __all__ = [
     "Transcript",
     "__version__",
     "audit",
+    "bisect",
     "cross_validate",
     "losses",
     "optimizers",
@@ -93,7 +95,7 @@ _HOMES = {
     "TableModel": "tables.table_model",
     "Transcript": "fit.transcript",
     "cross_validate": "cross_validation",
-    **dict.fromkeys(("audit", "verify"), "verification"),
+    **dict.fromkeys(("audit", "bisect", "verify"), "verification"),
 }
 _MODULES = ("losses", "optimizers", "schedules", "study", "sweep", "testing")
 

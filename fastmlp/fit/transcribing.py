@@ -26,8 +26,8 @@ FIGURES = [name for name in RECORD.names or () if name not in ("epoch", "seconds
 PART = 0.01  # of the time, for each of the two
 SPEED = 8e9  # multiplications a second that a training is taken to do: few networks do more with one core
 BATCH = 1.5e-6  # seconds that a batch takes at least
-LINE, LINE_BYTES = 1.5e-4, 4e8  # seconds that a line takes, and the bytes a second that are digested
-FILE, FILE_BYTES = 2.5e-3, 1.5e8  # the same of a checkpoint
+LINE, LINE_BYTES = 4e-4, 2e8  # seconds that a line takes, and the bytes a second that are digested
+FILE, FILE_BYTES = 4e-3, 5e7  # the same of a checkpoint
 MOST_CHECKPOINTS = 32
 SOON = 0.5  # seconds after which the measured time counts
 
@@ -70,6 +70,8 @@ class Transcriber:
     def check(self, fit: Fit) -> None:
         """Raises FileExistsError, ValueError or OSError where this fit's transcript cannot be written."""
         folder = transcript.folder_of(self.path)
+        if fit.moment is not None and fit.moment.ended:
+            return
         if fit.moment is not None and os.path.exists(self.path):
             self._take_up(fit, transcript.read(self.path))
             return
@@ -139,7 +141,8 @@ class Transcriber:
     def _note(self, fit: Fit, line: dict[str, Any], kept: np.ndarray | None = None) -> None:
         """Writes a line, or compares it with the one that an interrupted fit has written."""
         if not self._ahead:
-            self._write(fit, line, line["record"] == "end" or line["epoch"] % self.checkpoint_every == 0, kept)
+            due = line["record"] != "end" and line["epoch"] % self.checkpoint_every == 0
+            self._write(fit, line, due, kept)
             return
         there = self._ahead.pop(0)
         if wrong := first_difference(there, line):
@@ -153,11 +156,10 @@ class Transcriber:
         if self._broken:
             return
         assert self._last is not None
-        ended, began = line["record"] == "end", time.perf_counter()
+        began = time.perf_counter()
         try:
             if checkpoint:
-                moment = fit.moment_now(ended=ended, kept=kept)
-                checkpoints.write(transcript.checkpoint_of(self.path, line), moment, sync=ended)
+                checkpoints.write(transcript.checkpoint_of(self.path, line), fit.moment_now(kept=kept), sync=False)
                 self._spent[1] += time.perf_counter() - began
             began = time.perf_counter()
             self._slow_down(fit, checkpoint)
@@ -190,10 +192,7 @@ class Transcriber:
         assert fit.moment is not None
         name, epoch = self.asked.path, fit.run.epochs
         if chain.ended:
-            if not fit.moment.ended:
-                raise ValueError(f"transcript={name!r} has its end already: give another name")
-            self._last = chain.lines[-1]
-            return
+            raise ValueError(f"transcript={name!r} has its end already: give another name")
         own = head_of(fit, self)
         for key in ("spec", "standardize", "fit", "begun", "every"):
             if own[key] != chain.head[key]:

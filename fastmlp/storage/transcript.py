@@ -52,8 +52,7 @@ def folder_of(path: str) -> str:
 
 def checkpoint_of(path: str, line: dict[str, Any]) -> str:
     """Where the checkpoint of a line is."""
-    name = "end" if line["record"] == "end" else f"{line['epoch']:09d}"
-    return os.path.join(folder_of(path), f"{name}.safetensors")
+    return os.path.join(folder_of(path), f"{line['epoch']:09d}.safetensors")
 
 
 # ---------------------------------------------------------------------------------------------------------

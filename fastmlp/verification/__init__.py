@@ -8,6 +8,8 @@ The command `python -m tools.vectors` made them, by the reference alone. `audit(
 from __future__ import annotations
 
 from fastmlp.verification.auditing import Audit, audit
+from fastmlp.verification.bisecting import Bisection, bisect
+from fastmlp.verification.lockstep import Place
 from fastmlp.verification.verification import Check, Verification, verify
 
-__all__ = ["Audit", "Check", "Verification", "audit", "verify"]
+__all__ = ["Audit", "Bisection", "Check", "Place", "Verification", "audit", "bisect", "verify"]

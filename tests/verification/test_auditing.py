@@ -148,7 +148,7 @@ def test_one_digest(name, run):
         (3, {"epochs": 5}, "line 4, epoch 4: the count of epochs is not"),
         (7, {"trained": 11}, "line 8, epoch 11: the epoch of the end is not"),
         (7, {"stopped": "it was good"}, "line 8, epoch 12: why the training stopped is not"),
-        (7, {"parameters": "0" * 64}, "line 8, epoch 12: the digest of the parameters is not that of its checkpoint"),
+        (7, {"parameters": "0" * 64}, "line 8, epoch 12: the digest of the parameters is not what training again"),
         (1, {"parameters": "0" * 64}, "line 2, epoch 0: the digest of the parameters is not that of its checkpoint"),
         (0, {"rows": 91}, "line 1: the number of rows"),
     ],
