@@ -4,12 +4,13 @@
     python -m benchmarks.transcripts --seconds 1   for shorter fits
 
 Each network trains for about as long as asked for, first to find the epochs of that time; then with and without a
-transcript in turns. The overhead is the median of the quotients of neighbours.
+transcript in turns. The overhead is the median of the quotients of neighbours: of the processor's seconds, and of the
+clock's, which a machine that does other things lengthens. Beginning and end are in it: their seconds are those of a fit
+of one epoch.
 """
 
 import argparse
 import shutil
-import statistics
 import tempfile
 import time
 from pathlib import Path
@@ -29,39 +30,45 @@ CASES = {  # name: (layers, rows, batch, arguments of Model, optimizer)
 
 
 def fit(case, epochs, transcript=None):
-    """Seconds of one fit."""
+    """(seconds of the processor, of the clock) of one fit."""
     layers, rows, batch, arguments, optimizer = case
     rng = np.random.default_rng(0)
     x, y = rng.standard_normal((rows, layers[0])), rng.integers(0, layers[-1], rows)
     model = Model(layers, seed=1, **arguments)
-    began = time.perf_counter()
+    began = time.process_time(), time.perf_counter()
     model.fit(
         x, y, epochs=epochs, batch_size=batch, optimizer=optimizer, learning_rate=1e-4, threads=1, progress=False,
         record_every=max(1, epochs // 100), transcript=transcript,
     )  # fmt: skip
-    return time.perf_counter() - began
+    return time.process_time() - began[0], time.perf_counter() - began[1]
 
 
-def measured(case, seconds, turns):
-    """(epochs, seconds of a fit without, lines, checkpoints, the overhead)"""
-    fit(case, 1)
-    epochs, took = 1, fit(case, 1)
-    while took < seconds / 4:
-        epochs = max(2 * epochs, int(epochs * min(10, seconds / 3 / took)))
-        took = fit(case, epochs)
-    epochs = max(1, int(epochs * seconds / took))
-    quotients, plain = [], []
+def in_turns(case, epochs, turns):
+    """Seconds without and with a transcript, (turns, 2) each; lines and checkpoints of the last."""
+    found = {True: [], False: []}
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "run.jsonl"
         for turn in range(turns):
-            order = (None, path) if turn % 2 else (path, None)
-            took = {one: fit(case, epochs, one) for one in order}
+            for written in (False, True) if turn % 2 else (True, False):
+                found[written].append(fit(case, epochs, path if written else None))
             lines, files = len(path.read_text().splitlines()), len([*Path(f"{path}.d").iterdir()])
             path.unlink()
             shutil.rmtree(f"{path}.d")
-            quotients.append(took[path] / took[None])
-            plain.append(took[None])
-    return epochs, statistics.median(plain), lines, files, statistics.median(quotients) - 1
+    return np.array(found[False]), np.array(found[True]), lines, files
+
+
+def measured(case, seconds, turns):
+    """(epochs, seconds of a fit without, those of beginning and end, lines, checkpoints, the two overheads)"""
+    fit(case, 1)
+    epochs, took = 1, fit(case, 1)[0]
+    while took < seconds / 4:
+        epochs = max(2 * epochs, int(epochs * min(10, seconds / 3 / took)))
+        took = fit(case, epochs)[0]
+    plain, written, *_ = in_turns(case, 1, turns)
+    ends = np.median((written - plain)[:, 0])
+    epochs = max(1, int(epochs * seconds / took))
+    plain, written, lines, files = in_turns(case, epochs, turns)
+    return epochs, np.median(plain[:, 0]), ends, lines, files, *(np.median(written / plain, axis=0) - 1)
 
 
 def main():
@@ -69,10 +76,12 @@ def main():
     options.add_argument("--seconds", type=float, default=3.0)
     options.add_argument("--turns", type=int, default=7)
     given = options.parse_args()
-    print("| network | epochs | seconds without | lines | checkpoints | overhead |\n|---|---:|---:|---:|---:|---:|")
+    print("| network | epochs | seconds without | beginning and end | lines | checkpoints | overhead | of the clock |")
+    print("|---|---:|---:|---:|---:|---:|---:|---:|")
     for name, case in CASES.items():
-        epochs, plain, lines, files, more = measured(case, given.seconds, given.turns)
-        print(f"| {name} | {epochs:,} | {plain:.2f} | {lines:,} | {files} | {more:+.2%} |", flush=True)
+        epochs, plain, ends, lines, files, more, clock = measured(case, given.seconds, given.turns)
+        numbers = f"{epochs:,} | {plain:.2f} | {1000 * ends:.1f} ms | {lines:,} | {files}"
+        print(f"| {name} | {numbers} | {more:+.2%} | {clock:+.2%} |", flush=True)
 
 
 if __name__ == "__main__":

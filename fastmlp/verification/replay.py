@@ -68,7 +68,7 @@ def options_of(chain: Chain, data: Data) -> dict[str, Any]:
             "class_weight": data.class_weight,
             "progress": False,
         }
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise Differs(f"line 1: the fit's options cannot be those of a fit: {error}") from error
 
 
@@ -192,7 +192,8 @@ def start_of(chain: Chain, line: dict[str, Any], backend: str) -> tuple[Model, s
         or network.standardize != chain.head["standardize"]
     ):
         raise Differs(f"{where}: its checkpoint is of another network than line 1")
-    for name, value in chain.head["fit"].items():
-        if moment.asked.get(name) != value:
+    asked = chain.head["fit"]
+    for name in sorted({*asked, *moment.asked}):
+        if moment.asked.get(name) != asked.get(name):
             raise Differs(f"{where}: its checkpoint is of a fit with another {name} than line 1 says")
     return Model.from_snapshot(network, backend=backend), place

@@ -6,7 +6,9 @@ import os
 import numpy as np
 import pytest
 
+import fastmlp
 from fastmlp import Adam, DivergenceError, EarlyStopping, Model, Transcript
+from fastmlp.fit import transcribing
 from fastmlp.schedules import ReduceOnPlateau
 from fastmlp.storage import checkpoints, transcript
 
@@ -112,6 +114,41 @@ def test_an_existing_file_or_folder_is_refused(tmp_path):
 def test_wrong_arguments(arguments, said):
     with pytest.raises((TypeError, ValueError), match=said):
         Transcript(*arguments)
+
+
+def test_where_lines_take_too_long_they_become_rarer(tmp_path, monkeypatch):
+    """An interval that nobody asked for: line and checkpoint say what it is, and the training is the same."""
+
+    def plan(own, fit, last):
+        own.every = own.checkpoint_every = 1
+        return 1
+
+    monkeypatch.setattr(transcribing.Transcriber, "plan", plan)
+    monkeypatch.setattr(transcribing, "SOON", 0)
+    monkeypatch.setattr(transcribing, "PART", 1e-9)
+    model, plain = new(), new()
+    model.fit(X, Y, epochs=40, batch_size=30, transcript=tmp_path / "run.jsonl")
+    plain.fit(X, Y, epochs=40, batch_size=30)
+    assert model.digest() == plain.digest()
+    chain = transcript.read(tmp_path / "run.jsonl")
+    assert [line["epoch"] for line in chain.states[1:-1]] == [2, 4, 8, 16, 32]
+    assert fastmlp.audit(chain.path, X, Y, segments="all").equal
+
+
+def test_a_fit_that_continues_another_begins_there(tmp_path):
+    model = new()
+    model.fit(X, Y, epochs=3, optimizer="adam", batch_size=20)
+    model.fit(X, Y, epochs=4, resume=True, batch_size=20, transcript=Transcript(tmp_path / "a", every=2))
+    chain = transcript.read(tmp_path / "a")
+    assert (chain.head["begun"], [line["epoch"] for line in chain.states]) == (3, [3, 4, 6, 7])
+    assert fastmlp.audit(tmp_path / "a", X, Y, segments="all").equal
+    options = {"epochs": 12, "checkpoint": tmp_path / "c", "checkpoint_every": 5}
+    interrupted(tmp_path / "gone", 8, (), **options)
+    new().fit(X, Y, **options, resume=True, transcript=Transcript(tmp_path / "b", every=2))
+    chain = transcript.read(tmp_path / "b")
+    assert (chain.head["begun"], chain.head["first"]) == (0, 5)
+    assert [line["epoch"] for line in chain.states] == [5, 6, 8, 10, 12]
+    assert fastmlp.audit(tmp_path / "b", X, Y, segments="all").equal
 
 
 # ---------------------------------------------------------------------------------------------------------
