@@ -10,6 +10,8 @@
 - a study of learning rate, initialisation and depth, `fastmlp.study.run`,
 - `Ensemble`, several models that predict together, and `cross_validate`,
 - `MLPClassifier` and `MLPRegressor`, which need scikit-learn 1.6 or newer,
+- `audit()`, which checks the transcript of a training by parts that it trains again, and `bisect()`, which says where
+  two of them part,
 - `verify()`, which compares this machine's bits with the reference's, and checks for your own tests, `fastmlp.testing`.
 
 Names are loaded when they are first used, so that `import fastmlp` by itself imports little.
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from fastmlp.ensemble import Ensemble
     from fastmlp.errors import DivergenceError, DivergenceWarning, ScaleWarning
     from fastmlp.estimators import MLPClassifier, MLPRegressor
+    from fastmlp.fit.transcript import Transcript
     from fastmlp.history import History
     from fastmlp.losses import CrossEntropy, Huber, Quantile
     from fastmlp.model import Model
@@ -39,7 +42,7 @@ if TYPE_CHECKING:
     from fastmlp.spec import Spec
     from fastmlp.stopping import EarlyStopping
     from fastmlp.tables.table_model import TableModel
-    from fastmlp.verification import verify
+    from fastmlp.verification import audit, bisect, verify
 
 __all__ = [
     "SGD",
@@ -62,7 +65,10 @@ __all__ = [
     "ScaleWarning",
     "Spec",
     "TableModel",
+    "Transcript",
     "__version__",
+    "audit",
+    "bisect",
     "cross_validate",
     "losses",
     "optimizers",
@@ -87,8 +93,9 @@ _HOMES = {
     "Model": "model",
     "Spec": "spec",
     "TableModel": "tables.table_model",
+    "Transcript": "fit.transcript",
     "cross_validate": "cross_validation",
-    "verify": "verification",
+    **dict.fromkeys(("audit", "bisect", "verify"), "verification"),
 }
 _MODULES = ("losses", "optimizers", "schedules", "study", "sweep", "testing")
 

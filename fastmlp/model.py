@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from fastmlp.engine.forward import Forward, ScaledForward
+    from fastmlp.fit.transcript import Transcript
     from fastmlp.predictor import Predictor
 
 
@@ -215,6 +216,7 @@ class Model(Conversions):
         checkpoint: str | os.PathLike | None = None,
         checkpoint_every: int | None = None,
         keep: int = 1,
+        transcript: str | os.PathLike | Transcript | None = None,
         **unknown: Unpack[Nothing],
     ) -> History:
         """Trains the model from its current weights, and returns what was recorded.
@@ -297,6 +299,12 @@ class Model(Conversions):
             of `epochs`.
         keep : int, default=1
             The number of checkpoints to keep. Those before the newest have their epoch in their names.
+        transcript : path, Transcript or None, default=None
+            A file to write a chain of digests into: of the data, of the order of rows, of the parameters and of the
+            optimizer's state, now and then; with checkpoints in a folder beside it, PATH.d. `fastmlp audit` checks it
+            by training parts of it again, and `fastmlp bisect` says where two of them part. The training's bits are
+            the same as without. A `Transcript` sets the interval. An existing file is not written over; with
+            resume=True, the fit continues from the newest of its checkpoints, or from `checkpoint`.
 
         Returns
         -------

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from fastmlp import optimizers, study
-from fastmlp.reference import constants, random, schedules
+from fastmlp.reference import activations, constants, random, schedules
 
 ROOT = Path(__file__).parents[1]
 BLOCK = re.compile(r"^```python\n(.*?)^```\n(?:\n<!-- prints -->\n```text\n(.*?)^```\n)?", re.MULTILINE | re.DOTALL)
@@ -66,6 +66,12 @@ def test_the_page_of_exercises_prints_what_it_says():
 
 def test_the_page_of_verifying_prints_what_it_says():
     check_page(ROOT / "docs" / "verify.md")
+
+
+def test_the_page_of_transcripts_prints_what_it_says(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(activations, "tanh_forward", activations.tanh_forward)  # in which the page plants a fault
+    check_page(ROOT / "docs" / "transcripts.md")
 
 
 def test_the_page_of_sweeps_prints_what_it_says():

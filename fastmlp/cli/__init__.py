@@ -1,10 +1,10 @@
-"""The command `fastmlp`: exercises, a study, training, predicting, exports, verifying, measuring, the cache.
+"""The command `fastmlp`: exercises, a study, training, predicting, exports, verifying, audits, measuring, the cache.
 
 Also `python -m fastmlp`.
 
-Exit status: 0; 1 if `verify` finds a bit that differs, or `warm` cannot keep kernels; 2 for what the user can put
-right, with one line on standard error; 130 for Ctrl-C. Numba and matplotlib are imported by what uses them, so that
-`fastmlp --help` is quick.
+Exit status: 0; 1 if `verify`, `audit` or `bisect` finds a bit that differs, or `warm` cannot keep kernels; 2 for what
+the user can put right, with one line on standard error; 130 for Ctrl-C. Numba and matplotlib are imported by what uses
+them, so that `fastmlp --help` is quick.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ from typing import Any, NoReturn
 
 from fastmlp._version import __version__
 from fastmlp.checks.messages import cut, plain
+from fastmlp.cli import audit as audit_command
 from fastmlp.cli import bench as bench_command
+from fastmlp.cli import bisect as bisect_command
 from fastmlp.cli import cache as cache_command
 from fastmlp.cli import demo as demo_command
 from fastmlp.cli import export as export_command
@@ -94,6 +96,8 @@ def _parser() -> argparse.ArgumentParser:
     predict_command.add(commands)
     export_command.add(commands)
     verify_command.add(commands)
+    audit_command.add(commands)
+    bisect_command.add(commands)
     bench_command.add(commands)
     cache_command.add(commands)
     warm_command.add(commands)

@@ -33,14 +33,14 @@ def add(commands: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     from fastmlp.verification import verify
 
-    with _bar() as progress:
+    with bar() as progress:
         found = verify(progress=progress)
     print(json.dumps(found.to_dict(), indent=1) if args.json else found.table())
     return 0 if found.equal else 1
 
 
 @contextmanager
-def _bar() -> Iterator[Callable[[int, int, str], None] | None]:
+def bar() -> Iterator[Callable[[int, int, str], None] | None]:
     """Gives a function that moves a bar on standard error, or None where that is no terminal."""
     if sys.stderr is None or not sys.stderr.isatty():
         yield None

@@ -270,7 +270,7 @@ def train(
             asked = min(asked, math.ceil(there / batch))
         powers = None
         if own_numbers:
-            powers = _steps(workspace, training, powers_now, of_batches.rates(done, asked), done, an_epoch)
+            powers = write_steps(workspace, training, powers_now, of_batches.rates(done, asked), done, an_epoch)
         before = time.perf_counter()
         helped = pace.helps(short)
         if helped and team is None:
@@ -326,7 +326,7 @@ def train(
             return
 
 
-def _steps(
+def write_steps(
     workspace: Workspace, training: Training, powers: np.ndarray, rates: np.ndarray, done: int, an_epoch: int
 ) -> np.ndarray:
     """Writes the numbers of the next updates, T in all, after `done` of the run. -> the powers after each, (T, 2)."""

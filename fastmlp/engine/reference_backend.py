@@ -160,72 +160,106 @@ def _epochs(
     weights: np.ndarray | None,
 ) -> Iterator[reference.Record]:
     """`reference.train` for this training."""
-    kind = np.dtype(spec.dtype).type
-    batches = math.ceil(len(x) / training.batch_size)
-    optimizer = training.optimizer
-    function = getattr(optimizers, optimizer.kernel if optimizer else "gradient_descent")
-    settings = [kind(setting) for setting in optimizer.settings] if optimizer else []
-    own = update_factors(spec, training)
-    rates = DropoutRates(training)
-
-    def order(epoch: int) -> np.ndarray:
-        if training.order is None or training.batch_size >= len(x):
-            return np.arange(len(x))
-        number = training.epochs_before - training.done + epoch
-        if callable(training.order):
-            return training.order(number)
-        return random.permutation(training.order, number, len(x))
-
-    def factors(epoch: int, places: np.ndarray) -> list[np.ndarray | None] | None:
-        if not training.drops:
-            return None
-        number = training.epochs_before - training.done + epoch
-        drops = [random.dropout_numbers(rate) for rate in rates.of(epoch)]
-        widths = zip(drops, spec.layers[1:-1], strict=True)
-        return [
-            random.dropout_factors(
-                training.dropout_seed, random.DROPOUT + layer, number, places, units, threshold, kind(kept)
-            )
-            if threshold
-            else None
-            for layer, ((threshold, kept), units) in enumerate(widths)
-        ]
-
-    def update(
-        parameters: np.ndarray, vectors: list[np.ndarray], total: np.ndarray, scale: Any, epoch: int, batch: int
-    ) -> tuple[np.ndarray, list[np.ndarray]]:
-        if training.prepares:
-            limits = {
-                name: None if limit is None else kind(limit)
-                for name, limit in (("clip_value", training.clip_value), ("clip_norm", training.clip_norm))
-            }
-            total = reference.prepare(
-                spec, parameters, total, scale, l2=kind(training.l2), l1=kind(training.l1),
-                of_sum=training.objective is not None, **limits,
-            )  # fmt: skip
-            scale = kind(1)
-        steps = training.rates(np.array([epoch - 1]), batch / batches)[:, None]
-        if optimizer:
-            steps, powers = optimizer.steps(steps[:, 0], state.powers, np.array([epoch - 1 + batch / batches]))
-            state.powers[:] = powers[-1]
-        step = list(steps[0].astype(kind))
-        if own is not None:
-            step = optimizers.with_factors(step, own[0], own[-1])
-        updated = function(parameters, total, scale, *vectors, *step, *settings)
-        if not vectors:
-            return updated, []
-        state.vectors[:] = updated[1:]
-        return updated[0], list(updated[1:])
-
-    objective = training.objective
+    rules, objective, kind = Rules(spec, training, state, len(x)), training.objective, np.dtype(spec.dtype).type
     if objective is not None:
         options = {"share": kind(objective.share), "bound": objective.bound, "half_l2": kind(0.5 * training.l2)}
     else:
         options = {}
     return reference.train(
         spec, parameters, vectors, x, y, weights, epochs=range(training.first, training.last + 1),
-        batch_size=training.batch_size, order=order, factors=factors, update=update, **options,
+        batch_size=training.batch_size, order=rules.order, factors=rules.factors, update=rules.update, **options,
     )  # fmt: skip
+
+
+class Rules:
+    """What `reference.train` asks of a training on so many rows: orders, dropout's factors, and updates.
+
+    state: the optimizer's, which updates change.
+    """
+
+    def __init__(self, spec: Spec, training: Training, state: State, rows: int) -> None:
+        self.spec, self.training, self.state, self.rows = spec, training, state, rows
+        self.kind = kind = np.dtype(spec.dtype).type
+        self.batches = math.ceil(rows / training.batch_size)
+        optimizer = training.optimizer
+        self.kernel = optimizer.kernel if optimizer else "gradient_descent"
+        self.settings = [kind(setting) for setting in optimizer.settings] if optimizer else []
+        self.own = update_factors(spec, training)
+        self._rates = DropoutRates(training)
+
+    def order(self, epoch: int) -> np.ndarray:
+        """The rows' order in an epoch of the run."""
+        training = self.training
+        if training.order is None or training.batch_size >= self.rows:
+            return np.arange(self.rows)
+        number = training.epochs_before - training.done + epoch
+        if callable(training.order):
+            return training.order(number)
+        return random.permutation(training.order, number, self.rows)
+
+    def drops(self, epoch: int) -> list[tuple[int, float]]:
+        """Dropout's numbers in an epoch: the threshold of each hidden layer, and what the units that stay divide by."""
+        return [random.dropout_numbers(rate) for rate in self._rates.of(epoch)]
+
+    def factors(self, epoch: int, places: np.ndarray) -> list[np.ndarray | None] | None:
+        """Dropout's factors for the rows at these places of an epoch's order."""
+        training, spec = self.training, self.spec
+        if not training.drops:
+            return None
+        number = training.epochs_before - training.done + epoch
+        widths = zip(self.drops(epoch), spec.layers[1:-1], strict=True)
+        return [
+            random.dropout_factors(
+                training.dropout_seed, random.DROPOUT + layer, number, places, units, threshold, self.kind(kept)
+            )
+            if threshold
+            else None
+            for layer, ((threshold, kept), units) in enumerate(widths)
+        ]
+
+    def prepared(self, parameters: np.ndarray, total: np.ndarray, scale: Any) -> tuple[np.ndarray, Any]:
+        """The gradient (P,) that an update takes of a batch's sum, with penalties and clipped, and its scale."""
+        training, kind = self.training, self.kind
+        if not training.prepares:
+            return total, scale
+        limits = {
+            name: None if limit is None else kind(limit)
+            for name, limit in (("clip_value", training.clip_value), ("clip_norm", training.clip_norm))
+        }
+        total = reference.prepare(
+            self.spec, parameters, total, scale, l2=kind(training.l2), l1=kind(training.l1),
+            of_sum=training.objective is not None, **limits,
+        )  # fmt: skip
+        return total, kind(1)
+
+    def step(self, epoch: int, batch: int) -> list[Any]:
+        """The numbers of an update, but for rate factors. It counts in the optimizer's powers."""
+        training, state = self.training, self.state
+        steps = training.rates(np.array([epoch - 1]), batch / self.batches)[:, None]
+        if training.optimizer:
+            at_times = np.array([epoch - 1 + batch / self.batches])
+            steps, powers = training.optimizer.steps(steps[:, 0], state.powers, at_times)
+            state.powers[:] = powers[-1]
+        return list(steps[0].astype(self.kind))
+
+    def updated(
+        self, parameters: np.ndarray, vectors: list[np.ndarray], total: np.ndarray, scale: Any, step: list[Any]
+    ) -> tuple[np.ndarray, list[np.ndarray]]:
+        """The parameters and the optimizer's vectors after an update by these numbers."""
+        if self.own is not None:
+            step = optimizers.with_factors(step, self.own[0], self.own[-1])
+        updated = getattr(optimizers, self.kernel)(parameters, total, scale, *vectors, *step, *self.settings)
+        return (updated[0], list(updated[1:])) if vectors else (updated, [])
+
+    def update(
+        self, parameters: np.ndarray, vectors: list[np.ndarray], total: np.ndarray, scale: Any, epoch: int, batch: int
+    ) -> tuple[np.ndarray, list[np.ndarray]]:
+        """The parameters and the optimizer's vectors after a batch."""
+        total, scale = self.prepared(parameters, total, scale)
+        parameters, vectors = self.updated(parameters, vectors, total, scale, self.step(epoch, batch))
+        if vectors:
+            self.state.vectors[:] = vectors
+        return parameters, vectors
 
 
 def _reached(record: reference.Record, training: Training) -> bool:

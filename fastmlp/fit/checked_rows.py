@@ -61,3 +61,11 @@ class CheckedRows:
                 self._found.pop(next(iter(self._found)))
             self._found[key] = known
         return known[1]
+
+
+def check_rows(rows: np.ndarray, count: int) -> None:
+    """Raises ValueError where one of the numbers is of none of so many rows."""
+    wrong = (rows < 0) | (rows >= count)
+    if wrong.any():
+        place = int(np.argmax(wrong))
+        raise ValueError(f"rows has {rows[place]} in place {place}, and X has {count} rows: their numbers begin at 0")

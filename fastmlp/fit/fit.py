@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 import warnings
 from collections.abc import Generator
@@ -16,7 +17,7 @@ from fastmlp.engine.backends import Backend, name_of
 from fastmlp.errors import DivergenceError, DivergenceWarning, ScaleWarning
 from fastmlp.fit import advice, loop, rate_factors, resume, sample_weights, validation
 from fastmlp.fit import options as options_of
-from fastmlp.fit.checked_rows import Checks
+from fastmlp.fit.checked_rows import Checks, check_rows
 from fastmlp.fit.monitor import Monitor
 from fastmlp.fit.options import FitOptions
 from fastmlp.fit.progress import bar
@@ -29,6 +30,7 @@ from fastmlp.system.atomic import Change, copied, held
 from fastmlp.training import Step
 
 if TYPE_CHECKING:
+    from fastmlp.fit.transcribing import Transcriber
     from fastmlp.storage.checkpoints import Checkpoints, Moment
 
 
@@ -53,7 +55,7 @@ class Fit:
         self.network, self.backend = network, backend
         self.numbered = False  # whether it needs the seed as a number
         spec = network.spec
-        self.moment = resume.moment_to_go_on_from(options.checkpoint, options.resume, spec)
+        self.moment = resume.moment_to_go_on_from(options.checkpoint, options.resume, spec, options.transcript)
         self.source = self.moment.network if self.moment else network  # where the fit goes on from
         if self.source.standardize != network.standardize:
             there, here = (of.standardize or False for of in (self.source, network))
@@ -101,6 +103,12 @@ class Fit:
             from fastmlp.storage.checkpoints import Checkpoints  # with the files' modules, 10 ms
 
             self.checkpoints = Checkpoints(path, every, checked.keep)
+        self.trained = run.epochs  # the last epoch that a step has told of
+        self.transcriber: Transcriber | None = None
+        steps_end = [self.checkpoints.every] if self.checkpoints else []
+        if options.transcript is not None:
+            self.transcriber = _transcriber(options.transcript)
+            steps_end.append(self.transcriber.plan(self, last))
         self.monitor = self._monitor(checked, held, last)
         factors = None
         if checked.rate_factors is not None:
@@ -116,14 +124,16 @@ class Fit:
             optimizer=None if run.optimizer.kernel == "gradient_descent" else run.optimizer,
             dropout_seed=self._number_seed() if checked.dropout else 0,
             watched=self.monitor.needed,
-            step_every=self.checkpoints.every if self.checkpoints else None,
+            step_every=math.gcd(*steps_end) or None,
             begun=self.begun,
         )
         if checked.dropout and self.training.dropout_changes:
             options_of.check_dropout(self.training)
         self.asked: dict[str, Any] = {}
-        if self.moment or self.checkpoints:
+        if self.moment or self.checkpoints or self.transcriber:
             self.asked = resume.asked(checked, run, split, self.x, targets, self.weights, factors)
+        if self.transcriber:
+            self.transcriber.check(self)
         if self.moment:
             from fastmlp.storage.checkpoints import check_same
 
@@ -170,7 +180,7 @@ class Fit:
         self.network.change([*self._beginning(), *self._told_before(history), *others])
         if self.moment and self.moment.ended:
             if self.checkpoints and not self._goes_on_at_the_checkpoint():
-                self.checkpoints.begin(self._moment_now(ended=True))
+                self.checkpoints.begin(self.moment_now(ended=True))
             return False
         self.network.change(self._drawn_from())
         return True
@@ -199,7 +209,9 @@ class Fit:
         if self.run.drawn_from is not None:
             self.network.change([held(self.run, "drawn_from", None)])
         if self.checkpoints:
-            self.checkpoints.write(self._moment_now(ended=True))
+            self.checkpoints.write(self.moment_now(ended=True))
+        if self.transcriber:
+            self.transcriber.end(self)
         return self._harm()
 
     def cut_short(self, error: BaseException) -> None:
@@ -207,6 +219,8 @@ class Fit:
         if not self.run.not_resumable_because:
             interrupted = isinstance(error, KeyboardInterrupt)
             self.history.stopped = "interrupted" if interrupted else f"{type(error).__name__} was raised"
+        elif self.transcriber and isinstance(error, DivergenceError):
+            self.transcriber.end(self)
 
     def tell_seconds(self) -> None:
         """Writes down how long it took."""
@@ -292,9 +306,12 @@ class Fit:
         if self.checkpoints and self.moment and self._goes_on_at_the_checkpoint():
             self.checkpoints.went_on(self.moment)
         elif self.checkpoints:
-            self.checkpoints.begin(self._moment_now())
+            self.checkpoints.begin(self.moment_now())
+        if self.transcriber:
+            self.transcriber.begin(self)
 
-    def _moment_now(self, ended: bool = False, kept: np.ndarray | None = None) -> Moment:
+    def moment_now(self, ended: bool = False, kept: np.ndarray | None = None) -> Moment:
+        """The state of the fit, for a checkpoint."""
         from fastmlp.storage.checkpoints import Moment
 
         history = self.history
@@ -343,6 +360,7 @@ class Fit:
     def decide(self, step: Step) -> str | None:
         """Asks the monitor, and writes a checkpoint where one is due. Raises DivergenceError where the step says so."""
         history, finite = self.history, self.finite
+        self.trained = step.epochs
         if step.state == "diverged":
             history.stopped = "diverged"
             raise DivergenceError(self._diverged(step))
@@ -352,7 +370,9 @@ class Fit:
         for record in finite if self.monitor.needed else ():
             reason = self.monitor.see(record, history)
         if self.checkpoints and reason is None and step.state == "more" and self.checkpoints.due(step.epochs):
-            self.checkpoints.write(self._moment_now(kept=step.kept))
+            self.checkpoints.write(self.moment_now(kept=step.kept))
+        if self.transcriber and reason is None:
+            reason = self.transcriber.see(self, step)
         return reason
 
     def _go_back(self, best: Network) -> None:
@@ -396,9 +416,8 @@ class Fit:
         return ""
 
 
-def check_rows(rows: np.ndarray, count: int) -> None:
-    """Raises ValueError where one of the numbers is of none of so many rows."""
-    wrong = (rows < 0) | (rows >= count)
-    if wrong.any():
-        place = int(np.argmax(wrong))
-        raise ValueError(f"rows has {rows[place]} in place {place}, and X has {count} rows: their numbers begin at 0")
+def _transcriber(asked: Any) -> Transcriber:
+    """What writes a transcript; `fit(transcript=...)` may also be given one, as audits do."""
+    from fastmlp.fit.transcribing import Transcriber
+
+    return asked if isinstance(asked, Transcriber) else Transcriber(asked)

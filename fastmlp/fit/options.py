@@ -6,7 +6,7 @@ import numbers
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -22,6 +22,9 @@ from fastmlp.spec import Spec
 from fastmlp.stopping import EarlyStopping
 from fastmlp.system import thread_pool
 from fastmlp.training import Training, times
+
+if TYPE_CHECKING:
+    from fastmlp.fit.transcript import Transcript
 
 MOST_DROPPED = 1 - 2.0**-32
 
@@ -65,6 +68,7 @@ class FitOptions:
     checkpoint: str | os.PathLike | None = None
     checkpoint_every: int | None = None
     keep: int = 1
+    transcript: str | os.PathLike | Transcript | None = None
 
     @classmethod
     def of(cls, arguments: Mapping[str, Any]) -> FitOptions:

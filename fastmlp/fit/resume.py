@@ -24,12 +24,14 @@ if TYPE_CHECKING:
 MOST = 256  # optimizers that are remembered
 
 
-def moment_to_go_on_from(checkpoint: Any, resume: Any, spec: Spec) -> Moment | None:
+def moment_to_go_on_from(checkpoint: Any, resume: Any, spec: Spec, transcript: Any = None) -> Moment | None:
     """The moment of the checkpoint that `resume` is, or that is there and means it; None for any other fit."""
     if isinstance(resume, (str, os.PathLike)):
         path = resume
     elif resume is True and checkpoint is not None and os.path.exists(options.path(checkpoint, "checkpoint")):
         path = checkpoint
+    elif resume is True and transcript is not None and (last := last_checkpoint(transcript)):
+        path = last
     else:
         return None
     from fastmlp.storage import checkpoints
@@ -41,6 +43,20 @@ def moment_to_go_on_from(checkpoint: Any, resume: Any, spec: Spec) -> Moment | N
             f"{moment.network.spec.dtype}: load it with Model.load, and fit that"
         )
     return moment
+
+
+def last_checkpoint(asked: Any) -> str | None:
+    """The newest checkpoint of a transcript that is there, by its path or as a Transcript; None where none is."""
+    from fastmlp.fit.transcript import Transcript
+    from fastmlp.storage import transcript
+
+    path = os.path.abspath((asked if isinstance(asked, Transcript) else Transcript(asked)).path)
+    if not os.path.exists(path):
+        return None
+    for line in reversed(transcript.read(path).states):
+        if line["checkpoint"] and os.path.exists(place := transcript.checkpoint_of(path, line)):
+            return place
+    raise ValueError(f"{path} is a transcript without a checkpoint to continue from: give another name")
 
 
 def run_of(source: Network, optimizer: Any, learning_rate: Any, resume: bool) -> Run:

@@ -14,7 +14,7 @@ MODEL = (
 )  # fmt: skip
 SHAPE = ("depth", "width")
 OF_ALL = ("validation", "sample_weight")  # given to `Sweep.fit`, for all points
-NEVER = ("callback", "resume", "progress", "threads", "checkpoint", "checkpoint_every", "keep")
+NEVER = ("callback", "resume", "progress", "threads", "checkpoint", "checkpoint_every", "keep", "transcript")
 FIT_NAMES = options.NAMES
 FIT = tuple(name for name in FIT_NAMES if name not in (*OF_ALL, *NEVER))
 NAMES = (*MODEL, *SHAPE, *FIT)
@@ -35,6 +35,8 @@ def _advice(name: object, where: str) -> str:
         return "and a sweep calls none: use Model.fit"
     if name in ("checkpoint", "checkpoint_every", "keep", "resume"):
         return "and a sweep has no checkpoints: give fit a folder, which a second call continues"
+    if name == "transcript":
+        return "and a sweep writes none: use Model.fit"
     if name in NEVER:
         return f"which does not change a result: give {name} to fit"
     near = near_to(name, NAMES)

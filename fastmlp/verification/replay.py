@@ -1,0 +1,199 @@
+"""Trains a part of a transcript again: from one of its checkpoints, compared with every line up to another."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+from fastmlp import schedules
+from fastmlp.errors import DivergenceError
+from fastmlp.fit.transcribing import Fit, Transcriber, first_difference, state_of
+from fastmlp.model import Model
+from fastmlp.stopping import EarlyStopping
+from fastmlp.storage import checkpoints, transcript
+from fastmlp.storage.transcript import Chain
+
+_AS_THEY_ARE = (
+    *("epochs", "batch_size", "shuffle", "l2", "l1", "clip_value", "clip_norm", "record_every", "target_loss"),
+    "target_accuracy",
+)
+_DATA = ("X", "y", "sample_weight", "validation_data")
+CALLED = "the callback asked for it"  # how `stopped` begins, where a callback ended the training
+
+
+class Differs(ValueError):
+    """What a transcript says is not what this machine finds. Its text names the place."""
+
+
+@dataclass(frozen=True)
+class Data:
+    """The rows of a transcript's fit, and what else of it is given as arrays: as `Model.fit` takes them."""
+
+    X: Any
+    y: Any
+    sample_weight: Any = None
+    class_weight: Any = None
+    validation: Any = None
+
+    def check(self, head: dict[str, Any]) -> None:
+        """Raises ValueError where something is not given that the fit had."""
+        asked = head["fit"]
+        if asked.get("validation") is None and (asked.get("validation_data") or [None])[0] is not None:
+            if self.validation is None:
+                raise ValueError("validation is not given, and the transcript's fit had rows for it: give (X, y)")
+        elif self.validation is not None:
+            raise ValueError("validation is given, and the transcript's fit had no rows for it: leave it out")
+        weighs = self.sample_weight is not None or self.class_weight is not None
+        if weighs != (asked.get("sample_weight") is not None):
+            what = "had none: leave both out" if weighs else "had weights: give those that it had"
+            raise ValueError(f"sample_weight or class_weight: the transcript's fit {what}")
+
+
+def options_of(chain: Chain, data: Data) -> dict[str, Any]:
+    """The options of a transcript's fit. Raises Differs where its first line has what no fit can have."""
+    asked = chain.head["fit"]
+    try:
+        given = {name: asked[name] for name in _AS_THEY_ARE}
+        rates = [schedules.from_description(rate) if isinstance(rate, dict) else rate for rate in asked["dropout"]]
+        factors, rule = asked.get("rate_factors"), asked["early_stopping"]
+        return {
+            **given,
+            "dropout": rates or 0.0,
+            "rate_factors": factors and {name: of for name, of in factors.items() if name != "input_scale" or of != 1},
+            "early_stopping": rule and EarlyStopping(**rule),
+            "validation": data.validation if asked["validation"] is None else asked["validation"],
+            "sample_weight": data.sample_weight,
+            "class_weight": data.class_weight,
+            "progress": False,
+        }
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise Differs(f"line 1: the fit's options cannot be those of a fit: {error}") from error
+
+
+class Replayer(Transcriber):
+    """Compares a fit with lines of a transcript, from that of its checkpoint on. start, end: their places in `states`.
+
+    The fit ends at the last of them. `found` says what differs.
+    """
+
+    def __init__(self, chain: Chain, start: int, end: int) -> None:
+        self.chain, self.start = chain, start
+        self.left = chain.states[start + 1 : end + 1]
+        self.found: Differs | None = None
+        self.compared = 0  # lines
+        self.done = False
+        self._best = (None, None)
+
+    def plan(self, fit: Fit, last: int) -> int:
+        """The first line's interval: every other one is a multiple of it."""
+        return int(self.chain.head["every"])
+
+    def check(self, fit: Fit) -> None:
+        """Raises Differs where the rows, or the checkpoint, are not those of the transcript."""
+        asked = self.chain.head["fit"]
+        for name, value in fit.asked.items():
+            if asked.get(name) != value:
+                if name in _DATA:
+                    raise Differs(f"line 1: {name} is not the one that the transcript is of")
+                raise Differs(f"line 1: {name} is not what the fit has had")
+        if len(fit.targets) != self.chain.head["rows"] or fit.begun != self.chain.head["begun"]:
+            raise Differs("line 1: the number of rows, or of the epochs before, is not that of the fit")
+
+    def begin(self, fit: Fit) -> None:
+        """Compares the checkpoint with its line. Raises Differs."""
+        line = self.chain.states[self.start]
+        before = self.chain.states[self.start - 1]["epoch"] if self.start else line["epoch"]
+        here = state_of(fit, before, line["epoch"], self._digest_of_best(fit))
+        if wrong := first_difference(line, here):
+            raise Differs(f"line {line['line'] + 1}, epoch {line['epoch']}: {wrong} is not that of its checkpoint")
+        self._seen = line["epoch"]
+        if not self.left:
+            self.done = True
+
+    def see(self, fit: Fit, step: Any) -> str | None:
+        """Compares the state with the next line, if it is of this epoch."""
+        if self.done:
+            return "there is nothing to compare"
+        line = self.left[0]
+        if step.state != "more" or line["record"] == "end" or step.epochs != line["epoch"]:
+            return None
+        here = state_of(fit, self._seen, step.epochs, self._digest_of_best(fit))
+        self._compare(line, {"record": "epoch", **here})
+        return "the part ends here" if self.done else None
+
+    def end(self, fit: Fit) -> None:
+        """Compares how the training ended."""
+        if self.done:
+            return
+        line, here = self.left[0], state_of(fit, self._seen, None, self._digest_of_best(fit))
+        own = {"record": "end", **here, "trained": fit.trained, "stopped": fit.history.stopped}
+        self._compare(line, own)
+        if not self.done:
+            self._differ(line, f"the training ends after epoch {fit.trained}, and the transcript continues")
+
+    def _compare(self, line: dict[str, Any], here: dict[str, Any]) -> None:
+        wrong = first_difference(line, here)
+        if wrong:
+            self._differ(line, f"{wrong} is not what training again gives")
+            return
+        self.left = self.left[1:]
+        self.compared += 1
+        self._seen, self.done = line["epoch"], not self.left
+
+    def _differ(self, line: dict[str, Any], what: str) -> None:
+        at = line.get("trained", line["epoch"])
+        self.found, self.done = Differs(f"line {line['line'] + 1}, epoch {at}: {what}"), True
+
+
+def train_again(
+    chain: Chain, start: int, end: int, data: Data, backend: str = "numba", threads: int | None = None
+) -> int:
+    """Trains from the checkpoint of state `start` to state `end`, and compares every line. -> how many.
+
+    Raises Differs for the first that differs, also of the checkpoint; and what `Model.fit` raises for wrong rows.
+    """
+    line = chain.states[start]
+    model, place = start_of(chain, line, backend)
+    replayer = Replayer(chain, start, end)
+    last = chain.states[end]
+    called = last["record"] == "end" and str(last["stopped"]).startswith(CALLED)
+    callback = None
+    if chain.head["callback"]:
+        callback = lambda info: called and info.epoch >= last["trained"]  # noqa: E731
+    asked = {**options_of(chain, data), "resume": place, "threads": threads, "callback": callback}
+    own: Any = replayer  # in place of a transcript that is written
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            model.fit(data.X, data.y, **asked, transcript=own)
+        except DivergenceError:
+            pass  # which is compared, too
+    if replayer.found is not None:
+        raise replayer.found
+    if not replayer.done:
+        raise Differs(f"line {line['line'] + 2}: the training was not what the transcript says")
+    return replayer.compared
+
+
+def start_of(chain: Chain, line: dict[str, Any], backend: str) -> tuple[Model, str]:
+    """The model of a line's checkpoint, and its path. Raises Differs."""
+    place, where = transcript.checkpoint_of(chain.path, line), f"line {line['line'] + 1}, epoch {line['epoch']}"
+    if not os.path.exists(place):
+        raise Differs(f"{where}: its checkpoint {place} is missing")
+    try:
+        moment = checkpoints.read(place)
+    except ValueError as error:
+        raise Differs(f"{where}: its checkpoint cannot be read: {error}") from error
+    network = moment.network
+    if (
+        checkpoints.plain(network.spec.described()) != chain.head["spec"]
+        or network.standardize != chain.head["standardize"]
+    ):
+        raise Differs(f"{where}: its checkpoint is of another network than line 1")
+    asked = chain.head["fit"]
+    for name in sorted({*asked, *moment.asked}):
+        if moment.asked.get(name) != asked.get(name):
+            raise Differs(f"{where}: its checkpoint is of a fit with another {name} than line 1 says")
+    return Model.from_snapshot(network, backend=backend), place

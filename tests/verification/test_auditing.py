@@ -1,0 +1,287 @@
+"""`audit`: a true transcript passes, and each forgery is refused with its place."""
+
+import json
+import math
+import shutil
+
+import numpy as np
+import pytest
+
+import fastmlp
+from fastmlp import Adam, DivergenceError, EarlyStopping, Model, Transcript
+from fastmlp.cli import main
+from fastmlp.schedules import Cosine, ReduceOnPlateau
+from fastmlp.storage import checkpoints, transcript
+
+DRAWS = np.random.default_rng(0)
+X, Y = DRAWS.standard_normal((90, 4)), DRAWS.integers(0, 3, 90)
+WEIGHTS = np.arange(90) % 4
+OPTIONS = {  # name: (arguments of Model, a function that gives those of fit, what audit is given)
+    "all rows": ({}, lambda: {"epochs": 12}, {}),
+    "everything": (
+        {"dtype": "float32", "input_scale": True},
+        lambda: {"epochs": 12, "batch_size": 32, "dropout": [Cosine(0.3, epochs=12)], "l2": 0.01, "l1": 1e-3,
+                 "clip_norm": 0.5, "sample_weight": WEIGHTS, "class_weight": "balanced", "validation": (X[:9], Y[:9]),
+                 "rate_factors": {"bias": 0.5, "input_scale": 3}, "optimizer": "adamw", "record_every": 5},
+        {"sample_weight": WEIGHTS, "class_weight": "balanced", "validation": (X[:9], Y[:9])},
+    ),
+    "early stopping with a plateau": (
+        {"seed": lambda: np.random.default_rng(5)},
+        lambda: {"epochs": 60, "batch_size": 16, "optimizer": Adam(ReduceOnPlateau(0.05, patience=2)),
+                 "validation": 0.3, "early_stopping": EarlyStopping(7, "validation_accuracy")},
+        {},
+    ),
+    "standardised": ({"standardize": True}, lambda: {"epochs": 8, "batch_size": 20, "target_loss": 0.5}, {}),
+    "a callback ends it": ({}, lambda: {"epochs": 20, "callback": lambda info: info.epoch == 9}, {}),
+}  # fmt: skip
+
+
+def trained(path, every=2, arguments=(), **options):
+    given = {k: v() if callable(v) else v for k, v in dict(arguments).items()}
+    model = Model([4, 6, 3], **{"seed": 1, **given})
+    try:
+        model.fit(X, Y, **options, transcript=Transcript(path, every=every))
+    except DivergenceError:
+        pass
+    return model
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("made")
+    model = trained(folder / "run.jsonl", epochs=12, batch_size=32, optimizer="adam", learning_rate=0.01)
+    model.save(folder / "model.safetensors")
+    np.savez(folder / "rows.npz", X=X, y=Y)
+    return folder
+
+
+@pytest.fixture
+def run(made, tmp_path):
+    """A copy of a true transcript, to forge."""
+    shutil.copytree(made, tmp_path / "copy")
+    return tmp_path / "copy" / "run.jsonl"
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+def test_true_transcripts_pass(name, tmp_path):
+    arguments, options, given = OPTIONS[name]
+    trained(tmp_path / "run.jsonl", arguments=arguments, **options())
+    found = fastmlp.audit(tmp_path / "run.jsonl", X, Y, segments="all", **given)
+    assert found.difference is None
+    assert found.checked == [*range(1, found.segments + 1)]
+    assert found.compared == found.lines - 2  # all but the head and the beginning
+
+
+def test_the_reference_audits_too(run):
+    found = fastmlp.audit(run, X, Y, segments=2, backend="reference", model=run.parent / "model.safetensors")
+    assert found.equal
+    assert len(found.checked) == 2
+
+
+def test_a_divergence_is_audited(tmp_path):
+    trained(tmp_path / "run.jsonl", epochs=40, learning_rate=1e200)
+    assert fastmlp.audit(tmp_path / "run.jsonl", X, Y, segments="all").equal
+
+
+def test_an_interrupted_one_passes_up_to_its_last_line(run):
+    lines = run.read_bytes().splitlines(keepends=True)
+    run.write_bytes(b"".join(lines[:-2]))
+    found = fastmlp.audit(run, X, Y, segments="all")
+    assert found.equal
+    assert not found.ended
+    assert "without its end" in found.last_line()
+
+
+def test_the_probability_is_the_hypergeometric_one(run):
+    found = fastmlp.audit(run, X, Y, segments=2, seed=3)
+    assert found.segments == 6
+    assert found.probability(1) == pytest.approx(2 / 6)
+    assert found.probability(2) == pytest.approx(1 - math.comb(4, 2) / math.comb(6, 2))
+    assert found.probability(5) == 1
+    hits = [len({*_segments(seed, run)} & {2, 5}) > 0 for seed in range(200)]
+    assert abs(np.mean(hits) - found.probability(2)) < 0.1
+    with pytest.raises(ValueError, match="forged=7 is more than the 6 segments"):
+        found.probability(7)
+
+
+def _segments(seed, run):
+    from fastmlp.verification.auditing import _drawn
+
+    return _drawn(6, 2, seed)
+
+
+# ---------------------------------------------------------------------------------------------------------
+# Forgeries. The forger knows the format: hashes are computed again, where it says so.
+
+
+def forge(path, number, change, again=True):
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    change(lines[number])
+    done = lines if not again else []
+    for line in lines if again else ():
+        rest = {key: value for key, value in line.items() if key not in ("line", "before", "hash")}
+        done.append(transcript.chained(rest, done[-1] if done else None))
+    path.write_text("".join(json.dumps(line) + "\n" for line in done))
+
+
+def difference(path, x=X, **options):
+    return fastmlp.audit(path, x, Y, **{"segments": "all", **options}).difference
+
+
+@pytest.mark.parametrize("name", ["parameters", "optimizer", "order", "history"])
+def test_one_digest(name, run):
+    whole = run.read_text()
+    forge(run, 4, lambda line: line.update({name: "0" * 64}), again=False)
+    assert difference(run) == "line 5: it does not have its hash: something in it was changed"
+    run.write_text(whole)
+    forge(run, 4, lambda line: line.update({name: "0" * 64}))
+    found = difference(run)
+    assert found.startswith("line 5, epoch 6: "), found
+    assert found.endswith("is not what training again gives"), found
+
+
+@pytest.mark.parametrize(
+    ("number", "change", "said"),
+    [
+        (4, {"rate": 0.02}, "line 5, epoch 6: the learning rate is not"),
+        (4, {"loss": 0.5}, "line 5, epoch 6: the loss is not"),
+        (3, {"epochs": 5}, "line 4, epoch 4: the count of epochs is not"),
+        (7, {"trained": 11}, "line 8, epoch 11: the epoch of the end is not"),
+        (7, {"stopped": "it was good"}, "line 8, epoch 12: why the training stopped is not"),
+        (7, {"parameters": "0" * 64}, "line 8, epoch 12: the digest of the parameters is not what training again"),
+        (1, {"parameters": "0" * 64}, "line 2, epoch 0: the digest of the parameters is not that of its checkpoint"),
+        (0, {"rows": 91}, "line 1: the number of rows"),
+    ],
+)
+def test_other_lines(number, change, said, run):
+    forge(run, number, lambda line: line.update(change))
+    assert difference(run).startswith(said)
+
+
+def test_one_rate(run):
+    """In the head alone, and then in every checkpoint, too."""
+    forge(run, 0, lambda line: line["fit"].update(learning_rate=0.02))
+    assert difference(run) == "line 2, epoch 0: its checkpoint is of a fit with another learning_rate than line 1 says"
+    for place in (run.parent / "run.jsonl.d").iterdir():
+        moment = checkpoints.read(place)
+        moment.asked["learning_rate"] = 0.02
+        checkpoints.write(str(place), moment)
+    assert difference(run) == "line 1: learning_rate is not what the fit has had"
+
+
+def test_one_row(run):
+    other = X.copy()
+    other[17, 2] = np.nextafter(other[17, 2], 9)
+    assert difference(run, other) == "line 1: X is not the one that the transcript is of"
+    other[17, 2] += 0.001  # one ulp of one row changes no bit of the first epochs' parameters
+    asked = checkpoints.digest_of(other)
+    forge(run, 0, lambda line: line["fit"].update(X=asked))  # with their digest in the head, and in the checkpoints
+    for place in (run.parent / "run.jsonl.d").iterdir():
+        moment = checkpoints.read(place)
+        moment.asked["X"] = asked
+        checkpoints.write(str(place), moment)
+    assert difference(run, other).startswith("line 3, epoch 2: the digest of the parameters is not what training")
+
+
+def test_a_checkpoint(run):
+    """Its weights are no others than its line says; what its line says nothing of gives other lines after it."""
+    place = run.parent / "run.jsonl.d" / "000000004.safetensors"
+    moment, whole = checkpoints.read(place), place.read_bytes()
+    moment.network.parameters[3] = np.nextafter(moment.network.parameters[3], 9)
+    checkpoints.write(str(place), moment)
+    assert difference(run) == "line 4, epoch 4: the digest of the parameters is not that of its checkpoint"
+    moment = checkpoints.read(place)
+    place.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    assert "line 4, epoch 4: its checkpoint cannot be read" in difference(run)
+    place.unlink()
+    assert "000000004.safetensors is missing" in difference(run)
+
+
+def test_another_model(run, tmp_path):
+    Model([4, 6, 3], seed=1).save(tmp_path / "other")
+    assert "is not that of the model" in difference(run, model=tmp_path / "other")
+
+
+def test_weights_that_no_training_gives(run):
+    """The forger changes a weight at epoch 6, trains on from there, and writes all digests of that."""
+    moment = checkpoints.read(run.parent / "run.jsonl.d" / "000000006.safetensors")
+    moment.network.parameters[0] = 0.25
+    other = run.parent / "other.safetensors"
+    checkpoints.write(str(other), moment)
+    model = Model.load(other)
+    model.fit(
+        X, Y, epochs=12, batch_size=32, optimizer="adam", learning_rate=0.01, resume=other,
+        transcript=Transcript(run.parent / "tail.jsonl", every=2),
+    )  # fmt: skip
+    lines = [json.loads(line) for line in run.read_text().splitlines()]
+    tail = [json.loads(line) for line in (run.parent / "tail.jsonl").read_text().splitlines()]
+    tail[1]["history"] = lines[4]["history"]
+    done = []
+    for line in lines[:4] + tail[1:]:
+        rest = {key: value for key, value in line.items() if key not in ("line", "before", "hash")}
+        done.append(transcript.chained(rest, done[-1] if done else None))
+    run.write_text("".join(json.dumps(line) + "\n" for line in done))
+    for place in (run.parent / "tail.jsonl.d").iterdir():
+        shutil.copy(place, run.parent / "run.jsonl.d" / place.name)
+    assert difference(run) == "line 5, epoch 6: the digest of the parameters is not what training again gives"
+    found = [fastmlp.audit(run, X, Y, segments=3, seed=seed).equal for seed in range(12)]
+    assert 0 < sum(found) < 12  # one forged segment of six: half of such audits see it
+
+
+# ---------------------------------------------------------------------------------------------------------
+# The command, and errors
+
+
+def test_the_command(run, made, capsys):
+    rows = ["--data", str(made / "rows.npz")]
+    assert main(["audit", str(run), *rows, "--segments", "2", "--model", str(made / "model.safetensors")]) == 0
+    said = capsys.readouterr().out.splitlines()
+    chain = transcript.read(run)
+    assert said[-1] == f"every bit equal: 2 of 6 segments, numerics 1, {chain.hash}"
+    assert said[1] == f"head of the chain  {chain.hash}"
+    assert "1 forged segment would have been found with a probability of 0.333" in said[3]
+    assert main(["audit", str(run), *rows, "--segments", "all", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["equal"], found["segments"], found["found_if"]["1"]) == (True, 6, 1.0)
+    forge(run, 4, lambda line: line.update(parameters="0" * 64))
+    assert main(["audit", str(run), *rows, "--segments", "all"]) == 1
+    assert capsys.readouterr().out.splitlines()[-1].startswith("NOT EQUAL: line 5, epoch 6: the digest of the para")
+
+
+def test_the_command_reads_tables(run, tmp_path, capsys):
+    table = np.column_stack([X, Y])
+    lines = [",".join([*(repr(float(value)) for value in row[:-1]), str(int(row[-1]))]) for row in table]
+    (tmp_path / "rows.csv").write_text("\n".join(["a,b,c,d,kind", *lines]) + "\n")
+    assert main(["audit", str(run), "--data", str(tmp_path / "rows.csv"), "--target", "kind"]) == 0
+    (tmp_path / "words.csv").write_text("a,kind\n1,x\n2,y\n")
+    assert main(["audit", str(run), "--data", str(tmp_path / "words.csv"), "--target", "kind"]) == 2
+    assert "column 'kind' is not of numbers alone" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--segments", "some"], "'some' is neither a number of segments nor all"),
+        (["--segments", "0"], "--segments"),
+        (["--seed", "x"], "invalid int value"),
+    ],
+)
+def test_wrong_options_are_one_line(arguments, said, run, made, capsys):
+    assert main(["audit", str(run), "--data", str(made / "rows.npz"), *arguments]) == 2
+    error = capsys.readouterr().err
+    assert said in error
+    assert error.count("\n") == 1
+
+
+def test_wrong_files(run, made, tmp_path, capsys):
+    np.savez(tmp_path / "half.npz", X=X)
+    assert main(["audit", str(run), "--data", str(tmp_path / "half.npz")]) == 2
+    assert "has no array y, but X" in capsys.readouterr().err
+    assert main(["audit", str(made / "rows.npz"), "--data", str(made / "rows.npz")]) == 2
+    assert "is no transcript" in capsys.readouterr().err
+    with pytest.raises(ValueError, match="validation is given, and the transcript's fit had no rows for it"):
+        fastmlp.audit(run, X, Y, validation=(X, Y))
+    with pytest.raises(ValueError, match="sample_weight or class_weight: the transcript's fit had none"):
+        fastmlp.audit(run, X, Y, sample_weight=WEIGHTS)
+    with pytest.raises(ValueError, match="X has 3 columns"):
+        fastmlp.audit(run, X[:, :3], Y)
