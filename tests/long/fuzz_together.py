@@ -217,9 +217,13 @@ def draw(rng):
     return asked
 
 
-def train(rng, asked, models, again):
+THREADS = 3
+ALL_REFUSED = object()
+
+
+def train(rng, asked, models, again, most):
     """Trains them together. -> (how each ended, how many were in one group at most)."""
-    threads = int(rng.integers(1, 4))
+    threads = min(int(rng.integers(1, THREADS + 1)), most)
     lanes.force, least = bool(rng.random() < 0.8), together.SHORT_WORK
     together.SHORT_WORK = int(pick(rng, 0, 0, least))
     order = rng.permutation(len(asked))
@@ -255,9 +259,6 @@ def train(rng, asked, models, again):
         lanes.force, together.SHORT_WORK = False, least
 
 
-ALL_REFUSED = object()
-
-
 def same_end(one, other):
     """Whether two outcomes are one: a table's reason is the message, after its kind where that says more."""
     if one is ALL_REFUSED:
@@ -273,8 +274,8 @@ def _in_words(end, twin):
     return f"refused: {end[1][:40]}" if end[0] == "ValueError" else f"ended with {end[0]}"
 
 
-def fuzz(count, seed, seconds=None):
-    """-> {what: how often}. Raises AssertionError at the first difference."""
+def fuzz(count, seed, seconds=None, most=THREADS):
+    """-> {what: how often}. most: threads. Raises AssertionError at the first difference."""
     counts, until = Counter(), None if seconds is None else time.monotonic() + seconds
     for number in range(count):
         if until is not None and time.monotonic() > until:
@@ -289,7 +290,7 @@ def fuzz(count, seed, seconds=None):
             ]
             ended, group = None, 1
             if not again or rng.random() < 0.5:
-                ended, group = train(rng, asked, models, again)
+                ended, group = train(rng, asked, models, again, most)
             else:  # together first, and then alone
                 ended = [
                     one.fit(model, resume=model._network.run is not None)

@@ -21,7 +21,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 SPARE = 2 * 64  # bytes behind the buffers of `workspace.aligned`
-PARTS = ("pairs", "digests", "trainings", "predictions")
+PARTS = ("pairs", "digests", "trainings", "together", "predictions")
 
 
 def prepare(spare=SPARE):

@@ -10,6 +10,7 @@ import json
 import numpy as np
 from cases import CASES, check
 from digests import GOLDEN, jobs
+from long.fuzz_together import fuzz
 from trainings import OUTPUTS, Problem, assert_same_result, finish
 
 from fastmlp import SGD, Adagrad, Adam, AdamW, Model, RMSprop
@@ -82,6 +83,7 @@ SIZES = [
     (1025, 1025), (1100, 600), (1537, 1537), (2049, 2049), (2561, 1030),
 ]  # fmt: skip
 TILE_BYTES = (sizes.TILE_BYTES, 1500, 4000)  # chunks come in one tile, or in several
+TOGETHER = 60  # cases of models that train together
 CALL_SECONDS = numba_backend.CALL_SECONDS  # a call ends after so long; with none, it ends within an epoch
 
 
@@ -129,6 +131,12 @@ def _ways(spec, training, rows, batch, weighed):
         yield "rowwise", 1
     if choose.fits_few(spec, training, min(batch, rows), weighed):
         yield "few", 1
+
+
+def run_together(every=1):
+    """Random models in lanes of groups, each against itself alone."""
+    counts = fuzz(max(1, TOGETHER // every), seed=2, most=1)  # ranges.py has one table for all threads
+    assert counts["in groups"] or every > 1
 
 
 # ---------------------------------------------------------------------------------------------------------
