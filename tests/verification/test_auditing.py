@@ -3,9 +3,12 @@
 import json
 import math
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
+from models import HERE
 
 import fastmlp
 from fastmlp import Adam, DivergenceError, EarlyStopping, Model, Transcript
@@ -315,3 +318,10 @@ def test_wrong_files(run, made, tmp_path, capsys):
         fastmlp.audit(run, X, Y, sample_weight=WEIGHTS)
     with pytest.raises(ValueError, match="X has 3 columns"):
         fastmlp.audit(run, X[:, :3], Y)
+
+
+def test_an_audit_needs_no_compiler():
+    """Kernels come from the cache: Numba takes half a second to import."""
+    code = "import sys, fastmlp; fastmlp.audit, fastmlp.bisect, fastmlp.verify; print('numba' in sys.modules)"
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=HERE)
+    assert said.stdout.strip() == "False"
