@@ -26,7 +26,7 @@ FIGURES = [name for name in RECORD.names or () if name not in ("epoch", "seconds
 PART = 0.01  # of the time, for each of the two
 SPEED = 8e9  # multiplications a second that a training is taken to do: few networks do more with one core
 BATCH = 1.5e-6  # seconds that a batch takes at least
-LINE, LINE_BYTES = 4e-4, 2e8  # seconds that a line takes, and the bytes a second that are digested
+LINE, LINE_BYTES = 1e-3, 2e8  # seconds that a line takes, and the bytes a second that are digested
 FILE, FILE_BYTES = 4e-3, 5e7  # the same of a checkpoint
 MOST_CHECKPOINTS = 32
 SOON = 0.5  # seconds after which the measured time counts
@@ -221,7 +221,6 @@ class Transcriber:
 def head_of(fit: Fit, own: Transcriber) -> dict[str, Any]:
     """What a transcript's first line says of a fit, but for the machine."""
     network = fit.network
-    seed = rng_state.state_of(network.seed_to_resume())
     return {
         "format": transcript.FORMAT,
         "version": transcript.FORMAT_VERSION,
@@ -233,9 +232,15 @@ def head_of(fit: Fit, own: Transcriber) -> dict[str, Any]:
         "begun": fit.begun,
         "first": fit.run.epochs,
         "every": own.every,
-        "seed": seed if seed["kind"] == "int" else {"kind": seed["kind"], "digest": transcript.digest(seed)},
+        "seed": seed_of(network),
         "callback": fit.options.callback is not None,
     }
+
+
+def seed_of(network: Network) -> dict[str, Any]:
+    """A network's seed: the number itself, or the digest of a generator's state."""
+    seed = rng_state.state_of(network.seed_to_resume())
+    return seed if seed["kind"] == "int" else {"kind": seed["kind"], "digest": transcript.digest(seed)}
 
 
 def state_of(fit: Fit, since: int, epoch: int | None, best: str | None) -> dict[str, Any]:

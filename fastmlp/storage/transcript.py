@@ -218,6 +218,8 @@ def _check_head(line: dict[str, Any], name: str) -> None:
         raise ValueError(
             f"{name} has format version {version}, and this fastmlp reads {FORMAT_VERSION}: update fastmlp"
         )
+    if version != FORMAT_VERSION or type(version) is not int:
+        raise ValueError(f"{name} has format version {shown(version)}, which is none: the file is damaged")
     if line.get("numerics") != NUMERICS_VERSION:
         raise ValueError(
             f"{name} is of numerics version {shown(line.get('numerics'))}, and this fastmlp computes by version "

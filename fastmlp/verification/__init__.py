@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from fastmlp.verification.auditing import Audit, audit
 from fastmlp.verification.bisecting import Bisection, bisect
-from fastmlp.verification.lockstep import Place
+from fastmlp.verification.places import Place
 from fastmlp.verification.verification import Check, Verification, verify
 
 __all__ = ["Audit", "Bisection", "Check", "Place", "Verification", "audit", "bisect", "verify"]

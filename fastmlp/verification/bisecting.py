@@ -12,8 +12,7 @@ from fastmlp.errors import DivergenceError
 from fastmlp.fit.transcribing import Fit, first_difference, state_of
 from fastmlp.storage import transcript
 from fastmlp.storage.transcript import Chain
-from fastmlp.verification import lockstep
-from fastmlp.verification.lockstep import Place
+from fastmlp.verification.places import Place
 from fastmlp.verification.replay import CALLED, Data, Differs, Replayer, options_of, start_of
 
 OF_THE_HEAD = ("spec", "standardize", "rows", "begun", "seed", "fit")
@@ -296,6 +295,8 @@ class _Search:
             return "enough" if kept else None
 
         self._train("numba", keep)
+        from fastmlp.verification import lockstep  # with Numba
+
         for all_pairs in (False, True):
             if place := lockstep.first_difference(kept[0], kept[1], max(epoch, self.begins + 1), all_pairs):
                 return place

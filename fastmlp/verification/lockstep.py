@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import signal
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -19,31 +19,7 @@ from fastmlp.system.atomic import address
 from fastmlp.testing.bits import assert_same_bits, differing
 from fastmlp.training import DropoutRates, RateTable, State, Training
 from fastmlp.verification import steps
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where kernels and reference first differ.
-
-    Attributes
-    ----------
-    epoch : int
-        The epoch of the run.
-    batch : int or None
-        The batch, from 1; None where the parameters agree after each of them.
-    layer : int or None
-        The layer, from 1; None for what is of no layer.
-    kernel : str
-        The kernel: file and function, on both sides.
-    detail : str
-        The first number that differs, with those around it, in ulps.
-    """
-
-    epoch: int
-    batch: int | None
-    layer: int | None
-    kernel: str
-    detail: str
+from fastmlp.verification.places import Place
 
 
 def first_difference(fit: Any, network: Any, epoch: int, all_pairs: bool = False) -> Place | None:

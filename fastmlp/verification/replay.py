@@ -9,7 +9,7 @@ from typing import Any
 
 from fastmlp import schedules
 from fastmlp.errors import DivergenceError
-from fastmlp.fit.transcribing import Fit, Transcriber, first_difference, state_of
+from fastmlp.fit.transcribing import Fit, Transcriber, first_difference, seed_of, state_of
 from fastmlp.model import Model
 from fastmlp.stopping import EarlyStopping
 from fastmlp.storage import checkpoints, transcript
@@ -40,7 +40,7 @@ class Data:
     def check(self, head: dict[str, Any]) -> None:
         """Raises ValueError where something is not given that the fit had."""
         asked = head["fit"]
-        if asked.get("validation") is None and (asked.get("validation_data") or [None])[0] is not None:
+        if asked.get("validation") is None and asked.get("validation_data") not in (None, [None, None]):
             if self.validation is None:
                 raise ValueError("validation is not given, and the transcript's fit had rows for it: give (X, y)")
         elif self.validation is not None:
@@ -108,6 +108,9 @@ class Replayer(Transcriber):
         here = state_of(fit, before, line["epoch"], self._digest_of_best(fit))
         if wrong := first_difference(line, here):
             raise Differs(f"line {line['line'] + 1}, epoch {line['epoch']}: {wrong} is not that of its checkpoint")
+        head = self.chain.head
+        if not self.start and (head["first"], head["seed"]) != (line["epoch"], seed_of(fit.network)):
+            raise Differs("line 1: its seed, or its first epoch, is not that of the first checkpoint")
         self._seen = line["epoch"]
         if not self.left:
             self.done = True

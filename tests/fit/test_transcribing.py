@@ -2,9 +2,12 @@
 
 import json
 import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
+from models import HERE
 
 import fastmlp
 from fastmlp import Adam, DivergenceError, EarlyStopping, Model, Transcript
@@ -317,14 +320,11 @@ def test_missing_lines_are_named(tmp_path):
 
 def test_a_fit_without_a_transcript_imports_none_of_it():
     """Its start and its path are those of before."""
-    import subprocess
-    import sys
-
     code = (
         "import sys; from fastmlp import Model; Model([2, 3, 2]).fit([[0, 1], [1, 0]], [0, 1], epochs=2); "
         "print([name for name in sys.modules if 'transcri' in name])"
     )
-    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=HERE)
     assert said.stdout.strip() == "[]"
 
 

@@ -253,7 +253,7 @@ def test_a_kernel_that_rounds_twice_is_named(monkeypatch, tmp_path):
     assert (found.place.epoch, found.place.batch, found.place.kernel) == (1, 1, "optimizers.gradient_descent")
 
 
-@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("dtype", ["float64", pytest.param("float32", marks=pytest.mark.slow)])
 @pytest.mark.parametrize(("rows", "K", "J"), [(1, 2, 3), (7, 4, 6), (100, 33, 70), (513, 9, 3)])
 def test_layers_alone_have_the_reference_s_bits(rows, K, J, dtype):
     rng = np.random.default_rng(0)
