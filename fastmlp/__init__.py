@@ -10,6 +10,7 @@
 - a study of learning rate, initialisation and depth, `fastmlp.study.run`,
 - `Ensemble`, several models that predict together, and `cross_validate`,
 - `MLPClassifier` and `MLPRegressor`, which need scikit-learn 1.6 or newer,
+- `TabularClassifier` and `TabularRegressor`, for tables as they are, which need it, too,
 - `verify()`, which compares this machine's bits with the reference's, and checks for your own tests, `fastmlp.testing`.
 
 Names are loaded when they are first used, so that `import fastmlp` by itself imports little.
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from fastmlp.spec import Spec
     from fastmlp.stopping import EarlyStopping
     from fastmlp.tables.table_model import TableModel
+    from fastmlp.tabular import TabularClassifier, TabularRegressor
     from fastmlp.verification import verify
 
 __all__ = [
@@ -62,6 +64,8 @@ __all__ = [
     "ScaleWarning",
     "Spec",
     "TableModel",
+    "TabularClassifier",
+    "TabularRegressor",
     "__version__",
     "cross_validate",
     "losses",
@@ -87,6 +91,7 @@ _HOMES = {
     "Model": "model",
     "Spec": "spec",
     "TableModel": "tables.table_model",
+    **dict.fromkeys(("TabularClassifier", "TabularRegressor"), "tabular"),
     "cross_validate": "cross_validation",
     "verify": "verification",
 }
@@ -118,7 +123,9 @@ def _meant(name: str) -> str:
 def __dir__() -> list[str]:
     from importlib.util import find_spec
 
-    absent = () if find_spec("sklearn") else ("MLPClassifier", "MLPRegressor")  # help() reads all that are here
+    absent = (
+        () if find_spec("sklearn") else ("MLPClassifier", "MLPRegressor", "TabularClassifier", "TabularRegressor")
+    )  # help() reads all that are here
     return [name for name in __all__ if name not in absent]
 
 

@@ -55,6 +55,12 @@ def test_the_ensembles_page_prints_what_it_says(monkeypatch, tmp_path):
     check_page(ROOT / "docs" / "ensembles.md")
 
 
+def test_the_page_on_tables():
+    pytest.importorskip("sklearn")
+    pytest.importorskip("pandas")
+    check_page(ROOT / "docs" / "tables.md")
+
+
 def test_the_page_of_exercises_prints_what_it_says():
     check_page(ROOT / "docs" / "exercises.md")
 

@@ -12,7 +12,7 @@ MODULES = (
     "callbacks", "core.summary", "errors", "history", "losses", "model", "optimizers", "predictor", "schedules", "spec",
     "splits", "stopping", "estimators.classifier", "estimators.regressor", "study.runs", "study.study", "sweep.many",
     "sweep.results", "sweep.sweep", "tables.table_model", "ensemble.ensemble", "cross_validation.result",
-    "cross_validation.validate",
+    "cross_validation.validate", "tabular.classifier", "tabular.regressor",
 )  # fmt: skip
 SECTIONS = ("Parameters", "Attributes", "Returns", "Raises", "Warns", "Notes", "References", "Examples")
 HEADING = re.compile(r"^(\w+)\n(-+)$", re.MULTILINE)
