@@ -58,6 +58,10 @@ def _rate(options: dict[str, Any]) -> Any:
     return options["optimizer"].learning_rate
 
 
+def _peak(options: dict[str, Any]) -> float:
+    return float(_rate(options).learning_rate)
+
+
 def _factors(name: str) -> Callable[[dict[str, Any]], dict[str, Any]]:
     def change(options: dict[str, Any]) -> dict[str, Any]:
         return {"rate_factors": {key: value for key, value in options["rate_factors"].items() if key != name}}
@@ -83,13 +87,13 @@ ABLATIONS: dict[str, Made] = {
     "weights at the plain rate, a tenth": _changed(
         training=lambda options: {
             "rate_factors": {"bias": 0.1, "input_scale": 6.0},
-            "optimizer": Adam(CosineLog(0.1 * _rate(options).rate, epochs=options["epochs"]), beta_2=0.95),
+            "optimizer": Adam(CosineLog(0.1 * _peak(options), epochs=options["epochs"]), beta_2=0.95),
         }
     ),
     "beta_2 of 0.999": _changed(training=lambda options: {"optimizer": Adam(_rate(options))}),
     "one cosine": _changed(
         training=lambda options: {
-            "optimizer": Adam(Cosine(_rate(options).rate, epochs=options["epochs"]), beta_2=0.95),
+            "optimizer": Adam(Cosine(_peak(options), epochs=options["epochs"]), beta_2=0.95),
         }
     ),
     "no label smoothing": _changed(label_smoothing=0.0),

@@ -5,10 +5,11 @@
     python -m benchmarks.tables --most-rows 3000 --contestants fastmlp hist_boosting
     python -m benchmarks.tables --ablate               the recipe with each piece left out
     python -m benchmarks.tables --report               what is known, without a run
+    python -m benchmarks.tables --report --picture bench_results/tables/errors.svg
 
 Tables are those of `table_sets.py`. Each split holds out a quarter of the rows, stratified. All contestants have their
 defaults, one thread, and the same rows; seconds are of processor time, of fit and predict. Each figure is kept in
-bench_results/tables.json as soon as it is there. Settings of the recipe were chosen by the deciding tables alone.
+bench_results/tables/folds.json as soon as it is there. Settings of the recipe were chosen by the deciding tables alone.
 """
 
 from __future__ import annotations
@@ -29,7 +30,8 @@ for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "FAS
 
 from .table_sets import TABLES, Table  # noqa: E402 - after the threads are set
 
-OUT = Path(__file__).parents[1] / "bench_results" / "tables.json"
+OUT = Path(__file__).parents[1] / "bench_results" / "tables" / "folds.json"
+ABLATION = OUT.with_name("ablation.json")
 SPLITS = 3
 HELD_OUT = 0.25
 BASE = "hist_boosting"
@@ -217,7 +219,7 @@ def load(out: Path) -> dict[str, Any]:
 
 def save(known: dict[str, Any], out: Path) -> None:
     """Writes the figures: as a whole or not at all."""
-    out.parent.mkdir(exist_ok=True)
+    out.parent.mkdir(parents=True, exist_ok=True)
     beside = out.with_suffix(".new")
     beside.write_text(json.dumps(known, indent=1, sort_keys=True) + "\n")
     beside.replace(out)
@@ -237,6 +239,11 @@ def folds_of(known: dict[str, Any], names: list[str], names_of: list[str]) -> li
     return found
 
 
+def least_error(task: str, figures: dict[str, float]) -> float:
+    """A fold's error; of classes half a row at least, so that a fold without errors has a ratio to others."""
+    return max(figures["error"], 0.5 / figures["test"]) if task == "classify" else figures["error"]
+
+
 def summary(known: dict[str, Any], names: list[str], tables: list[str], base: str = BASE) -> dict[str, dict[str, Any]]:
     """Of each contestant, over tables that all have: mean rank, ratio to the base's error and log loss, seconds.
 
@@ -253,17 +260,16 @@ def summary(known: dict[str, Any], names: list[str], tables: list[str], base: st
         of_task = {name: folds for name, folds in by_table.items() if TABLES[name].task == task}
         if not of_task:
             continue
-
-        def error(figures: dict[str, float], task: str = task) -> float:
-            return max(figures["error"], 0.5 / figures["test"]) if task == "classify" else figures["error"]
-
-        means = np.array([[np.mean([error(f[name]) for f in folds]) for name in names] for folds in of_task.values()])
+        means = np.array(
+            [[np.mean([least_error(task, f[name]) for f in folds]) for name in names] for folds in of_task.values()]
+        )
         ranks = (means[:, :, None] > means[:, None, :]).sum(2) + (
             (means[:, :, None] == means[:, None, :]).sum(2) + 1
         ) / 2
         for place, name in enumerate(names):
             ratios = [
-                statistics.fmean(np.log(error(f[name]) / error(f[base])) for f in folds) for folds in of_task.values()
+                statistics.fmean(np.log(least_error(task, f[name]) / least_error(task, f[base])) for f in folds)
+                for folds in of_task.values()
             ]
             of = found[name][task] = {"tables": len(of_task), "rank": float(ranks[:, place].mean())}
             of["ratio"] = float(np.exp(statistics.fmean(ratios)))
@@ -330,6 +336,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--splits", type=int, default=SPLITS)
     parser.add_argument("--most-rows", type=int, default=20_000, help="larger tables are left out")
     parser.add_argument("--out", type=Path, default=OUT)
+    parser.add_argument("--picture", type=Path, help="a file for a picture of the errors on reporting tables")
     args = parser.parse_args(arguments)
     contestants, base = CONTESTANTS, BASE
     tables = [TABLES[name] for name in args.tables or TABLES]
@@ -340,6 +347,7 @@ def main(arguments: list[str] | None = None) -> int:
         from .table_ablation import ABLATIONS
 
         contestants, base = ABLATIONS, next(iter(ABLATIONS))
+        args.out = ABLATION if args.out == OUT else args.out
         args.only = args.only or "deciding"
     if args.contestants:
         if unknown := [name for name in args.contestants if name not in contestants]:
@@ -354,6 +362,10 @@ def main(arguments: list[str] | None = None) -> int:
     if base not in names:
         base = names[0] if names else base
     print(report(known, names, base))
+    if args.picture:
+        from .table_picture import draw
+
+        draw(known, names, args.picture, base)
     return 0
 
 

@@ -75,6 +75,8 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
     -----
     Words become a column for each category, dates days, missing numbers the median with a further column that says
     where (docs/preprocessing.md). All columns are then scaled by median and quartiles and clipped smoothly to (-3, 3).
+    Rows of a class with one row are trained on by all members; if that leaves a member none to validate on, none
+    validates, and the last epoch's weights are taken.
 
     References
     ----------
