@@ -68,6 +68,10 @@ class Scale:
         """Returns what `forward` made z (N, K) of, except for rounding; float64."""
         return _mapped("unstandardised", z, self, backend)
 
+    def described(self) -> dict[str, Any]:
+        """Returns it as JSON holds it."""
+        return {"mean": self.mean.tolist(), "deviation": self.deviation.tolist()}
+
     @property
     def constant(self) -> np.ndarray:
         """Where columns are constant, (K,)."""
@@ -102,6 +106,10 @@ class RobustScale(Scale):
     def forward(self, x: np.ndarray, backend: str = "numba") -> np.ndarray:
         """Returns the scaled and smoothly clipped rows of x (N, K), float64: a new array."""
         return _mapped("smoothly_clipped", x, self, backend)
+
+    def described(self) -> dict[str, Any]:
+        """Returns it as JSON holds it."""
+        return {**super().described(), "clipped": True}
 
     def backward(self, z: np.ndarray, backend: str = "numba") -> np.ndarray:
         """Raises TypeError: what was clipped does not come back."""

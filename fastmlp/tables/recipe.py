@@ -7,6 +7,7 @@ validation loss is taken. Data are prepared by `core.preprocess.RobustScale`.
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Sequence
 from typing import Any
 
@@ -54,3 +55,19 @@ def training(task: str, epochs: int, rate: float | None, batch_size: int) -> dic
 def stopping() -> EarlyStopping:
     """Which epoch's weights are taken, where rows validate: that of the least loss."""
     return EarlyStopping(patience=None, ties="last")
+
+
+def completed(args: argparse.Namespace) -> argparse.Namespace:
+    """The options of `fastmlp train --recipe`, with the recipe's sizes where nothing is given."""
+    usual = {"hidden": ",".join(map(str, HIDDEN)), "batch_size": BATCH_SIZE, "validation": VALIDATION}
+    given = {name: value for name, value in vars(args).items() if value is not None}
+    return argparse.Namespace(**{**vars(args), **usual, **given})
+
+
+def in_words(task: str, rate: float | None) -> str:
+    """What the recipe does, in a line."""
+    rate = RATES[task] if rate is None else rate
+    return (
+        "columns scaled by median and quartiles and clipped to 3; Adam, whose rate rises to "
+        f"{rate:g} and falls four times; the epoch of the least validation loss; docs/tables.md"
+    )
