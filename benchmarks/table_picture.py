@@ -51,7 +51,8 @@ def draw(known: dict[str, Any], names: list[str], path: Path, base: str) -> None
         for name in shown:
             colour, marker, size, label = STYLES[name]
             x = [found[table][name] for table in tables]
-            axis.plot(x, range(len(tables)), marker, color=colour, markersize=size, label=label, linestyle="none")
+            style = {"color": colour, "markersize": size, "zorder": 3 if name == shown[0] else 2}
+            axis.plot(x, range(len(tables)), marker, label=label, linestyle="none", **style)
         axis.axvline(1, color="#888888", linewidth=1)
         axis.set_yticks(range(len(tables)), [f"{t}{'' if TABLES[t].decides else ' *'}" for t in tables], fontsize=8)
         axis.set_ylim(len(tables) - 0.5, -0.5)
