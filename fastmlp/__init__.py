@@ -12,6 +12,7 @@
 - `MLPClassifier` and `MLPRegressor`, which need scikit-learn 1.6 or newer,
 - `audit()`, which checks the transcript of a training by parts that it trains again, and `bisect()`, which says where
   two of them part,
+- `TabularClassifier` and `TabularRegressor`, for tables as they are, which need it, too,
 - `verify()`, which compares this machine's bits with the reference's, and checks for your own tests, `fastmlp.testing`.
 
 Names are loaded when they are first used, so that `import fastmlp` by itself imports little.
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from fastmlp.spec import Spec
     from fastmlp.stopping import EarlyStopping
     from fastmlp.tables.table_model import TableModel
+    from fastmlp.tabular import TabularClassifier, TabularRegressor
     from fastmlp.verification import audit, bisect, verify
 
 __all__ = [
@@ -65,6 +67,8 @@ __all__ = [
     "ScaleWarning",
     "Spec",
     "TableModel",
+    "TabularClassifier",
+    "TabularRegressor",
     "Transcript",
     "__version__",
     "audit",
@@ -94,6 +98,7 @@ _HOMES = {
     "Spec": "spec",
     "TableModel": "tables.table_model",
     "Transcript": "fit.transcript",
+    **dict.fromkeys(("TabularClassifier", "TabularRegressor"), "tabular"),
     "cross_validate": "cross_validation",
     **dict.fromkeys(("audit", "bisect", "verify"), "verification"),
 }
@@ -125,7 +130,9 @@ def _meant(name: str) -> str:
 def __dir__() -> list[str]:
     from importlib.util import find_spec
 
-    absent = () if find_spec("sklearn") else ("MLPClassifier", "MLPRegressor")  # help() reads all that are here
+    absent = (
+        () if find_spec("sklearn") else ("MLPClassifier", "MLPRegressor", "TabularClassifier", "TabularRegressor")
+    )  # help() reads all that are here
     return [name for name in __all__ if name not in absent]
 
 

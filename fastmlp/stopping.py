@@ -12,6 +12,7 @@ from fastmlp.checks.scalars import nonnegative_float, positive_int
 
 Metric = Literal["loss", "accuracy", "validation_loss", "validation_accuracy"]
 METRICS: tuple[str, ...] = get_args(Metric)
+TIES = ("first", "last")
 OTHER_METRICS = {
     "acc": "accuracy",
     "valloss": "validation_loss",
@@ -37,6 +38,9 @@ class EarlyStopping:
         float64.
     best_weights : bool, default=True
         Whether the training ends with the parameters of the best recorded epoch; if False, with the last ones.
+    ties : str, default="first"
+        Which of several equally good epochs is the best one. With "last", an equal value is an improvement: for an
+        accuracy of few rows, which many epochs reach, and with a learning rate that ends low. It needs min_delta=0.
 
     Raises
     ------
@@ -52,13 +56,14 @@ class EarlyStopping:
     --------
     >>> from fastmlp import EarlyStopping
     >>> EarlyStopping(patience=5, metric="validation_accuracy")
-    EarlyStopping(patience=5, metric='validation_accuracy', min_delta=0.0, best_weights=True)
+    EarlyStopping(patience=5, metric='validation_accuracy', min_delta=0.0, best_weights=True, ties='first')
     """
 
     patience: int | None = 10
     metric: Metric | None = None
     min_delta: float = 0.0
     best_weights: bool = True
+    ties: Literal["first", "last"] = "first"
 
     def __post_init__(self) -> None:
         keep = object.__setattr__
@@ -67,6 +72,11 @@ class EarlyStopping:
         keep(self, "min_delta", nonnegative_float(self.min_delta, "min_delta"))
         if not isinstance(self.best_weights, bool):
             raise TypeError(f"best_weights={shown(self.best_weights)} is neither True nor False: give one of them")
+        keep(self, "ties", one_of("ties", self.ties, TIES))
+        if self.ties == "last" and self.min_delta:
+            raise ValueError(
+                f'min_delta={shown(self.min_delta)} with ties="last", where an equal value is an improvement: give one'
+            )
         if self.patience is None and not self.best_weights:
             raise ValueError("patience=None with best_weights=False does nothing: give a patience, or leave it out")
 
@@ -166,10 +176,11 @@ class StoppingRun:
         Returns
         -------
         str
-            "better"; "worse", also for an equal value; or "stop" if it is worse and `patience` is used up.
+            "better"; "worse", also for an equal value with ties="first"; or "stop" if it is worse and `patience` is
+            used up.
         """
         gain = self._gain(float(value))
-        if gain > self.rule.min_delta:
+        if gain > self.rule.min_delta or (gain == 0 and self.rule.ties == "last"):
             self.best, self.best_epoch, self.waited = float(value), int(epoch), 0
             return "better"
         self.waited += 1

@@ -622,6 +622,23 @@ def median(kernel, dtype, rng, count, kind):
     assert_same_bits(found.array[0], np.float64(preprocess.median(values)), "the median")
 
 
+def quartile_sizes(dtype):
+    for size, number in itertools.product(median_sizes(dtype), (1, 2, 3)):
+        yield dict(size, number=number)
+
+
+@case("preprocess.quartile", quartile_sizes)
+def quartile(kernel, dtype, rng, count, kind, number):
+    values = rng.integers(-2, 3, count) * 0.1 if kind == "few" else KINDS[kind](rng, count, dtype)
+    values[np.isnan(values)] = -0.0
+    found = Guarded(canaries(1, dtype), writes=True)
+    scratch = Guarded(canaries(count, dtype), writes=True)
+    given = dict(values=Guarded(values, offset=1), number=number, count=count)
+    run(kernel, dtype, **given, scratch=scratch, found=found)
+    with np.errstate(all="ignore"):
+        assert_same_bits(found.array[0], np.float64(preprocess.quartile(values, number)), "the quartile")
+
+
 @case("preprocess.filled", elementwise_sizes)
 def filled(kernel, dtype, rng, units, rows):
     values = random_bits(rng, rows, dtype)
@@ -666,6 +683,18 @@ def standardised(kernel, dtype, rng, columns, rows, kind):
     z = Guarded(canaries(rows * columns, dtype), writes=True, offset=1)
     run(kernel, dtype, x=Guarded(x), centre=Guarded(centre), spread=Guarded(spread), rows=rows, columns=columns, z=z)
     assert_same_bits(z.array.reshape(x.shape), preprocess.standardised(x, centre, spread), "z")
+
+
+@case("preprocess.smoothly_clipped", column_sizes)
+def smoothly_clipped(kernel, dtype, rng, columns, rows, kind):
+    x = columns_of(rng, rows, columns, kind)
+    x[::3] *= 1e160  # whose squares are infinite
+    centre, spread = x[0].copy(), np.abs(x[-1]) * rng.integers(0, 2, columns)
+    spread[::4] *= 1e-160
+    z = Guarded(canaries(rows * columns, dtype), writes=True, offset=1)
+    run(kernel, dtype, x=Guarded(x), centre=Guarded(centre), spread=Guarded(spread), rows=rows, columns=columns, z=z)
+    with np.errstate(all="ignore"):
+        assert_same_bits(z.array.reshape(x.shape), preprocess.smoothly_clipped(x, centre, spread), "z")
 
 
 @case("preprocess.unstandardised", column_sizes)

@@ -60,6 +60,12 @@ def test_the_page_of_conversions_prints_what_it_says():
     check_page(ROOT / "docs" / "conversions.md")
 
 
+def test_the_page_on_tables():
+    pytest.importorskip("sklearn")
+    pytest.importorskip("pandas")
+    check_page(ROOT / "docs" / "tables.md")
+
+
 def test_the_page_of_exercises_prints_what_it_says():
     check_page(ROOT / "docs" / "exercises.md")
 

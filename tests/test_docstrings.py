@@ -13,6 +13,7 @@ MODULES = (
     "splits", "stopping", "estimators.classifier", "estimators.regressor", "study.runs", "study.study", "sweep.many",
     "sweep.results", "sweep.sweep", "tables.table_model", "ensemble.ensemble", "cross_validation.result",
     "cross_validation.validate", "fit.transcript", "verification.auditing", "verification.bisecting",
+    "tabular.classifier", "tabular.regressor",
 )  # fmt: skip
 SECTIONS = ("Parameters", "Attributes", "Returns", "Raises", "Warns", "Notes", "References", "Examples")
 HEADING = re.compile(r"^(\w+)\n(-+)$", re.MULTILINE)

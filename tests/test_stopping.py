@@ -30,6 +30,8 @@ def see(rule, values, first=1, every=1):
         (dict(patience=2), [5, 4, 3, 2], "bbbb", 2, 4),
         (dict(patience=2), [5, 4, 6, 3, 6, 6, 1], "bbwbws", 3, 4),
         (dict(patience=2), [5, 6, 5, 1], "bws", 5, 1),  # a tie is not better
+        (dict(patience=2, ties="last"), [5, 6, 5, 6, 7], "bwbws", 5, 3),
+        (dict(patience=None, ties="last", metric="accuracy"), [0.5, 0.9, 0.9, 0.8, 0.9], "bbbwb", 0.9, 5),
         (dict(patience=1), [5, 4, 4, 3], "bbs", 4, 2),
         (dict(patience=3), [5, 5, 5, 5, 5], "bwws", 5, 1),
         (dict(patience=3), [1, 9, 8, 7, 6], "bwws", 1, 1),  # falling, but not below the best
@@ -154,3 +156,28 @@ def test_without_patience_the_best_epochs_weights_come_at_the_last_one(tmp_path)
     parts = Model([3, 16, 2], seed=1)
     parts.fit(x, y, epochs=30, resume=True, **given)
     assert parts.digest() == model.digest()
+
+
+def test_ties_are_the_first_or_the_last():
+    with pytest.raises(ValueError, match=r"min_delta=0.1 with ties=.last., where an equal value is an improvement"):
+        EarlyStopping(ties="last", min_delta=0.1)
+    with pytest.raises(ValueError, match="ties='none' is not known"):
+        EarlyStopping(ties="none")
+
+
+def test_of_equally_good_epochs_the_last_one_s_weights_are_taken(tmp_path):
+    X, y = np.array([[0.0], [1.0]] * 8), np.array([0, 1] * 8)
+    found = {}
+    for ties in ("first", "last"):
+        model = Model([1, 4, 2], seed=1)
+        rule = EarlyStopping(patience=None, metric="validation_accuracy", ties=ties)
+        options = {"epochs": 40, "learning_rate": 0.5, "validation": (X, y), "early_stopping": rule}
+        history = model.fit(X, y, checkpoint=tmp_path / ties, **options)
+        best = history.validation_accuracy == history.validation_accuracy.max()
+        assert best.sum() > 1
+        assert history.best_epoch == history.epoch[best][0 if ties == "first" else -1]
+        found[ties] = model.digest()
+        again = Model([1, 4, 2], seed=1)
+        again.fit(X, y, checkpoint=tmp_path / ties, resume=True, **options)
+        assert again.digest() == model.digest()
+    assert found["first"] != found["last"]

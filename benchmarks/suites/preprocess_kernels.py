@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from fastmlp.core.preprocess import Scale
+from fastmlp.core.preprocess import RobustScale, Scale
 
 from .rows import Row, Size, row
 
@@ -25,6 +25,17 @@ def median(dtype: str, size: Size) -> Row:
         lambda median: (np.array([median(values)]),),
         lambda: (found,),
         lambda: (np.array([np.median(values)]),),
+    )
+
+
+@row("preprocess.quartile")
+def quartile(dtype: str, size: Size) -> Row:
+    values, found = np.random.default_rng(0).normal(size=size.count), np.zeros(1)
+    return Row(
+        dict(values=values, number=1, count=size.count, scratch=np.zeros(size.count), found=found),
+        lambda quartile: (np.array([quartile(values, 1)]),),
+        lambda: (found,),
+        lambda: (np.array([np.quantile(values, 0.25)]),),
     )
 
 
@@ -97,4 +108,21 @@ def unstandardised(dtype: str, size: Size) -> Row:
         lambda unstandardised: (unstandardised(z, scale.mean, scale.deviation),),
         lambda: (x,),
         lambda: (z * scale.deviation + scale.mean,),
+    )
+
+
+@row("preprocess.smoothly_clipped")
+def smoothly_clipped(dtype: str, size: Size) -> Row:
+    x, z = _columns(size), np.zeros((size.rows, size.K))
+    scale = RobustScale.of(x, range(size.K))
+
+    def textbook() -> tuple[np.ndarray]:
+        t = (x - scale.mean) / scale.deviation
+        return (t / np.sqrt(1 + (t / 3) ** 2),)
+
+    return Row(
+        dict(x=x, centre=scale.mean, spread=scale.deviation, rows=size.rows, columns=size.K, z=z),
+        lambda smoothly_clipped: (smoothly_clipped(x, scale.mean, scale.deviation),),
+        lambda: (z,),
+        textbook,
     )

@@ -28,6 +28,8 @@ ARGUMENTS = {
     "deviation": (Floats, Floats, Int, Int, Floats, Floats),
     "standardised": (Floats, Floats, Floats, Int, Int, Floats),
     "unstandardised": (Floats, Floats, Floats, Int, Int, Floats),
+    "quartile": (Floats, Int, Int, Floats, Floats),
+    "smoothly_clipped": (Floats, Floats, Floats, Int, Int, Floats),
 }
 
 
@@ -66,10 +68,62 @@ class Scale:
         """Returns what `forward` made z (N, K) of, except for rounding; float64."""
         return _mapped("unstandardised", z, self, backend)
 
+    def described(self) -> dict[str, Any]:
+        """Returns it as JSON holds it."""
+        return {"mean": self.mean.tolist(), "deviation": self.deviation.tolist()}
+
     @property
     def constant(self) -> np.ndarray:
         """Where columns are constant, (K,)."""
         return self.deviation == 0
+
+
+@dataclass(frozen=True, eq=False)
+class RobustScale(Scale):
+    """The median (K,), as `mean`, and the distance of the quartiles (K,), as `deviation`, of columns.
+
+    `forward` divides by it and clips smoothly: outliers come to lie below 3. There is no way back.
+    """
+
+    @classmethod
+    def of(cls, x: np.ndarray, names: Sequence[object], backend: str = "numba") -> RobustScale:
+        """Returns the scale of x (N, K), float64.
+
+        Raises ValueError naming a column whose numbers are too far apart.
+        """
+        quartiles = np.empty((3, x.shape[1]))
+        for k in range(x.shape[1]):
+            column = np.ascontiguousarray(x[:, k])
+            quartiles[:, k] = [quartile(column, number, backend) for number in (1, 2, 3)]
+        low, middle, high = quartiles
+        with np.errstate(over="ignore"):
+            spread = definition.robust_spread(low, high, x.min(axis=0), x.max(axis=0))
+        finite = np.isfinite(spread)
+        if not finite.all():
+            raise ValueError(f"column {names[int(np.argmin(finite))]!r} has numbers too far apart to scale")
+        return cls(middle, spread)
+
+    def forward(self, x: np.ndarray, backend: str = "numba") -> np.ndarray:
+        """Returns the scaled and smoothly clipped rows of x (N, K), float64: a new array."""
+        return _mapped("smoothly_clipped", x, self, backend)
+
+    def described(self) -> dict[str, Any]:
+        """Returns it as JSON holds it."""
+        return {**super().described(), "clipped": True}
+
+    def backward(self, z: np.ndarray, backend: str = "numba") -> np.ndarray:
+        """Raises TypeError: what was clipped does not come back."""
+        raise TypeError("rows that were clipped smoothly cannot be scaled back")
+
+
+def quartile(values: np.ndarray, number: int, backend: str = "numba") -> float:
+    """The first, second or third quartile (`number`) of finite values (N,), float64."""
+    if values.size <= FEW or backend == "reference":
+        return float(definition.quartile(values, number))
+    found = np.empty(1)
+    values = np.ascontiguousarray(values)
+    _run("quartile", values, number, len(values), np.empty_like(values), found)
+    return float(found[0])
 
 
 def median(values: np.ndarray) -> float:
@@ -115,7 +169,7 @@ def _by_kernel(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _mapped(name: str, x: np.ndarray, scale: Scale, backend: str) -> np.ndarray:
-    """`standardised` or `unstandardised` rows (N, K)."""
+    """`standardised`, `unstandardised` or `smoothly_clipped` rows (N, K)."""
     x = np.ascontiguousarray(x, np.float64)
     if x.size <= FEW or backend == "reference":
         with np.errstate(all="ignore"):

@@ -134,6 +134,14 @@ def check_held_out(run: Run, fraction: float | None) -> None:
     )
 
 
+def described(rule: EarlyStopping) -> dict[str, Any]:
+    """A rule as a checkpoint holds it: `ties` at its default is left out, as in checkpoints before there was one."""
+    found = dataclasses.asdict(rule)
+    if rule.ties == "first":
+        del found["ties"]
+    return found
+
+
 def asked(
     checked: FitOptions,
     run: Run,
@@ -154,7 +162,7 @@ def asked(
             "optimizer": optimizers.describe(run.optimizer),
             "learning_rate": rate if isinstance(rate, float) else schedules.describe(rate),
             "validation": split.fraction,
-            "early_stopping": dataclasses.asdict(rule) if isinstance(rule, EarlyStopping) else None,
+            "early_stopping": described(rule) if isinstance(rule, EarlyStopping) else None,
             "X": digest_of(x),
             "y": digest_of(targets),
             "sample_weight": digest_of(weights),

@@ -17,14 +17,11 @@ WHOLE = 2.0**52  # from here on, all float64 numbers are whole
 LANES = 8  # of a sum over rows, in float64: `arithmetic.lanes`
 
 
-@kernel(reference.median, dtypes=ONLY)
-def median(values: Floats, count: Int, scratch: Floats, found: Floats):
-    """found[0] = the median of `count` values. scratch: as many numbers. Destroys it."""
-    for i in range(count):
-        scratch[i] = values[i]
-    middle = count // 2
+@helper
+def select(scratch, count, place):
+    """Puts the number of this place in ascending order there; before it are none larger, after it none smaller."""
     low, high = 0, count - 1
-    while low < high:  # Hoare's selection: parts until place `middle` alone is left
+    while low < high:  # Hoare's selection: parts until the place alone is left
         pivot = scratch[(low + high) // 2]
         i, j = low, high
         while i <= j:
@@ -38,10 +35,19 @@ def median(values: Floats, count: Int, scratch: Floats, found: Floats):
                 scratch[j] = was
                 i += 1
                 j -= 1
-        if j < middle:
+        if j < place:
             low = i
-        if middle < i:
+        if place < i:
             high = j
+
+
+@kernel(reference.median, dtypes=ONLY)
+def median(values: Floats, count: Int, scratch: Floats, found: Floats):
+    """found[0] = the median of `count` values. scratch: as many numbers. Destroys it."""
+    for i in range(count):
+        scratch[i] = values[i]
+    middle = count // 2
+    select(scratch, count, middle)
     upper = scratch[middle]
     if count & 1:
         found[0] = upper + 0.0
@@ -51,6 +57,25 @@ def median(values: Floats, count: Int, scratch: Floats, found: Floats):
             if scratch[i] > lower:
                 lower = scratch[i]
         found[0] = lower * 0.5 + upper * 0.5 + 0.0
+
+
+@kernel(reference.quartile, dtypes=ONLY)
+def quartile(values: Floats, number: Int, count: Int, scratch: Floats, found: Floats):
+    """found[0] = the quartile of this number, 1 to 3, of `count` values. scratch: as many numbers. Destroys it."""
+    for i in range(count):
+        scratch[i] = values[i]
+    at, rest = (count - 1) * number // 4, (count - 1) * number % 4
+    select(scratch, count, at)
+    lower = scratch[at]
+    if rest == 0:
+        found[0] = lower + 0.0
+    else:
+        upper = scratch[at + 1]
+        for i in range(at + 2, count):
+            if scratch[i] < upper:
+                upper = scratch[i]
+        t = rest / 4
+        found[0] = lower * (1.0 - t) + upper * t + 0.0
 
 
 @kernel(reference.filled, dtypes=ONLY)
@@ -169,3 +194,20 @@ def unstandardised(z: Floats, centre: Floats, spread: Floats, rows: Int, columns
             i = n * columns + k
             product = z[i] * spread[k]
             x[i] = product + centre[k]
+
+
+@kernel(reference.smoothly_clipped, dtypes=ONLY)
+def smoothly_clipped(x: Floats, centre: Floats, spread: Floats, rows: Int, columns: Int, z: Floats):
+    """z[n, k] = t / sqrt((t / 3)^2 + 1), t = (x[n, k] - centre[k]) / spread[k]; 0 where spread[k] is 0. z may be x."""
+    for n in range(rows):
+        for k in range(columns):
+            i = n * columns + k
+            if spread[k] > 0.0:
+                t = (x[i] - centre[k]) / spread[k]
+                t = reference.CLIPPED if t > reference.CLIPPED else t
+                t = -reference.CLIPPED if t < -reference.CLIPPED else t
+                part = t / 3.0
+                square = part * part
+                z[i] = t / sqrt(square + 1.0)
+            else:
+                z[i] = 0.0

@@ -15,6 +15,7 @@ CONSTANT = 2.0**-46
 # Of a column of float32 numbers, which have been rounded to 24 bits: two units. Whole numbers are not such a column:
 # small ones are exact in float32, and 5000000 and 5000001 differ.
 CONSTANT_SINGLE = 2.0**-22
+CLIPPED = 2.0**500  # robustly scaled numbers are as good as infinite from here on
 
 
 def median(values):
@@ -24,6 +25,54 @@ def median(values):
     if len(ordered) % 2:
         return ordered[middle] + 0.0  # -0 becomes 0: which of them is in the middle, an order does not say
     return ordered[middle - 1] * 0.5 + ordered[middle] * 0.5 + 0.0
+
+
+def quartile(values, number):
+    """The first, second or third quartile (`number`) of values (N,): N - 1 places divided into four, linearly.
+
+    With a and b at places i = floor((N - 1) number / 4) and i + 1 in ascending order, and t the remainder of that
+    division / 4: (1 - t) a + t b, each product and the sum rounded; a alone where t is 0.
+    """
+    ordered = np.sort(values)
+    at, rest = divmod((len(ordered) - 1) * number, 4)
+    if not rest:
+        return ordered[at] + 0.0  # -0 becomes 0, as in `median`
+    t = rest / 4
+    return ordered[at] * (1 - t) + ordered[at + 1] * t + 0.0
+
+
+def robust_spread(low, high, least, largest):
+    """What columns are divided by (K,): the distance of their quartiles; where it is 0, half of that of their extremes.
+
+    low, high: first and third quartiles (K,). least, largest: the least and the largest value (K,). A distance of at
+    most CONSTANT times the larger absolute value of the two counts as 0. 0 of a constant column.
+    """
+    inner = distance(low, high)
+    return np.where(inner > 0, inner, distance(least, largest) * 0.5)
+
+
+def distance(low, high):
+    """high - low (K,), and 0 where it is at most CONSTANT times the larger absolute value of the two."""
+    found = high - low
+    return np.where(found <= CONSTANT * np.maximum(np.abs(low), np.abs(high)), 0.0, found)
+
+
+def smoothly_clipped(x, centre, spread):
+    """t / sqrt(1 + (t / 3)^2) with t = (x - centre) / spread; 0 in columns of spread 0. (N, K) -> (N, K).
+
+    Nearly t for small t, and between -3 and 3 for all. t beyond CLIPPED is taken for that: its square is finite.
+    Holzmueller, Grinsztajn and Steinwart, Better by default (NeurIPS 2024), section 3.
+    """
+    varies = spread > 0
+    t = (x - centre) / np.where(varies, spread, 1.0)
+    t = np.where(t > CLIPPED, CLIPPED, np.where(t < -CLIPPED, -CLIPPED, t))
+    part = t / 3.0
+    return np.where(varies, t / np.sqrt(part * part + 1.0), 0.0)
+
+
+def clipped(values, least, largest):
+    """values (N, J) where they lie between least and largest (J,), and the nearer of the two elsewhere."""
+    return np.where(values < least, least, np.where(values > largest, largest, values))
 
 
 def filled(values, value):

@@ -12,7 +12,7 @@ import numpy as np
 from fastmlp import splits
 from fastmlp.checks.arrays import counted
 from fastmlp.checks.messages import cut, shown
-from fastmlp.core.preprocess import Scale
+from fastmlp.core.preprocess import RobustScale, Scale
 from fastmlp.tables import encoder, train_checks, train_options
 from fastmlp.tables.columns import Column
 from fastmlp.tables.encoder import Encoder
@@ -103,7 +103,9 @@ def prepared(
     if before is not None:
         scale, target_scale = before.scale, before.target_scale
     else:
-        scale, target_scale = columns_of.scale_of(raw[train], args.backend), None
+        robust = settings["recipe"]
+        scale = RobustScale.of(raw[train], columns_of.inputs, args.backend) if robust else None
+        scale, target_scale = scale or columns_of.scale_of(raw[train], args.backend), None
         if task == "regress" and args.loss != "poisson":
             target_scale = Scale.of(y[train], [table.target] * outputs, args.backend)
         for note in encoder.learning_in_words(columns_of, table.features, scale, seen):

@@ -17,7 +17,7 @@ from fastmlp.checks.messages import cut, shown
 from fastmlp.checks.option_names import in_arguments, naming_arguments
 from fastmlp.checks.scalars import flag
 from fastmlp.core import data, scores
-from fastmlp.core.preprocess import Scale
+from fastmlp.core.preprocess import RobustScale, Scale
 from fastmlp.errors import DivergenceError
 from fastmlp.model import Model
 from fastmlp.storage import model_file
@@ -262,10 +262,7 @@ class TableModel:
             "target": self.target,
             "task": "regress" if self.classes is None else "classify",
             "classes": None if self.classes is None else self.classes.tolist(),
-            **{
-                name: None if scale is None else {"mean": scale.mean.tolist(), "deviation": scale.deviation.tolist()}
-                for name, scale in scales.items()
-            },
+            **{name: None if scale is None else scale.described() for name, scale in scales.items()},
             "settings": dict(self.settings),
         }
         if self.columns is not None:
@@ -355,6 +352,11 @@ class TableModel:
                     f"column {cut(feature.name)!r} has {what}, and {kind} is written of tables of numbers only: leave "
                     f"the column out in training, or use model.{method}, of the network alone"
                 )
+        if isinstance(self.scale, RobustScale):
+            raise ValueError(
+                f"columns are clipped smoothly, as by --recipe, which is not written as {kind}: use model.{method}, of "
+                "the network alone"
+            )
 
     def _parts(self) -> Parts:
         """What stands before and after the network in C."""
@@ -640,7 +642,10 @@ def _scale(parts: dict[str, Any]) -> Scale:
     mean, deviation = _numbers(parts["mean"], "mean"), _numbers(parts["deviation"], "deviation")
     if (deviation < 0).any():
         raise ValueError(f"a deviation is {deviation.min():g}, and 0 is the least")
-    return Scale(mean, deviation)
+    clipped = parts.get("clipped", False)
+    if type(clipped) is not bool:
+        raise ValueError(f"its clipped is {shown(clipped)}, neither true nor false")
+    return RobustScale(mean, deviation) if clipped else Scale(mean, deviation)
 
 
 def _numbers(values: Any, name: str) -> np.ndarray:

@@ -17,7 +17,7 @@ from fastmlp.core.preprocess import Scale
 from fastmlp.errors import DivergenceError
 from fastmlp.fit.options import NAMES, FitOptions
 from fastmlp.model import Model
-from fastmlp.tables import loading, train_checks, train_options
+from fastmlp.tables import loading, recipe, train_checks, train_options
 from fastmlp.tables.columns import listed
 from fastmlp.tables.labels import class_names, text_of
 from fastmlp.tables.prepare import Job, prepared, seed_of
@@ -60,6 +60,7 @@ class Training:
 
         kind: the class `TableModel`, which calls this. say: is told what is done, a line at a time.
         """
+        args = recipe.completed(args) if args.recipe else args
         before = _loaded(args, kind) if args.resume else None
         settings = _settings(args, before)
         target = args.target if before is None else before.target
@@ -75,6 +76,8 @@ class Training:
         job = prepared(table, args, settings, before, say)
         model = _new_model(job, args) if before is None else before.model
         say(f"network: {_in_words(model)}")
+        if args.recipe:
+            say(f"recipe: {recipe.in_words(job.task, args.learning_rate)}")
         if before is not None:
             say(_resumed(args, model, settings))
         if args.checkpoint is not None and args.checkpoint.exists():
@@ -112,6 +115,8 @@ def _loaded(args: argparse.Namespace, kind: Any) -> Any:
     """The model to go on with. Raises ValueError where it cannot go on, or not with this."""
     before = kind.load(args.resume, backend=args.backend)
     _check_kept(before.settings, args.resume)
+    if before.settings.get("recipe"):
+        raise ValueError(f"--resume {args.resume}: it was trained by --recipe, whose learning rate has come to its end")
     if before.model.optimizer is None:
         raise ValueError(f"--resume {args.resume}: this model has not been trained, so that nothing goes on there")
     if why := before.model.not_resumable_because:
@@ -179,6 +184,11 @@ def _resumed(args: argparse.Namespace, model: Model, settings: dict[str, Any]) -
 
 
 def _new_model(job: Job, args: argparse.Namespace) -> Model:
+    sizes = train_options.sizes(args.hidden or USUAL["hidden"])
+    if args.recipe:
+        smoothing = recipe.SMOOTHING if args.label_smoothing is None else args.label_smoothing
+        made = recipe.network(job.task, job.columns.width, sizes, job.outputs, smoothing)
+        return Model(seed=seed_of(args, None), backend=args.backend, **made)
     with naming_options(ARGUMENTS):
         named: dict[str, Any] = {
             "hidden": train_options.activations(args),
@@ -187,7 +197,7 @@ def _new_model(job: Job, args: argparse.Namespace) -> Model:
             "init": train_options.initial(args),
         }
         return Model(
-            [job.columns.width, *train_options.sizes(args.hidden or USUAL["hidden"]), job.outputs],
+            [job.columns.width, *sizes, job.outputs],
             seed=seed_of(args, None),
             dtype=args.dtype or USUAL["dtype"],
             backend=args.backend,
@@ -227,6 +237,10 @@ def _options(model: Model, job: Job, args: argparse.Namespace, settings: dict[st
         "validation": job.validation,
         "early_stopping": train_options.stopping_of(args),
     }
+    if args.recipe:
+        with naming_options(ARGUMENTS):
+            made = recipe.training(job.task, args.epochs, args.learning_rate, settings["batch_size"])
+        meant.update({name: made[name] for name in ("optimizer", "rate_factors")}, early_stopping=recipe.stopping())
     return FitOptions(**{**given, **meant})
 
 

@@ -11,6 +11,7 @@ from fastmlp.tables.train_options import (
     FITS_LOSS,
     KINDS,
     OF_THE_NETWORK,
+    OF_THE_RECIPE,
     OUTPUTS,
     RATES,
     SCHEDULES,
@@ -40,6 +41,13 @@ def check(args: argparse.Namespace) -> None:
         raise ValueError("--clip-value and --clip-norm are both given: clip by one of them")
     if args.class_weight is not None:
         class_weights(args.class_weight)
+    if args.recipe:
+        given = [option(name) for name in OF_THE_RECIPE if getattr(args, name) is not None]
+        if given:
+            raise ValueError(
+                f"{', '.join(given)} beside --recipe, which decides on {'it' if len(given) == 1 else 'them'}: give "
+                "one or the other"
+            )
     if args.resume is not None:
         if args.words:
             raise ValueError(f"--words beside --resume: {args.resume} has its columns' kinds; leave it out")

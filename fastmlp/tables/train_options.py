@@ -47,12 +47,19 @@ KEPT: dict[str, tuple[type, ...]] = {
     "shuffle": (bool,),
     **dict.fromkeys(("l2", "l1", "clip_value", "clip_norm", "validation", "held_out"), (float, int)),
     **dict.fromkeys(("dropout", "class_weight", "sample_weight"), (str,)),
+    "recipe": (bool,),
 }
 # what --resume takes from the file alone
 OF_THE_NETWORK = (
     *("task", "hidden", "activation", "init", "loss", "label_smoothing", "delta", "quantile", "dtype", "seed"),
     *("optimizer", "momentum", "nesterov", "beta_1", "beta_2", "epsilon", "weight_decay", "decay"),
     *("initial_accumulator", "decay_biases"),
+)
+# what --recipe decides
+OF_THE_RECIPE = (
+    *("activation", "init", "loss", "delta", "quantile", "dtype", "optimizer", "momentum", "nesterov", "beta_1"),
+    *("beta_2", "epsilon", "weight_decay", "decay", "decay_biases", "initial_accumulator", "schedule", "warm_up"),
+    *("early_stopping", "metric", "resume", "checkpoint"),
 )
 ENDING = ("cosine", "one_cycle", "flat_cosine", "cosine_log")  # schedules that end, usually with the training
 # option -> the schedules that have it, and its name there
@@ -91,7 +98,7 @@ DEFAULTS: dict[str, Any] = {
             *("initial_accumulator", "decay_biases", "schedule", "warm_up", "warm_up_start", *SCHEDULES),
             *("l2", "l1", "dropout", "clip_value", "clip_norm", "class_weight", "validation", "early_stopping"),
             *("metric", "min_delta", "target_loss", "target_accuracy", "record_every", "resume", "checkpoint"),
-            *("checkpoint_every", "threads", "progress", "words"),
+            *("checkpoint_every", "threads", "progress", "recipe", "words"),
         )
     ),
     "no_header": False,
@@ -112,7 +119,7 @@ _WHOLE_NUMBERS = (
     *("seed", "epochs", "batch_size", "every", "patience", "early_stopping", "record_every", "checkpoint_every"),
     *("keep", "threads", "cycles"),
 )
-_FLAGS = ("shuffle", "nesterov", "decay_biases", "progress", "no_header")
+_FLAGS = ("shuffle", "nesterov", "decay_biases", "progress", "no_header", "recipe")
 _PATHS = ("resume", "checkpoint")
 _TEXTS = ("target", "sample_weight")
 _LISTS = ("hidden", "activation", "dropout")
@@ -142,7 +149,7 @@ def _plain(name: str, value: Any) -> Any:
             raise ValueError(f"{what} is not known: use {either(_CHOICES[name])}")
         return value
     if name in _FLAGS:
-        return scalars.flag(value, option(name)) or (None if name == "nesterov" else False)
+        return scalars.flag(value, option(name)) or (None if name in ("nesterov", "recipe") else False)
     if name in _PATHS:
         if not isinstance(value, (str, os.PathLike)):
             raise TypeError(f"{what} is no path: give a file's name")

@@ -380,3 +380,36 @@ def test_columns_that_are_words_whatever_they_look_like(tmp_path):
     np.savez(tmp_path / "t.npz", X=np.eye(4), y=[0, 1, 0, 1])
     with pytest.raises(ValueError, match=r"columns of an \.npz are numbers"):
         TableModel.fit(tmp_path / "t.npz", epochs=1, words="0")
+
+
+# ---------------------------------------------------------------------------------------------------------
+# The recipe
+
+
+@pytest.mark.parametrize("y", [words("small", "big"), A * 3 + 1])
+def test_the_recipe_trains_saves_and_predicts(y, tmp_path):
+    table = frame(town=words("Bonn", "Aalen", None), y=y)
+    options = {"recipe": True, "hidden": 4, "epochs": 3, "batch_size": 16}
+    made = TableModel.fit(table, "y", **options)
+    spec = made.model.spec
+    classifies = made.classes is not None
+    assert (spec.hidden, spec.dtype, spec.input_scale) == (("selu" if classifies else "mish",), "float32", True)
+    assert spec.loss_parameter == (0.1 if classifies else None)
+    assert made.model.history.validation_loss.shape == (3,)
+    assert repr(made.model.optimizer.learning_rate) == repr(CosineLog(0.04 if classifies else 0.07, epochs=3))
+    assert any("falls four times" in note for note in made.notes)
+    assert abs(made.inputs(made._loaded(table))).max() < 3
+    made.save(tmp_path / "m.safetensors")
+    again = TableModel.load(tmp_path / "m.safetensors")
+    assert (again.predict(table) == made.predict(table)).all()
+    assert TableModel.fit(table, "y", backend="reference", **options).model.digest() == made.model.digest()
+    with pytest.raises(ValueError, match=r"was trained by .*recipe"):
+        TableModel.fit(table, "y", resume=tmp_path / "m.safetensors")
+    with pytest.raises(ValueError, match=r"clipped smoothly|has words|missing cells"):
+        made.to_c(tmp_path / "m.c")
+
+
+@pytest.mark.parametrize("other", [{"optimizer": "sgd"}, {"activation": "relu"}, {"early_stopping": 3}])
+def test_what_the_recipe_decides_is_not_given_beside_it(other):
+    with pytest.raises(ValueError, match=rf"{next(iter(other))}.* beside .*recipe, which decides on it"):
+        TableModel.fit(frame(y=SIDE), "y", recipe=True, **other)

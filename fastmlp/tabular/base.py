@@ -1,0 +1,241 @@
+"""What the two estimators share: reading and scaling X, training the members, importances."""
+
+from __future__ import annotations
+
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator, _fit_context
+from sklearn.utils import check_consistent_length, check_random_state
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from fastmlp.checks.messages import shown
+from fastmlp.core.preprocess import RobustScale, Scale
+from fastmlp.ensemble import Ensemble
+from fastmlp.errors import DivergenceError
+from fastmlp.model import Model
+from fastmlp.reference.random import permutation
+from fastmlp.sweep import Each
+from fastmlp.sweep.parts import train_parts
+from fastmlp.tables import recipe
+from fastmlp.tables.encoder import Encoder
+from fastmlp.tabular import rows
+
+REPEATS = 5  # permutations of each column for its importance
+
+
+class BaseTabular(BaseEstimator):
+    """Base class of the two estimators, whose docstrings describe the parameters."""
+
+    _task = ""
+    _parameter_constraints: dict[str, list[Any]] = {
+        "n_members": [Interval(Integral, 1, None, closed="left")],
+        "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
+        "epochs": [Interval(Integral, 1, None, closed="left")],
+        "batch_size": [Interval(Integral, 1, None, closed="left")],
+        "learning_rate": [Interval(Real, 0, None, closed="neither"), None],
+        "validation_fraction": [Interval(Real, 0, 0.5, closed="neither")],
+        "random_state": ["random_state"],
+        "n_threads": [Interval(Integral, 1, None, closed="left"), None],
+        "backend": [StrOptions({"numba", "reference"})],
+        "verbose": ["verbose"],
+    }
+
+    # -----------------------------------------------------------------------------------------------------
+    # Of each class
+
+    def _targets(self, y: Any) -> tuple[np.ndarray, np.ndarray, int]:
+        """Checks y. -> what the network trains on, the groups (N,) that folds are stratified by, and its outputs."""
+        raise NotImplementedError
+
+    def _smoothing(self) -> float:
+        """The label smoothing."""
+        return 0.0
+
+    def _trained(self, members: list[Model], x: np.ndarray, y: np.ndarray, held: list[np.ndarray]) -> None:
+        """What is done with members once they are trained."""
+
+    def _losses(self, x: np.ndarray, y: np.ndarray, member: int) -> float:
+        """The loss of a member on inputs (N, K') that importances are differences of."""
+        raise NotImplementedError
+
+    # -----------------------------------------------------------------------------------------------------
+    # Fitting
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X: Any, y: Any) -> Any:
+        """Trains all members, each on the rows that it does not validate on.
+
+        Parameters
+        ----------
+        X : data frame, or array of shape (N, K)
+            Rows of features: a frame of pandas or polars, an array, or a list of rows. Cells may be numbers, words,
+            booleans, dates or nothing.
+        y : array of shape (N,), for a regressor also (N, J)
+            Labels, which may be words, or values.
+
+        Returns
+        -------
+        self
+            The fitted estimator.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If an argument is wrong; the error names it, and the row and column where a cell is.
+        DivergenceError
+            If all members diverged. The estimator is then as it was before.
+        """
+        before = self.__dict__.copy()
+        try:
+            return self._fit(X, y)
+        except BaseException:
+            self.__dict__ = before
+            raise
+
+    def _fit(self, X: Any, y: Any) -> Any:
+        """What `fit` does."""
+        if y is None:
+            raise ValueError(f"{type(self).__name__} requires y to be passed, but the target y is None")
+        if self.validation_fraction >= 0.5 and len(np.shape(y)) and len(y) < 3:
+            raise ValueError(f"validation_fraction={self.validation_fraction} of n_samples={len(y)}: give more rows")
+        table = self._columns(X, reset=True)
+        check_consistent_length(X, y)
+        targets, groups, outputs = self._targets(y)
+        if len(table) < 2:
+            raise ValueError("n_samples=1, and 1 sample cannot be trained and validated on: give at least 2 rows")
+        every = np.arange(len(table))
+        encoder = Encoder.learn(table, every)
+        if not encoder.width:
+            raise ValueError("X has no feature: nothing is there in any of its columns")
+        raw, _ = encoder.encode(table)
+        scale = self._scale_of(raw, encoder.inputs)
+        x = self._inputs(raw, scale)
+        seed = self._seed()
+        parts = rows.parts(groups, int(self.n_members), float(self.validation_fraction), seed)
+        members = [
+            Model(seed=seed + number, backend=self.backend, **self._network(x.shape[1], outputs))
+            for number in range(len(parts))
+        ]
+        held = [validation for _, validation in parts]
+        options = self._training()
+        if all(map(len, held)):
+            options["validation"] = Each([(x[some], targets[some]) for some in held])
+            options["early_stopping"] = self._stopping()
+        train = [some for some, _ in parts]
+        progress = None if self.verbose else False
+        results = train_parts("fit", members, x, targets, train, options, self.n_threads, progress)
+        left_out = {one.number: str(one.reason) for one in results if one.state == "diverged"}
+        if len(left_out) == len(members):
+            raise DivergenceError(
+                f"all members diverged, member 0 first: {left_out[0]}; give a learning_rate below "
+                f"{self.learning_rate or recipe.RATES[self._task]:g}"
+            )
+        ensemble = Ensemble.of(members)
+        ensemble.left_out = left_out
+        self._encoder, self._scale = encoder, scale
+        self.ensemble_ = ensemble
+        self.n_iter_ = max(len(one.history) for one in results)
+        self._importances: np.ndarray | None = None
+        self._held = [(x[some], targets[some]) for some in held]
+        self._trained(members, x, targets, held)
+        return self
+
+    def _seed(self) -> int:
+        """The seed of the first member, of the number or generator that random_state is."""
+        if isinstance(self.random_state, Integral):
+            return int(self.random_state)
+        return int(check_random_state(self.random_state).randint(2**31))
+
+    def _scale_of(self, raw: np.ndarray, names: list[str]) -> Scale:
+        """The scale of encoded columns (N, K')."""
+        return RobustScale.of(raw, names, self.backend)
+
+    def _network(self, inputs: int, outputs: int) -> dict[str, Any]:
+        """The arguments of each member's `Model`."""
+        sizes = self.hidden_layer_sizes
+        sizes = [int(size) for size in (sizes if hasattr(sizes, "__iter__") else [sizes])]
+        return recipe.network(self._task, inputs, sizes, outputs, self._smoothing())
+
+    def _training(self) -> dict[str, Any]:
+        """The arguments of each member's `Model.fit`."""
+        return recipe.training(self._task, int(self.epochs), self.learning_rate, int(self.batch_size))
+
+    def _stopping(self) -> Any:
+        """The rule by which an epoch is chosen."""
+        return recipe.stopping()
+
+    # -----------------------------------------------------------------------------------------------------
+    # Rows
+
+    def _columns(self, X: Any, reset: bool) -> Any:
+        """X as columns. Raises TypeError or ValueError, also where they are not those of training."""
+        names, words = None, []
+        if not reset:
+            names = self._encoder.names
+            words = [feature.name for feature in self._encoder.features if feature.kind == "text"]
+        found = rows.columns_of(X, names, words)
+        validate_data(self, X, skip_check_array=True, reset=reset)
+        if not len(found):
+            raise ValueError("X has no rows: give at least one")
+        return found
+
+    def _inputs(self, raw: np.ndarray, scale: Scale) -> np.ndarray:
+        """What the networks see (N, K') of encoded columns (N, K'): float32."""
+        return scale.forward(raw, self.backend).astype(np.float32)
+
+    def _rows(self, X: Any) -> np.ndarray:
+        """X as the networks see it (N, K'), once fitted."""
+        check_is_fitted(self)
+        raw, _ = self._encoder.encode(self._columns(X, reset=False))
+        return self._inputs(raw, self._scale)
+
+    # -----------------------------------------------------------------------------------------------------
+    # Importances
+
+    @property
+    def feature_importances_(self) -> np.ndarray:
+        """How much worse rows are predicted that were held out, if a column's cells are shuffled among them: (K,).
+
+        The mean over members and 5 permutations of the increase of the loss: of the error rate for classes, of the mean
+        squared error, divided by y's variance, for values. 0 or less means that a column was of no use. It is computed
+        when it is first asked for, from the rows that members validated on, which `fit` keeps for this.
+        """
+        check_is_fitted(self)
+        if self._importances is None:
+            self._importances = self._importances_found()
+        return self._importances.copy()
+
+    def _importances_found(self) -> np.ndarray:
+        found = np.zeros(len(self._encoder.features))
+        used = [k for k in range(len(self.ensemble_)) if k not in self.ensemble_.left_out and len(self._held[k][0]) > 1]
+        if not used:
+            raise ValueError("no member has validated on 2 rows or more: fit on more rows for importances")
+        for member in used:
+            x, y = self._held[member]
+            plain, at = self._losses(x, y, member), 0
+            for place, feature in enumerate(self._encoder.features):
+                block = slice(at, at + feature.width)
+                at += feature.width
+                for repeat in range(REPEATS if feature.width else 0):
+                    shuffled = x.copy()
+                    shuffled[:, block] = x[permutation(place, repeat + 1, len(x)), block]
+                    found[place] += self._losses(shuffled, y, member) - plain
+        return found / (len(used) * REPEATS)
+
+    def _check_several(self) -> None:
+        if len(self.ensemble_) - len(self.ensemble_.left_out) < 2:
+            raise ValueError(f"n_members={shown(self.n_members)} cannot disagree: fit with n_members of 2 or more")
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "ensemble_")
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        tags.input_tags.string = True
+        tags.input_tags.categorical = True
+        tags.non_deterministic = False
+        return tags

@@ -1,0 +1,236 @@
+"""`TabularClassifier`."""
+
+from __future__ import annotations
+
+from numbers import Real
+from typing import Any
+
+import numpy as np
+from sklearn.base import ClassifierMixin
+from sklearn.utils import assert_all_finite, column_or_1d
+from sklearn.utils._param_validation import Interval
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted
+
+from fastmlp.model import Model
+from fastmlp.tables import recipe
+from fastmlp.tabular import temperature
+from fastmlp.tabular.base import BaseTabular
+
+
+class TabularClassifier(ClassifierMixin, BaseTabular):
+    """A classifier for tables as they are: words, dates and holes beside numbers, in a frame, an array or a list.
+
+    It does with data, network and training what was found to work on many tables, so that its defaults need no search:
+    docs/tables.md says what that is, what each piece is worth, and when not to use it. Its bits depend neither on the
+    machine nor on the number of threads.
+
+    Parameters
+    ----------
+    n_members : int, default=5
+        The number of networks. Each has other initial weights and validates on other rows: member m on fold m mod F of
+        F = 1 / validation_fraction folds. They are trained at once, and predict the mean of their probabilities.
+    hidden_layer_sizes : int or array-like of int, default=(128, 128, 128)
+        The number of units in each hidden layer.
+    epochs : int, default=128
+        The number of passes over the rows. The weights after the epoch that validates best are taken.
+    batch_size : int, default=256
+        Rows in a batch.
+    learning_rate : float or None, default=None
+        The highest learning rate of Adam; it rises to it and falls four times. None is 0.04.
+    label_smoothing : float, default=0.1
+        The fraction of each label's probability that training spreads over all classes.
+    validation_fraction : float, default=0.2
+        The fraction of the rows that each member validates on, above 0 and below 0.5.
+    calibrate : bool, default=False
+        Whether logits are divided by a temperature that fits the rows held out: one for all members.
+    random_state : int, RandomState or None, default=0
+        Source of folds, initial weights and orders of rows. None draws another one in each fit.
+    n_threads : int or None, default=None
+        The number of threads. None is the environment variable FASTMLP_NUM_THREADS if it is set, else as many as there
+        are cores and as make training faster. The result is the same, to the bit.
+    backend : {"numba", "reference"}, default="numba"
+        "reference" is the definition in NumPy, which is thousands of times slower and gives the same bits.
+    verbose : bool or int, default=False
+        Whether to show a progress bar, where it takes more than a second.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (C,)
+        The labels, ascending.
+    n_features_in_ : int
+        The number of columns.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Their names, if X had names that are all strings.
+    ensemble_ : Ensemble
+        The networks, `fastmlp.Model` each, of scaled columns.
+    n_iter_ : int
+        The number of epochs.
+    temperature_ : float
+        What logits were divided by; 1 without `calibrate`.
+    feature_importances_ : ndarray of shape (n_features_in_,)
+        The increase of the error rate if a column is shuffled, on rows held out: computed when it is first asked for.
+
+    Notes
+    -----
+    Words become a column for each category, dates days, missing numbers the median with a further column that says
+    where (docs/preprocessing.md). All columns are then scaled by median and quartiles and clipped smoothly to (-3, 3).
+    Rows of a class with one row are trained on by all members; if that leaves a member none to validate on, none
+    validates, and the last epoch's weights are taken.
+
+    References
+    ----------
+    Holzmüller, Grinsztajn and Steinwart, "Better by default: strong pre-tuned MLPs and boosted trees on tabular data",
+    NeurIPS 2024: RealMLP-TD-S, which has one network of 3 x 256 units and 256 epochs.
+
+    Examples
+    --------
+    >>> from fastmlp import TabularClassifier
+    >>> X = [["red", 1.5], ["blue", None], ["red", 2.5], ["blue", 0.5]] * 10
+    >>> made = TabularClassifier(epochs=10).fit(X, ["warm", "cold", "warm", "cold"] * 10)
+    >>> made.predict([["blue", 2.0], ["red", None]])
+    array(['cold', 'warm'], dtype='<U4')
+    """
+
+    _task = "classify"
+    _parameter_constraints = {
+        **BaseTabular._parameter_constraints,
+        "label_smoothing": [Interval(Real, 0, 1, closed="left")],
+        "calibrate": ["boolean"],
+    }
+
+    def __init__(
+        self,
+        n_members: int = recipe.MEMBERS,
+        *,
+        hidden_layer_sizes: Any = recipe.HIDDEN,
+        epochs: int = recipe.EPOCHS,
+        batch_size: int = recipe.BATCH_SIZE,
+        learning_rate: float | None = None,
+        label_smoothing: float = recipe.SMOOTHING,
+        validation_fraction: float = recipe.VALIDATION,
+        calibrate: bool = False,
+        random_state: Any = 0,
+        n_threads: int | None = None,
+        backend: str = "numba",
+        verbose: Any = False,
+    ) -> None:
+        self.n_members = n_members
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.label_smoothing = label_smoothing
+        self.validation_fraction = validation_fraction
+        self.calibrate = calibrate
+        self.random_state = random_state
+        self.n_threads = n_threads
+        self.backend = backend
+        self.verbose = verbose
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Predicts labels.
+
+        Parameters
+        ----------
+        X : data frame, or array of shape (N, K)
+            Rows, with the columns of training.
+
+        Returns
+        -------
+        ndarray of shape (N,)
+            The label of the first largest probability, from classes_.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If X does not fit; the error names row and column where a cell is.
+        """
+        p = self.predict_proba(X)
+        return self.classes_.take(p.argmax(axis=1))
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Predicts the probability of each class: the mean of the members'.
+
+        Parameters
+        ----------
+        X : data frame, or array of shape (N, K)
+            Rows, with the columns of training.
+
+        Returns
+        -------
+        ndarray of shape (N, C), float64
+            Probabilities, in the order of classes_.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As `predict`.
+        """
+        x = self._rows(X)
+        return self.ensemble_.predict_proba(x, threads=self.n_threads).astype(np.float64)
+
+    def predict_log_proba(self, X: Any) -> np.ndarray:
+        """Predicts the logarithms of the probabilities.
+
+        Parameters
+        ----------
+        X : data frame, or array of shape (N, K)
+            Rows, with the columns of training.
+
+        Returns
+        -------
+        ndarray of shape (N, C), float64
+            The logarithms of `predict_proba`; -inf, with NumPy's warning, where a probability is 0.
+        """
+        return np.log(self.predict_proba(X))
+
+    def spread(self, X: Any) -> np.ndarray:
+        """Computes how far members are apart: the standard deviation of their probabilities.
+
+        Parameters
+        ----------
+        X : data frame, or array of shape (N, K)
+            Rows, with the columns of training.
+
+        Returns
+        -------
+        ndarray of shape (N, C), float64
+            In the order of classes_.
+
+        Raises
+        ------
+        ValueError
+            If there is one member.
+        TypeError, ValueError
+            As `predict`.
+        """
+        check_is_fitted(self)
+        self._check_several()
+        return self.ensemble_.predict_std(self._rows(X), threads=self.n_threads).astype(np.float64)
+
+    def _targets(self, y: Any) -> tuple[np.ndarray, np.ndarray, int]:
+        y = column_or_1d(y, warn=True)
+        check_classification_targets(y)
+        assert_all_finite(y, input_name="y")
+        self.classes_, places = np.unique(y, return_inverse=True)
+        if len(self.classes_) < 2:
+            raise ValueError(f"y has one class, {self.classes_[0]!r}: give rows of 2 classes or more")
+        return places, places, len(self.classes_)
+
+    def _smoothing(self) -> float:
+        return float(self.label_smoothing)
+
+    def _trained(self, members: list[Model], x: np.ndarray, y: np.ndarray, held: list[np.ndarray]) -> None:
+        self.temperature_ = 1.0
+        used = [k for k in range(len(members)) if k not in self.ensemble_.left_out and len(held[k])]
+        if not self.calibrate or not used:
+            return
+        p = np.concatenate([members[k].predict_proba(self._held[k][0], threads=self.n_threads) for k in used])
+        factor = temperature.sharpness(p, np.concatenate([self._held[k][1] for k in used]))
+        for model in members:
+            temperature.sharpen(model, factor)
+        self.temperature_ = 1 / factor
+
+    def _losses(self, x: np.ndarray, y: np.ndarray, member: int) -> float:
+        return float((self.ensemble_[member].predict(x, threads=self.n_threads) != y).mean())
