@@ -33,7 +33,9 @@ def _changed(
             return found if training is None else {**found, **training(found)}
 
         def _stopping(self) -> Any:
-            return super()._stopping() if isinstance(stopping, str) else stopping
+            of_classes = isinstance(stopping, EarlyStopping) and stopping.metric == "validation_accuracy"
+            stays = isinstance(stopping, str) or (of_classes and self._task == "regress")
+            return super()._stopping() if stays else stopping
 
         def _scale_of(self, raw: Any, names: Any) -> Any:
             return Scale.of(raw, names, self.backend) if standardised else super()._scale_of(raw, names)
