@@ -1230,7 +1230,7 @@ def test_help_shows_every_default():
     none = {"help", "data", "sample_weight", "nesterov", "every", "warm_up", "clip_value", "clip_norm"}
     none |= {"validation", "early_stopping", "target_loss", "target_accuracy", "output", "resume", "plot", "checkpoint"}
     none |= {"json", "quiet"}
-    none |= {"force", "no_header", "words"}
+    none |= {"force", "no_header", "words", "recipe"}
     for action in cli._parser()._subparsers._group_actions[0].choices["train"]._actions:
         assert ("default: " in action.help) == (action.dest not in none), action.dest
 
