@@ -59,6 +59,22 @@ def own_helpers(monkeypatch):
 
 
 @pytest.fixture(autouse=True)
+def no_kernel_needs_the_whole_compiler(request, monkeypatch):
+    """It takes twice as long. With a cold cache, the tests of kernels compile most of them."""
+    if request.node.path.parent.name != "kernels":
+        return
+    from fastmlp.jit import compilation
+
+    whole = compilation.compile_by_numba
+
+    def asked_for(function, signature, **options):
+        assert options, f"{function.__name__} needs Numba's whole compiler: docs/numba.md says what kernels may use"
+        return whole(function, signature, **options)
+
+    monkeypatch.setattr(compilation, "compile_by_numba", asked_for)
+
+
+@pytest.fixture(autouse=True)
 def no_workspaces_of_other_tests():
     """A test that looks at what is allocated or loaded sees all of it."""
     kept = sys.modules.get("fastmlp.engine.kept_workspaces")

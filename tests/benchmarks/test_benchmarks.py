@@ -100,7 +100,9 @@ def test_every_command_is_listed_with_a_line(commands, capsys):
     printed = capsys.readouterr().out.splitlines()
     for name, line in known.items():
         assert line.endswith((".", "?")), name
-        assert [shown for shown in printed if shown.split()[:1] == [name]] == [f"    {name:10}  {line}"]
+        assert [shown for shown in printed if shown.split()[:1] == [name]] == [
+            f"    {name:{max(map(len, known))}}  {line}"
+        ]
     assert commands.main(["--help"]) == 0
     assert capsys.readouterr().out.splitlines() == printed
     assert max(map(len, printed)) <= 140

@@ -409,7 +409,7 @@ def test_train_has_everything_else_of_model_and_fit(run, small, monkeypatch, tmp
         **dict(epochs=3, optimizer=SGD(0.1), learning_rate=None, resume=False, batch_size=7, shuffle=False),
         **dict(l2=0.1, l1=0.2, dropout=[0.25, 0.5], clip_value=None, clip_norm=3.0, sample_weight=None),
         **dict(class_weight={0: 2.0, 1: 0.5}, record_every=2, target_loss=0.001, target_accuracy=1.0, progress=False),
-        **dict(early_stopping=EarlyStopping(2, "validation_accuracy", 0.01), threads=2),
+        **dict(early_stopping=EarlyStopping(2, "validation_accuracy", 0.01), threads=2, transcript=None),
         **dict(checkpoint=tmp_path / "run", checkpoint_every=3, keep=2, callback=None, rate_factors=None),
     )
 
@@ -420,7 +420,7 @@ def test_every_argument_of_fit_has_an_option():
 
     options = {action.dest for action in cli._parser()._subparsers._group_actions[0].choices["train"]._actions}
     others = {"self", "X", "y", "callback", "layers", "output", "standardize"}  # it standardises anyway
-    others |= {"bias_init", "zero_last", "input_scale", "rate_factors"}  # of recipes, which are written in Python
+    others |= {"bias_init", "zero_last", "input_scale", "rate_factors", "transcript"}  # which are written in Python
     asked = {*inspect.signature(Model.fit).parameters, *inspect.signature(Model).parameters} - others
     assert asked <= options
 

@@ -155,7 +155,7 @@ def xlsx(path):
 KINDS = {  # what is no table, and what is said
     "t.xlsx": (xlsx, "which is read by openpyxl, which is not installed: pip install openpyxl, or save it as CSV"),
     "t.npy": (lambda path: np.save(path, np.full((3, 3), np.pi)), "it looks like a NumPy array (.npy)"),
-    "t.parquet": (lambda path: path.write_bytes(b"PAR1\x15\xff" + b"\xfe" * 99), "cannot be read as parquet ("),
+    "t.parquet": (lambda path: path.write_bytes(b"PAR1\x15\xff" + b"\xfe" * 99), "cannot be read as parquet, "),
     "t.csv.bz2": (lambda path: path.write_bytes(b"BZh91AY&SY\xff\xfe" * 9), "is a bzip2 file that cannot be unpacked"),
     "t.csv.xz": (lambda path: path.write_bytes(b"\xfd7zXZ\0\0\xff" * 9), "is an xz file that is damaged ("),
 }
@@ -166,7 +166,7 @@ def test_a_table_that_is_none_is_told_what_it_is(run, tmp_path, name):
     make, words = KINDS[name]
     make(tmp_path / name)
     if name == "t.xlsx" and importlib.util.find_spec("openpyxl"):
-        words = "cannot be read as xlsx ("
+        words = "cannot be read as a spreadsheet (.xlsx), "
     status, _, err = run("train", tmp_path / name, "--target", "y")
     assert status == 2
     assert err.startswith(f"fastmlp: {tmp_path / name} ")

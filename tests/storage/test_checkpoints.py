@@ -406,7 +406,7 @@ def test_killed_at_random_moments(tmp_path):
     path = tmp_path / "c"
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     draw, killed = random.Random(time.time_ns()), 0
-    for _ in range(12):
+    for _ in range(5):
         child = subprocess.Popen([sys.executable, "-c", SCRIPT, str(path)], env=environment, stdout=subprocess.PIPE)
         try:
             out, _ = child.communicate(timeout=draw.uniform(0.25, 0.9))

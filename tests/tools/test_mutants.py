@@ -96,6 +96,7 @@ def test_every_module_has_tests():
     assert set(tool.TESTS) <= names, "these modules are gone"
 
 
+@pytest.mark.slow
 def test_the_runner(monkeypatch, capsys, tmp_path):
     """One that is killed, one that nobody can tell, and that one again where it is in the list."""
     path = "fastmlp/stopping.py"
