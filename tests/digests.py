@@ -20,6 +20,7 @@ import numpy as np
 from cases import CASES, check
 from trainings import Problem, finish
 
+from fastmlp import Model
 from fastmlp.engine import initial_weights, model_lanes, numba_backend, reference_backend
 from fastmlp.engine.forward import forward_of
 from fastmlp.engine.model_lanes import Member
@@ -31,6 +32,7 @@ from fastmlp.reference.arithmetic import lanes
 from fastmlp.schedules import Cosine, CosineLog, Exponential, FlatCosine, InverseScaling, OneCycle, Step, WarmUp
 from fastmlp.spec import DTYPES, NUMERICS_VERSION, Spec
 from fastmlp.system.atomic import together
+from fastmlp.tables import recipe
 from fastmlp.training import Objective, RateFactors, State, Training
 
 GOLDEN = Path(__file__).parent / "golden.json"
@@ -304,6 +306,39 @@ def preprocess_digest(by_kernel):
     return digest(mean, deviation, z, back, middle, to, flags, hot)
 
 
+def robust_digest(by_kernel):
+    """Of two chunks of columns, one of few values: quartiles, and rows that are scaled by them and clipped smoothly."""
+    x = random.uniform(7, 0, 0, 3 * 1001).reshape(1001, 3)
+    x = x * x * x * [1.0, 1e200, -8.0]
+    x[:, 2] = np.trunc(x[:, 2])
+    if not by_kernel:
+        found = np.array([[preprocess.quartile(x[:, k], number) for k in range(3)] for number in (1, 2, 3)])
+        spread = preprocess.robust_spread(found[0], found[2], x.min(axis=0), x.max(axis=0))
+        return digest(found, spread, preprocess.smoothly_clipped(x, found[1], spread))
+    found, z = np.empty((3, 3)), np.empty_like(x)
+    for number in (1, 2, 3):
+        for k in range(3):
+            one = np.empty(1)
+            values = np.ascontiguousarray(x[:, k])
+            registry.PAIRS["preprocess.quartile"]("float64", values, number, 1001, np.empty(1001), one)
+            found[number - 1, k] = one[0]
+    spread = preprocess.robust_spread(found[0], found[2], x.min(axis=0), x.max(axis=0))
+    registry.PAIRS["preprocess.smoothly_clipped"]("float64", x, found[1].copy(), spread, 1001, 3, z)
+    return digest(found, spread, z)
+
+
+def recipe_digest(by_kernel, task):
+    """A training by the recipe for tables, with rows that validate."""
+    x = (4 * random.uniform(8, 0, 0, 5 * 300).reshape(300, 5) - 2).astype(np.float32)
+    y = (x[:, 0] * x[:, 1] > 0.3).astype(int) if task == "classify" else x[:, :1] * x[:, 1:2] - x[:, 2:3]
+    outputs = 2 if task == "classify" else 1
+    backend = "numba" if by_kernel else "reference"
+    model = Model(seed=5, backend=backend, **recipe.network(task, 5, (16, 8), outputs, recipe.SMOOTHING))
+    options = {**recipe.training(task, 12, None, 64), "early_stopping": recipe.stopping()}
+    model.fit(x[:240], y[:240], validation=(x[240:], y[240:]), **options)
+    return digest(model._network.parameters, model.history.validation_loss)
+
+
 def digest(*arrays):
     """SHA-256, in hex, of the arrays' bits (little-endian); all NaN count as one."""
     sha = hashlib.sha256()
@@ -342,6 +377,9 @@ def jobs():
         every[f"initial weights, {init}"] = lambda k, i=init: weights_digest(k, i)
     every["permutation"] = lambda k: permutation_digest(k, 1001)
     every["preprocess"] = preprocess_digest
+    every["preprocess, robust"] = robust_digest
+    for task in recipe.RATES:
+        every[f"recipe for tables, {task}"] = lambda k, t=task: recipe_digest(k, t)
     return every
 
 

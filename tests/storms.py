@@ -15,10 +15,11 @@ from pathlib import Path
 import numpy as np
 
 import fastmlp
-from fastmlp import Adam, EarlyStopping, MLPClassifier, Model
+from fastmlp import Adam, EarlyStopping, MLPClassifier, Model, Transcript
 from fastmlp.fit import lanes, together
 from fastmlp.fit.options import FitOptions
 from fastmlp.schedules import ReduceOnPlateau
+from fastmlp.storage import transcript
 from fastmlp.system import thread_pool
 
 PACKAGE = str(Path(fastmlp.__file__).parent) + os.sep
@@ -323,6 +324,49 @@ class Loading(Scenario):
         assert inside(Model.load(self.path)) == inside(self.model)
 
 
+class Transcribing(Scenario):
+    """A fit with a transcript. Afterwards a new model that resumes it, or begins anew where it had not begun, ends with
+    the same bits and the same chain."""
+
+    def __init__(self, folder):
+        draws = np.random.default_rng(0)
+        self.x, self.y = draws.standard_normal((40, 3)), draws.integers(0, 2, 40)
+        self.folder, self.number = Path(folder), 0
+        model, path = self.ready()
+        self.fit(model, path)
+        self.final, self.chain = inside(model), transcript.read(path).hash
+
+    def ready(self):
+        self.number += 1
+        return Model([3, 4, 2], seed=1), self.folder / f"{self.number}.jsonl"
+
+    def fit(self, model, path, **more):
+        asked = Transcript(path, every=1, checkpoint_every=1)
+        model.fit(self.x, self.y, epochs=3, batch_size=16, optimizer=Adam(0.01), transcript=asked, **more)
+
+    def call(self, of):
+        self.fit(*of)
+
+    def check(self, of):
+        _, path = of
+        begun = path.is_file() and path.read_bytes().count(b"\n") > 1
+        if begun and not transcript.read(path).ended:
+            model = Model([3, 4, 2], seed=5)
+            self.fit(model, path, resume=True)
+        elif not begun:
+            model, path = self.ready()
+            self.fit(model, path)
+        else:
+            model = of[0]
+            if model._network.run.epochs < 3:  # cut short after the last line
+                model, path = self.ready()
+                self.fit(model, path)
+        assert inside(model) == self.final
+        found = transcript.read(path)
+        assert found.ended
+        assert found.hash == self.chain
+
+
 def scenarios(folder):
     """{name: a function that makes the Scenario}."""
     watched = {"early_stopping": EarlyStopping(50, best_weights=False), "validation": 0.25}
@@ -352,6 +396,7 @@ def scenarios(folder):
         "evaluate, 2 threads": lambda: Reading([3, 4, 2], 3000, "evaluate", threads=2),
         "save": lambda: Saving(folder),
         "load": lambda: Loading(folder),
+        "fit, a transcript": lambda: Transcribing(folder),
     }  # fmt: skip
 
 

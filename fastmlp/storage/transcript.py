@@ -178,7 +178,7 @@ def read(path: str | os.PathLike) -> Chain:
     whole = content.rfind(b"\n") + 1
     texts = content[:whole].split(b"\n")[:-1]
     if not texts:
-        raise ValueError(f"{name} is no transcript: it has no whole line")
+        raise ValueError(f"{name} is no transcript: it has no whole line; remove it if its fit did not begin")
     lines: list[dict[str, Any]] = []
     for number, text in enumerate(texts):
         try:

@@ -78,7 +78,7 @@ def is_number(text: str) -> bool:
 
 def looks_like(texts: Sequence[str]) -> str | None:
     """Returns "dates" or "numbers" where a column of words was meant to hold them: 3/4/2020, $5, 12 %, 5.1 kg."""
-    if len(texts) < MANY:
+    if len(texts) < MANY or all(map(is_number, texts)):  # numbers that were asked for as words
         return None
     for pattern, what in ((_SLASHED, "dates"), (_DRESSED, "numbers")):
         if all(pattern.fullmatch(text) for text in texts):

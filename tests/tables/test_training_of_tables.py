@@ -355,6 +355,12 @@ def test_other_words_are_no_numbers(town):
     assert "taken for words" not in " ".join(TableModel.fit(rows_of_two(town), "y", epochs=1).notes)
 
 
+def test_numbers_that_are_asked_for_as_words_are_no_mistake():
+    model = TableModel.fit(rows_of_two(lambda k: f"{k % 20:05d}"), "y", epochs=1, words="town")
+    assert model.model.spec.inputs > 2
+    assert "taken for words" not in " ".join(model.notes)
+
+
 def test_some_marks_among_many_numbers_are_errors():
     """And not 40 categories."""
     with pytest.raises(ValueError, match=r"row 0, column 'town': 'unknown' is not a number, as 30 other cells"):
