@@ -343,6 +343,8 @@ def main(arguments: list[str] | None = None) -> int:
     if args.quick:
         args.splits, args.most_rows = 1, min(args.most_rows, QUICK_ROWS)
         contestants = {name: make for name, make in contestants.items() if name != "realmlp_td_s"}
+    if args.picture and args.ablate:
+        parser.error("--picture is of contestants, and not of --ablate")
     if args.ablate:
         from .table_ablation import ABLATIONS
 
