@@ -359,7 +359,7 @@ def main(arguments: list[str] | None = None) -> int:
         tables = [table for table in tables if table.decides == (args.only == "deciding")]
     if not args.report:
         run(contestants, tables, args.splits, args.most_rows, args.out)
-    known = load(args.out)
+    known = {name: folds for name, folds in load(args.out).items() if name in {table.name for table in tables}}
     names = [name for name in contestants if any(name in f for of in known.values() for f in of.values())]
     if base not in names:
         base = names[0] if names else base
