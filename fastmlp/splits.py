@@ -1,6 +1,6 @@
 """Which rows are trained on and which are held out, the same on every machine: a split, folds, bootstrap samples.
 
-Imports NumPy, the checks and the reference's random numbers.
+Orders are the reference's; those of many rows are drawn by its kernel.
 """
 
 from __future__ import annotations
@@ -8,8 +8,11 @@ from __future__ import annotations
 import numpy as np
 
 from fastmlp.checks.scalars import positive_int
-from fastmlp.reference.random import draws_with_replacement, permutation
+from fastmlp.kernels import registry
+from fastmlp.kernels.registry import Int, Ints
+from fastmlp.reference import random
 
+FEW = 2**12  # rows, some 3 ms in NumPy, up to which no kernel is looked for: 10^6 take a second
 FOLDS = 2**32 - 1  # the epoch that stands for folds in their seed's orders: no training comes to it
 
 
@@ -52,7 +55,7 @@ def split(groups: np.ndarray, share: float, seed: int) -> tuple[np.ndarray, np.n
     (6, 2)
     """
     rows = len(groups)
-    order = permutation(seed, 0, rows)  # epoch 0: the shuffles of training count from 1
+    order = _order(seed, 0, rows)  # epoch 0: the shuffles of training count from 1
     _, members = np.unique(groups, return_inverse=True)
     sizes = np.bincount(members)
     wanted = max(1, int(share * rows + 0.5)) if share > 0 else 0
@@ -111,7 +114,7 @@ def folds(groups: np.ndarray, count: int, seed: int) -> list[tuple[np.ndarray, n
     if not 2 <= positive_int(count, "folds") <= rows:
         few = "one leaves nothing to train on" if count == 1 else f"there are {rows} rows"
         raise ValueError(f"folds={count}, and {few}: give a number from 2 to {rows}")
-    order = permutation(seed, FOLDS, rows)
+    order = _order(seed, FOLDS, rows)
     _, members = np.unique(groups, return_inverse=True)
     fold = np.empty(rows, np.int64)
     fold[order[np.argsort(members[order], kind="stable")]] = np.arange(rows) % count
@@ -141,4 +144,13 @@ def bootstrap(rows: int, member: int, seed: int) -> np.ndarray:
     >>> len(bootstrap(10, member=0, seed=1))
     10
     """
-    return draws_with_replacement(seed, member, rows)
+    return random.draws_with_replacement(seed, member, rows)
+
+
+def _order(seed: int, epoch: int, rows: int) -> np.ndarray:
+    """A shuffled order of the rows (N,), int64: `reference.random.permutation`."""
+    if rows <= FEW:
+        return random.permutation(seed, epoch, rows)
+    order = np.empty(rows, np.int64)
+    registry.function("random.permutation", "float64", (Int, Int, Int, Ints))(int(seed), epoch, rows, order.ctypes.data)
+    return order

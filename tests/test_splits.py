@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from models import said
 
+from fastmlp import splits
 from fastmlp.reference.random import BOOTSTRAP, permutation, words
 from fastmlp.splits import FOLDS, bootstrap, folds
 
@@ -69,3 +70,18 @@ def test_folds_that_cannot_be():
     assert "folds=1, and one leaves nothing to train on" in said(ValueError, folds, np.zeros(9), 1, 0)
     assert "folds=10, and there are 9 rows" in said(ValueError, folds, np.zeros(9), 10, 0)
     assert "folds=2.5" in said(TypeError, folds, np.zeros(9), 2.5, 0)
+
+
+@pytest.mark.parametrize("seed", [0, 7, 2**63, 2**64 - 1])
+def test_many_rows_are_ordered_by_the_kernel(seed):
+    rows = splits.FEW + 1
+    for epoch in (0, splits.FOLDS):
+        order = splits._order(seed, epoch, rows)
+        assert order.dtype == np.int64
+        assert (order == permutation(seed, epoch, rows)).all()
+    groups = np.arange(rows) % 3
+    whole = splits.split(groups, 0.25, seed)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(splits, "FEW", rows)
+        for part, again in zip(whole, splits.split(groups, 0.25, seed), strict=True):
+            assert (part == again).all()

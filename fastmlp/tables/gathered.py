@@ -261,20 +261,21 @@ def _part(series: Any, dtype: Any) -> tuple[str | None, Any, np.ndarray | None]:
         return "integer", series.to_numpy(copy=True), None
     if dtype == np.bool_:
         return "bool", series.to_numpy(copy=True), None
-    hole = series.isna().to_numpy()
-    if hole.all():
-        return None, None, hole
     import pandas
 
     if kind == "O":
         found = pandas.api.types.infer_dtype(series, skipna=True)
-        if found == "boolean":
+        if found not in ("boolean", "string", "empty"):
+            return "?", None, None
+        if found != "string":
+            hole = series.isna().to_numpy()
+            if hole.all():
+                return None, None, hole
             values = series.to_numpy(dtype=object, copy=True)
             values[hole] = False
             return "bool", values.astype(bool), hole if hole.any() else None
-        if found != "string":
-            return "?", None, hole
-    return "text", pandas.factorize(series), None
+    codes, texts = pandas.factorize(series)
+    return ("text", (codes, texts), None) if len(texts) else (None, None, np.ones(len(series), bool))
 
 
 def _codes(factorized: Any, texts: dict[str, int]) -> np.ndarray:

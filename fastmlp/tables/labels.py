@@ -48,6 +48,8 @@ def labels_of(column: Column) -> np.ndarray:
 
 def classes_of(labels: np.ndarray) -> np.ndarray:
     """Returns the classes (C,), ascending."""
+    if labels.dtype.kind == "O":
+        return np.array(sorted(set(labels.tolist())), object)
     return np.unique(labels)
 
 
@@ -56,9 +58,15 @@ def places_of_labels(classes: np.ndarray, labels: np.ndarray) -> tuple[np.ndarra
     if "O" not in (classes.dtype.kind, labels.dtype.kind) and "b" not in (classes.dtype.kind, labels.dtype.kind):
         return places_in(classes, labels)
     places = {text_of(label): place for place, label in enumerate(classes.tolist())}
-    found = np.array([places.get(text_of(label), -1) for label in labels.tolist()], np.int64)
-    unknown = next((label for label, place in zip(labels.tolist(), found.tolist(), strict=True) if place < 0), None)
-    return found, unknown
+    each = labels.tolist()
+    different = dict.fromkeys(each)
+    if {type(label) for label in different} == {str}:  # no call for each row: 10^6 take 0.05 s and not 0.7 s
+        place_of = {label: places.get(label, -1) for label in different}
+        found = np.fromiter(map(place_of.__getitem__, each), np.int64, len(each))
+    else:  # True and 1 are one key of a dictionary
+        found = np.array([places.get(text_of(label), -1) for label in each], np.int64)
+    lost = np.flatnonzero(found < 0)
+    return found, each[lost[0]] if len(lost) else None
 
 
 def like_classes(column: Column, classes: np.ndarray) -> tuple[np.ndarray, str | None]:
@@ -71,7 +79,7 @@ def like_classes(column: Column, classes: np.ndarray) -> tuple[np.ndarray, str |
         return found, str(error)
     if classes.dtype.kind in "Ob":
         spelled = {text_of(label): label for label in classes.tolist()}
-        texts = [text_of(label) for label in labels.tolist()]
+        texts = labels.tolist() if labels.dtype.kind == "O" else [text_of(label) for label in labels.tolist()]
         found[there] = np.array([spelled.get(text, text) for text in texts] + [None], object)[:-1]
         return found, None
     if labels.dtype.kind == "O":

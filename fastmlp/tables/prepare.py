@@ -100,20 +100,21 @@ def prepared(
         raise ValueError(f"{table.features.where} has no feature: nothing is there in any of its columns")
     raw, seen = columns_of.encode(table.features, release=table.own)
     own = fingerprint(raw, _numbers_of(table, y))
+    rows_of = {"train": train, "held": held} | ({} if watched is None else {"watched": watched})
+    parts_of = {part: raw[rows] for part, rows in rows_of.items()}
+    del raw  # may be gigabytes
     if before is not None:
         scale, target_scale = before.scale, before.target_scale
     else:
         if settings["recipe"]:
-            scale = RobustScale.of(raw[train], columns_of.inputs, args.backend)
+            scale = RobustScale.of(parts_of["train"], columns_of.inputs, args.backend)
         else:
-            scale = columns_of.scale_of(raw[train], args.backend)
+            scale = columns_of.scale_of(parts_of["train"], args.backend)
         target_scale = None
         if task == "regress" and args.loss != "poisson":
             target_scale = Scale.of(y[train], [table.target] * outputs, args.backend)
         for note in encoder.learning_in_words(columns_of, table.features, scale, seen):
             say(note)
-    with np.errstate(over="ignore"):
-        x = scale.forward(raw, args.backend)
     if target_scale is not None:
         y = target_scale.forward(y, args.backend)  # R2 is the same in either unit
     parts = [f"training on {len(train)} rows", f"{len(held)} held out"]
@@ -122,6 +123,10 @@ def prepared(
     say(", ".join(parts))
     if before is not None and (len(held) or watched is not None) and before.settings.get("table", own) != own:
         say(f"note: {args.resume} was trained on another table; rows of both may be among those kept apart here")
+    pairs: dict[str, Pair] = {}
+    with np.errstate(over="ignore"):
+        for part, rows in rows_of.items():
+            pairs[part] = scale.forward(parts_of.pop(part), args.backend), y[rows]
     return Job(
         table.target,
         task,
@@ -130,9 +135,9 @@ def prepared(
         columns_of,
         scale,
         target_scale,
-        (x[train], y[train]),
-        None if watched is None else (x[watched], y[watched]),
-        (x[held], y[held]),
+        pairs["train"],
+        pairs.get("watched"),
+        pairs["held"],
         None if weights is None else weights[train],
         own,
     )
@@ -191,9 +196,9 @@ def _labels_or_none(table: Loaded, args: argparse.Namespace, before: Any) -> np.
     if y.kind == "integer" and as_classes(y.values) is None:
         return None
     labels = labels_of(y)
-    if y.kind == "text" and 2 * len(set(labels)) > max(len(labels), 4):
+    if y.kind == "text" and 2 * (different := len(classes_of(labels))) > max(len(labels), 4):
         raise ValueError(
-            f"{table.target!r} holds {len(set(labels))} different texts in {len(labels)} rows{_example(y)}, which are "
+            f"{table.target!r} holds {different} different texts in {len(labels)} rows{_example(y)}, which are "
             "hardly classes: name another --target, or say --task classify"
         )
     return labels
