@@ -16,8 +16,8 @@ import numpy as np
 
 from fastmlp._version import __version__
 from fastmlp.checks.messages import lacks
-from fastmlp.core.input_scale import seen
 from fastmlp.export.files import place_of, write_together
+from fastmlp.export.weights import folded
 from fastmlp.reference.constants import GELU_CUBE, GELU_SCALE, LEAK, SELU_ALPHA_SCALE, SELU_SCALE
 from fastmlp.spec import NUMERICS_VERSION, Spec, dtype_name
 
@@ -55,8 +55,6 @@ def write(
     OSError for the file.
     """
     place = place_of(path, ".onnx", "network")
-    if not np.isfinite(parameters).all():
-        raise ValueError("a weight is NaN or infinite: nothing can be predicted with it")
     kind = np.dtype(spec.dtype if dtype is None else dtype_name(dtype))
     if kind == np.float64 and "gelu_erf" in spec.hidden:
         raise ValueError(
@@ -64,7 +62,8 @@ def write(
         )
     if spec.parameters * kind.itemsize > MOST:
         raise ValueError(f"the network has {spec.parameters} parameters of {kind}, and an ONNX file takes 2 GiB")
-    write_together({place: _model(spec.plain, seen(spec, parameters), digest, kind, around).SerializeToString()})
+    made = _model(spec.plain, folded(spec, parameters, kind), digest, kind, around)
+    write_together({place: made.SerializeToString()})
     return place
 
 
