@@ -125,6 +125,7 @@ TESTS = {
     "spec": "test_model_init storage/test_model_file",
     "splits": "test_splits test_model_data fit/test_options",
     "storage/container": "storage/test_container storage/test_model_file",
+    "storage/whole_files": "storage/test_container storage/test_whole_files",
     "study/__init__": "study/test_study",
     "study/cases": "study/test_study",
     "study/datasets": "study/test_study",
