@@ -209,7 +209,8 @@ class Conversions:
         Raises
         ------
         TypeError, ValueError
-            If estimator is something else, or not fitted.
+            If estimator is something else, not fitted, or fitted to one class alone; if its weights do not fit each
+            other, or one is not finite.
 
         See Also
         --------
