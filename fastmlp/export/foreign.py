@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from fastmlp.checks.messages import lacks, shown
+from fastmlp.core.preprocess import ScalePair
 from fastmlp.spec import Spec
 
 # What estimators call outputs.
@@ -27,7 +28,7 @@ def _name_of(kind: type) -> str:
     return f"{kind.__module__.partition('.')[0]}.{kind.__name__}"
 
 
-def scaler_of(estimator: Any) -> tuple[Any, tuple[np.ndarray, np.ndarray] | None]:
+def scaler_of(estimator: Any) -> tuple[Any, ScalePair | None]:
     """(the last step, mean and deviation) of a fitted pipeline of a StandardScaler and it; (estimator, None) of others.
 
     Raises TypeError for a pipeline of other steps, ValueError for one that is not fitted.

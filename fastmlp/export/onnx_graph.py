@@ -16,6 +16,7 @@ import numpy as np
 
 from fastmlp._version import __version__
 from fastmlp.checks.messages import lacks
+from fastmlp.core.preprocess import ScalePair
 from fastmlp.export.files import place_of, write_together
 from fastmlp.export.weights import folded
 from fastmlp.reference.constants import GELU_CUBE, GELU_SCALE, LEAK, SELU_ALPHA_SCALE, SELU_SCALE
@@ -24,8 +25,6 @@ from fastmlp.spec import NUMERICS_VERSION, Spec, dtype_name
 OPSET, IR = 17, 8  # of 2022: ONNX Runtime 1.12 and later
 MOST = 2**31 - 2**20  # bytes: protobuf takes no more than 2 GiB
 LABEL, PROBABILITIES, VALUES = "label", "probabilities", "values"  # the outputs' names
-
-ScalePair = tuple[np.ndarray, np.ndarray]  # mean and deviation
 
 
 @dataclass(frozen=True, eq=False)

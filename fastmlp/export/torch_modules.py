@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from fastmlp.checks.messages import shown
+from fastmlp.core.preprocess import ScalePair
 from fastmlp.export.weights import folded
 from fastmlp.spec import Spec
 
@@ -91,8 +92,8 @@ def module_of(
     spec: Spec,
     parameters: np.ndarray,
     logits: bool,
-    scale: tuple[np.ndarray, np.ndarray] | None,
-    target_scale: tuple[np.ndarray, np.ndarray] | None,
+    scale: ScalePair | None,
+    target_scale: ScalePair | None,
 ) -> Any:
     """The nn.Sequential with copies of the weights. scale, target_scale: means and deviations, or None.
 

@@ -13,11 +13,11 @@ from types import ModuleType
 import numpy as np
 
 from fastmlp.core.input_scale import seen
+from fastmlp.core.preprocess import ScalePair
 from fastmlp.reference import activations, arithmetic, constants, dense, elementary, losses, preprocess
 from fastmlp.spec import NUMERICS_VERSION, Spec
 from fastmlp.storage import whole_files
 
-ScalePair = tuple[np.ndarray, np.ndarray]
 MODULES = (constants, arithmetic, elementary, activations, losses, dense, preprocess)
 
 HEAD = '''"""A network of fastmlp ({layers}, {hidden}, {output}, {dtype}), which predicts the same bits by NumPy alone.

@@ -287,7 +287,8 @@ class TableModel:
         Raises
         ------
         TypeError, ValueError, OSError
-            As `Model.to_c`. Also if quantities come from a network with output="sigmoid".
+            As `Model.to_c`. Also if a column has words, dates, missing cells or smooth clipping, if the network
+            standardises rows once more, or if quantities come from one with output="sigmoid".
         """
         from fastmlp.export import c_source
 
@@ -320,8 +321,8 @@ class TableModel:
         Raises
         ------
         ImportError, TypeError, ValueError, OSError
-            As `Model.to_onnx`. Also if a column is not of numbers, or quantities come from a network with
-            output="sigmoid".
+            As `Model.to_onnx`. Also if a column has words, dates, missing cells or smooth clipping, if the network
+            standardises rows once more, or if quantities come from one with output="sigmoid".
         """
         from fastmlp.export import onnx_graph
 
@@ -336,7 +337,7 @@ class TableModel:
         """Raises ValueError where rows of the table are more than numbers, which alone are written as C and ONNX."""
         if self.model.standardize:
             raise ValueError(
-                f"the network standardises rows by itself, behind the table's scale, which {kind} is not written of: "
+                f"the network standardises rows once more, after the table's scale, which is not written as {kind}: "
                 f"use model.{method}, of the network alone, or train a model without standardize"
             )
         if self.classes is None and self.model.spec.is_classifier:
