@@ -74,7 +74,9 @@ def _filled(graph: Graph, here: str, columns: list[Column]) -> list[str]:
     flagged = any(column.flagged for column in columns)
     if np.isnan(medians).all() and not flagged:
         return [here]
-    missing = graph.node("IsNaN", here)
+    missing = graph.node(
+        "IsNaN", graph.cast(here, np.float64, np.float32)
+    )  # which older runtimes have of float32 alone
     filled = graph.node("Where", missing, graph.constant(medians, "medians", np.float64), here)
     return [filled, graph.cast(missing, bool, np.float64)] if flagged else [filled]
 

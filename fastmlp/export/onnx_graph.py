@@ -24,7 +24,7 @@ from fastmlp.export.weights import folded
 from fastmlp.reference.constants import GELU_CUBE, GELU_SCALE, LEAK, SELU_ALPHA_SCALE, SELU_SCALE
 from fastmlp.spec import NUMERICS_VERSION, Spec, dtype_name
 
-OPSETS, IR = {"": 17, ML: 2}, 8  # of 2022: ONNX Runtime 1.12 and later
+OPSETS, IR = {"": 17, ML: 2}, 8  # of 2022: ONNX Runtime 1.12 and later, as tools/onnx_versions.py shows
 MOST = 2**31 - 2**20  # bytes: protobuf takes no more than 2 GiB
 LABEL, PROBABILITIES, VALUES = "label", "probabilities", "values"  # the outputs' names
 
@@ -89,7 +89,7 @@ def _model(spec: Spec, parameters: np.ndarray, digest: str, kind: np.dtype, arou
     for layer, (w, b) in enumerate(spec.views(parameters)):
         last = layer == len(spec.hidden)
         names = graph.constant(w, f"w{layer}"), graph.constant(b, f"b{layer}")
-        here = graph.node("Gemm", here, *names, name="logits" if last else f"z{layer}")
+        here = _dense(graph, here, *names, "logits" if last else f"z{layer}")
         if not last:
             here = ACTIVATIONS[spec.hidden[layer]](graph, here)
     outputs = _classified(graph, spec, here, around) if spec.is_classifier else _values(graph, spec, here, around)
@@ -104,6 +104,13 @@ def _model(spec: Spec, parameters: np.ndarray, digest: str, kind: np.dtype, arou
     helper.set_model_props(made, {"digest": digest, "numerics": str(NUMERICS_VERSION)})
     checker.check_model(made, full_check=True)
     return made
+
+
+def _dense(graph: Graph, here: str, w: str, b: str, name: str) -> str:
+    """x w + b. ONNX Runtime before 1.18 makes one node of Gemm and an activation, which it has of float32 alone."""
+    if graph.kind == np.float32:
+        return graph.node("Gemm", here, w, b, name=name)
+    return graph.node("Add", graph.node("MatMul", here, w), b, name=name)
 
 
 def _values(graph: Graph, spec: Spec, here: str, around: Around) -> list[tuple[str, int, list[Any]]]:
@@ -204,7 +211,10 @@ def _softplus(graph: Graph, z: str) -> str:
 
 
 def _silu(graph: Graph, z: str) -> str:
-    return graph.node("Mul", z, graph.node("Sigmoid", z))
+    if graph.kind == np.float32:
+        return graph.node("Mul", z, graph.node("Sigmoid", z))
+    # not z sigmoid(z), of which ONNX Runtime 1.14 to 1.20, and perhaps later, makes one node, which is of float32 alone
+    return graph.node("Div", z, graph.node("Add", graph.node("Exp", graph.node("Neg", z)), graph.constant(1)))
 
 
 def _mish(graph: Graph, z: str) -> str:

@@ -57,6 +57,15 @@ def test_every_activation(tmp_path, hidden, dtype):
     near(run(place, X)["values"], model.predict(X), dtype)
 
 
+def test_float64_has_nothing_that_older_runtimes_make_a_node_of_float32_of(tmp_path):
+    """Gemm and an activation, and z sigmoid(z): ONNX Runtime 1.12 to 1.17, and 1.14 to 1.20, refused the files."""
+    for hidden in set(HIDDEN) - {"gelu_erf"}:
+        nodes = onnx.load(network(hidden, "identity").to_onnx(tmp_path)).graph.node
+        assert "Gemm" not in [node.op_type for node in nodes]
+        doubled = {node.input[0] for node in nodes if node.op_type == "Sigmoid"}
+        assert not [node for node in nodes if node.op_type == "Mul" and doubled & set(node.input)]
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("output", OUTPUTS)
 def test_every_output(tmp_path, output, dtype):
