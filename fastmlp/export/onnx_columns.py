@@ -89,7 +89,7 @@ def _one_hot(graph: Graph, here: str, column: Column, missing: Collection[str]) 
     places = {**dict.fromkeys(missing, nothing), **{text: place for place, text in enumerate(column.categories)}}
     codes = graph.node(
         "LabelEncoder", here, domain=ML,
-        keys_strings=list(places), values_int64s=list(places.values()), default_int64=other,
+        keys_strings=graph.texts(places), values_int64s=list(places.values()), default_int64=other,
     )  # fmt: skip
     codes = graph.node("Squeeze", codes, graph.constant([1], "second", np.int64))
     rows = graph.constant(np.eye(zeros + 1, zeros), f"rows_{zeros}", np.float64)

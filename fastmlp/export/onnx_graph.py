@@ -147,6 +147,8 @@ def _classified(graph: Graph, spec: Spec, here: str, around: Around) -> list[tup
         outputs = 2
     kind = np.dtype(np.int64)
     if around.classes is not None:
+        if around.classes.dtype == object:
+            graph.texts(around.classes)
         table = graph.constant(around.classes, "classes", around.classes.dtype)
         graph.node("Gather", table, places, name=LABEL)
         kind = around.classes.dtype

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import Any
 
 import numpy as np
 
-from fastmlp.checks.messages import lacks
+from fastmlp.checks.messages import lacks, shown
 
 ML = "ai.onnx.ml"  # the domain of operators for texts
 
@@ -36,12 +36,17 @@ class Graph:
 
         others: the names of all inputs.
         """
+        self._check(name)
         if not name or name in self._outputs:
             name += "_"
             while name in others:
                 name += "_"
         self.inputs[name] = self._helper.make_tensor_value_info(name, self.of_kind(kind), ["N", columns])
         return name
+
+    def texts(self, values: Iterable[str]) -> list[str]:
+        """The texts. Raises ValueError for one that ONNX does not hold."""
+        return [self._check(value) for value in values]
 
     def node(self, operator: str, *inputs: str, name: str | None = None, domain: str = "", **attributes: Any) -> str:
         """Adds a node -> the name of its output."""
@@ -65,6 +70,12 @@ class Graph:
     def cast(self, here: str, kind: Any, wanted: Any) -> str:
         """The name of `here`, of dtype `kind`, in another dtype."""
         return here if np.dtype(kind) == np.dtype(wanted) else self.node("Cast", here, to=self.of_kind(wanted))
+
+    @staticmethod
+    def _check(text: str) -> str:
+        if "\0" in text or text != text.encode("utf-8", "replace").decode("utf-8"):
+            raise ValueError(f"{shown(text)} has a character that a text in ONNX may not have: rename it in training")
+        return text
 
     def _free(self, name: str) -> str:
         """The name, or a longer one, which is no input's: inputs are named as a table's columns, which may be w0."""

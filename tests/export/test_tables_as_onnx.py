@@ -177,20 +177,8 @@ def test_words_alone(tmp_path, kind):
 
 
 def test_columns_called_as_outputs_and_nodes_are(tmp_path):
-    names = [
-        "label",
-        "values",
-        "values_",
-        "w0",
-        "z0",
-        "logits",
-        "mean",
-        "rows_1",
-        "labelencoder_0",
-        "order",
-        "medians",
-        "X",
-    ]
+    nodes = ["w0", "z0", "logits", "mean", "rows_1", "labelencoder_0", "order", "medians"]
+    names = ["label", "values", "values_", *nodes, "X", ""]
     features = [
         Feature(name, "text", None, False, ("x",)) if place % 2 else Feature(name, "number", 1.0, True)
         for place, name in enumerate(names)
@@ -200,7 +188,7 @@ def test_columns_called_as_outputs_and_nodes_are(tmp_path):
     expected = quietly(table.predict, data)
     session = onnxruntime.InferenceSession(str(table.to_onnx(tmp_path)), providers=["CPUExecutionProvider"])
     given = [place.name for place in session.get_inputs()]
-    assert given == ["label_", "values__", *names[2:]]
+    assert given == ["label_", "values__", *names[2:-1], "_"]
     cells = [data[[name]].to_numpy(str if f.kind == "text" else float) for name, f in zip(names, features, strict=True)]
     assert (session.run(["values"], dict(zip(given, cells, strict=True)))[0] == expected).all()
 
@@ -208,6 +196,12 @@ def test_columns_called_as_outputs_and_nodes_are(tmp_path):
 def test_what_is_refused(tmp_path):
     dates = of_columns([Feature("day", "time", 3.0), Feature("w", "text", None, False, ("x",))])
     assert "column 'day' has dates, which ONNX has no type for" in said(ValueError, dates.to_onnx, tmp_path)
+    for text in ("\ud800", "a\0b"):
+        named, word = Feature(text, "text", None, False, ("x",)), Feature("w", "text", None, False, ("x", text))
+        for feature in (named, word):
+            assert "that a text in ONNX may not have" in said(ValueError, of_columns([feature]).to_onnx, tmp_path)
+        labels = TableModel(Model([1, 2]), ("a",), "y", np.array(["x", text], object), Scale(np.zeros(1), np.ones(1)))
+        assert "that a text in ONNX may not have" in said(ValueError, labels.to_onnx, tmp_path)
     model = Model([1, 2], standardize=True, seed=1)
     model.fit(np.arange(8.0)[:, None], np.arange(8) % 2, epochs=1)
     words = Encoder((WORDS["others alone"],))
