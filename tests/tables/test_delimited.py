@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fastmlp.tables import delimited, reader
+from fastmlp.tables.cells import MARKS
 from fastmlp.tables.pipes import Piped
 
 pytest.importorskip("pandas", reason="pandas is not installed: tables of text are missing")
@@ -68,6 +69,16 @@ def test_a_kind_that_changes_late():
         assert columns["a"].texts()[:2] == ["1.0", "007"]
         assert [column.kind for column in columns] == ["text", "bool", "integer", "integer"]
         assert columns["b"].is_missing().sum() == 80
+
+
+@pytest.mark.parametrize("mark", [mark for mark in MARKS if mark])
+def test_marks_are_missing_wherever_they_first_stand(mark):
+    """Those that begin as numbers do are kept from the parser."""
+    text = "a,b,y\n" + "1.5,u,1\n" * 9 + f"{mark},{mark},2\n" + "-2.5,v,3\n" * 9
+    for size in (None, 16):
+        columns = columns_of(text, size)
+        assert described(columns)[0][1:4] == ("number", [1.5] * 9 + [-2.5] * 9, [False] * 9 + [True] + [False] * 9)
+        assert columns["b"].texts() == ["u"] * 9 + [None] + ["v"] * 9
 
 
 def cells_of_floats(count):
