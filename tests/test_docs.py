@@ -60,6 +60,31 @@ def test_the_page_of_conversions_prints_what_it_says():
     check_page(ROOT / "docs" / "conversions.md")
 
 
+@pytest.mark.parametrize("library", ["onnxruntime", "pandas", "torch"])
+def test_the_blocks_of_conversions_that_need_a_library(library, monkeypatch, tmp_path):
+    for name in ("torch",) if library == "torch" else ("onnx", "onnxruntime", library):
+        pytest.importorskip(name, reason=f"{name} is not installed: its block is not run")
+    monkeypatch.chdir(tmp_path)
+    text = (ROOT / "docs" / "conversions.md").read_text()
+    blocks = re.findall(r"^```py\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    mark = {"onnxruntime": "model.to_onnx", "pandas": "table.to_onnx", "torch": "model.to_torch"}[library]
+    (block,) = (block for block in blocks if mark in block)
+    assert len(blocks) == 3
+    names = {}
+    with contextlib.redirect_stdout(io.StringIO()):
+        exec(BLOCK.search(text)[1], names)
+    exec(block, names)
+    model, X = (names["table"], names["rows"]) if library == "pandas" else (names["model"], names["X"])
+    p = model.predict_proba(X)
+    if library == "torch":
+        assert (names["again"].predict_proba(X) == p).all()
+        assert (names["trained"].predict_proba(X) == p).all()
+    else:
+        label = names["species" if library == "pandas" else "label"]
+        assert (label == model.predict(X)).all()
+        assert np.abs(names["probabilities"] - p).max() < 1e-14
+
+
 def test_the_page_on_tables():
     pytest.importorskip("sklearn")
     pytest.importorskip("pandas")

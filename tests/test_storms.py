@@ -82,7 +82,7 @@ def test_a_file_left_open_is_seen(tmp_path, monkeypatch):
         os.close(descriptor)
 
     leaky.__code__ = leaky.__code__.replace(co_filename=fitting.__file__)
-    monkeypatch.setattr("fastmlp.storage.container._sync_folder", leaky)
+    monkeypatch.setattr("fastmlp.storage.whole_files._sync_folder", leaky)
     if os.path.isdir("/proc/self/fd"):
         assert any("left open" in text for text in failures(scenarios(tmp_path)["save"](), "leaky"))
 

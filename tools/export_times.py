@@ -1,16 +1,21 @@
-"""Times one row through exported C, `Model.predictor`, ONNX Runtime and emlearn: the table of docs/export.md.
+"""Times one row through exported C, `Model.predictor`, ONNX Runtime and emlearn: the tables of docs/export.md.
 
     taskset -c 1 python tools/export_times.py
 
 Peers that are not installed are left out: `pip install onnx onnxruntime emlearn scikit-learn`. Of ONNX Runtime, one
 thread and `InferenceSession.run` are timed; of emlearn, the C of `convert(..., method="inline")`, with our compiler and
 options. Each is the least of 300 short rounds, in microseconds.
+
+    python tools/export_times.py --sizes
+
+prints bytes: of the source and the ONNX file, and of code and constants without the self-test, as gcc -Os makes them.
 """
 
 import argparse
 import contextlib
 import importlib.metadata
 import os
+import re
 import subprocess
 import tempfile
 import time
@@ -102,6 +107,23 @@ def of_onnxruntime(model):
     return of_function(lambda x: session.run(["probabilities"], {"X": x}), row)
 
 
+def sizes_of(model):
+    """{what: bytes} of what the model is exported as."""
+    with tempfile.TemporaryDirectory() as folder:
+        source, _ = model.to_c(Path(folder) / "net.c")
+        compiled = ["gcc", "-std=c99", "-Os", "-DNET_NO_SELFTEST", "-c", "net.c", "-o", "net.o"]
+        subprocess.run(compiled, check=True, cwd=folder)
+        said = subprocess.run(["size", "-A", "net.o"], check=True, cwd=folder, capture_output=True, text=True).stdout
+        sections = [(name, int(size)) for name, size in re.findall(r"^(\.\S+)\s+(\d+)", said, re.M)]
+        code = sum(size for name, size in sections if name.startswith(".text"))
+        constants = sum(size for name, size in sections if name.startswith((".rodata", ".data", ".bss")))
+        found = {"source": source.stat().st_size, "code": code, "constants": constants}
+        found["parameters"] = model.spec.parameters * np.dtype(model.spec.dtype).itemsize
+        with contextlib.suppress(ImportError):
+            found["ONNX file"] = model.to_onnx(folder).stat().st_size
+    return found
+
+
 def of_emlearn(model, flags):
     """scikit-learn's classifier with the model's weights, as emlearn writes it."""
     import warnings
@@ -125,7 +147,15 @@ def of_emlearn(model, flags):
 
 
 def main():
-    argparse.ArgumentParser(description=__doc__.partition("\n")[0]).parse_args()
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--sizes", action="store_true", help="bytes instead of times")
+    if parser.parse_args().sizes:
+        for sizes, hidden in NETWORKS:
+            for dtype in ("float32", "float64"):
+                found = sizes_of(Model(sizes, hidden=hidden, seed=1, dtype=dtype))
+                words = ", ".join(f"{what} {size:,}" for what, size in found.items())
+                print(f"{'-'.join(map(str, sizes))} {hidden} {dtype}: {words}")
+        return
     flags = {"-O2": ["-std=gnu99", "-O2"], "-O3 -march=native": ["-std=gnu99", "-O3", "-march=native"]}
     print("cores that may be used:", len(os.sched_getaffinity(0)))
     for name in ("onnxruntime", "emlearn"):

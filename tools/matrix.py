@@ -97,13 +97,13 @@ def judged(what, status, output, errors=""):
         return False, f"status {status}: {last[:160] if last != 'no output' else versions.last_line(errors)}"
     found = (DIGESTS if what == "digests" else NETWORKS).search(output)
     if what == "digests":
-        good = status == 0 and found is not None and found[1] == found[2]
+        good = status == 0 and found is not None and found[1] == found[2] != "0"
         return good, f"{found[1]} of {found[2]} digests" if found else f"status {status}: {versions.last_line(errors)}"
-    good = status == 0 and found is not None
+    good = status == 0 and found is not None and int(found[1]) > 0 and int(found[2]) > 0
     return (
         good,
         f"{found[1]} networks, {int(found[2]):,} results equal"
-        if good
+        if found and status == 0
         else f"status {status}: {versions.last_line(output + errors)}",
     )
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import importlib.util
 from pathlib import Path
 
-from fastmlp.cli.arguments import help_shape, naming_options
+from fastmlp.checks.messages import lacks
+from fastmlp.cli.arguments import check_place, help_shape, naming_options
 
 
 def add(commands: argparse._SubParsersAction) -> None:
@@ -39,7 +41,6 @@ def add(commands: argparse._SubParsersAction) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    from fastmlp.export.files import word
     from fastmlp.model import Model
     from fastmlp.storage import model_file
     from fastmlp.tables.table_model import TableModel
@@ -48,15 +49,35 @@ def run(args: argparse.Namespace) -> None:
         raise ValueError("give --c PLACE or --onnx FILE, or both: what to write")
     for option, value, other in (("--name", args.name, args.c), ("--dtype", args.dtype, args.onnx)):
         if value is not None and other is None:
-            raise ValueError(f"{option} is of {'--c' if option == '--name' else '--onnx'}, which is not given")
+            raise ValueError(f"{option} goes with {'--c' if option == '--name' else '--onnx'}, which is not given")
+    source, onnx = _places(args)
     _, header, _ = model_file.read(args.model, "table", "model", "checkpoint")
     model = TableModel.load(args.model) if header["kind"] == "table" else Model.load(args.model)
-    if args.c is not None:
-        place = args.c / f"{args.name or word(args.model.stem)}.c" if args.c.is_dir() else args.c
+    if source is not None:
         with naming_options({"name": "--name", "path": "--c"}):
-            source, head = model.to_c(place, name=args.name)
-        print(f"wrote {source} and {head}")
-    if args.onnx is not None:
-        place = args.onnx / f"{args.model.stem}.onnx" if args.onnx.is_dir() else args.onnx
+            written = model.to_c(source, name=args.name)
+        print(f"wrote {written[0]} and {written[1]}")
+    if onnx is not None:
         with naming_options({"path": "--onnx", "dtype": "--dtype"}):
-            print(f"wrote {model.to_onnx(place, dtype=args.dtype)}")
+            print(f"wrote {model.to_onnx(onnx, dtype=args.dtype)}")
+
+
+def _places(args: argparse.Namespace) -> tuple[Path | None, Path | None]:
+    """Where the source and the ONNX file go. Raises, before anything is written, where one of the files cannot be."""
+    from fastmlp.export.files import place_of, word
+
+    read: dict[str, Path | None] = {"the model": args.model}
+    source = onnx = None
+    if args.c is not None:
+        with naming_options({"path": "--c"}):
+            source = place_of(args.c, ".c", args.name or word(args.model.stem))
+        check_place("--c", source, "model.c", read)
+        check_place("--c: the header", source.with_suffix(".h"), "model.h", read)
+        read.update({"the source of --c": source, "the header of --c": source.with_suffix(".h")})
+    if args.onnx is not None:
+        if importlib.util.find_spec("onnx") is None:
+            raise ImportError(lacks("--onnx needs", "onnx", "onnx"))
+        with naming_options({"path": "--onnx"}):
+            onnx = place_of(args.onnx, ".onnx", args.model.stem)
+        check_place("--onnx", onnx, "model.onnx", read)
+    return source, onnx

@@ -17,6 +17,8 @@ from fastmlp.kernels.registry import Float, Floats, Int, Ints
 from fastmlp.reference import preprocess as definition
 from fastmlp.reference.arithmetic import CHUNK
 
+ScalePair = tuple[np.ndarray, np.ndarray]  # mean and deviation (K,), as files have them
+
 FEW = 2**15  # numbers, some 0.1 ms in NumPy, up to which no kernel is looked for: the first call of one takes 1 ms
 
 # the kernels' arguments: here, since to ask the kernels imports Numba

@@ -22,6 +22,7 @@ from fastmlp.estimators.descent import Descent
 from fastmlp.estimators.lbfgs import minimize
 from fastmlp.estimators.problem import Rows
 from fastmlp.estimators.stochastic import Score, Stochastic, batch_size, loss_and_score
+from fastmlp.export.foreign import OUT_ACTIVATIONS
 from fastmlp.schedules import Schedule
 from fastmlp.spec import Spec
 from fastmlp.system.busy import Busy
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     import os
     from pathlib import Path
 
-OUT_ACTIVATIONS = {"softmax": "softmax", "sigmoid": "logistic", "identity": "identity", "exponential": "exp"}
 CURVES = ("loss_curve_", "validation_scores_", "validation_loss_curve_")
 FOR_SPEED = (
     "_forward",
@@ -380,13 +380,14 @@ class BaseMLP(BaseEstimator):
         Returns
         -------
         MLPClassifier or MLPRegressor
-            It predicts what the other does, to rounding, and has its parameters. `partial_fit` and warm_start go on
-            from the weights, with an optimizer that begins anew.
+            It predicts what the other does, to rounding, and has its parameters; those that this class lacks are
+            dropped. `partial_fit` and warm_start go on from the weights, with an optimizer that begins anew.
 
         Raises
         ------
         TypeError, ValueError
-            If estimator is something else, or not fitted.
+            If estimator is something else, not fitted, or fitted to one class alone; if its weights do not fit each
+            other, or one is not finite.
         """
         from fastmlp.estimators import others
 

@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from fastmlp.checks.messages import shown
-from fastmlp.core.input_scale import seen
 from fastmlp.export import c_arithmetic, c_functions, c_header, c_selftest, c_text
 from fastmlp.export.c_parts import Parts
 from fastmlp.export.files import place_of, write_together
+from fastmlp.export.weights import folded
 from fastmlp.spec import Spec
 
 MOST = 4_000_000  # parameters: a source of 100 MB, which a compiler still takes
@@ -95,10 +95,10 @@ def write(
 
     path: the source, ending in .c, or a folder, in which the files are called network.c and network.h. digest:
     `Model.digest()`. name: what the names in C begin with; None is the source's own name. class_names: one text for
-    each output. parts:
-    what stands before and after the network. Raises ValueError and TypeError for arguments, OSError for files.
+    each output. parts: what stands before and after the network. Raises ValueError and TypeError for arguments, OSError
+    for files.
     """
-    spec, parameters = spec.plain, seen(spec, parameters)
+    parameters, spec = folded(spec, parameters), spec.plain
     place = place_of(path, ".c", "network" if name is None else name)
     if name is None:
         name = c_text.identifier(place.stem, "name")
@@ -108,8 +108,6 @@ def write(
         names = c_header.class_names_of(parts.classes)
     if spec.parameters > MOST:
         raise ValueError(f"the network has {spec.parameters} parameters, and C sources are written up to {MOST}")
-    if not np.isfinite(parameters).all():
-        raise ValueError("a weight is NaN or infinite: nothing can be predicted with it")
     head = place.with_suffix(".h")
     texts: dict[Path, str | bytes] = {
         place: source(spec, parameters, name, head.name, names, parts),

@@ -86,8 +86,8 @@ class Conversions:
         ImportError
             If onnx is not installed.
         TypeError, ValueError
-            If an argument is wrong; if a weight is not finite, no fit has learnt the scale, or hidden="gelu_erf" is to
-            be float64, which ONNX Runtime has no operator for.
+            If an argument is wrong; if a weight is not finite in the file's dtype, its input scale included; if no fit
+            has learnt the scale, or hidden="gelu_erf" is to be float64, which ONNX Runtime has no operator for.
         OSError
             If the file cannot be written.
         """
@@ -111,14 +111,15 @@ class Conversions:
         torch.nn.Sequential
             nn.Linear and activations of the model's dtype, whose forward has the values of `predict_proba`, or of
             `predict` as (N, J), to rounding. An input scale is folded into the first weights; scales of
-            `standardize` are parts of their own.
+            `standardize` are parts of their own, which compute in float64: where the model standardises, give rows in
+            float64, since rounding them to float32 first loses digits that a large mean has taken.
 
         Raises
         ------
         ImportError
             If PyTorch is not installed.
         TypeError, ValueError
-            If logits is no bool, or no fit has learnt the scale.
+            If logits is no bool, a weight is not finite, its input scale included, or no fit has learnt the scale.
         """
         from fastmlp.export.foreign import torch_modules
 
@@ -163,7 +164,8 @@ class Conversions:
         ImportError
             If PyTorch is not installed.
         TypeError, ValueError
-            If the module is something else, or has a part that no Model has; the error names it.
+            If the module is something else, or has a part that no Model has, or one with a hook, as of weight_norm; the
+            error names it.
         """
         from fastmlp.export.foreign import torch_modules
 
@@ -207,7 +209,8 @@ class Conversions:
         Raises
         ------
         TypeError, ValueError
-            If estimator is something else, or not fitted.
+            If estimator is something else, not fitted, or fitted to one class alone; if its weights do not fit each
+            other, or one is not finite.
 
         See Also
         --------

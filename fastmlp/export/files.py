@@ -1,4 +1,4 @@
-"""Files that belong together: each is whole, and old ones stay until all are written. Imports the checks."""
+"""Where an exported file goes, and what it is called. Imports the checks and the storage."""
 
 from __future__ import annotations
 
@@ -6,17 +6,20 @@ import os
 from pathlib import Path
 
 from fastmlp.checks.messages import shown
+from fastmlp.storage import whole_files
 
 
 def place_of(path: str | os.PathLike, suffix: str, name: str) -> Path:
     """Returns the file to write: the path itself if it ends in the suffix, or a file in a folder.
 
-    Raises TypeError for what is no path, ValueError for another suffix, FileNotFoundError for a missing folder.
+    Raises TypeError for what is no path, ValueError for another suffix or none, FileNotFoundError for a missing folder.
     """
     try:
         place = Path(os.fsdecode(path))
     except (TypeError, ValueError):
         raise TypeError(f"path={shown(path)} is not a path: give a file's name, as 'wine{suffix}'") from None
+    if not os.fsdecode(path):
+        raise ValueError(f"path='' is empty: give a file's name, as 'wine{suffix}', or '.' for this folder")
     if place.is_dir():
         return place / f"{name}{suffix}"
     if place.suffix != suffix:
@@ -29,19 +32,10 @@ def place_of(path: str | os.PathLike, suffix: str, name: str) -> Path:
 
 
 def write_together(texts: dict[Path, str | bytes]) -> None:
-    """Writes each text (ASCII) or bytes to its file, by other names that are renamed once all are whole; or OSError."""
-    made: dict[Path, Path] = {}
-    try:
-        for place, text in texts.items():
-            made[place] = place.with_name(f".fastmlp-{os.getpid()}-{os.urandom(8).hex()}.new")
-            with open(made[place], "xb") as file:
-                file.write(text.encode("ascii") if isinstance(text, str) else text)
-        for place, temporary in made.items():
-            os.replace(temporary, place)
-    except BaseException:
-        for temporary in made.values():
-            temporary.unlink(missing_ok=True)
-        raise
+    """Writes each text (ASCII) or bytes to its file, as `whole_files.write_together` does; or OSError."""
+    whole_files.write_together(
+        [(place, [text.encode("ascii") if isinstance(text, str) else text]) for place, text in texts.items()]
+    )
 
 
 def word(text: str) -> str:

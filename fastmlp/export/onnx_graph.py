@@ -1,13 +1,13 @@
 """A network as an ONNX file, with what stands before and after it. Imports onnx when a file is written.
 
-Operators are those of the opset OPSET that ONNX Runtime has in both dtypes: where it has none of float64, an activation
-is composed of others.
+Operators are those of the opsets OPSETS that ONNX Runtime has in both dtypes: where it has none of float64, an
+activation is composed of others.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,17 +15,18 @@ from typing import Any
 import numpy as np
 
 from fastmlp._version import __version__
-from fastmlp.checks.messages import lacks
-from fastmlp.core.input_scale import seen
+from fastmlp.core.preprocess import ScalePair
+from fastmlp.export import onnx_columns
 from fastmlp.export.files import place_of, write_together
+from fastmlp.export.onnx_columns import Column
+from fastmlp.export.onnx_nodes import ML, Graph
+from fastmlp.export.weights import folded
 from fastmlp.reference.constants import GELU_CUBE, GELU_SCALE, LEAK, SELU_ALPHA_SCALE, SELU_SCALE
 from fastmlp.spec import NUMERICS_VERSION, Spec, dtype_name
 
-OPSET, IR = 17, 8  # of 2022: ONNX Runtime 1.12 and later
+OPSETS, IR = {"": 17, ML: 2}, 8  # of 2022: ONNX Runtime 1.12 and later, as tools/onnx_versions.py shows
 MOST = 2**31 - 2**20  # bytes: protobuf takes no more than 2 GiB
 LABEL, PROBABILITIES, VALUES = "label", "probabilities", "values"  # the outputs' names
-
-ScalePair = tuple[np.ndarray, np.ndarray]  # mean and deviation
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +37,8 @@ class Around:
     classes: the labels (C,): numbers, or texts of dtype object; None for the places 0, 1, ...
     pair: whether one probability p is to become two, 1 - p and p, as scikit-learn's estimators have them.
     wide: whether values are float64, whatever the network's dtype.
+    clipped: whether inputs are clipped smoothly, and scale is of medians and spreads.
+    columns: those of a table that become the inputs. None: X has the inputs. missing: texts for what is not there.
     """
 
     scale: ScalePair | None = None
@@ -43,6 +46,9 @@ class Around:
     classes: np.ndarray | None = None
     pair: bool = False
     wide: bool = False
+    clipped: bool = False
+    columns: Sequence[Column] | None = None
+    missing: Collection[str] = ()
 
 
 def write(
@@ -55,8 +61,6 @@ def write(
     OSError for the file.
     """
     place = place_of(path, ".onnx", "network")
-    if not np.isfinite(parameters).all():
-        raise ValueError("a weight is NaN or infinite: nothing can be predicted with it")
     kind = np.dtype(spec.dtype if dtype is None else dtype_name(dtype))
     if kind == np.float64 and "gelu_erf" in spec.hidden:
         raise ValueError(
@@ -64,80 +68,49 @@ def write(
         )
     if spec.parameters * kind.itemsize > MOST:
         raise ValueError(f"the network has {spec.parameters} parameters of {kind}, and an ONNX file takes 2 GiB")
-    write_together({place: _model(spec.plain, seen(spec, parameters), digest, kind, around).SerializeToString()})
+    made = _model(spec.plain, folded(spec, parameters, kind), digest, kind, around)
+    write_together({place: made.SerializeToString()})
     return place
-
-
-class Graph:
-    """Nodes and constants, in the order in which they are added."""
-
-    def __init__(self, kind: np.dtype) -> None:
-        try:
-            from onnx import helper, numpy_helper
-        except ImportError as error:
-            raise ImportError(lacks("to_onnx needs", "onnx", "onnx")) from error
-        self.kind = kind
-        self.nodes: list[Any] = []
-        self.constants: dict[str, Any] = {}
-        self._helper, self._array = helper, numpy_helper.from_array
-
-    def node(self, operator: str, *inputs: str, name: str | None = None, **attributes: Any) -> str:
-        """Adds a node -> the name of its output."""
-        name = name or f"{operator.lower()}_{len(self.nodes)}"
-        self.nodes.append(self._helper.make_node(operator, list(inputs), [name], name=name, **attributes))
-        return name
-
-    def constant(self, value: Any, name: str | None = None, kind: Any = None) -> str:
-        """Adds a constant, in the graph's dtype unless another is given -> its name."""
-        array = np.asarray(value, kind or self.kind)
-        name = name or f"number_{float(array)!r}_{array.dtype}"
-        self.constants[name] = self._array(array, name)
-        return name
-
-    def of_kind(self, kind: Any) -> int:
-        """ONNX's number of a dtype."""
-        return self._helper.np_dtype_to_tensor_dtype(np.dtype(kind))
 
 
 def _model(spec: Spec, parameters: np.ndarray, digest: str, kind: np.dtype, around: Around) -> Any:
     """The ONNX model."""
-    graph = Graph(kind)
+    graph = Graph(kind, (LABEL, PROBABILITIES, VALUES))
     from onnx import checker, helper
 
     given = np.dtype(np.float64) if around.scale is not None else kind
-    here = "X" if around.scale is None else _standardised(graph, *around.scale)
+    if around.columns is None:
+        here = graph.input("X", given, spec.inputs)
+    else:
+        here = onnx_columns.encoded(graph, around.columns, around.missing)
+    if around.scale is not None:
+        scaled = onnx_columns.smoothly_clipped if around.clipped else onnx_columns.standardised
+        here = graph.cast(scaled(graph, here, *around.scale), given, kind)
     for layer, (w, b) in enumerate(spec.views(parameters)):
         last = layer == len(spec.hidden)
         names = graph.constant(w, f"w{layer}"), graph.constant(b, f"b{layer}")
-        here = graph.node("Gemm", here, *names, name="logits" if last else f"z{layer}")
+        here = _dense(graph, here, *names, "logits" if last else f"z{layer}")
         if not last:
             here = ACTIVATIONS[spec.hidden[layer]](graph, here)
     outputs = _classified(graph, spec, here, around) if spec.is_classifier else _values(graph, spec, here, around)
-    rows = helper.make_tensor_value_info("X", graph.of_kind(given), ["N", spec.inputs])
+    inputs, constants = list(graph.inputs.values()), list(graph.constants.values())
+    versions = [helper.make_opsetid(domain, OPSETS[domain]) for domain in sorted(graph.domains)]
     results = [helper.make_tensor_value_info(name, of, shape) for name, of, shape in outputs]
     about = f"A network of fastmlp: {'-'.join(map(str, spec.layers))}"
     made = helper.make_model(
-        helper.make_graph(graph.nodes, "network", [rows], results, list(graph.constants.values()), about),
-        opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR,
-        producer_name="fastmlp", producer_version=__version__,
+        helper.make_graph(graph.nodes, "network", inputs, results, constants, about),
+        opset_imports=versions, ir_version=IR, producer_name="fastmlp", producer_version=__version__,
     )  # fmt: skip
     helper.set_model_props(made, {"digest": digest, "numerics": str(NUMERICS_VERSION)})
     checker.check_model(made, full_check=True)
     return made
 
 
-def _standardised(graph: Graph, mean: np.ndarray, deviation: np.ndarray) -> str:
-    """(x - mean) / deviation in float64, 0 where a deviation is 0, and then in the graph's dtype."""
-    varies = deviation > 0
-    here = graph.node("Sub", "X", graph.constant(mean, "mean", np.float64))
-    here = graph.node("Div", here, graph.constant(np.where(varies, deviation, 1), "deviation", np.float64))
-    if not varies.all():
-        here = graph.node("Mul", here, graph.constant(varies, "varies", np.float64))
-    return _cast(graph, here, np.float64, graph.kind)
-
-
-def _cast(graph: Graph, here: str, kind: Any, wanted: Any) -> str:
-    return here if np.dtype(kind) == np.dtype(wanted) else graph.node("Cast", here, to=graph.of_kind(wanted))
+def _dense(graph: Graph, here: str, w: str, b: str, name: str) -> str:
+    """x w + b. ONNX Runtime before 1.18 makes one node of Gemm and an activation, which it has of float32 alone."""
+    if graph.kind == np.float32:
+        return graph.node("Gemm", here, w, b, name=name)
+    return graph.node("Add", graph.node("MatMul", here, w), b, name=name)
 
 
 def _values(graph: Graph, spec: Spec, here: str, around: Around) -> list[tuple[str, int, list[Any]]]:
@@ -146,13 +119,13 @@ def _values(graph: Graph, spec: Spec, here: str, around: Around) -> list[tuple[s
         here = graph.node("Exp", here)
     scaled = around.target_scale is not None
     kind = np.dtype(np.float64) if around.wide or scaled else graph.kind
-    here = _cast(graph, here, graph.kind, kind)
+    here = graph.cast(here, graph.kind, kind)
     if around.target_scale is not None:
         mean, deviation = around.target_scale
         here = graph.node("Mul", here, graph.constant(deviation, "target_deviation", np.float64))
         here = graph.node("Add", here, graph.constant(mean, "target_mean", np.float64))
         kind = kind if around.wide else graph.kind
-        here = _cast(graph, here, np.float64, kind)
+        here = graph.cast(here, np.float64, kind)
     return [_last(graph, here, VALUES, spec.outputs, kind)]
 
 
@@ -174,6 +147,8 @@ def _classified(graph: Graph, spec: Spec, here: str, around: Around) -> list[tup
         outputs = 2
     kind = np.dtype(np.int64)
     if around.classes is not None:
+        if around.classes.dtype == object:
+            graph.texts(around.classes)
         table = graph.constant(around.classes, "classes", around.classes.dtype)
         graph.node("Gather", table, places, name=LABEL)
         kind = around.classes.dtype
@@ -238,7 +213,10 @@ def _softplus(graph: Graph, z: str) -> str:
 
 
 def _silu(graph: Graph, z: str) -> str:
-    return graph.node("Mul", z, graph.node("Sigmoid", z))
+    if graph.kind == np.float32:
+        return graph.node("Mul", z, graph.node("Sigmoid", z))
+    # not z sigmoid(z), of which ONNX Runtime 1.14 to 1.20, and perhaps later, makes one node, which is of float32 alone
+    return graph.node("Div", z, graph.node("Add", graph.node("Exp", graph.node("Neg", z)), graph.constant(1)))
 
 
 def _mish(graph: Graph, z: str) -> str:

@@ -13,7 +13,8 @@ import torch
 from torch import nn
 
 from fastmlp.checks.messages import shown
-from fastmlp.core.input_scale import seen
+from fastmlp.core.preprocess import ScalePair
+from fastmlp.export.weights import folded
 from fastmlp.spec import Spec
 
 Layers = list[tuple[np.ndarray, np.ndarray]]  # (w (K, J), b (J,)) of each
@@ -34,6 +35,9 @@ TO: dict[str, Any] = {
 }
 
 
+DROPOUT = (nn.Dropout, nn.AlphaDropout)
+
+
 class Exp(nn.Module):
     """e^z, the output "exponential"."""
 
@@ -41,28 +45,44 @@ class Exp(nn.Module):
         return torch.exp(z)
 
 
-class Standardise(nn.Module):
-    """(x - mean) / deviation in float64, 0 where a deviation is 0, rounded to the network's dtype."""
+class _Scale(nn.Module):
+    """mean and deviation, which stay float64 when .float(), .double() or .to convert the module around it."""
 
-    def __init__(self, mean: np.ndarray, deviation: np.ndarray, dtype: Any) -> None:
-        super().__init__()
-        self.dtype = dtype
-        self.register_buffer("mean", torch.tensor(mean, dtype=torch.float64))
-        self.register_buffer("deviation", torch.tensor(deviation, dtype=torch.float64))
-
-    def forward(self, x: Any) -> Any:
-        varies = self.deviation > 0
-        z = (x.to(torch.float64) - self.mean) / torch.where(varies, self.deviation, 1.0)
-        return torch.where(varies, z, 0.0).to(self.dtype)
-
-
-class Unstandardise(nn.Module):
-    """z * deviation + mean in float64, rounded to the network's dtype."""
+    mean: Any
+    deviation: Any
 
     def __init__(self, mean: np.ndarray, deviation: np.ndarray) -> None:
         super().__init__()
         self.register_buffer("mean", torch.tensor(mean, dtype=torch.float64))
         self.register_buffer("deviation", torch.tensor(deviation, dtype=torch.float64))
+
+    def _apply(self, fn: Any, recurse: bool = True) -> Any:
+        exact = self.mean, self.deviation
+        super()._apply(fn, recurse)
+        self.mean, self.deviation = exact[0].to(self.mean.device), exact[1].to(self.mean.device)
+        return self
+
+
+class Standardise(_Scale):
+    """(x - mean) / deviation in float64, 0 where a deviation is 0, rounded to the network's dtype.
+
+    That is the dtype of the buffer `like`, which follows .float() and .double() as the weights do.
+    """
+
+    like: Any
+
+    def __init__(self, mean: np.ndarray, deviation: np.ndarray, dtype: Any) -> None:
+        super().__init__(mean, deviation)
+        self.register_buffer("like", torch.zeros((), dtype=dtype))
+
+    def forward(self, x: Any) -> Any:
+        varies = self.deviation > 0
+        z = (x.to(torch.float64) - self.mean) / torch.where(varies, self.deviation, 1.0)
+        return torch.where(varies, z, 0.0).to(self.like.dtype)
+
+
+class Unstandardise(_Scale):
+    """z * deviation + mean in float64, rounded to the network's dtype."""
 
     def forward(self, z: Any) -> Any:
         return (z.to(torch.float64) * self.deviation + self.mean).to(z.dtype)
@@ -72,12 +92,15 @@ def module_of(
     spec: Spec,
     parameters: np.ndarray,
     logits: bool,
-    scale: tuple[np.ndarray, np.ndarray] | None,
-    target_scale: tuple[np.ndarray, np.ndarray] | None,
+    scale: ScalePair | None,
+    target_scale: ScalePair | None,
 ) -> Any:
-    """The nn.Sequential with copies of the weights. scale, target_scale: means and deviations, or None."""
+    """The nn.Sequential with copies of the weights. scale, target_scale: means and deviations, or None.
+
+    Raises ValueError if a weight is not finite.
+    """
     dtype = getattr(torch, spec.dtype)
-    spec, parameters = spec.plain, seen(spec, parameters)
+    parameters, spec = folded(spec, parameters), spec.plain
     parts: list[Any] = [] if scale is None else [Standardise(*scale, dtype)]
     for (w, b), hidden in zip(spec.views(parameters), (*spec.hidden, None), strict=True):
         linear = nn.utils.skip_init(nn.Linear, *w.shape, dtype=dtype)
@@ -99,14 +122,14 @@ def network_of(module: Any) -> tuple[list[int], list[str], str | None, str, Laye
 
     Raises TypeError for what is no nn.Sequential of layers, and ValueError for one that fastmlp has no network for.
     """
-    if isinstance(module, nn.Linear):
+    if type(module) is nn.Linear:
         module = nn.Sequential(module)
     if not isinstance(module, nn.Sequential) or type(module).forward is not nn.Sequential.forward:
         raise TypeError(
             f"module is a {type(module).__name__}: give an nn.Sequential of nn.Linear and activations, since of other "
             "modules only their forward method says what they compute"
         )
-    found = [part for part in _flat(module, "module") if not isinstance(part[1], (nn.Dropout, nn.AlphaDropout))]
+    found = [part for part in _flat(module, "module") if type(part[1]) not in DROPOUT]
     linear = [place for place, (_, part) in enumerate(found) if type(part) is nn.Linear]
     if not linear:
         raise ValueError("module has no nn.Linear: give an nn.Sequential of nn.Linear and activations")
@@ -126,7 +149,8 @@ def network_of(module: Any) -> tuple[list[int], list[str], str | None, str, Laye
             raise ValueError(f"{where} is {shown(part)}, after the output: leave it out")
         output = _output(where, part)
     layers = [found[place] for place in linear]
-    dtypes = {str(layer.weight.dtype).removeprefix("torch.") for _, layer in layers}
+    weights = [part for _, layer in layers for part in (layer.weight, layer.bias) if part is not None]
+    dtypes = {str(part.dtype).removeprefix("torch.") for part in weights}
     if len(dtypes) > 1 or not dtypes <= {"float32", "float64"}:
         raise ValueError(f"module's weights are {', '.join(sorted(dtypes))}: call module.float() or .double() first")
     sizes = [layers[0][1].in_features, *(layer.out_features for _, layer in layers)]
@@ -137,12 +161,27 @@ def network_of(module: Any) -> tuple[list[int], list[str], str | None, str, Laye
 
 
 def _flat(module: Any, where: str) -> list[tuple[str, Any]]:
-    """[(where it stands, a part)] of nested Sequentials."""
+    """[(where it stands, a part)] of nested Sequentials. A part that stands in several places is in each."""
+    _check_hooks(where, module)
     found = []
-    for name, part in module.named_children():
-        inside = type(part) is nn.Sequential
-        found += _flat(part, f"{where}[{name}]") if inside else [(f"{where}[{name}]", part)]
+    for name, part in module._modules.items():
+        inside, here = type(part) is nn.Sequential, f"{where}[{name}]"
+        if not inside:
+            _check_hooks(here, part)
+        found += _flat(part, here) if inside else [(here, part)]
     return found
+
+
+def _check_hooks(where: str, part: Any) -> None:
+    """Raises ValueError for what changes a part's results, and is not seen in its class and weights."""
+    if (
+        any(getattr(part, name, None) for name in ("_forward_hooks", "_forward_pre_hooks", "parametrizations"))
+        or "forward" in part.__dict__
+    ):
+        raise ValueError(
+            f"{where} is {shown(part)} with a hook, a parametrization or a forward of its own, as weight_norm and "
+            "spectral_norm add: remove it first, since it changes what the part computes"
+        )
 
 
 def _weights(layer: Any) -> tuple[np.ndarray, np.ndarray]:

@@ -19,7 +19,7 @@ import numpy as np
 from fastmlp.core.network import Network
 from fastmlp.spec import Spec
 from fastmlp.stopping import StoppingRun
-from fastmlp.storage import container, model_file
+from fastmlp.storage import model_file, whole_files
 from fastmlp.training import RECORD, State
 
 KIND = "checkpoint"
@@ -81,7 +81,7 @@ class Checkpoints:
                 )
             of = header.get("checkpoint")
             self._unfinished = isinstance(of, dict) and of.get("ended") is False and there.epochs > 0
-        container.check_writable(self.path)
+        whole_files.check_writable(self.path)
 
     def begin(self, moment: Moment) -> None:
         """Writes the first checkpoint, after `check`. The file of a training that has not ended is renamed."""

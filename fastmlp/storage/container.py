@@ -9,16 +9,15 @@ from __future__ import annotations
 
 import errno
 import hashlib
-import itertools
 import json
 import os
 import stat
-from functools import partial
 from typing import Any, NoReturn
 
 import numpy as np
 
 from fastmlp.checks.messages import cut, shown
+from fastmlp.storage import whole_files
 
 FORMAT = "fastmlp"
 FORMAT_VERSION = 1
@@ -62,71 +61,7 @@ def write(path: str | os.PathLike, tensors: dict[str, np.ndarray], header: dict[
     OSError
         If the system refuses. In each case the old file is unchanged, and no other file is left.
     """
-    write_parts(path, _packed(tensors, header), sync)
-
-
-def write_parts(path: str | os.PathLike, content: list[Any], sync: bool = True) -> None:
-    """Writes a file whole, as `write` does.
-
-    Parameters
-    ----------
-    path : path
-        The file's name.
-    content : list of bytes-like
-        What it holds, in parts.
-    sync : bool, default=True
-        Whether the file is to survive a power cut, too.
-
-    Raises
-    ------
-    OSError
-        If the system refuses. The old file is then unchanged, and no other file is left.
-    """
-    place = _place_to_write(path)
-    folder = os.path.dirname(place)
-    temporary = os.path.join(folder, f".fastmlp-{os.getpid()}-{os.urandom(8).hex()}.new")
-    try:
-        try:
-            mode = stat.S_IMODE(os.stat(place).st_mode) & 0o777
-        except FileNotFoundError:
-            mode = None
-        # "x": the file is new. If there was none at `path`, the permissions are those of open(). The descriptor and the
-        # file that closes it are made in one call into C: no exception can come in between.
-        with open(temporary, "xb", opener=partial(os.open, mode=0o666 if mode is None else mode)) as file:
-            for part in content:
-                file.write(part)
-            file.flush()
-            if sync:
-                os.fsync(file.fileno())
-        if mode is not None:
-            os.chmod(temporary, mode)
-        os.replace(temporary, place)
-    except BaseException as error:
-        try:
-            os.unlink(temporary)
-        except OSError:
-            pass
-        if isinstance(error, OSError):
-            raise OSError(
-                error.errno, f"not saved: {error.strerror or error}; what was there is unchanged", place
-            ) from error
-        raise
-    if sync:
-        _sync_folder(folder)
-
-
-def check_writable(path: str | os.PathLike) -> None:
-    """Raises OSError if `write` could make no file at a path, and ValueError if it would refuse to."""
-    folder = os.path.dirname(_place_to_write(path)) or "."
-    probe = os.path.join(folder, f".fastmlp-{os.getpid()}-{os.urandom(8).hex()}.new")
-    try:
-        with open(probe, "xb"):
-            pass
-    finally:
-        try:
-            os.unlink(probe)
-        except OSError:
-            pass
+    whole_files.write(path, _packed(tensors, header), sync)
 
 
 def read(path: str | os.PathLike) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
@@ -176,28 +111,6 @@ def read(path: str | os.PathLike) -> tuple[dict[str, np.ndarray], dict[str, Any]
 
 # ---------------------------------------------------------------------------------------------------------
 # Writing
-
-
-def _place_to_write(path: str | os.PathLike) -> str:
-    """The path of the file itself, with links followed. Raises if no file can be written there."""
-    place = os.path.realpath(os.fsdecode(path))
-    if not os.path.isdir(os.path.dirname(place)):
-        raise FileNotFoundError(
-            errno.ENOENT, "not saved: there is no such folder, make it first", os.path.dirname(place)
-        )
-    try:
-        kind = os.lstat(place).st_mode
-    except FileNotFoundError:
-        return place
-    if stat.S_ISDIR(kind):
-        raise IsADirectoryError(errno.EISDIR, "not saved: this is a folder, give the name of a file", place)
-    if stat.S_ISLNK(kind):
-        raise OSError(errno.ELOOP, "not saved: this link leads to itself", place)
-    if not stat.S_ISREG(kind):
-        raise ValueError(f"{place} is a device or a pipe, not a file: give the name of a file")
-    if not os.access(place, os.W_OK):  # a rename would replace it in spite of that
-        raise PermissionError(errno.EACCES, "not saved: this file is read-only", place)
-    return place
 
 
 def _packed(tensors: dict[str, np.ndarray], header: dict[str, Any]) -> list[Any]:
@@ -294,21 +207,6 @@ def _digest(text: str, tensors: dict[str, np.ndarray]) -> str:
 def _bytes_of(array: np.ndarray) -> memoryview:
     """An array's bytes."""
     return array.reshape(-1).view(np.uint8).data
-
-
-def _sync_folder(folder: str) -> None:
-    """Asks the system to write the rename to the disk, if it can synchronise folders.
-
-    The file is in its place in any case.
-    """
-    # One call into C opens, synchronises and closes it: no exception can come in between and leave it open.
-    opened = map(os.open, [folder], [os.O_RDONLY | getattr(os, "O_CLOEXEC", 0)])
-    to_synchronise, to_close = itertools.tee(opened)
-    try:
-        list(zip(map(os.fsync, to_synchronise), map(os.close, to_close), strict=False))
-    except OSError:  # Windows, a folder that may not be read, or a file system that does not synchronise folders
-        for descriptor in to_close:
-            os.close(descriptor)
 
 
 # ---------------------------------------------------------------------------------------------------------

@@ -13,11 +13,11 @@ from types import ModuleType
 import numpy as np
 
 from fastmlp.core.input_scale import seen
+from fastmlp.core.preprocess import ScalePair
 from fastmlp.reference import activations, arithmetic, constants, dense, elementary, losses, preprocess
 from fastmlp.spec import NUMERICS_VERSION, Spec
-from fastmlp.storage import container
+from fastmlp.storage import whole_files
 
-ScalePair = tuple[np.ndarray, np.ndarray]
 MODULES = (constants, arithmetic, elementary, activations, losses, dense, preprocess)
 
 HEAD = '''"""A network of fastmlp ({layers}, {hidden}, {output}, {dtype}), which predicts the same bits by NumPy alone.
@@ -110,7 +110,7 @@ def write(path: str | os.PathLike, spec: Spec, parameters: np.ndarray, digest: s
     if ending != ".py":
         raise ValueError(f"path={os.fspath(path)!r} is to be a file of Python: give it a name that ends in .py")
     name = stem if stem.isidentifier() else "model"
-    container.write_parts(path, [text(spec, parameters, digest, name, *scales).encode()])
+    whole_files.write(path, [text(spec, parameters, digest, name, *scales).encode()])
 
 
 def text(

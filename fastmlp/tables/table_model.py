@@ -22,6 +22,7 @@ from fastmlp.errors import DivergenceError
 from fastmlp.model import Model
 from fastmlp.storage import model_file
 from fastmlp.tables import loading
+from fastmlp.tables.cells import MARKS
 from fastmlp.tables.columns import Column, check_unique, listed, places_of
 from fastmlp.tables.encoder import NUMBERS, Encoder, Seen, encoding_in_words
 from fastmlp.tables.labels import as_classes, from_header, is_text, like_classes, predicted, text_of
@@ -287,11 +288,12 @@ class TableModel:
         Raises
         ------
         TypeError, ValueError, OSError
-            As `Model.to_c`. Also if quantities come from a network with output="sigmoid".
+            As `Model.to_c`. Also if a column has words, dates, missing cells or smooth clipping, if the network
+            standardises rows once more, or if quantities come from one with output="sigmoid".
         """
         from fastmlp.export import c_source
 
-        self._check_plain("C", "to_c")
+        self._check_plain()
         network = self.model.snapshot()
         names = None
         if self.classes is not None and self.classes.dtype.kind in "Ob":
@@ -302,8 +304,9 @@ class TableModel:
     def to_onnx(self, path: str | os.PathLike, *, dtype: Any = None) -> Path:
         """Writes the model as an ONNX file, as `Model.to_onnx` does, with its scales and classes.
 
-        The input "X" (N, K) has rows as in the table, float64. The outputs are "label" and "probabilities", or
-        "values", float64.
+        The input is "X" (N, K), float64, with rows as in the table and NaN where nothing is. If the table has words,
+        each column is an input of its name, (N, 1), instead: texts, or float64. docs/conversions.md has an example.
+        The outputs are "label" and "probabilities", or "values", float64.
 
         Parameters
         ----------
@@ -320,42 +323,58 @@ class TableModel:
         Raises
         ------
         ImportError, TypeError, ValueError, OSError
-            As `Model.to_onnx`. Also if a column is not of numbers, or quantities come from a network with
-            output="sigmoid".
+            As `Model.to_onnx`. Also if a column has dates, if the network standardises rows once more, or if quantities
+            come from one with output="sigmoid".
         """
         from fastmlp.export import onnx_graph
 
-        self._check_plain("ONNX", "to_onnx")
-        network, classes, target = self.model.snapshot(), self.classes, self.target_scale
-        scale = self.scale.mean, self.scale.deviation
-        target_scale = None if target is None else (target.mean, target.deviation)
-        around = onnx_graph.Around(scale, target_scale, classes, wide=True)
+        self._check_written("ONNX", "to_onnx")
+        for feature in self.encoder.features:
+            if feature.kind == "time" and not feature.left_out:
+                raise ValueError(
+                    f"column {cut(feature.name)!r} has dates, which ONNX has no type for: train with the days since "
+                    "1970-01-01 as a number, or use model.to_onnx, of the network alone"
+                )
+        network, target = self.model.snapshot(), self.target_scale
+        around = onnx_graph.Around(
+            (self.scale.mean, self.scale.deviation),
+            None if target is None else (target.mean, target.deviation),
+            self.classes,
+            wide=True,
+            clipped=isinstance(self.scale, RobustScale),
+            columns=self.encoder.features,
+            missing=MARKS,
+        )
         return onnx_graph.write(path, network.spec, network.parameters, network.digest(), dtype, around)
 
-    def _check_plain(self, kind: str, method: str) -> None:
-        """Raises ValueError where rows of the table are more than numbers, which alone are written as C and ONNX."""
+    def _check_written(self, kind: str, method: str) -> None:
+        """Raises ValueError for what is neither written as C nor as ONNX."""
         if self.model.standardize:
             raise ValueError(
-                f"the network standardises rows by itself, behind the table's scale, which {kind} is not written of: "
+                f"the network standardises rows once more, after the table's scale, which is not written as {kind}: "
                 f"use model.{method}, of the network alone, or train a model without standardize"
             )
         if self.classes is None and self.model.spec.is_classifier:
             raise ValueError(
                 f'quantities from output="sigmoid" are not written as {kind}: use model.{method}, of its network'
             )
+
+    def _check_plain(self) -> None:
+        """Raises ValueError where rows of the table are more than numbers, which alone are written as C."""
+        self._check_written("C", "to_c")
         for feature in self.encoder.features:
             if feature.kind not in NUMBERS or feature.width != 1:
                 holes = feature.flagged or feature.left_out
                 what = "words" if feature.kind == "text" else "dates" if feature.kind == "time" else "missing cells"
                 what = "missing cells" if holes else what
                 raise ValueError(
-                    f"column {cut(feature.name)!r} has {what}, and {kind} is written of tables of numbers only: leave "
-                    f"the column out in training, or use model.{method}, of the network alone"
+                    f"column {cut(feature.name)!r} has {what}, and C is written of tables of numbers only: leave the "
+                    "column out in training, or use model.to_c, of the network alone"
                 )
         if isinstance(self.scale, RobustScale):
             raise ValueError(
-                f"columns are clipped smoothly, as by --recipe, which is not written as {kind}: use model.{method}, of "
-                "the network alone"
+                "columns are clipped smoothly, as by --recipe, which is not written as C: use model.to_c, of the "
+                "network alone"
             )
 
     def _parts(self) -> Parts:

@@ -65,8 +65,9 @@ def test_onnx(run, saved, tmp_path):
 
 def test_without_onnx(run, saved, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "onnx", None)
-    status, said, wrong = run(saved, "--onnx", tmp_path)
+    status, said, wrong = run(saved, "--onnx", tmp_path, "--c", tmp_path)
     assert (status, said, wrong.count("\n")) == (2, "", 1)
+    assert not list(tmp_path.glob("*.c"))
     assert 'pip install "fastmlp[onnx]"' in wrong
 
 
@@ -77,14 +78,46 @@ def test_errors_are_one_line(run, saved, tmp_path):
         ((saved, "--c", tmp_path / "none" / "net.c"), "no such folder"),
         ((saved, "--c", tmp_path / "net.c", "--name", "a b"), "--name"),
         ((saved,), "give --c PLACE or --onnx FILE"),
-        ((saved, "--onnx", tmp_path / "net.onnx", "--name", "net"), "--name is of --c"),
-        ((saved, "--c", tmp_path / "net.c", "--dtype", "float32"), "--dtype is of --onnx"),
+        ((saved, "--onnx", tmp_path / "net.onnx", "--name", "net"), "--name goes with --c, which is not given"),
+        ((saved, "--c", tmp_path / "net.c", "--dtype", "float32"), "--dtype goes with --onnx, which"),
         ((tmp_path / "none.safetensors", "--c", tmp_path), "none.safetensors"),
         ((tmp_path / "e.safetensors", "--c", tmp_path), "ensemble"),
     ):
         status, said, wrong = run(*arguments)
         assert (status, said, wrong.count("\n")) == (2, "", 1), arguments
         assert what in wrong
+
+
+@pytest.mark.parametrize(
+    ("model", "options", "what"),
+    [
+        ("net.onnx", ("--onnx", "net.onnx"), "--onnx net.onnx is the model"),
+        ("net.onnx", ("--onnx", "."), "--onnx net.onnx is the model"),
+        ("net.c", ("--c", "net.c"), "--c net.c is the model"),
+        ("net.h", ("--c", "net.c"), "--c: the header net.h is the model"),
+        ("net.h", ("--c", "."), "--c: the header net.h is the model"),
+        ("net.h", ("--c", "folder", "--name", "net"), "--c: the header folder/net.h is the model"),  # a link
+        ("model", ("--c", "other.c"), "--c: the header other.h is a folder"),
+        ("model", ("--c", "net.c", "--onnx", "net.txt"), "does not end in .onnx"),
+        ("model", ("--c", "net.c", "--onnx", "none/net.onnx"), "none"),
+        ("model", ("--c", "old.c", "--onnx", "same.onnx"), "is the source of --c"),
+    ],
+)
+def test_nothing_is_written_over_the_model(run, saved, tmp_path, monkeypatch, model, options, what):
+    """Nor is anything written before all can be."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(sys.modules, "onnx", sys)  # the checks come before its first use
+    saved.rename(model)
+    for folder in ("folder", "other.h"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "folder" / "net.h").symlink_to(tmp_path / "net.h")
+    (tmp_path / "old.c").write_text("old")
+    (tmp_path / "same.onnx").symlink_to(tmp_path / "old.c")
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    status, said, wrong = run(model, *options)
+    assert (status, said, wrong.count("\n")) == (2, "", 1)
+    assert what in wrong.replace("\\", "/")
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
 
 
 def test_names_of_files_become_names_in_c():

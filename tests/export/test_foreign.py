@@ -46,7 +46,24 @@ def test_classifiers(kind, activation):
     model = Model.from_sklearn(other)
     p = other.predict_proba(X)
     near(model.predict_proba(X), p[:, 1:] if kind == "two numbers" else p)
-    assert_same_bits(Model.from_sklearn(made).predict_proba(X), model.predict_proba(X))
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("kind", [*LABELS, "one value", "two values"])
+def test_models_of_our_estimators_have_their_bits(kind, dtype):
+    x = X.astype(dtype)
+    if "value" in kind:
+        y = x[:, 0] * 3 if kind == "one value" else x[:, :2] * 3
+        made = fitted(fastmlp.MLPRegressor(hidden_layer_sizes=(5,), max_iter=4, random_state=1), x, y)
+        found, expected = Model.from_sklearn(made).predict(x), made.predict(x)
+    else:
+        made = fitted(fastmlp.MLPClassifier((5,), "tanh", max_iter=4, random_state=1), x, LABELS[kind])
+        found, expected = Model.from_sklearn(made).predict_proba(x), made.predict_proba(x)
+        expected = expected[:, 1:] if kind == "two numbers" else expected
+    assert found.dtype == dtype
+    assert_same_bits(found, expected)
+    again = type(made).from_sklearn(made)
+    assert_same_bits(again.predict(x), made.predict(x))
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
@@ -83,9 +100,75 @@ def test_training_goes_on(early):
     assert len(made.loss_curve_) > before
     assert len(made.validation_loss_curve_ or []) == len(made.validation_scores_ or [])
     if not early:
-        loss = made.loss_
+        w, count = made.coefs_[0].copy(), len(made.loss_curve_)
         made.partial_fit(X, WORDS)
-        assert np.isfinite(loss)
+        assert len(made.loss_curve_) == count + 1
+        assert np.isfinite(made.loss_)
+        assert (made.coefs_[0] != w).any()
+        assert (other.coefs_[0] != w).any()
+
+
+def test_the_curves_of_our_own_estimator():
+    made = fitted(fastmlp.MLPClassifier((5,), max_iter=4, random_state=1, early_stopping=True))
+    again = fastmlp.MLPClassifier.from_sklearn(made)
+    assert np.isfinite(made.validation_loss_curve_).all()
+    assert again.validation_loss_curve_ == made.validation_loss_curve_
+    assert again.validation_loss_curve_ is not made.validation_loss_curve_
+
+
+def test_a_generator_is_not_shared():
+    draws = np.random.RandomState(1)
+    other = fitted(theirs.MLPClassifier((5,), max_iter=2, random_state=draws))
+    made = fastmlp.MLPClassifier.from_sklearn(other)
+    assert made.random_state is not draws
+    before = draws.get_state()[2], draws.get_state()[1].tolist()
+    fitted(made)
+    assert (draws.get_state()[2], draws.get_state()[1].tolist()) == before
+
+
+@pytest.mark.parametrize("home", [theirs, fastmlp])
+def test_weights_that_are_wrong_are_refused(home):
+    def changed(change):
+        other = fitted(home.MLPClassifier((5,), max_iter=2, random_state=1))
+        change(other)
+        for make in (Model, fastmlp.MLPClassifier):
+            yield said(ValueError, make.from_sklearn, other)
+
+    def nan(other):
+        other.coefs_[0][1, 2] = np.nan
+
+    def broadcast(other):
+        other.coefs_[1] = other.coefs_[1][:1]
+
+    def infinite(other):
+        other.intercepts_[1][0] = np.inf
+
+    assert all("NaN or infinite" in text for text in changed(nan))
+    assert all("NaN or infinite" in text for text in changed(infinite))
+    assert all("(1, 3)" in text for text in changed(broadcast))
+
+
+@pytest.mark.parametrize("home", [theirs, fastmlp])
+def test_one_class_alone_is_refused(home):
+    other = fitted(home.MLPClassifier((5,), max_iter=2), y=np.full(60, "ape"))
+    for make in (Model, fastmlp.MLPClassifier):
+        assert "one label alone" in said(ValueError, make.from_sklearn, other)
+
+
+def test_a_scaler_of_that_name_alone_is_refused():
+    class Own:
+        def fit(self, x, y=None):
+            self.n_features_in_ = x.shape[1]
+            return self
+
+        def transform(self, x):
+            return -x
+
+    Own.__name__ = "StandardScaler"
+    other = fitted(make_pipeline(Own(), theirs.MLPClassifier((5,), max_iter=2)))
+    assert "one StandardScaler of scikit-learn's is known: give the last step" in said(
+        TypeError, Model.from_sklearn, other
+    )
 
 
 @pytest.mark.parametrize("options", [{}, {"with_mean": False}, {"with_std": False}])

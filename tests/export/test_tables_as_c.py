@@ -140,4 +140,4 @@ def test_a_network_that_standardises_by_itself_is_refused(tmp_path):
     model = Model([4, 5, 2], seed=1, standardize=True)
     model.fit(np.random.default_rng(3).normal(size=(50, 4)), np.arange(50) % 2, epochs=1)
     table = TableModel(model, NAMES, "label", np.array([0.0, 1.0]), features())
-    assert "the network standardises rows by itself" in said(ValueError, table.to_c, tmp_path)
+    assert "the network standardises rows once more" in said(ValueError, table.to_c, tmp_path)

@@ -84,18 +84,30 @@ def test_a_module_is_trained_without_the_model(torch):
     assert again.digest() != before
 
 
-def test_scales(torch):
-    x = X * [1, 1e3, 1e-5, 0] + [3, 4, 5, 7]
-    for standardize, output in ((True, "softmax"), ("both", "identity")):
-        model = Model([4, 5, 3], output=output, standardize=standardize, input_scale=True, seed=1)
-        assert "call fit first" in said(ValueError, model.to_torch)
-        y = targets(output, 3, len(x))
-        model.fit(x, y if standardize is True else 100 * y, epochs=3, threads=1)
-        model.set_weights(model.weights, input_scale=[3, -1, 0.5, 2])
-        module = model.to_torch()
-        near(of_module(module, x), outputs(model, x), 256)
-        near(of_module(copy.deepcopy(pickle.loads(pickle.dumps(module))), x), outputs(model, x), 256)
-        assert "Standardise" in said(ValueError, Model.from_torch, module)
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("standardize", [True, "both"])
+def test_scales(torch, standardize, dtype):
+    output = "softmax" if standardize is True else "identity"
+    x = X * [1, 1e3, 1e-5, 0] + [1e6, 4, 5, 7]  # float32 would round the first column to 1/16
+    model = Model([4, 5, 3], output=output, standardize=standardize, input_scale=True, seed=1, dtype=dtype)
+    assert "call fit first" in said(ValueError, model.to_torch)
+    y = targets(output, 3, len(x))
+    model.fit(x, y if standardize is True else 100 * y, epochs=3, threads=1)
+    model.set_weights(model.weights, input_scale=[3, -1, 0.5, 2])
+    module = model.to_torch()
+
+    def values(module):
+        with torch.no_grad():
+            return module(torch.tensor(x)).numpy()
+
+    expected = outputs(model, x)
+    near(values(module), expected, 256)
+    near(values(copy.deepcopy(pickle.loads(pickle.dumps(module)))), expected, 256)
+    assert "Standardise" in said(ValueError, Model.from_torch, module)
+    assert values(module.float()).dtype == np.float32
+    wide = values(module.double())
+    assert wide.dtype == np.float64
+    assert np.abs(wide - expected).max() <= 1e-5 * np.abs(expected).max()
 
 
 def test_modules_of_others(torch):
@@ -111,6 +123,68 @@ def test_modules_of_others(torch):
     near(model.predict_proba(X.astype(np.float32)), of_module_of(nested, X))
     model.fit(X, targets("sigmoid", 2, len(X)), epochs=1, threads=1)
     assert Model.from_torch(nn.Linear(4, 2).double(), loss="cross_entropy").spec.output == "softmax"
+
+
+@pytest.mark.parametrize("what", ["activation", "layer", "sequential"])
+def test_a_part_that_stands_twice(torch, what):
+    nn = torch.nn
+    torch.manual_seed(1)
+    layer, shared = nn.Linear(4, 4), nn.ReLU()
+    block = nn.Sequential(nn.Linear(4, 4), shared)
+    module = {
+        "activation": lambda: nn.Sequential(nn.Linear(4, 6), shared, nn.Linear(6, 5), shared, nn.Linear(5, 2)),
+        "layer": lambda: nn.Sequential(layer, nn.ReLU(), layer, nn.Tanh(), nn.Linear(4, 2)),
+        "sequential": lambda: nn.Sequential(block, block, nn.Linear(4, 2)),
+    }[what]()
+    model = Model.from_torch(module)
+    assert model.spec.hidden == (("relu", "tanh") if what == "layer" else ("relu", "relu"))
+    near(model.predict(X.astype(np.float32)), of_module_of(module, X))
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning")  # weight_norm, the old one
+def test_what_a_class_does_not_show_is_refused(torch):
+    nn = torch.nn
+
+    class OwnDropout(nn.Dropout):
+        def forward(self, x):
+            return 2 * x
+
+    class OwnLinear(nn.Linear):
+        def forward(self, x):
+            return 2 * super().forward(x)
+
+    def hooked(module):
+        module.register_forward_hook(lambda of, given, made: 2 * made)
+        return module
+
+    def patched(module):
+        module.forward = lambda x: x
+        return module
+
+    end = nn.Linear(2, 1)
+    for module, words in (
+        (nn.Sequential(nn.Linear(2, 2), OwnDropout(), end), "module[1] is OwnDropout(p=0.5"),
+        (nn.Sequential(nn.Linear(2, 2), OwnLinear(2, 2), end), "module[1] is OwnLinear("),
+        (nn.Sequential(nn.utils.weight_norm(nn.Linear(2, 2)), nn.ReLU(), end), "module[0] is Linear("),
+        (nn.Sequential(nn.utils.parametrizations.weight_norm(nn.Linear(2, 2)), end), "module[0] is Parametr"),
+        (nn.Sequential(nn.Linear(2, 2), hooked(nn.ReLU()), end), "module[1] is ReLU() with a hook"),
+        (nn.Sequential(hooked(nn.Sequential(nn.Linear(2, 2))), end), "module[0] is Sequential("),
+        (hooked(nn.Sequential(nn.Linear(2, 2))), "module is Sequential("),
+        (hooked(nn.Linear(2, 2)), "module[0] is Linear("),
+        (nn.Sequential(nn.Linear(2, 2), patched(nn.Dropout(0.5)), end), "module[1] is Dropout("),
+    ):
+        assert words in said(ValueError, Model.from_torch, module)
+    assert "a OwnLinear" in said(TypeError, Model.from_torch, OwnLinear(2, 2))
+    mixed = nn.Linear(2, 2)
+    mixed.bias = nn.Parameter(mixed.bias.double())
+    assert "module's weights are float32, float64" in said(ValueError, Model.from_torch, mixed)
+
+
+def test_weights_that_are_not_finite(torch):
+    model = network(dtype="float32", input_scale=True)
+    model.set_weights(model.weights, input_scale=[3e38, 3e38, 1, 1])
+    model.set_weights([(w * 10, b) for w, b in model.weights])
+    assert "range of float32, its input scale included" in said(ValueError, model.to_torch)
 
 
 def of_module_of(module, x):

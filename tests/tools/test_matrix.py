@@ -23,6 +23,7 @@ def test_digests():
     said = "{} of 105 digests are those of golden.json\n"
     assert judged("digests", 0, said.format(105)) == (True, "105 of 105 digests")
     assert judged("digests", 1, said.format(104)) == (False, "104 of 105 digests")
+    assert judged("digests", 0, "0 of 0 digests are those of golden.json\n")[0] is False
     assert judged("digests", 1, "", "MemoryError\n") == (False, "status 1: MemoryError")
 
 
@@ -30,6 +31,8 @@ def test_exported_c():
     said = "relu: 9 rows equal\n96 cases, 285000 rows equal, 3 rows refused by both, seed 0, here, 55 s\n"
     assert judged("C", 0, said) == (True, "96 networks, 285,000 results equal")
     assert judged("C", 1, said)[0] is False
+    assert judged("C", 0, "0 cases, 0 rows equal, 0 rows refused") == (False, "0 networks, 0 results equal")
+    assert judged("C", 0, "96 cases, 0 rows equal, 9 rows refused")[0] is False
     assert judged("C", 0, "")[0] is False
 
 
@@ -37,6 +40,13 @@ def test_every_row_has_a_name_of_its_own():
     keys = [row.key for row in rows()]
     assert len(set(keys)) == len(keys)
     assert {row.group for row in rows()} == set(matrix.GROUPS)
+
+
+def test_the_page_has_these_rows():
+    page = (matrix.ROOT / "docs" / "processors.md").read_text(encoding="utf-8")
+    stands = page.split("<!-- matrix -->\n")[1].split("<!-- /matrix -->")[0].splitlines()
+    first_two = [line.split(" | ")[:2] for line in table(rows(), {}).splitlines()]
+    assert [line.split(" | ")[:2] for line in stands] == first_two
 
 
 def planted(*results):
