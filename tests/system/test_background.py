@@ -240,7 +240,7 @@ signal.signal(signal.SIGALRM, stop)
 stops = 0
 for delay in range(1, 100):
     try:
-        signal.setitimer(signal.ITIMER_REAL, 0.05 * delay)
+        signal.setitimer(signal.ITIMER_REAL, 0.05 * delay, 0.05 * delay)  # one raised in a __del__ is lost
         try:
             train()
             break
