@@ -3,6 +3,8 @@
 Where a test is parametrised over a product of sets, its cases meet every pair of values and not every combination; of
 two sets that both have more than 6 values, as activations and losses, they meet each value and not every pair. What is
 left out is counted as "deselected".
+
+`@pytest.mark.sample(n)` leaves n cases of a test: where cases are dear and each tells much the same.
 """
 
 import faulthandler
@@ -30,6 +32,7 @@ def pytest_addoption(parser):
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "slow: runs with --all only")
+    config.addinivalue_line("markers", "sample(n): n of its cases run without --all")
     config.stash[STDERR] = open(os.dup(2), "w")  # noqa: SIM115 (kept: pytest puts another file in the place of 2)
 
 
@@ -90,8 +93,8 @@ def no_figures_of_other_tests():
         pyplot.close("all")
 
 
-def covering(cases):
-    """Numbers of cases, in their order, that cover what there is to meet.
+def covering(cases, most=None):
+    """Numbers of cases, in their order, that cover what there is to meet, or the first `most` of those that do.
 
     cases: a dictionary {parameter: value} each. Greedy: the first of the cases that meet most of what is missing.
     """
@@ -106,11 +109,16 @@ def covering(cases):
         met.append([*(pair for pair in pairs if not {pair[0][0], pair[1][0]} <= wide), *case.items()])
     missing = {thing for things in met for thing in things}
     kept, left = [], dict(enumerate(met))
-    while missing:
+    while missing and len(kept) != most:
         best = max(left, key=lambda number: sum(thing in missing for thing in left[number]))
         missing.difference_update(left.pop(best))
         kept.append(best)
     return sorted(kept)
+
+
+def spread(count, most):
+    """The numbers of `most` of `count` cases, from the first to the last."""
+    return {number * (count - 1) // max(1, most - 1) for number in range(most)}
 
 
 def pytest_collection_modifyitems(config, items):
@@ -119,12 +127,17 @@ def pytest_collection_modifyitems(config, items):
     left_out = {id(item) for item in items if item.get_closest_marker("slow")}
     products = defaultdict(list)
     for item in items:
-        if id(item) not in left_out and hasattr(item, "callspec") and len(item.callspec.params) > 1:
+        if id(item) not in left_out and hasattr(item, "callspec"):
             products[item.nodeid.partition("[")[0]].append(item)
     for cases in products.values():
-        if len(cases) > MANY:
+        sample = cases[0].get_closest_marker("sample")
+        most = len(cases) if sample is None else min(*sample.args, len(cases))
+        if len(cases[0].callspec.params) == 1:
+            kept = spread(len(cases), most)
+            left_out |= {id(item) for number, item in enumerate(cases) if number not in kept}
+        elif len(cases) > min(MANY, most):
             values = [{name: repr(value) for name, value in item.callspec.params.items()} for item in cases]
-            kept = set(covering(values))
+            kept = set(covering(values, most))
             left_out |= {id(item) for number, item in enumerate(cases) if number not in kept}
     if left_out:
         config.hook.pytest_deselected(items=[item for item in items if id(item) in left_out])

@@ -102,6 +102,7 @@ def test_losses_that_agree(loss, ok):
 # Contestants train the same
 
 
+@pytest.mark.sample(10)
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize("workload", TINY)
 @pytest.mark.parametrize("name", SAME)

@@ -107,6 +107,7 @@ def checked(kind, case, models, dtype):
     return many_cases.furthest(found, many_cases.judge(case, models)), many.tolerance(case, dtype, one.tolerance)
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("case", ["2-2-1-b1", "2-2-1-b4", "2-8-8-2-b4", "matexp-b200"])
 def test_the_loop_trains_what_the_script_trains(case, dtype):
@@ -114,6 +115,7 @@ def test_the_loop_trains_what_the_script_trains(case, dtype):
     assert off <= allowed
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize("name", [name for name in trainers.MODULES if name != "fastmlp_loop"])
 @pytest.mark.parametrize(
     "case", ["2-8-8-2-b4", *(pytest.param(case, marks=pytest.mark.slow) for case in ("2-2-1-b1", "digits-b200"))]

@@ -54,6 +54,7 @@ def test_no_kernel_goes_unmeasured(kernels):
 ROWS = [(name, dtype) for name in PAIRS for dtype in PAIRS[name].dtypes]
 
 
+@pytest.mark.sample(10)
 @pytest.mark.parametrize(
     ("name", "dtype"), [pytest.param(*row, marks=[pytest.mark.slow] if n % 9 else []) for n, row in enumerate(ROWS)]
 )

@@ -589,6 +589,7 @@ RESUMED = [
 ]
 
 
+@pytest.mark.sample(4)
 @pytest.mark.parametrize("options", RESUMED)
 @pytest.mark.parametrize("backend", ["numba", "reference"])
 def test_10_epochs_and_20_more_are_30(run, small, tmp_path, options, backend):

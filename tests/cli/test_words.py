@@ -197,13 +197,13 @@ def test_a_cell_without_an_end(run, tmp_path):
 
 
 def test_very_many_columns(run, tmp_path):
-    """To compare each name with all others would take minutes."""
-    names = [f"c{k}" for k in range(20_000)]
+    """To compare each name with all others would take many seconds."""
+    names = [f"c{k}" for k in range(6_000)]
     path = tmp_path / "t.csv"
-    path.write_text(",".join([*names, "y"]) + "\n" + ",".join(["1"] * 20_001) + "\n")
+    path.write_text(",".join([*names, "y"]) + "\n" + ",".join(["1"] * 6_001) + "\n")
     assert reader.read_table(path, "y").names == names
-    assert reader.read_rows(path, names[::-1], "y")[0].shape == (1, 20_000)
-    assert reader.places_of(names, names[::-1], "t")[0] == 19_999
+    assert reader.read_rows(path, names[::-1], "y")[0].shape == (1, 6_000)
+    assert reader.places_of(names, names[::-1], "t")[0] == 5_999
     (tmp_path / "twice.csv").write_text(",".join([*names, "c7"]) + "\n")
     assert "two columns 'c7': rename one" in run("train", tmp_path / "twice.csv", "--target", "y")[2]
 

@@ -53,6 +53,7 @@ def check_folds(found, parts, x, y, options):
         assert found.probabilities[held].tobytes() == alone.predict_proba(x[held]).tobytes()
 
 
+@pytest.mark.sample(5)
 @pytest.mark.parametrize("options", OPTIONS, ids=lambda options: ", ".join(options))
 @pytest.mark.parametrize("given", [NETWORK, Model(**NETWORK)], ids=["arguments", "model"])
 def test_folds_are_those_trained_alone(given, options):

@@ -108,6 +108,7 @@ def test_tiles_fit_the_cache_while_sums_do():
         assert tile == 8 or tile * 8 * (sum(layers) + spec.targets) <= TILE_BYTES + 8 * 8 * 2 * sum(layers)
 
 
+@pytest.mark.sample(5)
 @pytest.mark.parametrize("pass_name", [*PASSES, "few"])
 @pytest.mark.parametrize("rows", [1, 3, 600])
 def test_a_workspace_keeps_its_arrays_alive(rows, pass_name):
@@ -210,6 +211,7 @@ NETWORKS = [
 ]
 
 
+@pytest.mark.sample(8)
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("hidden", ["relu", "tanh"])
 @pytest.mark.parametrize(("layers", "output"), NETWORKS)
@@ -238,6 +240,7 @@ def test_kernels_stay_within_their_buffers(layers, output, hidden, dtype, monkey
             guarded.check()
 
 
+@pytest.mark.sample(10)
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize(
     "more",

@@ -13,6 +13,7 @@ from fastmlp.spec import INITS, Spec
 SEEDS = (0, 1, 2**63 - 1, 2**63, 2**64 - 1)
 
 
+@pytest.mark.sample(10)
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize("init", [*INITS, 0.3, 0.0, 1e-310, 1e-40, 1e30])
 def test_kernels_draw_the_definition_s_weights(init, dtype):

@@ -51,6 +51,7 @@ def trained(layers, dtype, seed, options):
     return told, model.digest(), run.state.vectors.tobytes(), run.state.powers.tolist()
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize("name", LAYERS)
 def test_a_workspace_that_is_used_again_gives_the_bits_of_a_new_one(name, dtype, monkeypatch):

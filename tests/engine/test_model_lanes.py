@@ -135,6 +135,7 @@ def _order(number, rows):
 # Bits
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("seed", [*range(2), *(pytest.param(n, marks=pytest.mark.slow) for n in range(2, 60))])
 def test_random_members(seed, dtype):
@@ -142,6 +143,7 @@ def test_random_members(seed, dtype):
     check(*draw(np.random.default_rng(seed), dtype, wild=seed % 3 == 0))
 
 
+@pytest.mark.sample(10)
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("output", OUTPUTS, ids=name_of)
 @pytest.mark.parametrize("hidden", HIDDEN)
@@ -154,6 +156,7 @@ def test_every_activation_and_output(hidden, output, dtype):
         check(problem.spec, members, register(dtype) * (1 + (batch == 1)))
 
 
+@pytest.mark.sample(12)
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("rows", [1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 511, 512])
 def test_edges_of_lines_and_the_chunk(rows, dtype):
@@ -165,6 +168,7 @@ def test_edges_of_lines_and_the_chunk(rows, dtype):
         check(problem.spec, members)
 
 
+@pytest.mark.sample(5)
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("count", [1, 2, 7, 8, 9, 40])
 def test_any_number_of_members_in_groups_of_any_width(count, dtype):

@@ -60,6 +60,7 @@ def assert_same_everywhere(model, x, *counts):
             assert numba_backend.outputs(spec, parameters, x, pass_name, count).tobytes() == expected, pass_name
 
 
+@pytest.mark.sample(5)
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("name", NETWORKS)
 def test_any_number_of_threads_gives_the_same_bits(name, dtype):
@@ -218,6 +219,7 @@ def test_passes():
 # Errors
 
 
+@pytest.mark.sample(5)
 @pytest.mark.parametrize("name", NETWORKS)
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_each_number_must_be_finite(name, dtype):
@@ -431,6 +433,7 @@ def test_an_interrupt_at_any_piece(method, asked, goes_on, monkeypatch):
     assert np.array_equal(getattr(model, method)(*arguments, threads=asked), expected)
 
 
+@pytest.mark.sample(2)
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no signals to send to oneself")
 @pytest.mark.parametrize("method", ["predict", "predict_proba", "loss", "evaluate"])
 def test_ctrl_c_ends_threads(method):

@@ -113,6 +113,7 @@ def assert_alike(ours, theirs, close=1e-8):
         assert getattr(ours, name) == getattr(theirs, name)
 
 
+@pytest.mark.sample(6)
 @pytest.mark.parametrize("solver", SOLVERS)
 @pytest.mark.parametrize("name", ["digits", "breast_cancer", "diabetes"])
 def test_fifty_epochs(name, solver):
@@ -125,6 +126,7 @@ def test_fifty_epochs(name, solver):
     )
 
 
+@pytest.mark.sample(8)
 @pytest.mark.parametrize(
     "parameters",
     [

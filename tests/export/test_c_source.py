@@ -39,6 +39,7 @@ def network(hidden=("relu", "tanh"), output="softmax", dtype="float64", outputs=
     return model
 
 
+@pytest.mark.sample(8)
 @needs_compiler
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("output", LOSSES)

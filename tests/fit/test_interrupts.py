@@ -152,6 +152,7 @@ print(json.dumps(told))
 """
 
 
+@pytest.mark.sample(4)
 @NO_SIGINT
 @pytest.mark.parametrize(
     ("kind", "delay"),
@@ -221,6 +222,7 @@ print(json.dumps(told))
     assert all(told.values()), told
 
 
+@pytest.mark.sample(2)
 @NO_SIGINT
 @pytest.mark.parametrize("method", ["predict", "predict_proba", "loss", "evaluate"])
 def test_ctrl_c_stops_predictions_of_many_rows(method):

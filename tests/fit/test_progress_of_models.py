@@ -51,6 +51,7 @@ print(fit(max(1, int(float(sys.argv[1]) / each))))
 """
 
 
+@pytest.mark.sample(2)
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pseudo-terminals")
 @pytest.mark.parametrize(
     ("seconds", "progress", "shown"), [(2.5, None, True), (0.2, None, False), (1.8, False, False), (0.2, True, True)]

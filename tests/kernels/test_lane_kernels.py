@@ -113,6 +113,7 @@ def test_a_layer_forward_and_back(dtype):
 WEIGHTS = [(name, literal) for name in ("backward_weights", "descend") for literal in (0, *lanes_sums.WRITTEN_OUT)]
 
 
+@pytest.mark.sample(6)
 @checks(*(f"lanes_sums.{name}{f'_{n}' if n else ''}{one}" for name, n in WEIGHTS for one in ("", "_one")))
 @pytest.mark.parametrize(("name", "literal"), WEIGHTS)
 def test_sums_over_rows(name, literal, dtype):

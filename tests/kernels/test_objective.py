@@ -20,6 +20,7 @@ def some_weights(rows, dtype):
     return (np.arange(rows) % 4 / 2).astype(dtype)
 
 
+@pytest.mark.sample(4)
 @pytest.mark.parametrize(
     ("dtype", "weighed"),
     [

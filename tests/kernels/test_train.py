@@ -29,6 +29,7 @@ from fastmlp.training import Training
 # Trainings
 
 
+@pytest.mark.sample(12)
 @pytest.mark.parametrize("seed", [*range(25), *(pytest.param(n, marks=pytest.mark.slow) for n in range(25, 100))])
 def test_random_networks(seed):
     """Depths 1-5, widths 1-70, rows 1-1100, batches, orders, every activation, output and dtype, at random."""
@@ -51,6 +52,7 @@ def test_small_networks(layers, rows, batch, hidden, output, dtype, seed):
     check_training(problem, Training(3, 0.3, batch, record_every=1, order=seed))
 
 
+@pytest.mark.sample(16)
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("output", OUTPUTS, ids=name_of)
 @pytest.mark.parametrize("hidden", HIDDEN)
@@ -78,6 +80,7 @@ def test_wide_layers(dtype):
     check_training(Problem.make(7, [70, 70, 67, 10], 130, dtype=dtype), Training(1, 0.1, 130, record_every=1))
 
 
+@pytest.mark.sample(24)
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("seed", range(30))
 def test_nasty_numbers(seed, dtype):
@@ -138,6 +141,7 @@ def test_online(hidden, output, dtype):
         check_training(problem, Training(3, 0.3, 1, record_every=every, order=7), passes=("rowwise",))
 
 
+@pytest.mark.sample(7)
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("layers", [[1, 1], [3, 1], [2, 17], [20, 40, 33], [1, 8, 8, 8, 1], [2, 16, 1], [130, 9, 3]])
 def test_online_by_layers(layers, dtype):
@@ -157,6 +161,7 @@ def test_online_products_that_underflow_keep_their_sign(dtype):
     assert np.signbit(result.parameters[:4]).all()
 
 
+@pytest.mark.sample(8)
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("seed", range(10))
 def test_online_nasty_numbers(seed, dtype):
@@ -210,6 +215,7 @@ def test_few(hidden, output, dtype):
         check_training(problem, Training(5, 0.3, rows, record_every=every))
 
 
+@pytest.mark.sample(8)
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("rows", [1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17])
 def test_few_by_rows(rows, dtype):
@@ -441,6 +447,7 @@ def test_divergence_of_parameters_alone_leaves_finite_ones(train, every):
 # Predictions
 
 
+@pytest.mark.sample(16)
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("output", OUTPUTS, ids=name_of)
 @pytest.mark.parametrize("rows", [1, 9, 130, 1025])

@@ -88,6 +88,7 @@ def test_every_optimizer(optimizer, rate, batch, dtype):
     check_training(problem_of(41, dtype=dtype), training(41, batch, optimizer, rate, epochs=3))
 
 
+@pytest.mark.sample(12)
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("batch", [41, 16, 1])
 @pytest.mark.parametrize("regulariser", REGULARISERS)
@@ -96,12 +97,14 @@ def test_every_regulariser(regulariser, batch, dtype):
     check_training(problem_of(rows, ["tanh", "relu"], dtype=dtype), training(rows, batch, regulariser=regulariser))
 
 
+@pytest.mark.sample(7)
 @pytest.mark.parametrize("batch", [20, 7])
 @pytest.mark.parametrize("rate", RATES)
 def test_every_schedule(rate, batch):
     check_training(problem_of(20), training(20, batch, rate=rate, epochs=4))
 
 
+@pytest.mark.sample(16)
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("kind", ["ones", "some", "zeros", "one"])
 @pytest.mark.parametrize("output", OUTPUTS, ids=name_of)
@@ -114,6 +117,7 @@ def test_weights_with_every_loss(output, kind, dtype):
 FACTORS = RateFactors((0.5, 1.0, 2.0), (0.1, 0.0, 3.0), 6.0)
 
 
+@pytest.mark.sample(8)
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("optimizer", [*OPTIMIZERS, "adamw without biases"])
 def test_rate_factors_and_input_scales(optimizer, dtype):
@@ -132,6 +136,7 @@ def test_rate_factors_and_input_scales(optimizer, dtype):
             assert (biases[0] != biases[1]).any()
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("batch", [1101, 600, 1])
 def test_input_scales_with_the_other_options(batch, dtype):
@@ -194,6 +199,7 @@ def test_one_hot_probabilities_are_labels_within_rounding(dtype):
     np.testing.assert_allclose(a.parameters, b.parameters, rtol=1e-5 if dtype == "float32" else 1e-13)
 
 
+@pytest.mark.sample(12)
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("hidden", HIDDEN)
 def test_dropout_with_every_activation(hidden, dtype):
@@ -227,6 +233,7 @@ COVERING = list(
 )  # fmt: skip
 
 
+@pytest.mark.sample(20)
 @pytest.mark.parametrize(
     "number", [pytest.param(n, marks=[pytest.mark.slow] if n % 4 else []) for n in range(len(COVERING))]
 )
@@ -281,6 +288,7 @@ def test_a_whole_weight_is_that_many_rows():
 # Going on
 
 
+@pytest.mark.sample(8)
 @pytest.mark.parametrize("backend", [reference_backend, numba_backend], ids=["definition", "engine"])
 @pytest.mark.parametrize("batch", [30, 8])
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)

@@ -243,6 +243,7 @@ def mean_loss(problem, parameters):
     return reference.evaluate(problem.spec, parameters, problem.x, problem.y)[0]
 
 
+@pytest.mark.sample(6)
 @pytest.mark.parametrize("output", OUTPUTS, ids=name_of)
 @pytest.mark.parametrize("hidden", HIDDEN)
 def test_gradients_are_the_slopes_of_the_loss(hidden, output):
@@ -268,6 +269,7 @@ def central_differences(function, at, step=1e-5):
     return np.array(slopes)
 
 
+@pytest.mark.sample(5)
 @pytest.mark.parametrize(
     ("output", "hidden"),
     zip(OUTPUTS, itertools.cycle(["relu", "tanh", "identity"]), strict=False),

@@ -20,6 +20,7 @@ def file_of(model, tmp_path):
     return path, runpy.run_path(str(path))
 
 
+@pytest.mark.sample(16)
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize("output", OUTPUTS)
 @pytest.mark.parametrize("hidden", HIDDEN)

@@ -84,6 +84,7 @@ def test_a_task_s_threads_are_its_fraction_of_the_cores(client):
     assert seen == max(1, thread_pool.cores() // 3)
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize("told", ["1", "3", "", "x", "0"])
 def test_a_worker_process_uses_what_it_was_told(told, monkeypatch):
     """By joblib and Dask, in OMP_NUM_THREADS; any other process uses all cores, whatever is there."""

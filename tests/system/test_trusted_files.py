@@ -509,6 +509,7 @@ def test_a_whole_file_whose_text_says_nothing(body, place):
     assert cache.read("a.b", "float64") is None
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize("content", [b"", b"\x7fELF", b"content" * 1000, b"BC\xc0\xde" + bytes(60), "half", "zeros"])
 def test_an_object_that_cannot_be_linked_is_compiled_again(content, tmp_path):
     """In a process of its own, lest LLVM ends it."""
