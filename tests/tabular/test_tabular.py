@@ -307,6 +307,17 @@ def test_values_are_not_extrapolated():
     assert made(TabularRegressor, n_members=2).fit(x, two).spread(x).shape == (80, 2)
 
 
+def test_fewer_rows_than_a_batch_train():
+    """One step an epoch, the first one at a rate of 0: docs/tables.md."""
+    x = np.random.RandomState(0).normal(size=(40, 3))
+    y = x[:, 0] + x[:, 1]
+    few = {"n_members": 2, "batch_size": 256}
+    assert made(TabularRegressor, **few, epochs=128).fit(x, y).score(x, y) > 0.9
+    assert made(**few, epochs=128).fit(x, y > 0).score(x, y > 0) > 0.9
+    np.testing.assert_allclose(made(TabularRegressor, **few, epochs=1).fit(x, y).predict(x), y.mean(), rtol=1e-6)
+    assert (made(**few, epochs=1).fit(x, y > 0).predict_proba(x) == 0.5).all()
+
+
 def test_one_member_has_no_spread():
     one, X = fitted()
     with pytest.raises(ValueError, match="1 of 1 member predicts, and cannot disagree"):
