@@ -138,6 +138,24 @@ def test_weighted_means():
     assert rows.mean(losses, None) == losses.mean()
 
 
+def test_calibration_and_importances_get_the_weights_of_rows_held_out(monkeypatch):
+    """Those that weigh something."""
+    seen, means = [], []
+    real = rows.mean
+    monkeypatch.setattr(temperature, "sharpness", lambda p, places, weights: seen.append((places, weights)) or 1.0)
+    monkeypatch.setattr(rows, "mean", lambda losses, weights: means.append(weights) or real(losses, weights))
+    X, labels = of(TabularClassifier)
+    weights = np.linspace(1, 2, 60)
+    one = made(n_members=2, calibrate=True, class_weight={"big": 0.0}).fit(X, labels, weights)
+    ((places, given),) = seen
+    held = np.concatenate(one._held[2])
+    assert (places == 1).all()  # "small"
+    assert_same_bits(given, weights[held][labels[held] == "small"])
+    assert one.feature_importances_.shape == (4,)
+    for own, some in zip(means[:: len(means) // 2], one._held[2], strict=True):
+        assert_same_bits(own, weights[some] * (labels[some] == "small"))
+
+
 def test_importances_count_weights():
     """A column that tells only what rows without much weight are has no importance."""
     rng = np.random.RandomState(0)
