@@ -17,7 +17,7 @@ def modules(monkeypatch):
     return recipe_contestants, recipe_step
 
 
-@pytest.mark.parametrize("task", ["regress", "classify"])
+@pytest.mark.parametrize("task", ["regress", pytest.param("classify", marks=pytest.mark.slow)])
 def test_contestants_train_the_same(modules, task):
     """After the epochs that the command compares, and as it does; the schedule is begun again after its end."""
     contestants, step = modules
@@ -65,6 +65,7 @@ def test_the_table_by_hand(modules):
     ]
 
 
+@pytest.mark.slow
 def test_turns_of_processes(modules, monkeypatch, capsys):
     """The command itself, of fastmlp alone; another loss is exit 1."""
     _, step = modules

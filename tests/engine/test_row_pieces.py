@@ -105,7 +105,14 @@ def test_scores(output, dtype):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize(("output", "loss"), [("softmax", CrossEntropy(0.1)), ("sigmoid", None), ("identity", None)])
+@pytest.mark.parametrize(
+    ("output", "loss"),
+    [
+        ("softmax", CrossEntropy(0.1)),
+        pytest.param("sigmoid", None, marks=pytest.mark.slow),
+        pytest.param("identity", None, marks=pytest.mark.slow),
+    ],
+)
 def test_scores_of_weighed_rows(output, loss, dtype):
     """All passes and threads have the definition's bits; a weight of 0 hides a loss that is not finite."""
     spec = Spec.build([5, 9, 3], "relu", output, loss, dtype)
