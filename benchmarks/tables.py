@@ -6,6 +6,7 @@
     python -m benchmarks.tables --ablate               the recipe with each piece left out
     python -m benchmarks.tables --report               what is known, without a run
     python -m benchmarks.tables --report --picture bench_results/tables/errors.svg
+    python -m benchmarks.tables --report --write       puts the tables into docs/tables.md
 
 Tables are those of `table_sets.py`. Each split holds out a quarter of the rows, stratified. All contestants have their
 defaults, one thread, and the same rows; seconds are of processor time, of fit and predict. Each figure is kept in
@@ -28,7 +29,8 @@ from typing import Any
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "FASTMLP_NUM_THREADS"):
     os.environ[_name] = "1"
 
-from .table_sets import TABLES, Table  # noqa: E402 - after the threads are set
+from . import table_page  # noqa: E402 - after the threads are set
+from .table_sets import TABLES, Table  # noqa: E402
 
 OUT = Path(__file__).parents[1] / "bench_results" / "tables" / "folds.json"
 ABLATION = OUT.with_name("ablation.json")
@@ -322,6 +324,16 @@ def report(known: dict[str, Any], names: list[str], base: str = BASE) -> str:
     return "\n\n".join(parts)
 
 
+def blocks() -> dict[str, str]:
+    """What docs/tables.md has between its marks, of the folds that are kept."""
+    from .table_ablation import ABLATIONS
+
+    return {
+        "reporting": table_page.reporting(load(OUT), folds_of, summary, BASE),
+        "ablation": table_page.ablation(load(ABLATION), [*ABLATIONS], folds_of, summary, least_error),
+    }
+
+
 def main(arguments: list[str] | None = None) -> int:
     """The command."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.tables", description=__doc__.splitlines()[0])
@@ -337,7 +349,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--most-rows", type=int, default=20_000, help="larger tables are left out")
     parser.add_argument("--out", type=Path, default=OUT)
     parser.add_argument("--picture", type=Path, help="a file for a picture of the errors on reporting tables")
+    parser.add_argument("--write", action="store_true", help="puts tables into docs/tables.md, and does nothing else")
     args = parser.parse_args(arguments)
+    if args.write:
+        page = table_page.PAGE
+        page.write_text(table_page.written(page.read_text(encoding="utf-8"), **blocks()), encoding="utf-8")
+        return 0
     contestants, base = CONTESTANTS, BASE
     tables = [TABLES[name] for name in args.tables or TABLES]
     if args.quick:

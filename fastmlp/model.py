@@ -264,9 +264,10 @@ class Model(Conversions):
         class_weight : dict, "balanced" or None, default=None
             {label: weight}, or "balanced": N / (number of classes * number of rows of the class). It multiplies
             `sample_weight`.
-        validation : (X, y), float or None, default=None
+        validation : (X, y), (X, y, sample_weight), float or None, default=None
             Validation rows, or the fraction of the rows to hold out of training, such as 0.1; stratified by label.
-            Their loss and accuracy after the epoch are in each record. All of these rows count alike.
+            Their loss and accuracy after the epoch are in each record. All of these rows count alike, but where they
+            come with weights: the loss is then the sum of weight * loss, divided by the sum of weights.
         early_stopping : EarlyStopping, int or None, default=None
             An EarlyStopping, or its patience. Training ends when the validation loss (without validation, the training
             loss) has not improved for this number of records. However training ends, the weights after the epoch of the

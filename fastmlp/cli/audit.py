@@ -12,7 +12,7 @@ import numpy as np
 from fastmlp.cli.arguments import add_backend, default, help_shape, naming_options
 from fastmlp.cli.verify import bar
 
-ARRAYS = ("X", "y", "sample_weight", "X_validation", "y_validation")
+ARRAYS = ("X", "y", "sample_weight", "X_validation", "y_validation", "sample_weight_validation")
 _NAMES = {"segments": "--segments", "sample_weight": "--data's sample_weight", "validation": "--data's X_validation"}
 
 
@@ -48,8 +48,8 @@ def add_data(parser: argparse.ArgumentParser) -> None:
         type=Path,
         required=True,
         metavar="FILE",
-        help="the rows: an .npz with X, y, and if there were some sample_weight, X_validation and y_validation; or a "
-        "table of numbers, with --target",
+        help="the rows: an .npz with X, y, and if there were some sample_weight, X_validation, y_validation and "
+        "sample_weight_validation; or a table of numbers, with --target",
     )
     parser.add_argument("--target", metavar="NAME", help="the target's column of a table")
 
@@ -78,7 +78,8 @@ def rows_of(args: argparse.Namespace) -> dict[str, Any]:
         if name not in found:
             raise ValueError(f"--data {args.data} has no array {name}, but {', '.join(names) or 'none'}: save it there")
     rows = {name: found.get(name) for name in ARRAYS[:3]}
-    return {**rows, "validation": (found["X_validation"], found["y_validation"]) if "X_validation" in found else None}
+    validation = tuple(found.get(name) for name in ARRAYS[3:]) if "X_validation" in found else None
+    return {**rows, "validation": validation}
 
 
 def _of_table(args: argparse.Namespace) -> dict[str, Any]:

@@ -99,7 +99,8 @@ class RobustScale(Scale):
             quartiles[:, k] = [quartile(column, number, backend) for number in (1, 2, 3)]
         low, middle, high = quartiles
         with np.errstate(over="ignore"):
-            spread = definition.robust_spread(low, high, x.min(axis=0), x.max(axis=0))
+            single = definition.singles(x)
+            spread = definition.robust_spread(low, high, x.min(axis=0), x.max(axis=0), single)
         finite = np.isfinite(spread)
         if not finite.all():
             raise ValueError(f"column {names[int(np.argmin(finite))]!r} has numbers too far apart to scale")

@@ -30,8 +30,9 @@ class Backend(Protocol):
         ...
 
     def evaluator(
-        self, spec: Spec, x: np.ndarray, y: np.ndarray, *, threads: int | None = None
-    ) -> Callable[[np.ndarray], tuple[float, float]]:
+        self, spec: Spec, x: np.ndarray, y: np.ndarray, weights: np.ndarray | None = None, *,
+        threads: int | None = None,
+    ) -> Callable[[np.ndarray], tuple[float, float]]:  # fmt: skip
         """`evaluate` as a function of the parameters, made ready for many calls."""
         ...
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from fastmlp.engine import choose, kept_workspaces
 from fastmlp.engine.buffers import TILED, Workspace
-from fastmlp.engine.row_scores import evaluate, evaluator, logits, outputs
+from fastmlp.engine.row_scores import evaluate, evaluator, logits, outputs, with_weights
 from fastmlp.engine.row_stream import Source, Stream
 from fastmlp.engine.sizes import aligned
 from fastmlp.engine.team import Team
@@ -108,7 +108,7 @@ def ready(
     workspace.for_pass()
     registry.begin(workspace.loop, spec.dtype)
     if weights is not None:
-        y = _with_weights(y, weights, spec)
+        y = with_weights(y, weights, spec)
     again = batch == rows and not once  # the same rows in the same order
     if not isinstance(x, np.ndarray):
         workspace.streamed_data(Stream(x, y, batch, workspace.pass_name == "layered"))
@@ -174,12 +174,7 @@ def _begin_again(
     if training.constant and not plan[at.STEP_NUMBERS]:
         workspace.steps[:] = training.learning_rate
     workspace.numbers[at.LEARNING_RATE] = workspace.steps[0, 0]
-    workspace.take_rows(x, y if weights is None else _with_weights(y, weights, spec))
-
-
-def _with_weights(y: np.ndarray, weights: np.ndarray, spec: Spec) -> np.ndarray:
-    """Targets with another column, the rows' weights."""
-    return np.ascontiguousarray(np.column_stack([y, weights]), spec.dtype)
+    workspace.take_rows(x, y if weights is None else with_weights(y, weights, spec))
 
 
 def train(

@@ -28,18 +28,24 @@ def logits(spec: Spec, parameters: np.ndarray, x: np.ndarray) -> np.ndarray:
 
 
 def evaluate(
-    spec: Spec, parameters: np.ndarray, x: np.ndarray, y: np.ndarray, threads: int | None = None
+    spec: Spec,
+    parameters: np.ndarray,
+    x: np.ndarray,
+    y: np.ndarray,
+    weights: np.ndarray | None = None,
+    *,
+    threads: int | None = None,
 ) -> tuple[float, float]:
     """The mean loss and the fraction of right rows, by one thread."""
-    loss, accuracy = reference.evaluate(spec.of_targets(y), parameters, x, y)
+    loss, accuracy = reference.evaluate(spec.of_targets(y), parameters, x, y, weights)
     return float(loss), accuracy
 
 
 def evaluator(
-    spec: Spec, x: np.ndarray, y: np.ndarray, threads: int | None = None
+    spec: Spec, x: np.ndarray, y: np.ndarray, weights: np.ndarray | None = None, *, threads: int | None = None
 ) -> Callable[[np.ndarray], tuple[float, float]]:
     """A function of the parameters that gives the mean loss and the fraction of right rows, by one thread."""
-    return lambda parameters: evaluate(spec, parameters, x, y)
+    return lambda parameters: evaluate(spec, parameters, x, y, weights)
 
 
 def objective(

@@ -15,7 +15,7 @@ from fastmlp.engine.buffers import Workspace
 from fastmlp.engine.plan_writer import read_rows_at
 from fastmlp.engine.row_stream import RowStream, Source
 from fastmlp.kernels import plan as at
-from fastmlp.reference.arithmetic import CHUNK, tree
+from fastmlp.reference.arithmetic import CHUNK, row_sum, tree
 from fastmlp.spec import Spec
 
 
@@ -63,37 +63,56 @@ def evaluate(
     threads: int | None = None,
 ) -> tuple[float, float]:
     """The mean loss and the fraction of right rows."""
-    return evaluator(spec, x, y, pass_name, threads)(parameters)
+    return evaluator(spec, x, y, None, pass_name, threads)(parameters)
 
 
 def evaluator(
-    spec: Spec, x: np.ndarray | Source, y: np.ndarray, pass_name: str | None = None, threads: int | None = None
+    spec: Spec,
+    x: np.ndarray | Source,
+    y: np.ndarray,
+    weights: np.ndarray | None = None,
+    pass_name: str | None = None,
+    threads: int | None = None,
 ) -> Callable[[np.ndarray], tuple[float, float]]:
-    """A function of the parameters: the mean loss and the fraction of right rows, made ready for many calls."""
+    """A function of the parameters: the mean loss and the fraction of right rows, made ready for many calls.
+
+    weights (N,): what each row's loss counts for, in the network's dtype.
+    """
     if isinstance(x, np.ndarray):
-        return _evaluator(spec, x, y, pass_name, threads)
+        return _evaluator(spec, x, y, weights, pass_name, threads)
     # A chunk of streamed rows may take much memory, and logits are made of a few rows at a time. The loss of a network
     # whose only layer leaves its inputs as they are is that of these logits, if all are finite.
     logits_of_rows = np.zeros((len(x), spec.outputs), spec.dtype)
     through = dataclasses.replace(spec.plain, layers=(spec.outputs, spec.outputs), hidden=())
     leaves = np.zeros(through.parameters, spec.dtype)
     through.views(leaves)[0][0][...] = np.eye(spec.outputs)
-    of_logits = _evaluator(through, logits_of_rows, y, None, threads)
+    of_logits = _evaluator(through, logits_of_rows, y, weights, None, threads)
 
     def evaluated(parameters: np.ndarray) -> tuple[float, float]:
         logits_of_rows[:] = logits(spec, parameters, x, pass_name, threads)
         finite = np.isfinite(logits_of_rows).all()
-        return of_logits(leaves) if finite else _evaluator(spec, x, y, pass_name, threads)(parameters)
+        return of_logits(leaves) if finite else _evaluator(spec, x, y, weights, pass_name, threads)(parameters)
 
     return evaluated
 
 
 def _evaluator(
-    spec: Spec, x: np.ndarray | Source, y: np.ndarray, pass_name: str | None, threads: int | None
+    spec: Spec,
+    x: np.ndarray | Source,
+    y: np.ndarray,
+    weights: np.ndarray | None,
+    pass_name: str | None,
+    threads: int | None,
 ) -> Callable[[np.ndarray], tuple[float, float]]:
     """`evaluator` with whole chunks of rows in memory."""
     whole, rows = spec, len(x)
     spec = spec.of_targets(y).plain
+    weighed = weights is not None
+    kind = np.dtype(spec.dtype).type
+    terms = kind(rows * spec.loss_terms)
+    if weights is not None:
+        terms = row_sum(weights) * kind(spec.loss_terms)
+        y = with_weights(y, weights, spec)
     pass_name = pass_name or choose.of_predictions(spec, rows)
     pace = row_pieces.pace_of(spec, rows, CHUNK, threads)
     losses = np.zeros(math.ceil(rows / CHUNK), spec.dtype)
@@ -106,10 +125,9 @@ def _evaluator(
         here, block = stream.x, min(block, stream.group)
 
     def made() -> list[Workspace]:
-        workspaces = [Workspace(spec, pass_name, min(rows, CHUNK)) for _ in range(pace.members)]
+        workspaces = [Workspace(spec, pass_name, min(rows, CHUNK), weighed) for _ in range(pace.members)]
         return [_for_scores(workspace, here, y, losses) for workspace in workspaces]
 
-    terms = np.dtype(spec.dtype).type(rows * spec.loss_terms)
     kept: list[list[Workspace]] = []  # empty while a call uses them: what one leaves that is cut short, no other takes
 
     def evaluated(parameters: np.ndarray) -> tuple[float, float]:
@@ -137,6 +155,11 @@ def _evaluator(
         return float(total / terms), right / rows
 
     return evaluated
+
+
+def with_weights(y: np.ndarray, weights: np.ndarray, spec: Spec) -> np.ndarray:
+    """Targets with another column, the rows' weights."""
+    return np.ascontiguousarray(np.column_stack([y, weights]), spec.dtype)
 
 
 def _for_scores(workspace: Workspace, x: np.ndarray, y: np.ndarray, losses: np.ndarray) -> Workspace:

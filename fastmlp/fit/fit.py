@@ -84,7 +84,7 @@ class Fit:
             own = Standardized(self.source, name_of(backend), checks)
             self.scales = own.learn(x, rows, targets)
             self._x, self.targets = own.rows(x, rows), own.targets(targets)
-            held = held and (own.rows(held[0]), own.targets(held[1]))
+            held = held and (own.rows(held[0]), own.targets(held[1]), *held[2:])
         elif checks is not data:
             self.shared = x, all_targets
         elif rows is not None:
@@ -238,7 +238,7 @@ class Fit:
         """The epochs' orders: by the seed as a number, or by the model's own generator."""
         return (self.source if isinstance(self.source.seed, int) else self.network).order(len(self.targets))
 
-    def _monitor(self, checked: FitOptions, given: validation.Pair | None, last_epoch: int) -> Monitor:
+    def _monitor(self, checked: FitOptions, given: validation.Held | None, last_epoch: int) -> Monitor:
         """What to do between epochs. given: the validation's data."""
         network, run = self.network, self.run
         monitor = Monitor(checked.callback, last_epoch=last_epoch, plateau_every=checked.record_every or 1)

@@ -49,6 +49,16 @@ def row_weights(
     return rounded
 
 
+def validation_weights(weights: Any, targets: np.ndarray, spec: Spec) -> np.ndarray:
+    """What rows to validate on count for (M,), in the network's dtype. Raises TypeError or ValueError naming them."""
+    try:
+        found = row_weights(weights, None, targets, spec)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"validation {error}") from None
+    assert found is not None
+    return found
+
+
 def _sample_weights(sample_weight: Any, rows: int) -> np.ndarray:
     name = "sample_weight"
     found = arrays.numeric_array(sample_weight, name, "give numbers")

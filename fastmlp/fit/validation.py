@@ -14,11 +14,12 @@ from fastmlp import splits
 from fastmlp.checks import scalars
 from fastmlp.checks.messages import in_digits, shown
 from fastmlp.core import data
+from fastmlp.fit import sample_weights
 from fastmlp.fit.checked_rows import Checks
 from fastmlp.spec import Spec
 from fastmlp.stopping import resolve_metric
 
-Pair = tuple[np.ndarray, np.ndarray]  # x (N, K), y (N,) or (N, J)
+Held = tuple[np.ndarray, ...]  # x (N, K), y (N,) or (N, J), and if rows do not count alike, weights (N,)
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Split:
 
     fraction: float | None = None
     rows: np.ndarray | None = None
-    held: Pair | None = None
+    held: Held | None = None
 
 
 NOTHING = Split()
@@ -95,17 +96,23 @@ def validation_fraction(validation: Any) -> float | None:
     return fraction
 
 
-def validation_data(
-    validation: Any, spec: Spec, checks: Checks = data, rows_spec: Spec | None = None
-) -> tuple[np.ndarray, np.ndarray]:
-    """(X, y) as `data.features` and `data.targets` have them. Raises TypeError or ValueError."""
+def validation_data(validation: Any, spec: Spec, checks: Checks = data, rows_spec: Spec | None = None) -> Held:
+    """(X, y) as `data.features` and `data.targets` have them, and weights if there are some.
+
+    Raises TypeError or ValueError.
+    """
     several = isinstance(validation, Sequence) and not isinstance(validation, (str, bytes))
-    if not several or len(validation) != 2:
+    if not several or len(validation) not in (2, 3):
         kind = type(validation).__name__
         what = f"is a {kind} of {len(validation)}" if several else f"is a {kind}"
-        raise TypeError(f"validation {what}, neither a pair (X, y) nor a fraction of the rows, like 0.1")
+        raise TypeError(
+            f"validation {what}, neither a pair (X, y), nor (X, y, sample_weight), nor a fraction of the rows, like 0.1"
+        )
     x = checks.features(validation[0], rows_spec or spec, "validation X")
-    return x, checks.targets(validation[1], len(x), spec, "validation y", "validation X")
+    y = checks.targets(validation[1], len(x), spec, "validation y", "validation X")
+    if len(validation) == 2 or validation[2] is None:
+        return x, y
+    return x, y, sample_weights.validation_weights(validation[2], y, spec)
 
 
 def held_out(targets: np.ndarray, fraction: float, seed: int, spec: Spec) -> tuple[np.ndarray, np.ndarray]:

@@ -41,20 +41,27 @@ def quartile(values, number):
     return ordered[at] * (1 - t) + ordered[at + 1] * t + 0.0
 
 
-def robust_spread(low, high, least, largest):
+def robust_spread(low, high, least, largest, single=False):
     """What columns are divided by (K,): the distance of their quartiles; where it is 0, half of that of their extremes.
 
-    low, high: first and third quartiles (K,). least, largest: the least and the largest value (K,). A distance of at
-    most CONSTANT times the larger absolute value of the two counts as 0. 0 of a constant column.
+    low, high: first and third quartiles (K,). least, largest: the least and the largest value (K,). single (K,): which
+    columns are `singles`. A distance of at most CONSTANT, or for these CONSTANT_SINGLE, times the larger absolute value
+    of the two counts as 0. 0 of a constant column.
     """
-    inner = distance(low, high)
-    return np.where(inner > 0, inner, distance(least, largest) * 0.5)
+    rounding = np.where(single, CONSTANT_SINGLE, CONSTANT)
+    inner = distance(low, high, rounding)
+    return np.where(inner > 0, inner, distance(least, largest, rounding) * 0.5)
 
 
-def distance(low, high):
-    """high - low (K,), and 0 where it is at most CONSTANT times the larger absolute value of the two."""
+def distance(low, high, rounding):
+    """high - low (K,), and 0 where it is at most `rounding` times the larger absolute value of the two."""
     found = high - low
-    return np.where(found <= CONSTANT * np.maximum(np.abs(low), np.abs(high)), 0.0, found)
+    return np.where(found <= rounding * np.maximum(np.abs(low), np.abs(high)), 0.0, found)
+
+
+def singles(x):
+    """Which columns have been rounded to float32: all rows are float32 numbers, and not all whole. (N, K) -> (K,)."""
+    return (x == x.astype(np.float32)).all(axis=0) & ~(x == np.floor(x)).all(axis=0)
 
 
 def smoothly_clipped(x, centre, spread):
@@ -95,14 +102,12 @@ def deviation(x, mean):
     """The standard deviation of each column: the root of the mean of (x - mean)^2. (N, K) -> (K,).
 
     It is 0 where all rows are equal, which a deviation from a rounded mean does not show, and where it is at most
-    CONSTANT times the column's largest absolute value; CONSTANT_SINGLE where all rows are float32 numbers and not all
-    of them whole.
+    CONSTANT times the column's largest absolute value; CONSTANT_SINGLE of `singles`.
     """
     distance = x - mean
     found = np.sqrt(row_sum(distance * distance) / len(x))
     equal = (x == x[0]).all(axis=0)
-    single = (x == x.astype(np.float32)).all(axis=0) & ~(x == np.floor(x)).all(axis=0)
-    least = np.where(single, CONSTANT_SINGLE, CONSTANT)
+    least = np.where(singles(x), CONSTANT_SINGLE, CONSTANT)
     return np.where(equal | (found <= least * np.abs(x).max(axis=0)), 0.0, found)
 
 

@@ -176,10 +176,14 @@ def prepare(spec, parameters, total, scale, *, l2=0, l1=0, of_sum=False, clip_va
     return g
 
 
-def evaluate(spec, parameters, x, y):
-    """The mean loss, and the fraction of rows predicted right."""
-    _, loss, right = loss_rows(spec, logits(spec, parameters, x), y)
-    return row_sum(loss) / _terms(spec, len(x)), int(right.sum()) / len(x)
+def evaluate(spec, parameters, x, y, weights=None):
+    """The mean loss, by the rows' weights (N,) if there are some, and the fraction of rows predicted right."""
+    dz, loss, right = loss_rows(spec, logits(spec, parameters, x), y)
+    weight = None
+    if weights is not None:
+        _, loss = losses.weigh(dz, loss, weights)
+        weight = row_sum(weights)
+    return row_sum(loss) / _terms(spec, len(x), weight), int(right.sum()) / len(x)
 
 
 def batch_loss(spec, parameters, sums, rows, share, half_l2):

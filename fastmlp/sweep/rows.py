@@ -27,7 +27,7 @@ class Ready:
     x: np.ndarray
     y: np.ndarray
     sample_weight: np.ndarray | None
-    validation: validation.Pair | None
+    validation: validation.Held | None
     labelled: bool
     held_labelled: bool | None  # None without validation
 
@@ -101,7 +101,7 @@ class Rows:
             sample_weights.row_weights(weights, None, y, spec)  # raises
             weights = np.asarray(weights).reshape(len(y))
         given = self._validation
-        held = None
+        held: validation.Held | None = None
         if self.fraction is not None:
             if self._parts is None:
                 self._parts = validation.held_out(y, self.fraction, self._seed, spec)
@@ -113,7 +113,7 @@ class Rows:
             x = self._features(rows_spec, "to train on", None)
             if given is not None:
                 held = validation.validation_data(given, spec, rows_spec=rows_spec)
-                held = self._x.setdefault(f"given {rows_spec.dtype}", held[0]), held[1]
+                held = self._x.setdefault(f"given {rows_spec.dtype}", held[0]), *held[1:]
         if held is not None:
             validation.check_classes(y, held[1], spec)
         held_labelled = None if held is None else data.labelled(spec, held[1])
@@ -134,11 +134,8 @@ class Rows:
         for key in sorted(self._ready):
             ready = self._ready[key]
             held = ready.validation or (None, None)
-            for name, array in zip(
-                ("X", "y", "sample_weight", "validation rows", "validation rows"),
-                (ready.x, ready.y, ready.sample_weight, *held),
-                strict=True,
-            ):
+            arrays = [("X", ready.x), ("y", ready.y), ("sample_weight", ready.sample_weight)]
+            for name, array in [*arrays, *(("validation rows", part) for part in held)]:
                 if id(array) not in known:
                     known[id(array)] = checkpoints.digest_of(array)
                 found[name].append(known[id(array)])

@@ -7,8 +7,8 @@ from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
-from sklearn.base import BaseEstimator, _fit_context
-from sklearn.utils import check_consistent_length, check_random_state
+from sklearn.base import BaseEstimator
+from sklearn.utils import _safe_indexing, check_consistent_length, check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
@@ -16,7 +16,7 @@ from fastmlp.checks.arrays import counted, masked_place
 from fastmlp.core.preprocess import RobustScale, Scale
 from fastmlp.ensemble import Ensemble
 from fastmlp.errors import DivergenceError, DivergenceWarning
-from fastmlp.estimators.arguments import layer_sizes
+from fastmlp.estimators.arguments import check_product, layer_sizes, product, weights_of_rows
 from fastmlp.model import Model
 from fastmlp.reference.random import permutation
 from fastmlp.sweep import Each
@@ -82,49 +82,30 @@ class BaseTabular(BaseEstimator):
         """The label smoothing."""
         return 0.0
 
+    def _class_weights(self, targets: np.ndarray) -> np.ndarray | None:
+        """The weight (N,) of each row's class; None if all classes count alike."""
+        return None
+
     def _trained(self, members: list[Model], x: np.ndarray, y: np.ndarray, held: list[np.ndarray]) -> None:
         """What is done with members once they are trained."""
 
-    def _losses(self, x: np.ndarray, y: np.ndarray, member: int) -> float:
-        """The loss of a member on inputs (N, K') that importances are differences of."""
+    def _losses(self, x: np.ndarray, y: np.ndarray, member: int) -> np.ndarray:
+        """The losses (N,) of a member on inputs (N, K') that importances are differences of."""
         raise NotImplementedError
 
     # -----------------------------------------------------------------------------------------------------
     # Fitting
 
-    @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X: Any, y: Any) -> Any:
-        """Trains all members, each on the rows that it does not validate on.
-
-        Parameters
-        ----------
-        X : data frame, or array of shape (N, K)
-            Rows of features: a frame of pandas or polars, an array, or a list of rows. Cells may be numbers, words,
-            booleans, dates or nothing.
-        y : array of shape (N,), for a regressor also (N, J)
-            Labels, which may be words, or values.
-
-        Returns
-        -------
-        self
-            The fitted estimator.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If an argument is wrong; the error names it, and the row and column where a cell is.
-        DivergenceError
-            If all members diverged. The estimator is then as it was before.
-        """
+    def _fitted(self, X: Any, y: Any, sample_weight: Any) -> Any:
+        """What `fit` does, or nothing: if it raises, the estimator is as it was before."""
         before = self.__dict__.copy()
         try:
-            return self._fit(X, y)
+            return self._fit(X, y, sample_weight)
         except BaseException:
             self.__dict__ = before
             raise
 
-    def _fit(self, X: Any, y: Any) -> Any:
-        """What `fit` does."""
+    def _fit(self, X: Any, y: Any, sample_weight: Any) -> Any:
         if y is None:
             raise ValueError(f"{type(self).__name__} requires y to be passed, but the target y is None")
         place = masked_place(y)
@@ -132,14 +113,26 @@ class BaseTabular(BaseEstimator):
             raise ValueError(f"y has masked values{place}: fill them in, or leave out their rows")
         table = self._columns(X, reset=True)
         check_consistent_length(X, y)
+        given = weights_of_rows(sample_weight, X)
+        given = None if given is None else given.astype(np.float64)
         targets, groups, outputs = self._targets(y)
-        if len(table) < 2:
-            raise ValueError("n_samples=1, and 1 sample cannot be trained and validated on: give at least 2 rows")
-        every = np.arange(len(table))
+        every = np.arange(len(table)) if given is None else np.flatnonzero(given)
+        if len(every) < len(table):  # what weighs nothing is not there
+            targets, groups, outputs = self._targets(_safe_indexing(y, every))
+        if len(every) < 2:
+            raise ValueError(
+                "n_samples=1, and 1 sample cannot be trained and validated on: give at least 2 rows"
+                + ("" if given is None else " that weigh more than 0")
+            )
+        of_classes = self._class_weights(targets)
+        weights = product(None if given is None else given[every], of_classes)
+        if of_classes is not None:
+            check_product(weights)
         encoder = Encoder.learn(table, every)
         if not encoder.width:
             raise ValueError("X has no feature: nothing is there in any of its columns")
         raw, _ = encoder.encode(table)
+        raw = raw if len(every) == len(table) else raw[every]
         scale = self._scale_of(raw, encoder.inputs)
         x = self._inputs(raw, scale)
         seed = self._seed()
@@ -149,9 +142,11 @@ class BaseTabular(BaseEstimator):
             for number in range(len(parts))
         ]
         held = [validation for _, validation in parts]
-        options = self._training()
-        if all(map(len, held)):
-            options["validation"] = Each([(x[some], targets[some]) for some in held])
+        options = {**self._training(), "sample_weight": weights}
+        if all(rows.weigh(some, weights) for some in held):
+            more = [() if weights is None else (weights[some],) for some in held]
+            pairs = [(x[some], targets[some], *of) for some, of in zip(held, more, strict=True)]
+            options["validation"] = Each(pairs)
             options["early_stopping"] = self._stopping()
         train = [some for some, _ in parts]
         progress = None if self.verbose else False
@@ -165,14 +160,14 @@ class BaseTabular(BaseEstimator):
         if left_out:
             first = next(iter(left_out))
             which = f"{counted(len(left_out), 'member')} of {len(members)} diverged and predict nothing"
-            warnings.warn(f"{which}: member {first}: {left_out[first]}", DivergenceWarning, stacklevel=4)
+            warnings.warn(f"{which}: member {first}: {left_out[first]}", DivergenceWarning, stacklevel=5)
         ensemble = Ensemble.of(members)
         ensemble.left_out = left_out
         self._encoder, self._scale = encoder, scale
         self.ensemble_ = ensemble
         self.n_iter_ = max(len(one.history) for one in results)
         self._importances: np.ndarray | None = None
-        self._held = x, targets, held
+        self._held, self._weights = (x, targets, held), weights
         self._trained(members, x, targets, held)
         return self
 
@@ -232,9 +227,10 @@ class BaseTabular(BaseEstimator):
         """How much worse rows are predicted that were held out, if a column's cells are shuffled among them: (K,).
 
         The mean over members and 5 permutations of the increase of the loss: of the error rate for classes, of the mean
-        squared error, divided by y's variance, for values. 0 or less means that a column was of no use. It is computed
-        when it is first asked for, from the rows that members validated on; `fit` keeps all rows for this, so that
-        pickles have them, too. Raises ValueError if no member validated on 2 rows.
+        squared error, divided by y's variance, for values; weighted means, where rows have weights. 0 or less means
+        that a column was of no use. It is computed when it is first asked for, from the rows that members validated on;
+        `fit` keeps all rows for this, so that pickles have them, too. Raises ValueError if no member validated on 2
+        rows.
         """
         check_is_fitted(self)
         if self._importances is None:
@@ -244,20 +240,27 @@ class BaseTabular(BaseEstimator):
     def _importances_found(self) -> np.ndarray:
         found = np.zeros(len(self._encoder.features))
         x_of_all, y_of_all, held = self._held
-        used = [k for k in range(len(self.ensemble_)) if k not in self.ensemble_.left_out and len(held[k]) > 1]
+        weights = self._weights
+        used = [k for k in self._used(held) if len(held[k]) > 1]
         if not used:
             raise ValueError("no member has validated on 2 rows or more: fit on more rows for importances")
         for member in used:
             x, y = x_of_all[held[member]], y_of_all[held[member]]
-            plain, at = self._losses(x, y, member), 0
+            own = None if weights is None else weights[held[member]]
+            plain, at = rows.mean(self._losses(x, y, member), own), 0
             for place, feature in enumerate(self._encoder.features):
                 block = slice(at, at + feature.width)
                 at += feature.width
                 for repeat in range(REPEATS if feature.width else 0):
                     shuffled = x.copy()
                     shuffled[:, block] = x[permutation(place, repeat + 1, len(x)), block]
-                    found[place] += self._losses(shuffled, y, member) - plain
+                    found[place] += rows.mean(self._losses(shuffled, y, member), own) - plain
         return found / (len(used) * REPEATS)
+
+    def _used(self, held: list[np.ndarray]) -> list[int]:
+        """The members that predict and have validated on rows that weigh something."""
+        members, left_out = range(len(self.ensemble_)), self.ensemble_.left_out
+        return [k for k in members if k not in left_out and rows.weigh(held[k], self._weights)]
 
     def _check_several(self) -> None:
         used, count = len(self.ensemble_) - len(self.ensemble_.left_out), len(self.ensemble_)

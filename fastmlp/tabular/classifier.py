@@ -6,9 +6,9 @@ from numbers import Real
 from typing import Any
 
 import numpy as np
-from sklearn.base import ClassifierMixin
-from sklearn.utils import assert_all_finite, column_or_1d
-from sklearn.utils._param_validation import Interval
+from sklearn.base import ClassifierMixin, _fit_context
+from sklearn.utils import assert_all_finite, column_or_1d, compute_class_weight
+from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
@@ -46,6 +46,9 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
     calibrate : bool, default=False
         Whether logits are divided by a temperature, from 1/8 to 8, that fits up to 1024 of the rows held out: one for
         all members.
+    class_weight : dict, "balanced" or None, default=None
+        {label: weight}, or "balanced": N / (number of classes * number of rows of the class), of all rows that weigh
+        something. It multiplies `sample_weight` of `fit`, and is 1 for labels that are not in the dict.
     random_state : int, RandomState or None, default=0
         Source of folds, initial weights and orders of rows: member m has the seed random_state + m, so that seeds to
         compare should lie n_members apart. None draws another one in each fit.
@@ -100,6 +103,7 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         **BaseTabular._parameter_constraints,
         "label_smoothing": [Interval(Real, 0, 1, closed="left")],
         "calibrate": ["boolean"],
+        "class_weight": [dict, StrOptions({"balanced"}), None],
     }
 
     def __init__(
@@ -113,6 +117,7 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         label_smoothing: float = recipe.SMOOTHING,
         validation_fraction: float = recipe.VALIDATION,
         calibrate: bool = False,
+        class_weight: Any = None,
         random_state: Any = 0,
         n_threads: int | None = None,
         backend: str = "numba",
@@ -132,6 +137,37 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         )
         self.label_smoothing = label_smoothing
         self.calibrate = calibrate
+        self.class_weight = class_weight
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> TabularClassifier:
+        """Trains all members, each on the rows that it does not validate on.
+
+        Parameters
+        ----------
+        X : data frame, or array of shape (N, K)
+            Rows of features: a frame of pandas or polars, an array, or a list of rows. Cells may be numbers, words,
+            booleans, dates or nothing.
+        y : array of shape (N,)
+            Labels, which may be words.
+        sample_weight : array of shape (N,) or None, default=None
+            The weight of each row, 0 or more: in the loss that is trained on, in the validation loss by which the epoch
+            is chosen, in `calibrate` and in importances. Rows of weight 0 are as if they were not there. Medians,
+            quartiles and categories count all others alike.
+
+        Returns
+        -------
+        self
+            The fitted estimator.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If an argument is wrong; the error names it, and the row and column where a cell is.
+        DivergenceError
+            If all members diverged. The estimator is then as it was before.
+        """
+        return self._fitted(X, y, sample_weight)
 
     def predict(self, X: Any) -> np.ndarray:
         """Predicts labels.
@@ -235,24 +271,32 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
     def _smoothing(self) -> float:
         return float(self.label_smoothing)
 
+    def _class_weights(self, targets: np.ndarray) -> np.ndarray | None:
+        if self.class_weight is None:
+            return None
+        labels = self.classes_.take(targets)
+        return compute_class_weight(self.class_weight, classes=self.classes_, y=labels)[targets]
+
     def _trained(self, members: list[Model], x: np.ndarray, y: np.ndarray, held: list[np.ndarray]) -> None:
         self.temperature_ = 1.0
-        used = [k for k in range(len(members)) if k not in self.ensemble_.left_out and len(held[k])]
+        used, weights = self._used(held), self._weights
         if not self.calibrate or not used:
             return
         member = np.repeat(used, [len(held[k]) for k in used])
         row = np.concatenate([held[k] for k in used])
+        if weights is not None:
+            member, row = member[weights[row] > 0], row[weights[row] > 0]
         count = min(temperature.ROWS, len(row))
         some = np.arange(count) * len(row) // count  # of all members, and of all their rows
         member, row = member[some], row[some]
         p = np.concatenate([members[k].predict_proba(x[row[member == k]], threads=self.n_threads) for k in used])
-        factor = temperature.sharpness(p, y[row])
+        factor = temperature.sharpness(p, y[row], None if weights is None else weights[row])
         for model in members:
             temperature.sharpen(model, factor)
         self.temperature_ = 1 / factor
 
-    def _losses(self, x: np.ndarray, y: np.ndarray, member: int) -> float:
-        return float((self.ensemble_[member].predict(x, threads=self.n_threads) != y).mean())
+    def _losses(self, x: np.ndarray, y: np.ndarray, member: int) -> np.ndarray:
+        return self.ensemble_[member].predict(x, threads=self.n_threads) != y
 
 
 def _is_missing(label: Any) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from sklearn.base import RegressorMixin
+from sklearn.base import RegressorMixin, _fit_context
 from sklearn.utils import check_array, column_or_1d
 from sklearn.utils.validation import check_is_fitted
 
@@ -85,6 +85,36 @@ class TabularRegressor(RegressorMixin, BaseTabular):
 
     _task = "regress"
 
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> TabularRegressor:
+        """Trains all members, each on the rows that it does not validate on.
+
+        Parameters
+        ----------
+        X : data frame, or array of shape (N, K)
+            Rows of features: a frame of pandas or polars, an array, or a list of rows. Cells may be numbers, words,
+            booleans, dates or nothing.
+        y : array of shape (N,) or (N, J)
+            Values.
+        sample_weight : array of shape (N,) or None, default=None
+            The weight of each row, 0 or more: in the loss that is trained on, in the validation loss by which the epoch
+            is chosen, and in importances. Rows of weight 0 are as if they were not there. Medians, quartiles,
+            categories, and y's mean, deviation and range count all others alike.
+
+        Returns
+        -------
+        self
+            The fitted estimator.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If an argument is wrong; the error names it, and the row and column where a cell is.
+        DivergenceError
+            If all members diverged. The estimator is then as it was before.
+        """
+        return self._fitted(X, y, sample_weight)
+
     def predict(self, X: Any) -> np.ndarray:
         """Predicts values: the mean of the members'.
 
@@ -155,9 +185,9 @@ class TabularRegressor(RegressorMixin, BaseTabular):
         self._range = y.min(axis=0), y.max(axis=0)
         return self._target_scale.forward(y, self.backend).astype(np.float32), np.zeros(len(y), np.int64), y.shape[1]
 
-    def _losses(self, x: np.ndarray, y: np.ndarray, member: int) -> float:
+    def _losses(self, x: np.ndarray, y: np.ndarray, member: int) -> np.ndarray:
         distance = self.ensemble_[member].predict(x, threads=self.n_threads).reshape(y.shape) - y
-        return float((distance.astype(np.float64) ** 2).mean())
+        return distance.astype(np.float64) ** 2
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

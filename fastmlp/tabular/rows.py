@@ -74,6 +74,19 @@ def _of_cells(cells: np.ndarray, names: Sequence[str] | None, words: Collection[
     return from_frame(pandas.DataFrame(named).infer_objects(), text=words)
 
 
+def weigh(some: np.ndarray, weights: np.ndarray | None) -> bool:
+    """Whether there are rows with these numbers, and one of them weighs something."""
+    return bool(len(some) and (weights is None or weights[some].any()))
+
+
+def mean(losses: np.ndarray, weights: np.ndarray | None) -> float:
+    """The mean of losses (N,) or (N, J), by the rows' weights (N,) if there are some."""
+    if weights is None:
+        return float(losses.mean())
+    each = losses.T * weights
+    return float(each.sum() / (weights.sum() * (losses.size // len(losses))))
+
+
 def parts(groups: np.ndarray, members: int, fraction: float, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
     """(training, validation) rows of each member, ascending.
 

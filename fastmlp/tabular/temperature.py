@@ -18,11 +18,12 @@ STEPS = 30  # halvings of the range
 ROWS = 1024  # that are looked at: 1 s of the definition of exp, for 26 classes
 
 
-def sharpness(p: np.ndarray, places: np.ndarray) -> float:
+def sharpness(p: np.ndarray, places: np.ndarray, weights: np.ndarray | None = None) -> float:
     """What logits are to be multiplied by, 1 / temperature, so that probabilities (N, C) fit the classes' places (N,).
 
     The log loss against targets with 1 / (N + 1) of their weight on all classes alike is convex in it: its slope, the
     mean over rows of the expected logit less the target's, is brought to 0 by halving RANGE. Give ROWS rows at most.
+    weights (N,): by which the mean is taken, if rows do not count alike.
     """
     p = p.astype(np.float64)
     rows, classes = p.shape
@@ -33,9 +34,10 @@ def sharpness(p: np.ndarray, places: np.ndarray) -> float:
     low, high = RANGE
     for _ in range(STEPS):
         middle = (low + high) * 0.5
-        weights = exp(logits * middle)
-        expected = sums(weights * logits) / sums(weights)
-        if row_sum((expected - target)[:, None])[0] > 0:
+        e = exp(logits * middle)
+        expected = sums(e * logits) / sums(e)
+        slopes = expected - target if weights is None else (expected - target) * weights
+        if row_sum(slopes[:, None])[0] > 0:
             high = middle
         else:
             low = middle

@@ -182,7 +182,7 @@ def audit(
         How many segments to train again, which are drawn; or all of them.
     sample_weight, class_weight : object, default=None
         As `Model.fit` had them.
-    validation : (X, y) or None, default=None
+    validation : (X, y), (X, y, sample_weight) or None, default=None
         The validation rows, if `Model.fit` had some. A fraction that it held out is in the transcript.
     model : path or None, default=None
         A file of `Model.save`, whose weights have to be those of the transcript's end.

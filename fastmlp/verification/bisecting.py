@@ -145,7 +145,7 @@ def bisect(
         The rows that both were trained on, as `Model.fit` had them.
     sample_weight, class_weight : object, default=None
         As `Model.fit` had them.
-    validation : (X, y) or None, default=None
+    validation : (X, y), (X, y, sample_weight) or None, default=None
         The validation rows, if `Model.fit` had some.
     threads : int or None, default=None
         As in `Model.fit`, of the kernels. The reference takes about a second for a million products of weights, rows

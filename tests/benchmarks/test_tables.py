@@ -94,3 +94,37 @@ def test_the_recipe_is_among_its_ablations(tables):
     plain = ABLATIONS["recipe"]("classify", None)
     assert plain.get_params() == TabularClassifier().get_params()
     assert repr(plain._training()) == repr(TabularClassifier()._training())
+
+
+def test_the_page_has_the_tables_of_the_folds_that_are_kept(tables):
+    """`python -m benchmarks.tables --report --write` writes them."""
+    pytest.importorskip("sklearn")
+    from benchmarks import table_page
+
+    text = table_page.PAGE.read_text(encoding="utf-8")
+    assert table_page.written(text, **tables.blocks()) == text
+
+
+def test_the_page_s_tables_by_hand(tables):
+    from benchmarks import table_page
+
+    def folds(**errors):
+        return {name: fold(error) for name, error in errors.items()}
+
+    wine = [folds(recipe=0.2, one=0.1, other=0.2), folds(recipe=0.1, one=0.1, other=0.2)]
+    cars = [folds(recipe=0.5, one=1.0, other=0.5), folds(recipe=0.5, one=1.0, other=0.5)]
+    known = {"wine": dict(enumerate(wine)), "cars": dict(enumerate(cars)), "segment": {"0": folds(recipe=1, one=1)}}
+    names = ["recipe", "one", "other"]
+    made = table_page.ablation(known, names, tables.folds_of, tables.summary, tables.least_error)
+    assert made.splitlines() == [
+        "Deciding tables of up to 400 rows: 1 of classes and 1 of values, 2 splits of each, 4 folds.",
+        "",
+        "| | error, classes | log loss | RMSE, values | better, worse on tables | seconds |",
+        "|---|---:|---:|---:|---:|---:|",
+        "| recipe | 1.000 | 1.000 | 1.000 |  | 2 |",
+        "| one | 0.707 | 1.000 | 2.000 | 1, 1 | 2 |",
+        "| other | 1.414 | 1.000 | 1.000 | 0, 1 | 2 |",
+    ]
+    assert table_page.written("a <!-- b -->\nold\n<!-- /b --> c", b="new") == "a <!-- b -->\nnew\n<!-- /b --> c"
+    with pytest.raises(ValueError, match="0 blocks <!-- b -->"):
+        table_page.written("a", b="new")

@@ -13,12 +13,12 @@ import pytest
 from models import bits, in_another_process, labels, rows, said, targets
 from test_predictor import data, model_of, outputs
 
-from fastmlp import Model
+from fastmlp import CrossEntropy, Model
 from fastmlp.core import data as checks
 from fastmlp.engine import choose, forward, numba_backend, reference_backend, row_pieces, thread_tuner
 from fastmlp.kernels import plan as at
 from fastmlp.kernels.passes import INTERRUPT_WORK
-from fastmlp.spec import DTYPES
+from fastmlp.spec import DTYPES, Spec
 from fastmlp.system import thread_pool
 
 COUNTS = (1, 2, 3, 7)
@@ -103,6 +103,45 @@ def test_scores(output, dtype):
             for pass_name in PASSES:
                 assert numba_backend.evaluate(spec, parameters, x, told, pass_name, asked) == expected
             assert model.evaluate(x, y, threads=asked) == model.evaluate(x, y, threads=1)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(
+    ("output", "loss"),
+    [
+        ("softmax", CrossEntropy(0.1)),
+        pytest.param("sigmoid", None, marks=pytest.mark.slow),
+        pytest.param("identity", None, marks=pytest.mark.slow),
+    ],
+)
+def test_scores_of_weighed_rows(output, loss, dtype):
+    """All passes and threads have the definition's bits; a weight of 0 hides a loss that is not finite."""
+    spec = Spec.build([5, 9, 3], "relu", output, loss, dtype)
+    model = Model([5, 9, 3], output=output, loss=loss, dtype=dtype, seed=1)
+    parameters = model._network.parameters
+    for count in (1, 3, 511, 1100):
+        x, y = data(model, count), np.abs(targets(output, 3, count))
+        told = checks.targets(y, count, spec)
+        weights = (np.arange(1, count + 1) % 5 / 4).astype(dtype)
+        x[weights == 0] = np.finfo(dtype).max  # whose logits overflow
+        with np.errstate(all="ignore"):
+            expected = reference_backend.evaluator(spec, x, told, weights)(parameters)
+        assert np.isfinite(expected[0])
+        for asked in (None, *COUNTS):
+            for pass_name in (None, *PASSES):
+                found = numba_backend.evaluator(spec, x, told, weights, pass_name, asked)(parameters)
+                assert found == expected, (count, pass_name, asked)
+
+
+@pytest.mark.parametrize("count", [1, 700])
+def test_scores_of_rows_that_weigh_one_are_plain(count):
+    model = model_of((20, 33, 3), "softmax", "float32", "tanh")
+    x, y = data(model, count), targets("softmax", 3, count)
+    told = checks.targets(y, count, model.spec)
+    parameters = model._network.parameters
+    for backend in (numba_backend, reference_backend):
+        plain = backend.evaluator(model.spec, x, told)(parameters)
+        assert backend.evaluator(model.spec, x, told, np.ones(count, np.float32))(parameters) == plain
 
 
 @pytest.mark.parametrize("asked", [None, 1, 3])
@@ -352,7 +391,7 @@ def test_a_forked_child_predicts():
     script = """
 import os, sys
 import numpy as np
-from fastmlp import Model
+from fastmlp import CrossEntropy, Model
 model, x = Model([5, 40, 3]), np.random.default_rng(0).normal(size=(5000, 5))
 expected = model.predict_proba(x, threads=2).tobytes()
 sys.stdout.flush()
@@ -440,7 +479,7 @@ def test_ctrl_c_ends_threads(method):
     script = """
 import os, signal, sys, threading, time
 import numpy as np
-from fastmlp import Model
+from fastmlp import CrossEntropy, Model
 draws = np.random.default_rng(0)
 x, y = draws.normal(size=(300_000, 64)), draws.integers(0, 10, 300_000)
 model = Model([64, 256, 10])

@@ -125,7 +125,7 @@ NUMBERS = ("l2", "l1", "clip_value", "clip_norm")
         *[
             ({"validation": value}, TypeError, [f"validation is a {kind}", "(X, y)", "0.1"])
             for value, kind in (
-                (True, "bool"), ("0.1", "str"), ((XOR_X,), "tuple of 1"), ((XOR_X, XOR_Y, XOR_Y), "tuple of 3"),
+                (True, "bool"), ("0.1", "str"), ((XOR_X,), "tuple of 1"), ((XOR_X, XOR_Y, None, None), "tuple of 4"),
                 ({}, "dict"), (rows(5, 2), "ndarray"), (iter([XOR_X, XOR_Y]), "list_iterator"),
             )
         ],

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from models import BACKENDS, OUTPUTS, figures, inside, learner, problem, rows, said, targets
 
-from fastmlp import Huber, Model, Quantile
+from fastmlp import EarlyStopping, Huber, Model, Quantile
 from fastmlp.fit.sample_weights import row_weights
 from fastmlp.spec import Spec
 from fastmlp.splits import split
@@ -262,3 +262,61 @@ def test_weights_with_a_held_out_fraction(class_weight):
     assert inside(one) == inside(other)
     assert figures(shared) == figures(given)
     assert shared.validation_loss[-1] == one.loss(x[held], y[held])
+
+
+# ---------------------------------------------------------------------------------------------------------
+# What a row to validate on weighs
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("standardize", [False, "both"])
+def test_a_validation_loss_is_the_mean_of_weighed_losses(backend, standardize):
+    x, y = rows(23, 2), rows(23, 1, seed=1)
+    model = Model([2, 4, 1], output="identity", hidden="tanh", backend=backend, standardize=standardize)
+    weights = np.linspace(0, 2, 8)
+    history = model.fit(x[:15], y[:15], epochs=2, batch_size=5, validation=(x[15:], y[15:], weights))
+    z = model.predict(x[15:]).reshape(-1, 1)
+    variance = np.var(y[:15]) if standardize else 1.0
+    expected = np.average(((z - y[15:]) ** 2)[:, 0], weights=weights) / variance
+    assert history.validation_loss[-1] == pytest.approx(expected, rel=1e-12)
+
+
+def test_weights_of_validation_choose_the_epoch():
+    """And change nothing else; weights of 1 change nothing at all, and None is none."""
+    x, y = problem()
+    found = []
+    for weights in (None, np.ones(8), [0, 0, 0, 0, 0, 0, 0, 9.0]):
+        model = learner()
+        stop = EarlyStopping(patience=None, metric="validation_loss")
+        held = (x[15:], y[15:], weights)
+        history = model.fit(x[:15], y[:15], epochs=40, batch_size=4, validation=held, early_stopping=stop)
+        found.append((inside(model), history.loss.tolist(), history.validation_loss.tolist(), history.best_epoch))
+    assert found[0] == found[1]
+    assert found[0][1] == found[2][1]
+    assert found[0][2] != found[2][2]
+    assert found[0][3] != found[2][3]
+
+
+@pytest.mark.parametrize(
+    ("weights", "words"),
+    [
+        (np.ones(7), "validation sample_weight has shape (7,)"),
+        (np.full(8, -1.0), "validation sample_weight has -1.0 in row 0"),
+        (np.zeros(8), "validation sample_weight is 0 for every row"),
+    ],
+)
+def test_wrong_weights_of_validation_are_named(weights, words):
+    x, y = problem()
+    assert words in said(ValueError, learner().fit, x[:15], y[:15], epochs=1, validation=(x[15:], y[15:], weights))
+    message = said(TypeError, learner().fit, x, y, epochs=1, validation=(x, y, None, None))
+    assert "validation is a tuple of 4, neither a pair (X, y), nor (X, y, sample_weight), nor a fraction" in message
+
+
+def test_a_checkpoint_knows_the_weights_of_validation(tmp_path):
+    x, y = problem()
+    path, held = tmp_path / "one.safetensors", (x[15:], y[15:], np.arange(8.0))
+    options = {"batch_size": 4, "checkpoint": path, "checkpoint_every": 2}
+    learner().fit(x[:15], y[:15], epochs=4, validation=held, **options)
+    with pytest.raises(ValueError, match="validation_data"):
+        learner().fit(x[:15], y[:15], epochs=4, validation=held[:2], resume=True, **options)
+    learner().fit(x[:15], y[:15], epochs=4, validation=held, resume=True, **options)

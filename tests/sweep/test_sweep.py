@@ -48,14 +48,14 @@ def test_validation_is_held_out_once(blobs):
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
-@pytest.mark.parametrize("kind", ["fraction", "rows"])
+@pytest.mark.parametrize("kind", ["fraction", "rows", "weighed rows"])
 def test_weights_of_rows(blobs, dtype, kind):
     X, y = blobs
     weights = np.linspace(0.5, 2, len(y))
     rows, others = split(y, 0.2, 7)
     usual = {"epochs": 4, "batch_size": 8, "class_weight": "balanced", "dtype": dtype}
     result = Sweep([{**usual, "seed": seed} for seed in (0, 1)], seed=7)
-    held = X[others], y[others]
+    held = X[others], y[others], np.arange(len(others)) if kind == "weighed rows" else None
     if kind == "fraction":
         found = result.fit(X, y, validation=0.2, sample_weight=weights)
     else:

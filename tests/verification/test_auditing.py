@@ -28,6 +28,10 @@ OPTIONS = {  # name: (arguments of Model, a function that gives those of fit, wh
                  "rate_factors": {"bias": 0.5, "input_scale": 3}, "optimizer": "adamw", "record_every": 5},
         {"sample_weight": WEIGHTS, "class_weight": "balanced", "validation": (X[:9], Y[:9])},
     ),
+    "weights of validation": (
+        {}, lambda: {"epochs": 12, "batch_size": 32, "validation": (X[:9], Y[:9], WEIGHTS[:9]), "early_stopping": 2},
+        {"validation": (X[:9], Y[:9], WEIGHTS[:9])},
+    ),
     "early stopping with a plateau": (
         {"seed": lambda: np.random.default_rng(5)},
         lambda: {"epochs": 60, "batch_size": 16, "optimizer": Adam(ReduceOnPlateau(0.05, patience=2)),
@@ -325,3 +329,13 @@ def test_an_audit_needs_no_compiler():
     code = "import sys, fastmlp; fastmlp.audit, fastmlp.bisect, fastmlp.verify; print('numba' in sys.modules)"
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=HERE)
     assert said.stdout.strip() == "False"
+
+
+def test_the_command_reads_the_weights_of_validation(tmp_path):
+    """All are compared with the transcript's digests: other weights, or none, are other data."""
+    trained(tmp_path / "run.jsonl", epochs=4, validation=(X[:9], Y[:9], WEIGHTS[:9]))
+    rows = {"X": X, "y": Y, "X_validation": X[:9], "y_validation": Y[:9]}
+    for weights, status in ((WEIGHTS[:9], 0), (WEIGHTS[1:10], 1), (None, 1)):
+        more = {} if weights is None else {"sample_weight_validation": weights}
+        np.savez(tmp_path / "rows.npz", **rows, **more)
+        assert main([*map(str, ("audit", tmp_path / "run.jsonl", "--data", tmp_path / "rows.npz"))]) == status
