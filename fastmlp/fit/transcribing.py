@@ -55,7 +55,7 @@ class Transcriber:
         epochs = max(1, last - fit.begun)
         work = fit.network.spec.parameters * len(fit.targets) * 3 / SPEED
         an_epoch = work + BATCH * -(-len(fit.targets) // fit.options.batch_size)
-        state = fit.network.parameters.nbytes * (1 + len(fit.run.state.vectors))
+        state = fit.network.parameters.nbytes * (2 + len(fit.run.state.vectors))  # 2: with what is kept
         line = LINE + state / LINE_BYTES
         file = FILE + (state + RECORD.itemsize * epochs / 2) / FILE_BYTES
         self.every = asked.every or _power_of_two(line / (PART * an_epoch))
@@ -93,13 +93,15 @@ class Transcriber:
         os.mkdir(transcript.folder_of(self.path))
         transcript.begin(self.path, head)
         self._last = head
-        self._write(fit, self._state(fit, fit.run.epochs), True, fit.moment.kept if fit.moment else None)
+        kept = fit.moment.kept if fit.moment else None
+        self._write(fit, self._state(fit, fit.run.epochs, kept), True, kept)
         self._spent = [0.0, 0.0]
 
     def _compare_begin(self, fit: Fit, line: dict[str, Any]) -> None:
         """Raises ValueError where a fit does not continue from the state of a line that is of its epoch."""
         epoch = fit.run.epochs
-        here = state_of(fit, self._since, epoch, self._digest_of_best(fit))
+        assert fit.moment is not None
+        here = state_of(fit, self._since, epoch, self._digest_of_best(fit), fit.moment.kept)
         if line["epoch"] == epoch and (wrong := first_difference(line, here)):
             raise ValueError(
                 f"transcript={self.asked.path!r}: {wrong} after epoch {epoch} is not that of the checkpoint: one of "
@@ -111,12 +113,12 @@ class Transcriber:
         epoch = step.epochs
         if step.state != "more" or not self._is_due(epoch, fit):
             return None
-        self._note(fit, self._state(fit, epoch), step.kept)
+        self._note(fit, self._state(fit, epoch, step.kept), step.kept)
         return None
 
     def end(self, fit: Fit) -> None:
         """Writes how the training has ended."""
-        line = self._state(fit, None, "end")
+        line = self._state(fit, None, None, "end")
         self._note(fit, {**line, "trained": fit.trained, "stopped": fit.history.stopped})
 
     # -----------------------------------------------------------------------------------------------------
@@ -124,10 +126,10 @@ class Transcriber:
     def _is_due(self, epoch: int, fit: Fit) -> bool:
         return epoch > self._seen and epoch % self.every == 0 and epoch < fit.training.last
 
-    def _state(self, fit: Fit, epoch: int | None, record: str = "epoch") -> dict[str, Any]:
+    def _state(self, fit: Fit, epoch: int | None, kept: np.ndarray | None, record: str = "epoch") -> dict[str, Any]:
         """What a line says of the state after an epoch, but for its interval and its checkpoint."""
         began = time.perf_counter()
-        line = {"record": record, **state_of(fit, self._seen, epoch, self._digest_of_best(fit))}
+        line = {"record": record, **state_of(fit, self._seen, epoch, self._digest_of_best(fit), kept)}
         self._spent[0] += time.perf_counter() - began
         return line
 
@@ -162,7 +164,8 @@ class Transcriber:
                 checkpoints.write(transcript.checkpoint_of(self.path, line), fit.moment_now(kept=kept), sync=False)
                 self._spent[1] += time.perf_counter() - began
             began = time.perf_counter()
-            self._slow_down(fit, checkpoint)
+            if self._last["record"] != "head":  # the first state's interval is the head's
+                self._slow_down(fit, checkpoint)
             line = transcript.chained({**line, "every": self.every, "checkpoint": checkpoint}, self._last)
             transcript.append(self.path, line)
         except OSError as error:
@@ -194,8 +197,8 @@ class Transcriber:
         if chain.ended:
             raise ValueError(f"transcript={name!r} has its end already: give another name")
         own = head_of(fit, self)
-        for key in ("spec", "standardize", "fit", "begun", "every"):
-            if own[key] != chain.head[key]:
+        for key in ("spec", "standardize", "fit", "begun", "every", "rate_begins"):
+            if not same(own[key], chain.head[key]):
                 part = _differing_key(own[key], chain.head[key])
                 what = f"{key}'s {part}" if part else key
                 raise ValueError(f"transcript={name!r} is of another fit, its {what} differs: give another name")
@@ -234,6 +237,7 @@ def head_of(fit: Fit, own: Transcriber) -> dict[str, Any]:
         "every": own.every,
         "seed": seed_of(network),
         "callback": fit.options.callback is not None,
+        "rate_begins": fit.run.rate_begins,
     }
 
 
@@ -243,8 +247,12 @@ def seed_of(network: Network) -> dict[str, Any]:
     return seed if seed["kind"] == "int" else {"kind": seed["kind"], "digest": transcript.digest(seed)}
 
 
-def state_of(fit: Fit, since: int, epoch: int | None, best: str | None) -> dict[str, Any]:
-    """What a line says of the state after an epoch, or at the end (None). since: the epoch of the line before."""
+def state_of(fit: Fit, since: int, epoch: int | None, best: str | None, kept: np.ndarray | None) -> dict[str, Any]:
+    """What a line says of the state after an epoch, or at the end (None).
+
+    since: the epoch of the line before. best: the digest of early stopping's. kept: the last Step's.
+    """
+    stopping = fit.monitor.stopping
     network, run, records = fit.network, fit.run, fit.history.records()
     some = records[records["epoch"] > since]
     if epoch is not None:
@@ -260,16 +268,22 @@ def state_of(fit: Fit, since: int, epoch: int | None, best: str | None) -> dict[
         "plateau": None if run.plateau is None else checkpoints.plain(run.plateau.state()),
         "history": transcript.digest(some["epoch"], *(_plain_nan(some[name]) for name in FIGURES)),
         "loss": float(some["loss"][-1]) if len(some) else None,
-        "best": best if best is None else transcript.digest(best, fit.monitor.stopping),
+        "best": None if stopping is None else transcript.digest(best, stopping),
+        "kept": None if kept is None else transcript.digest(kept),
     }
 
 
 def first_difference(there: dict[str, Any], here: dict[str, Any]) -> str | None:
     """The first thing in words in which a line that is there differs from the state here; None for none."""
     for name, words in WORDS.items():
-        if name in there and name in here and there[name] != here[name]:
+        if name in there and name in here and not same(there[name], here[name]):
             return words
     return None
+
+
+def same(one: Any, other: Any) -> bool:
+    """Whether two values have one spelling in JSON: neither 1 and true nor 1 and 1.0 have."""
+    return transcript.text_of(one) == transcript.text_of(other)
 
 
 WORDS = {
@@ -284,7 +298,8 @@ WORDS = {
     "optimizer": "the digest of the optimizer's state",
     "history": "the digest of the records",
     "loss": "the loss",
-    "best": "the digest of the best epoch's weights",
+    "best": "the digest of early stopping's state",
+    "kept": "the digest of the weights that a divergence ends with",
     "stopped": "why the training stopped",
 }
 

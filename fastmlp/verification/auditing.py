@@ -14,7 +14,7 @@ from typing import Any, Literal
 from fastmlp.checks import scalars
 from fastmlp.spec import NUMERICS_VERSION
 from fastmlp.storage import model_file, transcript
-from fastmlp.verification.replay import Data, Differs, train_again
+from fastmlp.verification.replay import Data, Differs, is_of, train_again
 
 SHOWN = 5  # sizes of a forgery in the table
 
@@ -43,6 +43,8 @@ class Audit:
         None if nothing differs; else the first difference, with the line that has it.
     seconds : float
         How long it took.
+    first : int
+        The epoch of the run at which the transcript begins. If it is not 0, what was before is taken as given.
     """
 
     path: str
@@ -54,6 +56,7 @@ class Audit:
     compared: int = 0
     difference: str | None = None
     seconds: float = 0.0
+    first: int = 0
 
     @property
     def equal(self) -> bool:
@@ -94,6 +97,8 @@ class Audit:
         if self.difference is not None:
             return f"NOT EQUAL: {self.difference}"
         end = "" if self.ended else ", without its end"
+        if self.first:
+            end += f", from epoch {self.first} of a run that is taken as given"
         return (
             f"every bit equal: {len(self.checked)} of {self.segments} segments{end}, numerics {NUMERICS_VERSION}, "
             f"{self.hash}"
@@ -105,8 +110,8 @@ class Audit:
         Returns
         -------
         dict
-            "transcript", "equal", "hash", "ended", "lines", "segments", "checked", "compared", "difference", "found_if"
-            (the probability for each number of forged segments), "numerics" and "seconds".
+            "transcript", "equal", "hash", "ended", "lines", "segments", "checked", "compared", "difference", "first",
+            "found_if" (the probability for each number of forged segments), "numerics" and "seconds".
         """
         return {
             "transcript": self.path,
@@ -118,6 +123,7 @@ class Audit:
             "checked": self.checked,
             "compared": self.compared,
             "difference": self.difference,
+            "first": self.first,
             "found_if": {str(size): self.probability(size) for size in self._sizes()},
             "numerics": NUMERICS_VERSION,
             "seconds": round(self.seconds, 3),
@@ -244,8 +250,9 @@ def audit(
         difference = str(error)
     seconds = time.perf_counter() - began
     return Audit(
-        chain.path, chain.hash, chain.ended, len(chain.lines), len(parts), checked, compared, difference, seconds
-    )
+        chain.path, chain.hash, chain.ended, len(chain.lines), len(parts), checked, compared, difference, seconds,
+        chain.head["first"],
+    )  # fmt: skip
 
 
 def _drawn(count: int, wanted: int | str, seed: int | None) -> list[int]:
@@ -264,6 +271,8 @@ def _check_model(chain: transcript.Chain, model: Any) -> None:
         raise ValueError("model is given, and the transcript has no end to compare it with: leave it out")
     last, place = chain.lines[-1], os.fspath(model)
     network = model_file.read(place, "model", "checkpoint")[0]
+    if not is_of(network, chain.head):
+        raise Differs(f"line 1: the model {place} is of another network")
     if transcript.digest_of_parameters(network) != last["parameters"]:
         where = f"line {last['line'] + 1}, epoch {last['epoch']}"
         raise Differs(f"{where}: the digest of the parameters is not that of the model {place}")

@@ -15,7 +15,7 @@ from fastmlp.storage.transcript import Chain
 from fastmlp.verification.places import Place
 from fastmlp.verification.replay import CALLED, Data, Differs, Replayer, options_of, start_of
 
-OF_THE_HEAD = ("spec", "standardize", "rows", "begun", "seed", "fit")
+OF_THE_HEAD = ("spec", "standardize", "rows", "begun", "rate_begins", "seed", "fit")
 _STATE = ("epochs", "parameters", "optimizer", "order", "plateau")
 _SINCE = ("history", "loss")  # what depends on the line before, too
 
@@ -245,6 +245,7 @@ class _Watch(Replayer):
 
     def see(self, fit: Fit, step: Any) -> str | None:
         """Shows it the epoch."""
+        self.kept = step.kept
         return self._over or (None if step.state == "diverged" else self._told(fit, step.epochs))
 
     def end(self, fit: Fit) -> None:
@@ -336,7 +337,8 @@ class _Search:
 
     def _state(self, fit: Fit, epoch: int) -> dict[str, Any]:
         since = self._since(epoch)
-        return {**state_of(fit, since, epoch, self._watch.digest_of_best(fit)), "since": since}
+        watch = self._watch
+        return {**state_of(fit, since, epoch, watch.digest_of_best(fit), watch.kept), "since": since}
 
     def _keep(self, fit: Fit, epoch: int) -> str | None:
         self.here.setdefault(epoch, self._state(fit, epoch))

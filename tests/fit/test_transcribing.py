@@ -134,7 +134,7 @@ def test_where_lines_take_too_long_they_become_rarer(tmp_path, monkeypatch):
     plain.fit(X, Y, epochs=40, batch_size=30)
     assert model.digest() == plain.digest()
     chain = transcript.read(tmp_path / "run.jsonl")
-    assert [line["epoch"] for line in chain.states[1:-1]] == [2, 4, 8, 16, 32]
+    assert [line["epoch"] for line in chain.states[1:-1]] == [1, 2, 4, 8, 16, 32]
     assert fastmlp.audit(chain.path, X, Y, segments="all").equal
 
 
@@ -266,7 +266,7 @@ def rewritten(path, number, change):
     lines = path.read_text().splitlines()
     line = json.loads(lines[number])
     change(line)
-    lines[number] = json.dumps(line)
+    lines[number] = transcript.text_of(line)
     path.write_text("\n".join(lines) + "\n")
 
 
@@ -313,7 +313,7 @@ def test_missing_lines_are_named(tmp_path):
     kept = gone[:3]
     for line in gone[4:]:
         kept.append(transcript.chained({k: v for k, v in line.items() if k not in ("line", "before")}, kept[-1]))
-    path.write_text("".join(json.dumps(line) + "\n" for line in kept))
+    path.write_text("".join(transcript.text_of(line) + "\n" for line in kept))
     with pytest.raises(ValueError, match="line 4: it is of epoch 6, and epoch 4 is the next: a line is missing"):
         transcript.read(path)
 
