@@ -71,17 +71,13 @@ def _factors(name: str) -> Callable[[dict[str, Any]], dict[str, Any]]:
     return change
 
 
-def _without_scale(options: dict[str, Any]) -> dict[str, Any]:
-    return _factors("input_scale")(options)
-
-
 ABLATIONS: dict[str, Made] = {
     "recipe": _changed(),
     "one member": _changed(n_members=1),
     "calibrated": _changed(calibrate=True),
     "standardised columns, no clipping": _changed(standardised=True),
     "ReLU": _changed(network={"hidden": "relu"}),
-    "no input scale": _changed(network={"input_scale": False}, training=_without_scale),
+    "no input scale": _changed(network={"input_scale": False}, training=_factors("input_scale")),
     "the input scale at the rate of weights": _changed(training=_factors("input_scale")),
     "biases at the rate of weights": _changed(training=_factors("bias")),
     "biases from 0": _changed(network={"bias_init": 0.0}),

@@ -343,6 +343,8 @@ def main(arguments: list[str] | None = None) -> int:
     if args.quick:
         args.splits, args.most_rows = 1, min(args.most_rows, QUICK_ROWS)
         contestants = {name: make for name, make in contestants.items() if name != "realmlp_td_s"}
+    if args.picture and args.ablate:
+        parser.error("--picture is of contestants, and not of --ablate")
     if args.ablate:
         from .table_ablation import ABLATIONS
 
@@ -357,7 +359,7 @@ def main(arguments: list[str] | None = None) -> int:
         tables = [table for table in tables if table.decides == (args.only == "deciding")]
     if not args.report:
         run(contestants, tables, args.splits, args.most_rows, args.out)
-    known = load(args.out)
+    known = {name: folds for name, folds in load(args.out).items() if name in {table.name for table in tables}}
     names = [name for name in contestants if any(name in f for of in known.values() for f in of.values())]
     if base not in names:
         base = names[0] if names else base

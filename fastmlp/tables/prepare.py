@@ -103,9 +103,11 @@ def prepared(
     if before is not None:
         scale, target_scale = before.scale, before.target_scale
     else:
-        robust = settings["recipe"]
-        scale = RobustScale.of(raw[train], columns_of.inputs, args.backend) if robust else None
-        scale, target_scale = scale or columns_of.scale_of(raw[train], args.backend), None
+        if settings["recipe"]:
+            scale = RobustScale.of(raw[train], columns_of.inputs, args.backend)
+        else:
+            scale = columns_of.scale_of(raw[train], args.backend)
+        target_scale = None
         if task == "regress" and args.loss != "poisson":
             target_scale = Scale.of(y[train], [table.target] * outputs, args.backend)
         for note in encoder.learning_in_words(columns_of, table.features, scale, seen):

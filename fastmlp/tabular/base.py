@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from numbers import Integral, Real
 from typing import Any
 
@@ -11,14 +12,16 @@ from sklearn.utils import check_consistent_length, check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from fastmlp.checks.messages import shown
+from fastmlp.checks.arrays import counted, masked_place
 from fastmlp.core.preprocess import RobustScale, Scale
 from fastmlp.ensemble import Ensemble
-from fastmlp.errors import DivergenceError
+from fastmlp.errors import DivergenceError, DivergenceWarning
+from fastmlp.estimators.arguments import layer_sizes
 from fastmlp.model import Model
 from fastmlp.reference.random import permutation
 from fastmlp.sweep import Each
 from fastmlp.sweep.parts import train_parts
+from fastmlp.sweep.results import DIVERGED
 from fastmlp.tables import recipe
 from fastmlp.tables.encoder import Encoder
 from fastmlp.tabular import rows
@@ -36,12 +39,37 @@ class BaseTabular(BaseEstimator):
         "epochs": [Interval(Integral, 1, None, closed="left")],
         "batch_size": [Interval(Integral, 1, None, closed="left")],
         "learning_rate": [Interval(Real, 0, None, closed="neither"), None],
-        "validation_fraction": [Interval(Real, 0, 0.5, closed="neither")],
+        "validation_fraction": [Interval(Real, 0, 0.5, closed="right")],
         "random_state": ["random_state"],
         "n_threads": [Interval(Integral, 1, None, closed="left"), None],
         "backend": [StrOptions({"numba", "reference"})],
         "verbose": ["verbose"],
     }
+
+    def __init__(
+        self,
+        n_members: int = recipe.MEMBERS,
+        *,
+        hidden_layer_sizes: Any = recipe.HIDDEN,
+        epochs: int = recipe.EPOCHS,
+        batch_size: int = recipe.BATCH_SIZE,
+        learning_rate: float | None = None,
+        validation_fraction: float = recipe.VALIDATION,
+        random_state: Any = 0,
+        n_threads: int | None = None,
+        backend: Any = "numba",
+        verbose: Any = False,
+    ) -> None:
+        self.n_members = n_members
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.validation_fraction = validation_fraction
+        self.random_state = random_state
+        self.n_threads = n_threads
+        self.backend = backend
+        self.verbose = verbose
 
     # -----------------------------------------------------------------------------------------------------
     # Of each class
@@ -99,8 +127,9 @@ class BaseTabular(BaseEstimator):
         """What `fit` does."""
         if y is None:
             raise ValueError(f"{type(self).__name__} requires y to be passed, but the target y is None")
-        if self.validation_fraction >= 0.5 and len(np.shape(y)) and len(y) < 3:
-            raise ValueError(f"validation_fraction={self.validation_fraction} of n_samples={len(y)}: give more rows")
+        place = masked_place(y)
+        if place is not None:
+            raise ValueError(f"y has masked values{place}: fill them in, or leave out their rows")
         table = self._columns(X, reset=True)
         check_consistent_length(X, y)
         targets, groups, outputs = self._targets(y)
@@ -127,19 +156,23 @@ class BaseTabular(BaseEstimator):
         train = [some for some, _ in parts]
         progress = None if self.verbose else False
         results = train_parts("fit", members, x, targets, train, options, self.n_threads, progress)
-        left_out = {one.number: str(one.reason) for one in results if one.state == "diverged"}
+        left_out = {one.number: str(one.reason) for one in results if one.state == DIVERGED}
         if len(left_out) == len(members):
             raise DivergenceError(
                 f"all members diverged, member 0 first: {left_out[0]}; give a learning_rate below "
                 f"{self.learning_rate or recipe.RATES[self._task]:g}"
             )
+        if left_out:
+            first = next(iter(left_out))
+            which = f"{counted(len(left_out), 'member')} of {len(members)} diverged and predict nothing"
+            warnings.warn(f"{which}: member {first}: {left_out[first]}", DivergenceWarning, stacklevel=4)
         ensemble = Ensemble.of(members)
         ensemble.left_out = left_out
         self._encoder, self._scale = encoder, scale
         self.ensemble_ = ensemble
         self.n_iter_ = max(len(one.history) for one in results)
         self._importances: np.ndarray | None = None
-        self._held = [(x[some], targets[some]) for some in held]
+        self._held = x, targets, held
         self._trained(members, x, targets, held)
         return self
 
@@ -155,8 +188,7 @@ class BaseTabular(BaseEstimator):
 
     def _network(self, inputs: int, outputs: int) -> dict[str, Any]:
         """The arguments of each member's `Model`."""
-        sizes = self.hidden_layer_sizes
-        sizes = [int(size) for size in (sizes if hasattr(sizes, "__iter__") else [sizes])]
+        sizes = layer_sizes(self.hidden_layer_sizes)
         return recipe.network(self._task, inputs, sizes, outputs, self._smoothing())
 
     def _training(self) -> dict[str, Any]:
@@ -176,7 +208,7 @@ class BaseTabular(BaseEstimator):
         if not reset:
             names = self._encoder.names
             words = [feature.name for feature in self._encoder.features if feature.kind == "text"]
-        found = rows.columns_of(X, names, words)
+        found = rows.columns_of(X, names, words, by_place=not hasattr(self, "feature_names_in_"))
         validate_data(self, X, skip_check_array=True, reset=reset)
         if not len(found):
             raise ValueError("X has no rows: give at least one")
@@ -201,7 +233,8 @@ class BaseTabular(BaseEstimator):
 
         The mean over members and 5 permutations of the increase of the loss: of the error rate for classes, of the mean
         squared error, divided by y's variance, for values. 0 or less means that a column was of no use. It is computed
-        when it is first asked for, from the rows that members validated on, which `fit` keeps for this.
+        when it is first asked for, from the rows that members validated on; `fit` keeps all rows for this, so that
+        pickles have them, too. Raises ValueError if no member validated on 2 rows.
         """
         check_is_fitted(self)
         if self._importances is None:
@@ -210,11 +243,12 @@ class BaseTabular(BaseEstimator):
 
     def _importances_found(self) -> np.ndarray:
         found = np.zeros(len(self._encoder.features))
-        used = [k for k in range(len(self.ensemble_)) if k not in self.ensemble_.left_out and len(self._held[k][0]) > 1]
+        x_of_all, y_of_all, held = self._held
+        used = [k for k in range(len(self.ensemble_)) if k not in self.ensemble_.left_out and len(held[k]) > 1]
         if not used:
             raise ValueError("no member has validated on 2 rows or more: fit on more rows for importances")
         for member in used:
-            x, y = self._held[member]
+            x, y = x_of_all[held[member]], y_of_all[held[member]]
             plain, at = self._losses(x, y, member), 0
             for place, feature in enumerate(self._encoder.features):
                 block = slice(at, at + feature.width)
@@ -226,8 +260,11 @@ class BaseTabular(BaseEstimator):
         return found / (len(used) * REPEATS)
 
     def _check_several(self) -> None:
-        if len(self.ensemble_) - len(self.ensemble_.left_out) < 2:
-            raise ValueError(f"n_members={shown(self.n_members)} cannot disagree: fit with n_members of 2 or more")
+        used, count = len(self.ensemble_) - len(self.ensemble_.left_out), len(self.ensemble_)
+        if used < 2:
+            raise ValueError(
+                f"{used} of {counted(count, 'member')} predicts, and cannot disagree: fit with more n_members"
+            )
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "ensemble_")

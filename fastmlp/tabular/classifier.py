@@ -41,11 +41,14 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
     label_smoothing : float, default=0.1
         The fraction of each label's probability that training spreads over all classes.
     validation_fraction : float, default=0.2
-        The fraction of the rows that each member validates on, above 0 and below 0.5.
+        The fraction of the rows that each member validates on, above 0 and up to 0.5: that of one of F folds, where F
+        is 1 / validation_fraction, rounded.
     calibrate : bool, default=False
-        Whether logits are divided by a temperature that fits the rows held out: one for all members.
+        Whether logits are divided by a temperature, from 1/8 to 8, that fits up to 1024 of the rows held out: one for
+        all members.
     random_state : int, RandomState or None, default=0
-        Source of folds, initial weights and orders of rows. None draws another one in each fit.
+        Source of folds, initial weights and orders of rows: member m has the seed random_state + m, so that seeds to
+        compare should lie n_members apart. None draws another one in each fit.
     n_threads : int or None, default=None
         The number of threads. None is the environment variable FASTMLP_NUM_THREADS if it is set, else as many as there
         are cores and as make training faster. The result is the same, to the bit.
@@ -115,18 +118,20 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         backend: str = "numba",
         verbose: Any = False,
     ) -> None:
-        self.n_members = n_members
-        self.hidden_layer_sizes = hidden_layer_sizes
-        self.epochs = epochs
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
+        super().__init__(
+            n_members,
+            hidden_layer_sizes=hidden_layer_sizes,
+            epochs=epochs,
+            batch_size=batch_size,
+            learning_rate=learning_rate,
+            validation_fraction=validation_fraction,
+            random_state=random_state,
+            n_threads=n_threads,
+            backend=backend,
+            verbose=verbose,
+        )
         self.label_smoothing = label_smoothing
-        self.validation_fraction = validation_fraction
         self.calibrate = calibrate
-        self.random_state = random_state
-        self.n_threads = n_threads
-        self.backend = backend
-        self.verbose = verbose
 
     def predict(self, X: Any) -> np.ndarray:
         """Predicts labels.
@@ -168,7 +173,8 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
             As `predict`.
         """
         x = self._rows(X)
-        return self.ensemble_.predict_proba(x, threads=self.n_threads).astype(np.float64)
+        p = self.ensemble_.predict_proba(x, threads=self.n_threads).astype(np.float64)
+        return p / temperature.sums(p)[:, None]  # of float32, they add up to 1 but for 1e-7, which log_loss warns of
 
     def predict_log_proba(self, X: Any) -> np.ndarray:
         """Predicts the logarithms of the probabilities.
@@ -182,6 +188,11 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         -------
         ndarray of shape (N, C), float64
             The logarithms of `predict_proba`; -inf, with NumPy's warning, where a probability is 0.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As `predict`.
         """
         return np.log(self.predict_proba(X))
 
@@ -211,6 +222,9 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
 
     def _targets(self, y: Any) -> tuple[np.ndarray, np.ndarray, int]:
         y = column_or_1d(y, warn=True)
+        missing = [row for row, label in enumerate(y.tolist()) if _is_missing(label)] if y.dtype.kind == "O" else []
+        if missing:
+            raise ValueError(f"y has no label in row {missing[0]}: leave out such rows")
         check_classification_targets(y)
         assert_all_finite(y, input_name="y")
         self.classes_, places = np.unique(y, return_inverse=True)
@@ -226,11 +240,21 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         used = [k for k in range(len(members)) if k not in self.ensemble_.left_out and len(held[k])]
         if not self.calibrate or not used:
             return
-        p = np.concatenate([members[k].predict_proba(self._held[k][0], threads=self.n_threads) for k in used])
-        factor = temperature.sharpness(p, np.concatenate([self._held[k][1] for k in used]))
+        member = np.repeat(used, [len(held[k]) for k in used])
+        row = np.concatenate([held[k] for k in used])
+        count = min(temperature.ROWS, len(row))
+        some = np.arange(count) * len(row) // count  # of all members, and of all their rows
+        member, row = member[some], row[some]
+        p = np.concatenate([members[k].predict_proba(x[row[member == k]], threads=self.n_threads) for k in used])
+        factor = temperature.sharpness(p, y[row])
         for model in members:
             temperature.sharpen(model, factor)
         self.temperature_ = 1 / factor
 
     def _losses(self, x: np.ndarray, y: np.ndarray, member: int) -> float:
         return float((self.ensemble_[member].predict(x, threads=self.n_threads) != y).mean())
+
+
+def _is_missing(label: Any) -> bool:
+    """Whether it is None, NaN, or pandas' NA or NaT."""
+    return label is None or type(label).__name__ in ("NAType", "NaTType") or (type(label) is float and label != label)

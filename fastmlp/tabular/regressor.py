@@ -10,9 +10,9 @@ from sklearn.utils import check_array, column_or_1d
 from sklearn.utils.validation import check_is_fitted
 
 from fastmlp.core.preprocess import Scale
+from fastmlp.estimators.arguments import in_words, refuse
 from fastmlp.reference import ensemble as definition
 from fastmlp.reference.preprocess import clipped
-from fastmlp.tables import recipe
 from fastmlp.tabular.base import BaseTabular
 
 
@@ -37,9 +37,11 @@ class TabularRegressor(RegressorMixin, BaseTabular):
     learning_rate : float or None, default=None
         The highest learning rate of Adam; it rises to it and falls four times. None is 0.07.
     validation_fraction : float, default=0.2
-        The fraction of the rows that each member validates on, above 0 and below 0.5.
+        The fraction of the rows that each member validates on, above 0 and up to 0.5: that of one of F folds, where F
+        is 1 / validation_fraction, rounded.
     random_state : int, RandomState or None, default=0
-        Source of folds, initial weights and orders of rows. None draws another one in each fit.
+        Source of folds, initial weights and orders of rows: member m has the seed random_state + m, so that seeds to
+        compare should lie n_members apart. None draws another one in each fit.
     n_threads : int or None, default=None
         The number of threads. None is the environment variable FASTMLP_NUM_THREADS if it is set, else as many as there
         are cores and as make training faster. The result is the same, to the bit.
@@ -82,31 +84,6 @@ class TabularRegressor(RegressorMixin, BaseTabular):
     """
 
     _task = "regress"
-
-    def __init__(
-        self,
-        n_members: int = recipe.MEMBERS,
-        *,
-        hidden_layer_sizes: Any = recipe.HIDDEN,
-        epochs: int = recipe.EPOCHS,
-        batch_size: int = recipe.BATCH_SIZE,
-        learning_rate: float | None = None,
-        validation_fraction: float = recipe.VALIDATION,
-        random_state: Any = 0,
-        n_threads: int | None = None,
-        backend: str = "numba",
-        verbose: Any = False,
-    ) -> None:
-        self.n_members = n_members
-        self.hidden_layer_sizes = hidden_layer_sizes
-        self.epochs = epochs
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
-        self.validation_fraction = validation_fraction
-        self.random_state = random_state
-        self.n_threads = n_threads
-        self.backend = backend
-        self.verbose = verbose
 
     def predict(self, X: Any) -> np.ndarray:
         """Predicts values: the mean of the members'.
@@ -155,8 +132,7 @@ class TabularRegressor(RegressorMixin, BaseTabular):
     def _of_members(self, X: Any) -> np.ndarray:
         """The values of the members in y's unit, clipped: (M, N, J), float64."""
         x = self._rows(X)
-        found = [model for k, model in enumerate(self.ensemble_) if k not in self.ensemble_.left_out]
-        return np.stack([self._values(model.predict(x, threads=self.n_threads)) for model in found])
+        return np.stack([self._values(z) for z in self.ensemble_.predict_members(x, threads=self.n_threads)])
 
     def _values(self, outputs: np.ndarray) -> np.ndarray:
         """Outputs (N,) or (N, J) in y's unit, clipped: (N, J), float64."""
@@ -167,7 +143,9 @@ class TabularRegressor(RegressorMixin, BaseTabular):
         return values[:, 0] if self._plain else values
 
     def _targets(self, y: Any) -> tuple[np.ndarray, np.ndarray, int]:
-        y = check_array(y, dtype=np.float64, ensure_2d=False, input_name="y")
+        refuse(y=y)
+        with in_words("y"):
+            y = check_array(y, dtype=np.float64, ensure_2d=False, input_name="y")
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
         self._plain = y.ndim == 1

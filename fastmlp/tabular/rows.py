@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from numbers import Number
 from typing import Any
 
 import numpy as np
@@ -14,13 +15,22 @@ from fastmlp.tables.columns import Column, Columns
 from fastmlp.tables.frames import from_frame
 
 
-def columns_of(X: Any, names: Sequence[str] | None = None, words: Collection[str] = ()) -> Columns:
+def columns_of(
+    X: Any, names: Sequence[str] | None = None, words: Collection[str] = (), by_place: bool = False
+) -> Columns:
     """Reads X: a frame of pandas or polars, or an array or list of rows (N, K), as columns.
 
     names: the columns' names in training, None for those of a frame, or x0, x1, ... words: columns that are text,
-    whatever they look like. Raises TypeError or ValueError.
+    whatever they look like. by_place: whether a frame's columns are those of an array in training. Raises TypeError or
+    ValueError.
     """
     if hasattr(X, "columns") and not hasattr(X, "toarray"):
+        if by_place and names is not None and len(X.columns) == len(names) and set(map(str, X.columns)) != {*names}:
+            X = (
+                X.set_axis(names, axis=1)
+                if hasattr(X, "set_axis")
+                else X.rename(dict(zip(X.columns, names, strict=True)))
+            )
         return from_frame(X, text=words)
     place = masked_place(X)
     if place is not None:
@@ -43,22 +53,21 @@ def _number(name: str, values: np.ndarray) -> Column:
 
 
 def _mixed(X: Any) -> np.ndarray | None:
-    """X as cells (N, K), if some are words or None; None for rows of numbers, and for what is no array of rows."""
+    """X as cells (N, K), if some are no numbers; None for rows of numbers, and for what is no array of rows."""
     if isinstance(X, np.ndarray) and X.dtype.kind not in "OUS":
-        return None
+        return X if X.dtype.kind in "Mm" and X.ndim == 2 else None
     try:
         cells = np.asarray(X, object)
     except ValueError:
         return None
     if cells.ndim != 2 or not cells.size:
         return None
-    kinds = {type(cell) for cell in cells.flat}
-    words = any(issubclass(kind, (str, bytes, np.str_)) or kind is type(None) for kind in kinds)
-    return cells if words else None
+    numbers = all(issubclass(kind, (Number, np.bool_)) for kind in {type(cell) for cell in cells.flat})
+    return None if numbers else cells
 
 
 def _of_cells(cells: np.ndarray, names: Sequence[str] | None, words: Collection[str]) -> Columns:
-    """Columns of rows with words in them."""
+    """Columns of rows with words or dates in them."""
     import pandas
 
     named = {name: cells[:, k] for k, name in enumerate(_names(names, cells.shape[1]))}
@@ -72,7 +81,7 @@ def parts(groups: np.ndarray, members: int, fraction: float, seed: int) -> list[
     / F) draws. groups (N,): the labels, or zeros. Rows whose class would not be trained on are trained on: the fold may
     be empty then.
     """
-    count = min(max(2, round(1 / fraction)), len(groups))
+    count = max(2, round(min(1 / fraction, len(groups))))
     found, drawn = [], []
     for member in range(members):
         if member % count == 0:

@@ -22,19 +22,19 @@ def sharpness(p: np.ndarray, places: np.ndarray) -> float:
     """What logits are to be multiplied by, 1 / temperature, so that probabilities (N, C) fit the classes' places (N,).
 
     The log loss against targets with 1 / (N + 1) of their weight on all classes alike is convex in it: its slope, the
-    mean over rows of the expected logit less the target's, is brought to 0 by halving RANGE. The first ROWS rows count.
+    mean over rows of the expected logit less the target's, is brought to 0 by halving RANGE. Give ROWS rows at most.
     """
-    p, places = p[:ROWS].astype(np.float64), places[:ROWS]
+    p = p.astype(np.float64)
     rows, classes = p.shape
     logits = log(np.where(p > LEAST, p, LEAST))
     logits = logits - logits.max(axis=1, keepdims=True)
     uniform = 1 / (rows + 1)
-    target = logits[np.arange(rows), places] * (1 - uniform) + _sums(logits) / classes * uniform
+    target = logits[np.arange(rows), places] * (1 - uniform) + sums(logits) / classes * uniform
     low, high = RANGE
     for _ in range(STEPS):
         middle = (low + high) * 0.5
         weights = exp(logits * middle)
-        expected = _sums(weights * logits) / _sums(weights)
+        expected = sums(weights * logits) / sums(weights)
         if row_sum((expected - target)[:, None])[0] > 0:
             high = middle
         else:
@@ -42,7 +42,7 @@ def sharpness(p: np.ndarray, places: np.ndarray) -> float:
     return (low + high) * 0.5
 
 
-def _sums(values: np.ndarray) -> np.ndarray:
+def sums(values: np.ndarray) -> np.ndarray:
     """The sum of each row (N, C), from the first class to the last. -> (N,)"""
     total = values[:, 0]
     for column in values.T[1:]:

@@ -4,6 +4,7 @@ import json
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 ROOT = Path(__file__).parents[2]
@@ -84,6 +85,12 @@ def test_the_recipe_is_among_its_ablations(tables):
             assert isinstance(made, kind)
             assert made._network(3, 2)["layers"][0] == 3
             assert made._training()["epochs"] > 0
+    told = set()
+    for make in ABLATIONS.values():
+        one = make("classify", None)
+        scale = type(one._scale_of(np.arange(8.0).reshape(4, 2) ** 2, "ab"))
+        told.add(repr((one._network(3, 2), one._training(), one._stopping(), scale, one.get_params())))
+    assert len(told) == len(ABLATIONS), "two ablations are one"
     plain = ABLATIONS["recipe"]("classify", None)
     assert plain.get_params() == TabularClassifier().get_params()
     assert repr(plain._training()) == repr(TabularClassifier()._training())

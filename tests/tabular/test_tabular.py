@@ -1,6 +1,7 @@
 """The estimators for tables: what scikit-learn promises of them, bits, cells of all kinds, members, calibration."""
 
 import copy
+import dataclasses
 import pickle
 import warnings
 
@@ -12,15 +13,16 @@ pytest.importorskip("sklearn", "1.6", reason="scikit-learn is not installed, or 
 
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
+from sklearn.metrics import log_loss
 from sklearn.model_selection import cross_val_score
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from fastmlp import Model, TabularClassifier, TabularRegressor
+from fastmlp import DivergenceError, DivergenceWarning, Model, TabularClassifier, TabularRegressor
 from fastmlp.core import preprocess
 from fastmlp.core.preprocess import RobustScale, Scale
 from fastmlp.reference import preprocess as definition
 from fastmlp.tables import recipe
-from fastmlp.tabular import rows, temperature
+from fastmlp.tabular import base, rows, temperature
 
 KINDS = [TabularClassifier, TabularRegressor]
 SMALL = {"n_members": 1, "hidden_layer_sizes": (6, 5), "epochs": 4, "batch_size": 16}
@@ -86,7 +88,9 @@ def test_labels_come_back_as_they_were():
     assert list(one.classes_) == ["big", "small"]
     assert set(one.predict(X)) <= {"big", "small"}
     assert set(made().fit(X, labels == "big").predict(X)) <= {True, False}
-    assert_same_bits(one.predict_proba(X).sum(axis=1).round(6), np.ones(len(X)))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # that probabilities of float32 do not add up to 1
+        assert log_loss(labels, one.predict_proba(X)) < 1
     assert cross_val_score(made(epochs=60), X, labels, cv=3).mean() > 0.7
 
 
@@ -171,6 +175,8 @@ def test_lists_with_words_are_tables():
         ([[1.0], [2.0]], [1, 1], "one class"),
         ([[1.0], [2.0], [3.0]], [0, 1], "inconsistent numbers"),
         (np.ma.masked_equal([[1.0], [2.0]], 2.0), [0, 1], "masked"),
+        ([[1.0], [2.0]], np.ma.masked_equal([0, 1], 1), "y has masked values"),
+        ([[1.0], [2.0], [3.0]], ["a", None, "b"], "y has no label in row 1"),
     ],
 )
 def test_what_cannot_be_learned_from_is_said(X, y, message):
@@ -183,8 +189,8 @@ def test_what_cannot_be_learned_from_is_said(X, y, message):
 def test_a_failed_fit_leaves_the_estimator_as_it_was():
     one, X = fitted()
     before = one.predict_proba(X)
-    with pytest.raises(ValueError, match="inf"):
-        one.fit([[1.0], [np.inf]], [0, 1])
+    with pytest.raises(ValueError, match="one class"):
+        one.fit(X.iloc[:, :1], ["a"] * len(X))  # when names and columns were told already
     assert_same_bits(one.predict_proba(X), before)
 
 
@@ -236,7 +242,8 @@ def test_numbers_too_far_apart_are_named():
 
 
 @pytest.mark.parametrize("rows_of", [1001, preprocess.FEW + 7])
-def test_kernels_have_the_definition_s_bits(rows_of):
+def test_kernels_have_the_definition_s_bits(rows_of, monkeypatch):
+    monkeypatch.setattr(preprocess, "FEW", 0)
     x = np.random.RandomState(0).standard_t(2, (rows_of, 2))
     scale = RobustScale.of(x, "ab")
     for k in range(2):
@@ -280,7 +287,7 @@ def test_values_are_not_extrapolated():
 
 def test_one_member_has_no_spread():
     one, X = fitted()
-    with pytest.raises(ValueError, match="n_members=1 cannot disagree"):
+    with pytest.raises(ValueError, match="1 of 1 member predicts, and cannot disagree"):
         one.spread(X)
 
 
@@ -292,7 +299,8 @@ def test_a_temperature_fits_rows_held_out():
     for sharper in (0.5, 1.0, 3.0):
         q = p**sharper / (p**sharper).sum(axis=1, keepdims=True)
         assert abs(temperature.sharpness(q, places) * sharper - 1) < 0.15
-    assert temperature.sharpness(np.array([[1.0, 0.0]] * 5), np.zeros(5, int)) < 8
+    assert temperature.sharpness(np.array([[1.0, 0.0]] * 5), np.zeros(5, int)) == pytest.approx(1 / 8)
+    assert temperature.sharpness(np.array([[0.51, 0.49]] * 5000), np.zeros(5000, int)) == pytest.approx(8)
 
 
 def test_calibration_changes_probabilities_and_not_labels_of_one_member():
@@ -314,3 +322,89 @@ def test_importances_tell_a_column_of_use(kind):
     found = made(kind, epochs=40).fit(X, y).feature_importances_
     assert found.argmax() == 1
     assert found[1] > 0.2 > 4 * abs(found[[0, 2]]).max()
+
+
+# ---------------------------------------------------------------------------------------------------------
+# What is given in other forms
+
+
+def test_dates_are_dates_in_arrays_and_lists():
+    """Whatever their unit is; nothing is a hole, and not a large number."""
+    pandas = pytest.importorskip("pandas")
+    days = np.datetime64("2020-01-01") + np.arange(60)
+    y = (np.arange(60) > 29).astype(int)
+    one = made(epochs=20).fit(pandas.DataFrame({"x0": days}), y)
+    holes = days.copy()
+    holes[::9] = np.datetime64("NaT")
+    for X in (days[:, None], days[:, None].astype("datetime64[ns]"), [[day] for day in pandas.to_datetime(days)]):
+        assert_same_bits(made(epochs=20).fit(X, y).predict_proba(X), one.predict_proba(pandas.DataFrame({"x0": days})))
+    fitted_on_holes = made(epochs=20).fit(holes[:, None], y)
+    assert fitted_on_holes._encoder.features[0].flagged
+    assert fitted_on_holes._encoder.features[0].kind == "time"
+    with pytest.raises(TypeError, match="y holds dates or times"):
+        made(TabularRegressor).fit(np.arange(60.0)[:, None], days)
+
+
+def test_a_frame_is_predicted_by_a_fit_of_an_array():
+    pandas, polars = pytest.importorskip("pandas"), pytest.importorskip("polars")
+    x = np.random.RandomState(0).normal(size=(40, 3))
+    one = made().fit(x, (x[:, 0] > 0).astype(int))
+    for kind in (pandas.DataFrame, polars.DataFrame):
+        frame = kind({"c": x[:, 0], "a": x[:, 1], "b": x[:, 2]})
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            assert_same_bits(one.predict_proba(frame), one.predict_proba(x))
+
+
+@pytest.mark.parametrize("fraction", [0.5, 0.4, 0.3, 0.21, 0.01, 1e-320])
+def test_a_fraction_is_that_of_a_fold(fraction):
+    parts = rows.parts(np.zeros(40, int), 1, fraction, 0)
+    folds = min(max(2, round(min(1 / fraction, 40))), 40)
+    assert len(parts[0][1]) in (40 // folds, -(-40 // folds))
+
+
+@pytest.mark.parametrize("sizes", [(2.7,), ["8"], 0])
+def test_sizes_that_are_none_are_refused(sizes):
+    with pytest.raises((TypeError, ValueError)):
+        made(hidden_layer_sizes=sizes).fit([[1.0], [2.0]] * 10, [0, 1] * 10)
+
+
+def test_calibration_looks_at_all_classes_of_a_sorted_table(monkeypatch):
+    seen = []
+    monkeypatch.setattr(temperature, "ROWS", 20)
+    monkeypatch.setattr(temperature, "sharpness", lambda p, places: seen.append((p, places)) or 1.0)
+    x = np.random.RandomState(0).normal(size=(200, 2))
+    made(n_members=3, calibrate=True).fit(x, np.repeat([0, 1], 100))
+    ((p, places),) = seen
+    assert p.shape == (20, 2)
+    assert 8 <= places.sum() <= 12
+
+
+def test_a_member_that_diverges_is_told_and_left_out():
+    x = np.random.RandomState(0).normal(size=(60, 2))
+    y = x[:, 0] * 1e3
+    with pytest.raises(DivergenceError, match="all members diverged"):
+        made(TabularRegressor, n_members=2, learning_rate=1e38, epochs=60).fit(x, y)
+
+
+def test_some_members_that_diverge_are_warned_of(monkeypatch):
+    real = base.train_parts
+
+    def first_lost(*given):
+        first, *others = real(*given)
+        return [dataclasses.replace(first, state="diverged", reason="lost"), *others]
+
+    monkeypatch.setattr(base, "train_parts", first_lost)
+    x = np.random.RandomState(0).normal(size=(60, 2))
+    with pytest.warns(DivergenceWarning, match="1 member of 2 diverged and predict nothing: member 0: lost"):
+        one = made(n_members=2).fit(x, (x[:, 0] > 0).astype(int))
+    assert_same_bits(one.ensemble_[1].predict_proba(one._rows(x)), one.ensemble_.predict_proba(one._rows(x)))
+    with pytest.raises(ValueError, match="1 of 2 members predicts"):
+        one.spread(x)
+
+
+def test_rows_held_out_are_kept_once():
+    one, X = fitted(n_members=3)
+    x, targets, held = one._held
+    assert len(x) == len(targets) == len(X)
+    assert [len(some) for some in held] == [12, 12, 12]
