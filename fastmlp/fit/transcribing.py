@@ -6,6 +6,7 @@ import os
 import platform
 import time
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -71,18 +72,33 @@ class Transcriber:
         """Raises FileExistsError, ValueError or OSError where this fit's transcript cannot be written."""
         folder = transcript.folder_of(self.path)
         if fit.moment is not None and fit.moment.ended:
+            self._check_ended()
             return
         if fit.moment is not None and os.path.exists(self.path):
             self._take_up(fit, transcript.read(self.path))
             return
-        for there in (self.path, folder):
-            if os.path.lexists(there):
-                raise FileExistsError(
-                    f"transcript={self.asked.path!r}: {there} exists, and is not written over: give another name, "
-                    "remove the transcript and its folder, or give resume=True to continue it"
-                )
+        if os.path.lexists(self.path):
+            raise FileExistsError(
+                f"transcript={self.asked.path!r}: {self.path} exists, and is not written over: give another name, "
+                "remove the transcript and its folder, or give resume=True to continue it"
+            )
+        if os.path.lexists(folder) and not (os.path.isdir(folder) and not os.listdir(folder)):
+            raise FileExistsError(
+                f"transcript={self.asked.path!r}: {folder} exists, without its transcript, and is not written over: "
+                "give another name, or remove the folder"
+            )
         if not os.path.isdir(os.path.dirname(self.path)):
             raise FileNotFoundError(f"transcript={self.asked.path!r}: there is no such folder, make it first")
+
+    def _check_ended(self) -> None:
+        """Raises ValueError where a fit that has ended has no transcript with an end: nothing would write it."""
+        if not os.path.exists(self.path):
+            what = "there is no such transcript: leave it out"
+        elif not transcript.read(self.path).ended:
+            what = "the transcript has no end: give resume=PATH of a checkpoint in its folder"
+        else:
+            return
+        raise ValueError(f"transcript={self.asked.path!r}: the fit of the checkpoint has ended, and {what}")
 
     def begin(self, fit: Fit) -> None:
         """Writes what is trained, and the state that it begins with."""
@@ -90,11 +106,18 @@ class Transcriber:
             self._compare_begin(fit, self._last)
             return
         head = transcript.chained({"record": "head", **head_of(fit, self), "machine": _machine(fit)}, None)
-        os.mkdir(transcript.folder_of(self.path))
+        kept, folder = fit.moment.kept if fit.moment else None, transcript.folder_of(self.path)
+        state = self._state(fit, fit.run.epochs, kept)
         transcript.begin(self.path, head)
         self._last = head
-        kept = fit.moment.kept if fit.moment else None
-        self._write(fit, self._state(fit, fit.run.epochs, kept), True, kept)
+        try:
+            os.makedirs(folder, exist_ok=True)
+            self._add(fit, state, True, kept)
+        except BaseException:  # what has not begun leaves nothing that a second attempt would meet
+            _remove(self.path, os.unlink)
+            _remove(transcript.checkpoint_of(self.path, state), os.unlink)
+            _remove(folder, os.rmdir)
+            raise
         self._spent = [0.0, 0.0]
 
     def _compare_begin(self, fit: Fit, line: dict[str, Any]) -> None:
@@ -153,21 +176,21 @@ class Transcriber:
                 "what it was before the interruption: run fastmlp verify on both machines"
             )
         self._last, self._seen, self.every = there, line["epoch"], there["every"]
+        if there["checkpoint"] and there["record"] == "epoch":  # which may be damaged, or missing
+            try:
+                checkpoints.write(transcript.checkpoint_of(self.path, there), fit.moment_now(kept=kept), sync=False)
+            except OSError as error:
+                told = (
+                    f"transcript={self.asked.path!r}: the checkpoint of epoch {line['epoch']} was not written: {error}"
+                )
+                warnings.warn(told, stacklevel=2)
 
     def _write(self, fit: Fit, line: dict[str, Any], checkpoint: bool, kept: np.ndarray | None = None) -> None:
+        """Writes a line, or warns."""
         if self._broken:
             return
-        assert self._last is not None
-        began = time.perf_counter()
         try:
-            if checkpoint:
-                checkpoints.write(transcript.checkpoint_of(self.path, line), fit.moment_now(kept=kept), sync=False)
-                self._spent[1] += time.perf_counter() - began
-            began = time.perf_counter()
-            if self._last["record"] != "head":  # the first state's interval is the head's
-                self._slow_down(fit, checkpoint)
-            line = transcript.chained({**line, "every": self.every, "checkpoint": checkpoint}, self._last)
-            transcript.append(self.path, line)
+            self._add(fit, line, checkpoint, kept)
         except OSError as error:
             self._broken = True
             warnings.warn(
@@ -175,7 +198,19 @@ class Transcriber:
                 "continues without it; resume=True takes it up from its last checkpoint",
                 stacklevel=2,
             )
-            return
+
+    def _add(self, fit: Fit, line: dict[str, Any], checkpoint: bool, kept: np.ndarray | None) -> None:
+        """Adds a line, after its checkpoint. Raises OSError."""
+        assert self._last is not None
+        began = time.perf_counter()
+        if checkpoint:
+            checkpoints.write(transcript.checkpoint_of(self.path, line), fit.moment_now(kept=kept), sync=False)
+            self._spent[1] += time.perf_counter() - began
+        began = time.perf_counter()
+        if self._last["record"] != "head":  # the first state's interval is the head's
+            self._slow_down(fit, checkpoint)
+        line = transcript.chained({**line, "every": self.every, "checkpoint": checkpoint}, self._last)
+        transcript.append(self.path, line)
         self._last, self._seen = line, line.get("trained", line["epoch"])
         self._spent[0] += time.perf_counter() - began
 
@@ -194,7 +229,7 @@ class Transcriber:
         """Continues with what an interrupted fit has written. Raises ValueError where it is of another fit."""
         assert fit.moment is not None
         name, epoch = self.asked.path, fit.run.epochs
-        if chain.ended:
+        if chain.ended and os.path.dirname(fit.moment.path or "") == transcript.folder_of(self.path):
             raise ValueError(f"transcript={name!r} has its end already: give another name")
         own = head_of(fit, self)
         for key in ("spec", "standardize", "fit", "begun", "every", "rate_begins"):
@@ -202,8 +237,8 @@ class Transcriber:
                 part = _differing_key(own[key], chain.head[key])
                 what = f"{key}'s {part}" if part else key
                 raise ValueError(f"transcript={name!r} is of another fit, its {what} differs: give another name")
-        before = [line for line in chain.states if line["epoch"] <= epoch]
-        due = [line for line in chain.states if line["epoch"] > epoch]
+        before = [line for line in chain.states if line["record"] == "epoch" and line["epoch"] <= epoch]
+        due = chain.states[len(before) :]
         if not before or (not due and epoch - before[-1]["epoch"] >= before[-1]["every"]):
             raise ValueError(
                 f"transcript={name!r} ends after epoch {chain.states[-1]['epoch'] if chain.states else 0}, and the fit "
@@ -307,6 +342,14 @@ WORDS = {
 def _digest_of(best: Network) -> str:
     assert best.run is not None
     return transcript.digest(best.parameters, best.run.state.vectors, best.run.state.powers, best.run.epochs)
+
+
+def _remove(path: str, how: Callable[[str], None]) -> None:
+    """Removes a file or a folder, if that is possible."""
+    try:
+        how(path)
+    except OSError:
+        pass
 
 
 def _plain_nan(column: np.ndarray) -> np.ndarray:

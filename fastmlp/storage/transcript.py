@@ -7,18 +7,20 @@ at most a last line that is cut short. Whatever is wrong with a file is a ValueE
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import itertools
 import json
 import os
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
 from fastmlp.checks.messages import cut, shown
 from fastmlp.core.network import Network
 from fastmlp.spec import NUMERICS_VERSION
+from fastmlp.storage import container
 
 FORMAT = "fastmlp transcript"
 FORMAT_VERSION = 1
@@ -42,7 +44,7 @@ class Broken(ValueError):
 
     def __init__(self, name: str, what: str) -> None:
         super().__init__(f"{name}, {what}")
-        self.what = what
+        self.name, self.what = name, what
 
 
 def folder_of(path: str) -> str:
@@ -97,16 +99,29 @@ def digest_of_parameters(network: Network) -> str:
 
 
 def begin(path: str, line: dict[str, Any]) -> None:
-    """Writes a file with its first line. Raises FileExistsError where there is one, and OSError if it cannot."""
+    """Writes a file with its first line. Raises FileExistsError where there is one; and OSError, and leaves none."""
     with open(path, "xb", buffering=0) as file:
-        file.write(text_of(line).encode() + b"\n")
+        try:
+            _add(file, line)
+        except BaseException:
+            os.unlink(path)
+            raise
 
 
 def append(path: str, line: dict[str, Any]) -> None:
-    """Adds a line, in one write. Raises OSError."""
+    """Adds a line, in one write. Raises OSError; then the file is what it was."""
     with open(path, "r+b", buffering=0) as file:  # not "a": a file that is gone is not to come again without its head
-        file.seek(0, os.SEEK_END)
-        file.write(text_of(line).encode() + b"\n")
+        _add(file, line)
+
+
+def _add(file: BinaryIO, line: dict[str, Any]) -> None:
+    content, whole = text_of(line).encode() + b"\n", file.seek(0, os.SEEK_END)
+    try:
+        if file.write(content) != len(content):  # a disk that becomes full takes a part
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    except OSError:
+        file.truncate(whole)
+        raise
 
 
 # ---------------------------------------------------------------------------------------------------------
@@ -169,11 +184,11 @@ def read(path: str | os.PathLike) -> Chain:
     Broken
         If a line is damaged, missing, out of its order, or not the one whose hash is in the chain.
     ValueError
-        If it is no transcript, of a later version or of another numerics version.
+        If it is no transcript, no regular file, of a later version or of another numerics version.
     OSError
         If there is no such file, or it cannot be read.
     """
-    name = os.fspath(path)
+    name = container.name_to_read(path)
     with open(name, "rb") as file:
         content = file.read()
     whole = content.rfind(b"\n") + 1

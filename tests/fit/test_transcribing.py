@@ -97,9 +97,14 @@ def test_an_existing_file_or_folder_is_refused(tmp_path):
     with pytest.raises(FileExistsError, match="exists, and is not written over"):
         trained(tmp_path / "run.jsonl", epochs=3)
     assert (tmp_path / "run.jsonl").read_bytes() == before
-    (tmp_path / "other.jsonl.d").mkdir()
-    with pytest.raises(FileExistsError, match=r"other.jsonl.d exists"):
+    folder = tmp_path / "other.jsonl.d"
+    folder.mkdir()
+    (folder / "something").touch()
+    with pytest.raises(FileExistsError, match=r"other.jsonl.d exists, without its transcript(?!.*resume)"):
         trained(tmp_path / "other.jsonl", epochs=3)
+    (folder / "something").unlink()
+    trained(tmp_path / "other.jsonl", epochs=3)
+    assert transcript.read(tmp_path / "other.jsonl").ended
     with pytest.raises(FileNotFoundError, match="no such folder"):
         trained(tmp_path / "nowhere" / "run.jsonl", epochs=3)
 
@@ -248,6 +253,123 @@ def test_a_disk_that_is_full_ends_the_transcript_and_not_the_training(tmp_path, 
     monkeypatch.undo()
     new().fit(X, Y, epochs=6, resume=True, transcript=Transcript(tmp_path / "run.jsonl", every=2))
     assert transcript.read(tmp_path / "run.jsonl").ended
+
+
+@pytest.mark.parametrize("what", ["head", "folder", "checkpoint", "state"])
+def test_a_beginning_that_fails_leaves_nothing(what, tmp_path, monkeypatch):
+    """So that the same fit can be tried again, once there is room."""
+
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    where = {"head": (transcript, "_add"), "folder": (os, "makedirs"), "checkpoint": (checkpoints, "write")}
+    with monkeypatch.context() as patch:
+        patch.setattr(*where.get(what, (transcript, "append")), full)
+        with pytest.raises(OSError, match="No space left"):
+            trained(tmp_path / "run.jsonl", epochs=4)
+    assert os.listdir(tmp_path) == []
+    trained(tmp_path / "run.jsonl", epochs=4)
+    assert fastmlp.audit(tmp_path / "run.jsonl", X, Y, segments="all").equal
+
+
+def test_a_short_write_leaves_whole_lines(tmp_path, monkeypatch):
+    """As where the disk becomes full in the middle of a line."""
+    path = tmp_path / "run.jsonl"
+    real = transcript._add
+
+    class Short:
+        def __init__(self, file):
+            self.file = file
+
+        def __getattr__(self, name):
+            return getattr(self.file, name)
+
+        def write(self, content):
+            return self.file.write(content[:40])
+
+    monkeypatch.setattr(
+        transcript, "_add", lambda file, line: real(file if line.get("epoch") != 4 else Short(file), line)
+    )
+    with pytest.warns(UserWarning, match="was not written after epoch 4: .*No space left"):
+        trained(path, epochs=8)
+    monkeypatch.undo()
+    assert path.read_bytes().endswith(b"\n")
+    assert [line["epoch"] for line in transcript.read(path).states] == [0, 2]
+
+
+@pytest.mark.filterwarnings("ignore:.*older checkpoint")
+def test_a_damaged_newest_checkpoint_is_passed_over(tmp_path):
+    path, whole = tmp_path / "run.jsonl", tmp_path / "whole.jsonl"
+    interrupted(path, 11, (), epochs=14)
+    new().fit(X, Y, epochs=14, callback=lambda info: None, transcript=Transcript(whole, every=2, checkpoint_every=4))
+    places = sorted((tmp_path / "run.jsonl.d").iterdir())
+    assert [place.stem for place in places] == ["000000000", "000000004", "000000008"]
+    places[-1].write_bytes(b"")
+    options = {"epochs": 14, "callback": lambda info: None, "resume": True}
+    with pytest.warns(UserWarning, match="000000008.*: the fit continues from an older checkpoint"):
+        new().fit(X, Y, **options, transcript=Transcript(path, every=2, checkpoint_every=4))
+    assert transcript.read(path).hash == transcript.read(whole).hash
+    assert fastmlp.audit(path, X, Y, segments="all").equal  # it was written again
+    for place in (tmp_path / "run.jsonl.d").iterdir():
+        place.write_bytes(b"")
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join(lines[:-1]))
+    with (
+        pytest.warns(UserWarning, match="000000000"),
+        pytest.raises(ValueError, match="without a checkpoint to continue from"),
+    ):
+        new().fit(X, Y, **options, transcript=Transcript(path, every=2, checkpoint_every=4))
+
+
+def test_an_ended_checkpoint_needs_an_ended_transcript(tmp_path):
+    """Nothing is trained, and so nothing would write the transcript."""
+    path = tmp_path / "run.jsonl"
+    options = {"epochs": 6, "checkpoint": tmp_path / "c", "checkpoint_every": 3}
+    trained(path, **options)
+    whole = path.read_bytes()
+    trained(path, **options, resume=True)
+    assert path.read_bytes() == whole
+    path.write_bytes(b"".join(whole.splitlines(keepends=True)[:-1]))
+    with pytest.raises(ValueError, match="has ended, and the transcript has no end: give resume=PATH"):
+        trained(path, **options, resume=True)
+    with pytest.raises(ValueError, match="has ended, and there is no such transcript: leave it out"):
+        trained(tmp_path / "other.jsonl", **options, resume=True)
+    last = tmp_path / "run.jsonl.d" / "000000004.safetensors"
+    trained(path, epochs=6, resume=last)
+    assert path.read_bytes() == whole
+
+
+def test_a_transcript_that_ended_before_its_checkpoint_did(tmp_path, monkeypatch):
+    """The fit was killed between the two: what is trained again is compared with all that is there."""
+    path = tmp_path / "run.jsonl"
+    options = {"epochs": 7, "checkpoint": tmp_path / "c", "checkpoint_every": 3}
+    real = checkpoints.write
+
+    def killed(place, moment, sync=True):
+        if moment.ended:
+            raise Stop
+        real(place, moment, sync)
+
+    monkeypatch.setattr(checkpoints, "write", killed)
+    with pytest.raises(Stop):
+        trained(path, **options)
+    monkeypatch.undo()
+    whole = path.read_bytes()
+    assert transcript.read(path).ended
+    trained(path, **options, resume=True)
+    assert path.read_bytes() == whole
+    assert checkpoints.read(tmp_path / "c").ended
+
+
+def test_what_is_no_regular_file_is_no_transcript(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(ValueError, match="is a device or a pipe"):
+        transcript.read(tmp_path / "pipe")
+    with pytest.raises(IsADirectoryError):
+        transcript.read(tmp_path)
+    trained(tmp_path / "run.jsonl", epochs=2)
+    name = os.fsencode(tmp_path / "run.jsonl")
+    assert transcript.read(name).path == os.fsdecode(name)
 
 
 def test_a_training_that_diverges_has_its_end(tmp_path):
