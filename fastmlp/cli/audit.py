@@ -13,7 +13,12 @@ from fastmlp.cli.arguments import add_backend, default, help_shape, naming_optio
 from fastmlp.cli.verify import bar
 
 ARRAYS = ("X", "y", "sample_weight", "X_validation", "y_validation")
-_NAMES = {"segments": "--segments", "sample_weight": "--data's sample_weight", "validation": "--data's X_validation"}
+NAMES = {
+    "segments": "--segments",
+    "seed": "--seed",
+    "sample_weight": "--data's sample_weight",
+    "validation": "--data's X_validation",
+}
 
 
 def add(commands: Any) -> None:
@@ -58,7 +63,7 @@ def run(args: argparse.Namespace) -> int:
     from fastmlp.verification import audit
 
     rows = rows_of(args)
-    with bar() as progress, naming_options(_NAMES):
+    with bar() as progress, naming_options(NAMES):
         found = audit(
             args.transcript, **rows, segments=args.segments, model=args.model, seed=args.seed, backend=args.backend,
             progress=progress,

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from fastmlp.cli.arguments import help_shape, naming_options
-from fastmlp.cli.audit import add_data, rows_of
+from fastmlp.cli.audit import NAMES, add_data, rows_of
 from fastmlp.cli.verify import bar
 
 
@@ -36,7 +36,7 @@ def run(args: argparse.Namespace) -> int:
     from fastmlp.verification import bisect
 
     rows = rows_of(args)
-    with bar() as progress, naming_options({"sample_weight": "--data's sample_weight"}):
+    with bar() as progress, naming_options(NAMES):
         found = bisect(args.a, args.b, **rows, progress=progress)
     print(json.dumps(found.to_dict(), indent=1) if args.json else found.table())
     return 0 if found.equal else 1

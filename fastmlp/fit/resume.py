@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastmlp import optimizers, schedules
+from fastmlp.checks import scalars
 from fastmlp.core.network import Network
 from fastmlp.fit import options
 from fastmlp.fit.options import FitOptions
@@ -30,7 +31,7 @@ def moment_to_go_on_from(checkpoint: Any, resume: Any, spec: Spec, transcript: A
     path, moment = None, None
     if isinstance(resume, (str, os.PathLike)):
         path = resume
-    elif resume is True and checkpoint is not None and os.path.exists(options.path(checkpoint, "checkpoint")):
+    elif resume is True and checkpoint is not None and os.path.exists(scalars.path(checkpoint, "checkpoint")):
         path = checkpoint
     elif resume is True and transcript is not None:
         moment = last_moment(transcript)

@@ -41,10 +41,7 @@ class Transcript:
     checkpoint_every: int | None = None
 
     def __post_init__(self) -> None:
-        path = self.path
-        if not isinstance(path, (str, os.PathLike)) or isinstance(os.fspath(path), bytes) or not os.fspath(path):
-            raise TypeError(f"transcript={path!r:.60} is no path: give a file's name, like run.jsonl")
-        object.__setattr__(self, "path", os.fspath(path))
+        object.__setattr__(self, "path", scalars.path(self.path, "transcript"))
         for name in ("every", "checkpoint_every"):
             value = getattr(self, name)
             if value is not None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import operator
 import os
 import random
 import time
@@ -12,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from fastmlp.checks import scalars
+from fastmlp.checks.messages import shown
 from fastmlp.spec import NUMERICS_VERSION
 from fastmlp.storage import model_file, transcript
 from fastmlp.verification.replay import Data, Differs, is_of, train_again
@@ -223,16 +223,20 @@ def audit(
     True
     """
     began = time.perf_counter()
-    if segments != "all":
-        segments = scalars.positive_int(segments, 'segments, if it is not "all",')
+    path = scalars.path(path, "path")
+    wanted = None if _is_all(segments) else scalars.positive_int(segments, "segments")
+    if seed is not None:
+        seed = scalars.whole(seed, "seed")
+    if model is not None:
+        model = scalars.path(model, "model")
     try:
         chain = transcript.read(path)
     except transcript.Broken as error:
-        return Audit(os.fspath(path), "", False, 0, 0, difference=error.what)
+        return Audit(path, "", False, 0, 0, difference=error.what)
     data = Data(X, y, sample_weight, class_weight, validation)
     data.check(chain.head)
     parts = chain.segments()
-    drawn = _drawn(len(parts), segments, seed)
+    drawn = _drawn(len(parts), wanted, seed)
     checked, compared, difference = [], 0, None
     try:
         if not parts:
@@ -255,24 +259,31 @@ def audit(
     )  # fmt: skip
 
 
-def _drawn(count: int, wanted: int | str, seed: int | None) -> list[int]:
-    """Which segments to train again, in their order."""
-    if wanted == "all" or int(wanted) >= count:
+def _is_all(segments: Any) -> bool:
+    """Whether all segments are asked for. Raises ValueError for another word."""
+    if isinstance(segments, str) and segments != "all":
+        raise ValueError(f'segments={shown(segments)} is not known: give "all", or how many')
+    return isinstance(segments, str)
+
+
+def _drawn(count: int, wanted: int | None, seed: int | None) -> list[int]:
+    """Which segments to train again, in their order. wanted: how many; None: all."""
+    if wanted is None or wanted >= count:
         return list(range(count))
-    source = random.SystemRandom() if seed is None else random.Random(operator.index(seed))
-    return sorted(source.sample(range(count), int(wanted)))
+    source = random.SystemRandom() if seed is None else random.Random(seed)
+    return sorted(source.sample(range(count), wanted))
 
 
-def _check_model(chain: transcript.Chain, model: Any) -> None:
+def _check_model(chain: transcript.Chain, model: str | None) -> None:
     """Raises Differs where a model does not have the weights of the last line."""
     if model is None:
         return
     if not chain.ended:
         raise ValueError("model is given, and the transcript has no end to compare it with: leave it out")
-    last, place = chain.lines[-1], os.fspath(model)
-    network = model_file.read(place, "model", "checkpoint")[0]
+    last = chain.lines[-1]
+    network = model_file.read(model, "model", "checkpoint")[0]
     if not is_of(network, chain.head):
-        raise Differs(f"line 1: the model {place} is of another network")
+        raise Differs(f"line 1: the model {model} is of another network")
     if transcript.digest_of_parameters(network) != last["parameters"]:
         where = f"line {last['line'] + 1}, epoch {last['epoch']}"
-        raise Differs(f"{where}: the digest of the parameters is not that of the model {place}")
+        raise Differs(f"{where}: the digest of the parameters is not that of the model {model}")

@@ -168,13 +168,23 @@ def train_again(
 
     Raises Differs for the first that differs, also of the checkpoint; and what `Model.fit` raises for wrong rows.
     """
-    line = chain.states[start]
-    model, place = start_of(chain, line, backend)
     replayer = Replayer(chain, start, end)
-    last = chain.states[end]
-    called = last["record"] == "end" and str(last["stopped"]).startswith(CALLED)
-    callback = None
+    replay(replayer, data, backend, threads)
+    if replayer.found is not None:
+        raise replayer.found
+    if not replayer.done:
+        line = chain.states[start]["line"]
+        raise Differs(f"line {line + 2}: the training was not what the transcript says")
+    return replayer.compared
+
+
+def replay(replayer: Replayer, data: Data, backend: str, threads: int | None) -> None:
+    """Trains from a replayer's checkpoint on, until it ends the fit. Raises Differs; and what `Model.fit` raises."""
+    chain = replayer.chain
+    model, place = start_of(chain, chain.states[replayer.start], backend)
+    last, callback = chain.lines[-1], None
     if chain.head["callback"]:
+        called = str(last.get("stopped")).startswith(CALLED)
         callback = lambda info: called and info.epoch >= last["trained"]  # noqa: E731
     asked = {**options_of(chain, data), "resume": place, "threads": threads, "callback": callback}
     own: Any = replayer  # in place of a transcript that is written
@@ -184,11 +194,6 @@ def train_again(
             model.fit(data.X, data.y, **asked, transcript=own)
         except DivergenceError:
             pass  # which is compared, too
-    if replayer.found is not None:
-        raise replayer.found
-    if not replayer.done:
-        raise Differs(f"line {line['line'] + 2}: the training was not what the transcript says")
-    return replayer.compared
 
 
 def start_of(chain: Chain, line: dict[str, Any], backend: str) -> tuple[Model, str]:

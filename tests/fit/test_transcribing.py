@@ -113,7 +113,8 @@ def test_an_existing_file_or_folder_is_refused(tmp_path):
     ("arguments", "said"),
     [
         ((3,), "transcript=3 is no path"),
-        (("",), "transcript='' is no path"),
+        (("",), "transcript is empty: give a file's name"),
+        (("a\0b",), "transcript=.* cannot be a file's name"),
         (("a", 0), "every=0"),
         (("a", 2, 3), "checkpoint_every=3 is no multiple of every=2"),
         (("a", None, 3), "no multiple of every=None"),

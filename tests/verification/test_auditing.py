@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 import shutil
 import subprocess
 import sys
@@ -372,6 +373,14 @@ def test_what_was_before_is_taken_as_given(tmp_path):
 # Anything
 
 ODD = (None, pytest.param(-1, marks=pytest.mark.slow), pytest.param([], marks=pytest.mark.slow), {"a": 1}, 2**70)
+REFUSED = "(is no transcript of fastmlp's|has format version|is of numerics version)"
+NOT_GIVEN = "(validation|sample_weight or class_weight)(:| is not given, and) the transcript's fit had"
+WRONG = (
+    "((it|its .*) (ends|is|should be) .*(changed|not a count|neither true nor false|no line of|line is missing)"
+    "|it does not have its hash|its seed is not|the run's epochs before|the number of rows|the epoch at which the)"
+)
+OF_LINE_1 = r"its (checkpoint is of (another network|a fit with another \w+)|epoch, or its interval,)"
+DIFFERS = "(the|why) .* is not what training again gives"
 FREE = {"machine", "checkpoint", "callback", "every"}  # on which no bit of the training depends
 
 
@@ -395,9 +404,15 @@ def test_odd_values_with_right_hashes_are_no_crash(odd, tmp_path):
         forge(path, number, change, again=name not in ("line", "before", "hash"))
         try:
             found = difference(path)
-        except ValueError:
-            continue
-        assert found is not None or name in FREE, (number, part, name)
+        except ValueError as error:
+            found = str(error)
+            assert re.match(rf"({re.escape(str(path))} {REFUSED}|{NOT_GIVEN})", found), found
+        else:
+            assert found is not None or name in FREE, (number, part, name)
+            said = rf"line {number + 1}, epoch \d+: {DIFFERS}|line {number + 1}: {WRONG}"
+            assert found is None or re.match(said if number else f"{said}|line 2(, epoch 0)?: {OF_LINE_1}", found), (
+                found
+            )
         assert len(found or "") < 1500
 
 
@@ -489,6 +504,26 @@ def test_wrong_files(run, made, tmp_path, capsys):
         fastmlp.audit(run, X, Y, sample_weight=WEIGHTS)
     with pytest.raises(ValueError, match="X has 3 columns"):
         fastmlp.audit(run, X[:, :3], Y)
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "said"),
+    [
+        ({"segments": "some"}, ValueError, "segments='some' is not known: give \"all\", or how many"),
+        ({"segments": 0}, ValueError, "segments=0 is not positive"),
+        ({"segments": 2.5}, TypeError, "segments=2.5 is not a whole number"),
+        ({"segments": np.zeros(3)}, TypeError, "segments=.* is not a whole number"),
+        ({"segments": None}, TypeError, "segments=None is not a whole number"),
+        ({"seed": "a"}, TypeError, "seed='a' is not a whole number"),
+        ({"seed": True, "segments": "all"}, TypeError, "seed=True is not a whole number"),
+        ({"model": 3}, TypeError, "model=3 is no path"),
+        ({"path": 3}, TypeError, "path=3 is no path"),
+        ({"path": ""}, ValueError, "path is empty"),
+    ],
+)
+def test_wrong_arguments_are_named(options, error, said, run):
+    with pytest.raises(error, match=f"^{said}"):
+        fastmlp.audit(**{"path": run, "X": X, "y": Y, **options})
 
 
 def test_an_audit_needs_no_compiler():
