@@ -231,8 +231,9 @@ def _begins(fit: Fit) -> bool:
         not len(moment.records)
         and moment.best is None
         and moment.kept is None
+        and moment.best_epoch is None
         and moment.stopping == (EarlyStopping(**rule).start().state() if rule else None)
-        and np.array_equal(run.state.vectors, fresh.vectors)
-        and np.array_equal(run.state.powers, fresh.powers)
+        and run.state.vectors.tobytes() == fresh.vectors.tobytes()
+        and run.state.powers.tobytes() == fresh.powers.tobytes()
         and (plateau is None or plateau.state() == waiting)
     )
