@@ -27,7 +27,7 @@ def add(commands: Any) -> None:
     )
     parser.add_argument("a", type=Path, metavar="A", help="a transcript, with its checkpoints in A.d")
     parser.add_argument("b", type=Path, metavar="B", help="another one; its checkpoints may be missing")
-    add_data(parser)
+    add_data(parser, "a model of fastmlp train, which says how")
     parser.add_argument("--json", action="store_true", help="print all of it as JSON")
     parser.set_defaults(run=run)
 

@@ -191,7 +191,7 @@ def audit(
     validation : (X, y) or None, default=None
         The validation rows, if `Model.fit` had some. A fraction that it held out is in the transcript.
     model : path or None, default=None
-        A file of `Model.save`, whose weights have to be those of the transcript's end.
+        A file of `Model.save` or `TableModel.save`, whose weights have to be those of the transcript's end.
     seed : int or None, default=None
         Draws the segments. None draws them in a way that nobody can know before.
     backend : str, default="numba"
@@ -281,7 +281,7 @@ def _check_model(chain: transcript.Chain, model: str | None) -> None:
     if not chain.ended:
         raise ValueError("model is given, and the transcript has no end to compare it with: leave it out")
     last = chain.lines[-1]
-    network = model_file.read(model, "model", "checkpoint")[0]
+    network = model_file.read(model, "model", "checkpoint", "table")[0]
     if not is_of(network, chain.head):
         raise Differs(f"line 1: the model {model} is of another network")
     if transcript.digest_of_parameters(network) != last["parameters"]:
