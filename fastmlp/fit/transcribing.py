@@ -36,6 +36,8 @@ SOON = 0.5  # seconds after which the measured time counts
 class Transcriber:
     """Writes a fit's transcript. asked: its path, or a Transcript."""
 
+    advice = "; resume=True takes it up from its last checkpoint"  # where it cannot be written any more
+
     def __init__(self, asked: Any) -> None:
         self.asked = asked if isinstance(asked, Transcript) else Transcript(asked)
         self.path = os.path.abspath(self.asked.path)  # the working folder may change
@@ -54,12 +56,10 @@ class Transcriber:
         """
         asked = self.asked
         epochs = max(1, last - fit.begun)
-        work = fit.network.spec.parameters * len(fit.targets) * 3 / SPEED
-        an_epoch = work + BATCH * -(-len(fit.targets) // fit.options.batch_size)
+        rows, batch = len(fit.targets), fit.options.batch_size
         state = fit.network.parameters.nbytes * (2 + len(fit.run.state.vectors))  # 2: with what is kept
-        line = LINE + state / LINE_BYTES
+        an_epoch = self._choose(fit.network.spec.parameters * rows, -(-rows // batch), state)
         file = FILE + (state + RECORD.itemsize * epochs / 2) / FILE_BYTES
-        self.every = asked.every or _power_of_two(line / (PART * an_epoch))
         most = max(1, min(MOST_CHECKPOINTS, int(PART * epochs * an_epoch / file)))
         if asked.every is not None:
             most = MOST_CHECKPOINTS
@@ -67,6 +67,12 @@ class Transcriber:
         self.checkpoint_every = asked.checkpoint_every or -(-some // self.every) * self.every
         self._seen = fit.run.epochs
         return self.every
+
+    def _choose(self, work: int, batches: int, state: int) -> float:
+        """Chooses the interval. -> seconds of an epoch. work: parameters x rows. state: bytes that a line digests."""
+        an_epoch = work * 3 / SPEED + BATCH * batches
+        self.every = self.asked.every or _power_of_two((LINE + state / LINE_BYTES) / (PART * an_epoch))
+        return an_epoch
 
     def check(self, fit: Fit) -> None:
         """Raises FileExistsError, ValueError or OSError where this fit's transcript cannot be written."""
@@ -105,7 +111,10 @@ class Transcriber:
         if self._last is not None:
             self._compare_begin(fit, self._last)
             return
-        head = transcript.chained({"record": "head", **head_of(fit, self), "machine": _machine(fit)}, None)
+        head = transcript.chained(
+            {"record": "head", **head_of(fit, self), "machine": machine(name_of(fit.backend), fit.options.threads)},
+            None,
+        )
         kept, folder = fit.moment.kept if fit.moment else None, transcript.folder_of(self.path)
         state = self._state(fit, fit.run.epochs, kept)
         transcript.begin(self.path, head)
@@ -195,7 +204,7 @@ class Transcriber:
             self._broken = True
             warnings.warn(
                 f"transcript={self.asked.path!r} was not written after epoch {line['epoch']}: {error}. Training "
-                "continues without it; resume=True takes it up from its last checkpoint",
+                f"continues without it{self.advice}",
                 stacklevel=2,
             )
 
@@ -301,7 +310,7 @@ def state_of(fit: Fit, since: int, epoch: int | None, best: str | None, kept: np
         "order": transcript.digest(seed, network.drawn_seed),
         "rate": float(fit.training.rates(np.array([run.epochs]))[0]),
         "plateau": None if run.plateau is None else checkpoints.plain(run.plateau.state()),
-        "history": transcript.digest(some["epoch"], *(_plain_nan(some[name]) for name in FIGURES)),
+        "history": transcript.digest(some["epoch"], *(plain_nan(some[name]) for name in FIGURES)),
         "loss": float(some["loss"][-1]) if len(some) else None,
         "best": None if stopping is None else transcript.digest(best, stopping),
         "kept": None if kept is None else transcript.digest(kept),
@@ -352,7 +361,7 @@ def _remove(path: str, how: Callable[[str], None]) -> None:
         pass
 
 
-def _plain_nan(column: np.ndarray) -> np.ndarray:
+def plain_nan(column: np.ndarray) -> np.ndarray:
     """A record's column, with one kind of NaN."""
     return np.where(np.isnan(column), np.nan, column)
 
@@ -367,7 +376,7 @@ def _differing_key(one: Any, other: Any) -> str:
     return next((name for name in sorted({*one, *other}) if one.get(name) != other.get(name)), "")
 
 
-def _machine(fit: Fit) -> dict[str, Any]:
+def machine(backend: str, threads: int | None) -> dict[str, Any]:
     """Where it was written: no part of the chain, which is to be the same on every machine."""
     return {
         "fastmlp": model_file.versions("transcript")["fastmlp"],
@@ -375,7 +384,7 @@ def _machine(fit: Fit) -> dict[str, Any]:
         "python": platform.python_version(),
         "system": platform.system(),
         "processor": platform.machine(),
-        "backend": name_of(fit.backend),
-        "threads": fit.options.threads,
+        "backend": backend,
+        "threads": threads,
         "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     }

@@ -167,7 +167,7 @@ def audit(
     sample_weight: Any = None,
     class_weight: Any = None,
     validation: Any = None,
-    model: str | os.PathLike | None = None,
+    model: Any = None,
     seed: int | None = None,
     backend: str = "numba",
     threads: int | None = None,
@@ -176,26 +176,29 @@ def audit(
     """Checks a transcript that `fit(transcript=...)` wrote: its chain, and some segments by training them again.
 
     A segment goes from one checkpoint to the next. It is trained again on the rows that are given, and every line in it
-    is compared: parameters, optimizer's state, order of rows, learning rate and records.
+    is compared: parameters, optimizer's state, order of rows, learning rate and records. A fit of an estimator has no
+    checkpoints, and is one segment.
 
     Parameters
     ----------
     path : path
         The transcript. Its checkpoints are in the folder beside it, PATH.d.
     X, y : array
-        The rows that it was trained on, as `Model.fit` had them.
+        The rows that it was trained on, as `Model.fit` or the estimator's `fit` had them.
     segments : int or "all", default=5
         How many segments to train again, which are drawn; or all of them.
     sample_weight, class_weight : object, default=None
         As `Model.fit` had them.
     validation : (X, y) or None, default=None
-        The validation rows, if `Model.fit` had some. A fraction that it held out is in the transcript.
-    model : path or None, default=None
-        A file of `Model.save` or `TableModel.save`, whose weights have to be those of the transcript's end.
+        The validation rows, if `fit` had some; of an estimator, with sample_weight_val as a third if there were any. A
+        fraction that it held out is in the transcript.
+    model : path, estimator or None, default=None
+        A file of `Model.save` or `TableModel.save`, or the fitted estimator, whose weights have to be those of the
+        transcript's end.
     seed : int or None, default=None
         Draws the segments. None draws them in a way that nobody can know before.
     backend : str, default="numba"
-        "numba", or "reference".
+        "numba", or "reference", which is not for estimators.
     threads : int or None, default=None
         As in `Model.fit`.
     progress : callable, optional
@@ -227,15 +230,18 @@ def audit(
     wanted = None if _is_all(segments) else scalars.positive_int(segments, "segments")
     if seed is not None:
         seed = scalars.whole(seed, "seed")
-    if model is not None:
-        model = scalars.path(model, "model")
     try:
         chain = transcript.read(path)
     except transcript.Broken as error:
         return Audit(path, "", False, 0, 0, difference=error.what)
     data = Data(X, y, sample_weight, class_weight, validation)
     data.check(chain.head)
-    parts = chain.segments()
+    of_estimator = "estimator" in chain.head["fit"]
+    if of_estimator and backend != "numba":
+        raise ValueError(f"backend={shown(backend)} is not for estimators, which kernels train: leave it out")
+    if model is not None and not of_estimator:
+        model = scalars.path(model, "model")
+    parts = [(0, len(chain.states) - 1)] if of_estimator and chain.states[1:] else chain.segments()
     drawn = _drawn(len(parts), wanted, seed)
     checked, compared, difference = [], 0, None
     try:
@@ -246,7 +252,12 @@ def audit(
             start, end = parts[number]
             if progress is not None:
                 progress(done, len(drawn), f"segment {number + 1}, to epoch {chain.states[end]['epoch']}")
-            compared += train_again(chain, start, end, data, backend, threads)
+            if of_estimator:
+                from fastmlp.verification import estimator_replay  # with scikit-learn
+
+                compared += estimator_replay.train_again(chain, data, threads)
+            else:
+                compared += train_again(chain, start, end, data, backend, threads)
             checked.append(number + 1)
         if progress is not None:
             progress(len(drawn), len(drawn), "done")
@@ -274,12 +285,17 @@ def _drawn(count: int, wanted: int | None, seed: int | None) -> list[int]:
     return sorted(source.sample(range(count), wanted))
 
 
-def _check_model(chain: transcript.Chain, model: str | None) -> None:
+def _check_model(chain: transcript.Chain, model: Any) -> None:
     """Raises Differs where a model does not have the weights of the last line."""
     if model is None:
         return
     if not chain.ended:
         raise ValueError("model is given, and the transcript has no end to compare it with: leave it out")
+    if "estimator" in chain.head["fit"]:
+        from fastmlp.verification import estimator_replay
+
+        estimator_replay.check_model(chain, model)
+        return
     last = chain.lines[-1]
     network = model_file.read(model, "model", "checkpoint", "table")[0]
     if not is_of(network, chain.head):

@@ -182,6 +182,8 @@ def bisect(
         return Bisection(*names, difference=f"{wrong} that they begin with")
     of = {"difference": wrong, "last_common": common, "epoch": _epoch(found[0])}
     of |= {"line_a": found[0]["line"] + 1, "line_b": found[1]["line"] + 1}
+    if "estimator" in heads[0]["fit"]:  # which has no checkpoints to begin from
+        return Bisection(*names, **of)  # type: ignore[arg-type]
     data = Data(X, y, sample_weight, class_weight, validation)
     data.check(heads[0])
     target = max(map(_epoch, found))
