@@ -49,7 +49,7 @@ def moment_to_go_on_from(checkpoint: Any, resume: Any, spec: Spec, transcript: A
 
 
 def last_moment(asked: Any) -> Moment | None:
-    """That of the newest checkpoint of a transcript (a path, or a Transcript) that can be read; None of no transcript.
+    """That of the newest checkpoint of a transcript (a path, or a Transcript) that can be read; None where no state is.
 
     A checkpoint that is damaged, as by a power cut, is passed over with a warning.
     """
@@ -59,7 +59,10 @@ def last_moment(asked: Any) -> Moment | None:
     path = os.path.abspath((asked if isinstance(asked, Transcript) else Transcript(asked)).path)
     if not os.path.exists(path):
         return None
-    for line in reversed(transcript.read(path).states):
+    states = transcript.read(path).states
+    if not states:
+        return None  # killed as it began: `Transcriber` writes it again
+    for line in reversed(states):
         if line["checkpoint"] and os.path.exists(place := transcript.checkpoint_of(path, line)):
             try:
                 return checkpoints.read(place)

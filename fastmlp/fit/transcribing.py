@@ -33,6 +33,12 @@ MOST_CHECKPOINTS = 32
 SOON = 0.5  # seconds after which the measured time counts
 
 
+class Repeated(Transcript):
+    """A sweep's, of a point whose result may have been lost after the transcript's end."""
+
+    repeats = True
+
+
 class Transcriber:
     """Writes a fit's transcript. asked: its path, or a Transcript."""
 
@@ -45,6 +51,7 @@ class Transcriber:
         self._last: dict[str, Any] | None = None  # the last line
         self._ahead: list[dict[str, Any]] = []  # lines that an interrupted fit has written of epochs that come again
         self._seen = self._since = 0  # the epoch of the last line, and of the one before where a fit continues
+        self._begun = False  # whether there is a first line of this fit, and no more
         self._broken = False  # whether the file cannot be written any more
         self._best: tuple[Network | None, str | None] = (None, None)  # and its digest
         self._spent = [0.0, 0.0]  # seconds: of lines, of checkpoints
@@ -83,6 +90,10 @@ class Transcriber:
         if fit.moment is not None and os.path.exists(self.path):
             self._take_up(fit, transcript.read(self.path))
             return
+        if fit.options.resume is True and os.path.exists(self.path):
+            self._check_same(fit, transcript.read(self.path))  # which has no state: there would be a moment
+            self._begun = True
+            return
         if os.path.lexists(self.path):
             raise FileExistsError(
                 f"transcript={self.asked.path!r}: {self.path} exists, and is not written over: give another name, "
@@ -117,6 +128,8 @@ class Transcriber:
         )
         kept, folder = fit.moment.kept if fit.moment else None, transcript.folder_of(self.path)
         state = self._state(fit, fit.run.epochs, kept)
+        if self._begun:
+            os.unlink(self.path)
         transcript.begin(self.path, head)
         self._last = head
         try:
@@ -238,14 +251,10 @@ class Transcriber:
         """Continues with what an interrupted fit has written. Raises ValueError where it is of another fit."""
         assert fit.moment is not None
         name, epoch = self.asked.path, fit.run.epochs
-        if chain.ended and os.path.dirname(fit.moment.path or "") == transcript.folder_of(self.path):
+        own_folder = os.path.dirname(fit.moment.path or "") == transcript.folder_of(self.path)
+        if chain.ended and own_folder and not self.asked.repeats:
             raise ValueError(f"transcript={name!r} has its end already: give another name")
-        own = head_of(fit, self)
-        for key in ("spec", "standardize", "fit", "begun", "every", "rate_begins"):
-            if not same(own[key], chain.head[key]):
-                part = _differing_key(own[key], chain.head[key])
-                what = f"{key}'s {part}" if part else key
-                raise ValueError(f"transcript={name!r} is of another fit, its {what} differs: give another name")
+        self._check_same(fit, chain)
         before = [line for line in chain.states if line["record"] == "epoch" and line["epoch"] <= epoch]
         due = chain.states[len(before) :]
         if not before or (not due and epoch - before[-1]["epoch"] >= before[-1]["every"]):
@@ -259,6 +268,16 @@ class Transcriber:
         self.checkpoint_every = -(-self.checkpoint_every // self.every) * self.every
         if chain.cut_short:
             os.truncate(self.path, chain.whole)
+
+    def _check_same(self, fit: Fit, chain: Chain) -> None:
+        """Raises ValueError where a transcript is of another fit."""
+        name = self.asked.path
+        own = head_of(fit, self)
+        for key in ("spec", "standardize", "fit", "begun", "every", "rate_begins"):
+            if not same(own[key], chain.head[key]):
+                part = _differing_key(own[key], chain.head[key])
+                what = f"{key}'s {part}" if part else key
+                raise ValueError(f"transcript={name!r} is of another fit, its {what} differs: give another name")
 
 
 # ---------------------------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from typing import ClassVar
 
 from fastmlp.checks import scalars
 
@@ -39,6 +40,7 @@ class Transcript:
     path: str | os.PathLike
     every: int | None = None
     checkpoint_every: int | None = None
+    repeats: ClassVar[bool] = False  # whether resume=True may also repeat the end of one that has its end
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "path", scalars.path(self.path, "transcript"))

@@ -298,6 +298,23 @@ def test_a_short_write_leaves_whole_lines(tmp_path, monkeypatch):
     assert [line["epoch"] for line in transcript.read(path).states] == [0, 2]
 
 
+def test_a_first_line_alone_is_written_again(tmp_path):
+    """The fit was killed as it began. Without resume, and of another fit, nothing is touched."""
+    path = tmp_path / "run.jsonl"
+    trained(path, epochs=6)
+    whole = path.read_bytes()
+    path.write_bytes(whole.splitlines(keepends=True)[0] + b'{"be')
+    before = path.read_bytes()
+    with pytest.raises(FileExistsError, match="is not written over"):
+        trained(path, epochs=6)
+    with pytest.raises(ValueError, match="is of another fit, its fit's epochs differs"):
+        trained(path, epochs=7, resume=True)
+    assert path.read_bytes() == before
+    trained(path, epochs=6, resume=True)
+    assert path.read_bytes().splitlines()[1:] == whole.splitlines()[1:]
+    assert fastmlp.audit(path, X, Y, segments="all").equal
+
+
 @pytest.mark.filterwarnings("ignore:.*older checkpoint")
 def test_a_damaged_newest_checkpoint_is_passed_over(tmp_path):
     path, whole = tmp_path / "run.jsonl", tmp_path / "whole.jsonl"

@@ -66,6 +66,7 @@ TESTS = {
         (f"tabular/{name}" for name in ("__init__", "base", "classifier", "regressor", "rows", "temperature")),
         "tabular/test_*",
     ),
+    "verification/estimator_replay": "estimators/test_transcripts_of_estimators",
     "verification/layers": "verification/test_bisecting",
     "verification/lockstep": "verification/test_bisecting",
     "verification/places": "verification/test_bisecting",
