@@ -331,7 +331,7 @@ def state_of(fit: Fit, since: int, epoch: int | None, best: str | None, kept: np
         "plateau": None if run.plateau is None else checkpoints.plain(run.plateau.state()),
         "history": transcript.digest(some["epoch"], *(plain_nan(some[name]) for name in FIGURES)),
         "loss": float(some["loss"][-1]) if len(some) else None,
-        "best": None if stopping is None else transcript.digest(best, stopping),
+        "best": None if stopping is None else transcript.digest(best, stopping, fit.history.best_epoch),
         "kept": None if kept is None else transcript.digest(kept),
     }
 
@@ -368,8 +368,10 @@ WORDS = {
 
 
 def _digest_of(best: Network) -> str:
-    assert best.run is not None
-    return transcript.digest(best.parameters, best.run.state.vectors, best.run.state.powers, best.run.epochs)
+    run = best.run
+    assert run is not None
+    counts = run.epochs, best.epochs, None if run.plateau is None else checkpoints.plain(run.plateau.state())
+    return transcript.digest(best.parameters, run.state.vectors, run.state.powers, counts)
 
 
 def _remove(path: str, how: Callable[[str], None]) -> None:

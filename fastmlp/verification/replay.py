@@ -208,7 +208,9 @@ def start_of(chain: Chain, line: dict[str, Any], backend: str) -> tuple[Model, s
     network = moment.network
     if not is_of(network, chain.head):
         raise Differs(f"{where}: its checkpoint is of another network than line 1")
-    asked = chain.head["fit"]
+    asked, run = chain.head["fit"], network.run
+    if run is None or run.not_resumable_because or (run.epochs and not same(run.held_out, asked.get("validation"))):
+        raise Differs(f"{where}: its checkpoint is not of a training that goes on with the fit that line 1 tells of")
     for name in sorted({*asked, *moment.asked}):
         if name not in asked or name not in moment.asked or not same(asked[name], moment.asked[name]):
             raise Differs(f"{where}: its checkpoint is of a fit with another {name} than line 1 says")

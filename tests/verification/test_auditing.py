@@ -281,6 +281,32 @@ def test_early_stopping_s_count_is_in_the_lines(tmp_path):
     assert "epoch 4: the digest of early stopping's state is not that of its checkpoint" in difference(path)
 
 
+@pytest.mark.parametrize("name", ["epochs", "rate", "best_epoch", "held_out", "spoilt"])
+def test_what_a_checkpoint_says_beside_numbers(name, tmp_path):
+    """Of the best epoch, to which early stopping goes back, and of the run."""
+    path = tmp_path / "run.jsonl"
+    rate = Adam(ReduceOnPlateau(0.05, patience=2))
+    trained(path, epochs=12, optimizer=rate, validation=0.2, early_stopping=EarlyStopping(7))
+    place = tmp_path / "run.jsonl.d" / "000000004.safetensors"
+    moment = checkpoints.read(place)
+    run, best = moment.network.run, moment.best
+    if name == "epochs":
+        best.epochs += 1
+    elif name == "rate":
+        best.run.plateau = best.run.plateau.rule.start({**best.run.plateau.state(), "rate": 0.5})
+    elif name == "best_epoch":
+        moment.best_epoch = 1 if moment.best_epoch != 1 else 2
+    elif name == "held_out":
+        run.held_out = 0.5
+    else:
+        run.not_resumable_because = "it rains"
+    checkpoints.write(str(place), moment)
+    what = "the digest of early stopping's state is not that of its checkpoint"
+    if name in ("held_out", "spoilt"):
+        what = "its checkpoint is not of a training that goes on with the fit that line 1 tells of"
+    assert difference(path) == f"line 4, epoch 4: {what}"
+
+
 def test_a_schedule_that_is_shifted(tmp_path):
     """In a checkpoint where its rate is still the first one: nothing but the head tells."""
     path = tmp_path / "run.jsonl"
