@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 import warnings
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
+from fastmlp.checks.arrays import check_memory
 from fastmlp.checks.messages import cut
 from fastmlp.estimators import MLPClassifier, MLPRegressor, transcribing
+from fastmlp.estimators.arguments import layer_sizes
 from fastmlp.estimators.problem import DIVERGED
 from fastmlp.fit.transcribing import first_difference, same
 from fastmlp.storage import checkpoints, rng_state
@@ -16,6 +21,7 @@ from fastmlp.training import Step
 from fastmlp.verification.replay import Data, Differs
 
 KINDS = {kind.__name__: kind for kind in (MLPClassifier, MLPRegressor)}
+TIMES = 4  # the parameters, what "adam" keeps of each, and a gradient
 _PARTS = ("estimator", "parameters", "X", "y", "sample_weight", "validation_data", "classes")
 _OF_HEAD = ("spec", "standardize", "rows", "begun", "first", "rate_begins", "seed", "callback")
 
@@ -114,6 +120,9 @@ def estimator_of(chain: Chain, data: Data, threads: int | None) -> Any:
         if data.class_weight is not None:
             made.set_params(class_weight=data.class_weight)
         made._validate_params()
+        sizes = [1, *layer_sizes(made.hidden_layer_sizes), 1]
+        numbers = sum((a + 1) * b for a, b in itertools.pairwise(sizes))
+        check_memory(TIMES * numbers, np.dtype(np.float64), "its network")
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise Differs(f"line 1: the fit's parameters cannot be those of a fit: {cut(str(error), 300)}") from error
     return made

@@ -11,7 +11,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import fastmlp
-from fastmlp import CrossEntropy, Huber, MLPClassifier, MLPRegressor, Transcript
+from fastmlp import CrossEntropy, Huber, MLPClassifier, MLPRegressor, Model, Transcript
+from fastmlp.cli import main
 from fastmlp.estimators import transcribing
 from fastmlp.schedules import Cosine, ReduceOnPlateau
 from fastmlp.storage import transcript
@@ -132,6 +133,14 @@ def test_each_value_of_a_line_is_compared(name, number, run):
         (lambda head: head["fit"]["parameters"].update(gamma=1), "parameters cannot be those of a fit"),
         (lambda head: head["fit"]["parameters"].update(alpha="x"), "parameters cannot be those of a fit"),
         (lambda head: head["fit"]["parameters"].pop("alpha"), "line 1: parameters is not what the fit has had"),
+        (
+            lambda head: head["fit"]["parameters"].update(hidden_layer_sizes=[10**6, 10**6]),
+            "its network takes 3.2e+04 GB",
+        ),
+        (
+            lambda head: head["fit"]["parameters"].update(hidden_layer_sizes=[2.5]),
+            "parameters cannot be those of a fit",
+        ),
         (lambda head: head["fit"].update(parameters=None), "parameters cannot be those of a fit"),
         (lambda head: head["fit"].update(estimator="MLPRegressor"), "line 1: "),
         (lambda head: head["fit"].update(estimator="Ridge"), "its estimator is none that fastmlp has"),
@@ -186,6 +195,21 @@ def test_two_are_compared(run, true):
     found = fastmlp.bisect(run, true, X, KINDS)
     assert (found.last_common, found.epoch, found.place, found.agrees) == (5, 10, None, None)
     assert found.last_line() == "they differ: epoch 10, the digest of the parameters"
+
+
+def test_the_command(run, tmp_path, capsys):
+    places = np.unique(KINDS, return_inverse=True)[1]
+    MLPClassifier(**SMALL).fit(X, places, transcript=Transcript(tmp_path / "numbers.jsonl", every=5))
+    np.savez(tmp_path / "rows.npz", X=X, y=places)
+    Model([4, 6, 3], seed=1).save(tmp_path / "model")
+    asked = ["audit", str(tmp_path / "numbers.jsonl"), "--data", str(tmp_path / "rows.npz")]
+    assert main(asked) == 0
+    assert "every bit equal: 1 of 1 segments, numerics 1, " in capsys.readouterr().out
+    assert main([*asked, "--model", str(tmp_path / "model")]) == 2
+    assert "of an estimator's transcript is a fitted MLPClassifier or MLPRegressor" in capsys.readouterr().err
+    forge(tmp_path / "numbers.jsonl", 3, lambda line: line.update(parameters="0" * 64))
+    assert main(asked) == 1
+    assert capsys.readouterr().out.splitlines()[-1].startswith("NOT EQUAL: line 4, epoch 10: the digest of the para")
 
 
 def test_in_a_pipeline(asked):
