@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import numbers
 import os
 from typing import Any
 
@@ -47,7 +48,11 @@ class Transcriber(transcribing.Transcriber):
         self, estimator: Any, X: Any, y: np.ndarray, weights: np.ndarray | None, held: tuple[Any, ...] | None, seed: Any
     ) -> None:
         """Notes what is trained on, before anything is drawn. held: the validation's X, y and weights."""
-        self.seed = rng_state.state_of(estimator.random_state if type(estimator.random_state) is int else seed)
+        given = estimator.random_state
+        try:
+            self.seed = rng_state.state_of(int(given) if isinstance(given, numbers.Integral) else seed)
+        except TypeError as error:
+            raise TypeError(str(error).replace("seed", "random_state", 1)) from None
         classes = getattr(estimator, "classes_", None)
         parts = [None] if held is None else [digest_of_rows(held[0]), _digest_of(held[1]), _digest_of(held[2])]
         self.asked_for = {

@@ -230,6 +230,12 @@ def test_by_default_few_lines_are_written(tmp_path):
     ("estimator", "options", "error", "said"),
     [
         (MLPClassifier(solver="lbfgs"), {}, ValueError, 'transcript goes with solver="sgd" and "adam"'),
+        (
+            MLPClassifier(**{**SMALL, "random_state": np.random.RandomState(np.random.PCG64(1))}),
+            {},
+            TypeError,
+            "random_state is a RandomState over PCG64, whose state cannot be kept",
+        ),
         (MLPClassifier(**SMALL), {"transcript": 3}, TypeError, "transcript=3 is no path"),
         (MLPClassifier(**SMALL), {"transcript": "nowhere/run"}, FileNotFoundError, "there is no such folder"),
         (MLPClassifier(**SMALL), {"transcript": "there"}, FileExistsError, "exists, and is not written over"),
