@@ -75,8 +75,8 @@ def train_many(
     validation : (X, y), float, Each or None, default=None
         As in `Model.fit`: a fraction is held out by each model's own seed.
     transcript : Each of paths or of Transcripts, or None, default=None
-        Where the transcript of each model is written; None in `Each` writes none for that model. A model that has one
-        is trained by itself, not in one group with others. `fastmlp.audit` is given the model's own rows.
+        Where the transcript of each model is written; None in `Each` writes none for that model. `fastmlp.audit` is
+        given the model's own rows.
     threads : int or None, default=None
         The number of threads of all. None is FASTMLP_NUM_THREADS if it is set, else as many as there are cores.
     progress : bool or None, default=None

@@ -145,8 +145,7 @@ class Sweep:
         transcripts : path, Transcript or None, default=None
             A folder for a transcript of each model, point-000007.jsonl with its checkpoints; made where there is none,
             and empty, unless `folder` is given, too: then a point that is not done continues its transcript. All
-            workers write there. `training_rows` gives what an audit takes. The models are then trained one by one, not
-            in groups.
+            workers write there. `training_rows` gives what an audit takes.
         client : dask.distributed.Client or None, default=None
             A Dask cluster, whose workers train the models. The rows are sent once; what a lost worker had is done
             again.

@@ -1,5 +1,6 @@
 """`train_many(transcript=Each(...))` and `Sweep.fit(transcripts=...)`: one transcript for each model, as alone."""
 
+import contextlib
 import os
 import shutil
 from pathlib import Path
@@ -8,7 +9,8 @@ import numpy as np
 import pytest
 
 import fastmlp
-from fastmlp import EarlyStopping, Model, Transcript
+from fastmlp import DivergenceError, EarlyStopping, Model, Transcript
+from fastmlp.fit import lanes
 from fastmlp.storage import transcript
 from fastmlp.sweep import Each, Sweep, train_many
 
@@ -52,6 +54,27 @@ def test_models_that_are_there():
     alone = Model([4, 6, 3], seed=1)
     alone.fit(X[30:], Y[30:], epochs=12, learning_rate=0.2, batch_size=16, transcript=Transcript("alone", every=3))
     assert transcript.read("alone").hash == transcript.read("b").hash
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"batch_size": 16, "record_every": 5, "optimizer": "adam"}, {"learning_rate": 1e200}, {"target_loss": 1.05}],
+    ids=["all rows", "batches", "diverges", "a target"],
+)
+def test_models_in_lockstep(options, monkeypatch):
+    """Of one group, which a kernel trains together."""
+    monkeypatch.setattr(lanes, "force", True)
+    models = [Model([4, 6, 3], seed=seed) for seed in range(3)]
+    asked = [Transcript(f"{seed}", every=4) for seed in range(3)]
+    found = train_many(models, X, Y, epochs=23, transcript=Each(asked), threads=1, **options)
+    assert [result.together for result in found] == [3] * 3
+    for seed in range(3):
+        with contextlib.suppress(DivergenceError):
+            Model([4, 6, 3], seed=seed).fit(X, Y, epochs=23, transcript=Transcript("alone", every=4), **options)
+        assert transcript.read("alone").hash == transcript.read(f"{seed}").hash
+        assert fastmlp.audit(f"{seed}", X, Y, segments="all").equal
+        os.unlink("alone")
+        shutil.rmtree("alone.d")
 
 
 def test_one_file_is_of_one_model():
