@@ -85,6 +85,12 @@ def test_it_changes_no_bit_and_is_audited(name, asked):
     assert "is not that of the model" in fastmlp.audit(asked.path, x, y, model=other, **given).difference
 
 
+def test_the_chain_is_the_same_everywhere(asked):
+    x = (np.arange(480) * 37 % 101 / 50 - 1).reshape(120, 4)
+    MLPClassifier(**SMALL).fit(x, x[:, 0] > x[:, 1], X_val=x, y_val=x[:, 0] > x[:, 1], transcript=asked)
+    assert transcript.read(asked.path).hash == "401d23259cad25f5585b7f44ba71c8e05d3764ebc582c203332f297d8bac6daf"
+
+
 @pytest.fixture(scope="module")
 def true(tmp_path_factory):
     path = tmp_path_factory.mktemp("true") / "run.jsonl"

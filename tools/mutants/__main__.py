@@ -60,6 +60,7 @@ TESTS = {
     "cli/demos": "cli/test_cli",
     "export/conversions": "export/test_foreign export/test_onnx_graph export/test_torch_modules",
     "fit/transcript": "fit/test_transcribing",
+    "fit/transcribing": "fit/test_transcribing verification/test_auditing",
     "storage/transcript": "fit/test_transcribing verification/test_auditing",
     "tables/recipe": "tables/test_training_of_tables",
     **dict.fromkeys(
