@@ -367,6 +367,29 @@ class Transcribing(Scenario):
         assert found.hash == self.chain
 
 
+class EstimatingTranscribed(Estimating):
+    """An estimator's fit with a transcript. Afterwards its lines are the first ones of a fit that was not cut short."""
+
+    def __init__(self, folder):
+        self.folder, self.number, self.path = Path(folder), 0, None
+        super().__init__(early_stopping=True, validation_fraction=0.25)
+        self.call(self.ready())
+        self.hashes = [line["hash"] for line in transcript.read(self.path).lines]
+
+    def call(self, estimator):
+        self.number += 1
+        self.path = self.folder / f"{self.number}.jsonl"
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            estimator.fit(self.x, self.y, transcript=Transcript(self.path, every=1))
+
+    def check(self, estimator):
+        if self.path.is_file() and b"\n" in self.path.read_bytes():
+            found = [line["hash"] for line in transcript.read(self.path).lines]
+            assert found == self.hashes[: len(found)]
+        super().check(estimator)
+
+
 def scenarios(folder):
     """{name: a function that makes the Scenario}."""
     watched = {"early_stopping": EarlyStopping(50, best_weights=False), "validation": 0.25}
@@ -397,6 +420,7 @@ def scenarios(folder):
         "save": lambda: Saving(folder),
         "load": lambda: Loading(folder),
         "fit, a transcript": lambda: Transcribing(folder),
+        "an estimator's fit, a transcript": lambda: EstimatingTranscribed(folder),
     }  # fmt: skip
 
 

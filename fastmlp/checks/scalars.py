@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import numbers
 import operator
+import os
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,7 @@ def positive_int(value: Any, name: str, most: int = LIMIT) -> int:
 
     Raises TypeError if it is not an int (True and 2.0 are not), else ValueError.
     """
-    number = _int(value, name)
+    number = whole(value, name)
     if number < 1:
         raise ValueError(f"{name}={shown(value)} is not positive: give 1 or more")
     if number > most:
@@ -77,7 +78,22 @@ def flag(value: Any, name: str) -> bool:
     return bool(value)
 
 
-def _int(value: Any, name: str) -> int:
+def path(value: Any, name: str) -> str:
+    """The path of a file. Raises TypeError for what is none, ValueError for an empty one."""
+    if not isinstance(value, (str, os.PathLike)) or isinstance(os.fspath(value), bytes):
+        raise TypeError(f"{name}={value!r:.60} is no path: give a file's name")
+    if not os.fspath(value):
+        raise ValueError(f"{name} is empty: give a file's name")
+    try:
+        possible = b"\0" not in os.fsencode(value)
+    except UnicodeEncodeError:
+        possible = False
+    if not possible:
+        raise ValueError(f"{name}={shown(os.fspath(value))} cannot be a file's name: it has a character that none has")
+    return os.fspath(value)
+
+
+def whole(value: Any, name: str) -> int:
     """Returns value as an int. Raises TypeError if it is not one."""
     if not isinstance(value, (bool, np.bool_)):
         try:

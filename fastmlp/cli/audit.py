@@ -13,7 +13,12 @@ from fastmlp.cli.arguments import add_backend, default, help_shape, naming_optio
 from fastmlp.cli.verify import bar
 
 ARRAYS = ("X", "y", "sample_weight", "X_validation", "y_validation", "sample_weight_validation")
-_NAMES = {"segments": "--segments", "sample_weight": "--data's sample_weight", "validation": "--data's X_validation"}
+NAMES = {
+    "segments": "--segments",
+    "seed": "--seed",
+    "sample_weight": "--data's sample_weight",
+    "validation": "--data's X_validation",
+}
 
 
 def add(commands: Any) -> None:
@@ -30,19 +35,18 @@ def add(commands: Any) -> None:
         formatter_class=help_shape,
     )
     parser.add_argument("transcript", type=Path, metavar="RUN", help="the transcript, with its checkpoints in RUN.d")
-    add_data(parser)
+    add_data(parser, "a model that is to be the one at its end; one of fastmlp train also says how")
     parser.add_argument(
         "--segments", type=_segments, default=5, metavar="K", help=default("segments to train again, or all", 5)
     )
-    parser.add_argument("--model", type=Path, metavar="FILE", help="a model that is to be the one at its end")
     parser.add_argument("--seed", type=int, metavar="N", help="draw the segments by a seed (default: nobody can tell)")
     parser.add_argument("--json", action="store_true", help="print all of it as JSON")
     add_backend(parser)
     parser.set_defaults(run=run)
 
 
-def add_data(parser: argparse.ArgumentParser) -> None:
-    """Adds the options that say which rows were trained on."""
+def add_data(parser: argparse.ArgumentParser, model: str) -> None:
+    """Adds the options that say which rows were trained on. model: what to say of --model, up to how rows are made."""
     parser.add_argument(
         "--data",
         type=Path,
@@ -52,13 +56,16 @@ def add_data(parser: argparse.ArgumentParser) -> None:
         "sample_weight_validation; or a table of numbers, with --target",
     )
     parser.add_argument("--target", metavar="NAME", help="the target's column of a table")
+    words = f"{model} the table's columns become rows, so that --target is left out"
+    parser.add_argument("--model", type=Path, metavar="FILE", help=words)
+    parser.add_argument("--no-header", action="store_true", help="the table's first line is a row, not names")
 
 
 def run(args: argparse.Namespace) -> int:
     from fastmlp.verification import audit
 
     rows = rows_of(args)
-    with bar() as progress, naming_options(_NAMES):
+    with bar() as progress, naming_options(NAMES):
         found = audit(
             args.transcript, **rows, segments=args.segments, model=args.model, seed=args.seed, backend=args.backend,
             progress=progress,
@@ -68,7 +75,9 @@ def run(args: argparse.Namespace) -> int:
 
 
 def rows_of(args: argparse.Namespace) -> dict[str, Any]:
-    """The arguments X, y, sample_weight and validation. Raises ValueError or OSError."""
+    """The arguments X, y, sample_weight, class_weight and validation. Raises ValueError or OSError."""
+    if args.model is not None and (made := _of_model(args)) is not None:
+        return made
     if args.data.suffix.lower() != ".npz":
         return _of_table(args)
     from fastmlp.tables import npz
@@ -82,11 +91,26 @@ def rows_of(args: argparse.Namespace) -> dict[str, Any]:
     return {**rows, "validation": validation}
 
 
+def _of_model(args: argparse.Namespace) -> dict[str, Any] | None:
+    """Rows as a model of `fastmlp train` was trained on them; None where it is another model."""
+    from fastmlp.storage import model_file
+
+    if model_file.read(args.model, "model", "checkpoint", "table")[1]["kind"] != "table":
+        return None
+    from fastmlp.tables.table_model import TableModel
+
+    model = TableModel.load(args.model)
+    if args.target not in (None, model.target):
+        raise ValueError(f"--target {args.target}: {args.model} predicts {model.target!r}; leave --target out")
+    with naming_options({"table": "--data"}):
+        return model.training_rows(args.data, no_header=args.no_header)
+
+
 def _of_table(args: argparse.Namespace) -> dict[str, Any]:
     """Columns of numbers, in the table's order."""
     from fastmlp.tables import loading
 
-    table = loading.to_train(args.data, args.target, None)
+    table = loading.to_train(args.data, args.target, None, header=False if args.no_header else None)
     y: Any = table.y
     for column in (*table.features.columns, y):
         if column.kind not in ("number", "integer", "bool") or column.is_missing().any():

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from fastmlp.cli.arguments import help_shape, naming_options
-from fastmlp.cli.audit import add_data, rows_of
+from fastmlp.cli.audit import NAMES, add_data, rows_of
 from fastmlp.cli.verify import bar
 
 
@@ -27,7 +27,7 @@ def add(commands: Any) -> None:
     )
     parser.add_argument("a", type=Path, metavar="A", help="a transcript, with its checkpoints in A.d")
     parser.add_argument("b", type=Path, metavar="B", help="another one; its checkpoints may be missing")
-    add_data(parser)
+    add_data(parser, "a model of fastmlp train, which says how")
     parser.add_argument("--json", action="store_true", help="print all of it as JSON")
     parser.set_defaults(run=run)
 
@@ -36,7 +36,7 @@ def run(args: argparse.Namespace) -> int:
     from fastmlp.verification import bisect
 
     rows = rows_of(args)
-    with bar() as progress, naming_options({"sample_weight": "--data's sample_weight"}):
+    with bar() as progress, naming_options(NAMES):
         found = bisect(args.a, args.b, **rows, progress=progress)
     print(json.dumps(found.to_dict(), indent=1) if args.json else found.table())
     return 0 if found.equal else 1

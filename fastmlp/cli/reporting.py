@@ -151,7 +151,7 @@ def as_json(
     history, spec = model.history, model.spec
     assert history is not None
     last = history.to_dict()
-    files = {"model": args.output, "plot": args.plot, "checkpoint": args.checkpoint}
+    files = {"model": args.output, "plot": args.plot, "checkpoint": args.checkpoint, "transcript": args.transcript}
     return {
         "command": "train",
         "version": __version__,

@@ -59,6 +59,9 @@ def run(args: argparse.Namespace) -> None:
     if args.checkpoint is not None:
         others = {"the table": args.data, "--output": args.output, "--plot": args.plot, "--resume": args.resume}
         check_place("--checkpoint", args.checkpoint, "run.checkpoint", others)
+    if args.transcript is not None:
+        others = {"the table": args.data, "--output": args.output, "--plot": args.plot, "--checkpoint": args.checkpoint}
+        check_place("--transcript", args.transcript, "run.jsonl", {**others, "--resume": args.resume})
     replaced.check_model("--output", args.output, args.force)
     replaced.check_picture("--plot", args.plot, args.force)
     say = reporting.voice(args)

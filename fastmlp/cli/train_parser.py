@@ -223,6 +223,15 @@ def _add_files(group: Any) -> None:
         "--checkpoint-every", type=int, metavar="N", help=default("epochs from one checkpoint to the next", "a tenth")
     )
     group.add_argument("--keep", type=int, metavar="K", default=1, help=default("checkpoints that stay", 1))
+    group.add_argument(
+        "--transcript",
+        type=Path,
+        metavar="FILE",
+        help="write a transcript for fastmlp audit, with checkpoints in FILE.d; the same command goes on with it",
+    )
+    group.add_argument(
+        "--transcript-every", type=int, metavar="N", help=default("epochs from one line to the next", "by the work")
+    )
     add_plot(group)
     add_json_and_quiet(group)
     group.add_argument("--force", action="store_true", help="replace the files of -o and --plot, whatever they are")

@@ -108,7 +108,7 @@ class BaseMLP(BaseEstimator):
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(
         self, X: Any, y: Any, sample_weight: Any = None, *, X_val: Any = None, y_val: Any = None,
-        sample_weight_val: Any = None,
+        sample_weight_val: Any = None, transcript: Any = None,
     ) -> Any:  # fmt: skip
         """Trains the network, from new initial weights, or with warm_start from the present ones.
 
@@ -128,6 +128,9 @@ class BaseMLP(BaseEstimator):
             Their targets.
         sample_weight_val : array of shape (M,) or None, default=None
             Their weights, for the score.
+        transcript : path, Transcript or None, default=None
+            A file to write a transcript into, for `fastmlp.audit` with this X and y. There are no checkpoints: an audit
+            trains all of it again. For "sgd" and "adam", and new weights.
 
         Returns
         -------
@@ -140,12 +143,15 @@ class BaseMLP(BaseEstimator):
             If an argument is wrong, or the training diverges. The estimator is then as it was before.
         RuntimeError
             If another call is fitting the estimator.
+        OSError
+            If there is a transcript of this name, or it cannot be written.
 
         Notes
         -----
         Ctrl-C ends a training by "sgd" or "adam" with a warning, and keeps the weights after the last epoch.
         """
-        return self._trained(lambda: self._fit(X, y, sample_weight, (X_val, y_val, sample_weight_val), False))
+        validation = X_val, y_val, sample_weight_val
+        return self._trained(lambda: self._fit(X, y, sample_weight, validation, False, transcript))
 
     def _trained(self, fit: Callable[[], Any]) -> Any:
         """Calls `fit`. If it raises (bad arguments, divergence, a callback), the estimator is restored."""
@@ -175,7 +181,10 @@ class BaseMLP(BaseEstimator):
             )
         return True
 
-    def _fit(self, X: Any, y: Any, sample_weight: Any, validation: tuple[Any, Any, Any], incremental: bool) -> Any:
+    def _fit(
+        self, X: Any, y: Any, sample_weight: Any, validation: tuple[Any, Any, Any], incremental: bool,
+        transcript: Any = None,
+    ) -> Any:  # fmt: skip
         if self.solver == "lbfgs":
             arguments.refuse_of_lbfgs(self)
         if self.early_stopping and incremental:
@@ -184,6 +193,7 @@ class BaseMLP(BaseEstimator):
             )
         sizes = arguments.layer_sizes(self.hidden_layer_sizes)
         first = not hasattr(self, "coefs_") or not (self.warm_start or incremental)
+        transcriber = None if transcript is None else _transcriber(transcript, self, first)
         labels = y
         X, y = self._validate_input(X, y, incremental, reset=first)
         y = y.reshape(len(y), -1)
@@ -195,6 +205,8 @@ class BaseMLP(BaseEstimator):
         if held is not None and held[1].shape[1] != y.shape[1]:
             raise ValueError(f"y_val has {held[1].shape[1]} columns, and y has {y.shape[1]}: give as many")
         random_state = self._begin_random(incremental)
+        if transcriber is not None:
+            transcriber.see_rows(self, X, y, weights, held, random_state)
         spec, parameters = self._begin_network([X.shape[1], *sizes, y.shape[1]], X.dtype, random_state, first)
         smoothing = problem.smoothing_of(self.loss) if is_classifier(self) else 0.0
         if self.solver == "lbfgs":
@@ -217,7 +229,7 @@ class BaseMLP(BaseEstimator):
         whole = batch_size(self.batch_size, len(y), warns=False) == len(y)  # then a batch is all rows
         rows = Rows.of(spec, X, y, weights, smoothing, whole)
         self._hold(spec, parameters)  # callbacks see the weights as they change
-        Stochastic(self, spec, parameters, rows, self._optimizer, random_state, score, incremental).go()
+        Stochastic(self, spec, parameters, rows, self._optimizer, random_state, score, incremental, transcriber).go()
         return self
 
     def _begin_random(self, incremental: bool) -> np.random.RandomState:
@@ -435,3 +447,12 @@ class BaseMLP(BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
+
+
+def _transcriber(asked: Any, estimator: Any, first: bool) -> Any:
+    """What writes a transcript; `fit(transcript=...)` may also be given one, as audits do."""
+    from fastmlp.estimators.transcribing import Transcriber
+
+    made = asked if isinstance(asked, Transcriber) else Transcriber(asked)
+    made.prepare(estimator, first)
+    return made

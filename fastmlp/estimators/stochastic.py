@@ -7,7 +7,7 @@ import time
 import warnings
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
@@ -28,6 +28,9 @@ from fastmlp.spec import Spec
 from fastmlp.stopping import resolve_metric
 from fastmlp.system.atomic import Change, copied, together
 from fastmlp.training import Step, records
+
+if TYPE_CHECKING:
+    from fastmlp.estimators.transcribing import Transcriber
 
 KEPT = 2**23  # bytes of a workspace, or as many as the parameters have: beyond, a batch takes long enough without
 USUAL = FitOptions(epochs=1)
@@ -50,10 +53,11 @@ class Stochastic:
         random_state: np.random.RandomState,
         score: Score | None,
         incremental: bool,
+        transcriber: Transcriber | None = None,
     ) -> None:
         self.estimator, self.spec, self.parameters, self.rows = estimator, spec, parameters, rows
         self.descent, self.random_state, self.score = descent, random_state, score
-        self.incremental = incremental
+        self.incremental, self.transcriber = incremental, transcriber
         self.epochs = 1 if incremental else int(estimator.max_iter)
         if self.epochs > scalars.LIMIT:
             raise ValueError(f"max_iter={shown(self.epochs)} is more than can be counted, {scalars.LIMIT}: give less")
@@ -89,6 +93,7 @@ class Stochastic:
         begins = estimator.early_stopping and not estimator.loss_curve_
         self.best = parameters.copy() if begins else None
         self.found_better = False  # by this call's epochs
+        self.stopped: str | None = None  # why it ended before its last epoch
 
     def draw(self, _epoch: int) -> np.ndarray:
         """The next epoch's order: scikit-learn shuffles the last one's."""
@@ -103,7 +108,7 @@ class Stochastic:
 
     def go(self) -> None:
         """Trains. Raises ValueError where the parameters do not stay finite, unless early stopping has better ones."""
-        estimator = self.estimator
+        estimator, ended = self.estimator, False
         self.started = time.perf_counter()
         estimator.n_iter_ = 0
         rows, state = self.rows, self.descent.state
@@ -112,8 +117,11 @@ class Stochastic:
             self.spec, self.parameters, rows.x, rows.y, self.training, state, rows.weights, workspace=workspace,
             staged=True,
         )  # fmt: skip
+        if self.transcriber is not None:
+            self.transcriber.begin(self)
         try:
             reason = loop.run(steps, self)
+            self.stopped, ended = self.stopped or reason, True
             if estimator.n_iter_ == self.epochs and reason is None and not self.incremental:
                 warnings.warn(
                     f"Stochastic Optimizer: Maximum iterations ({self.epochs}) reached and the optimization hasn't "
@@ -129,6 +137,8 @@ class Stochastic:
                 workspace.rows = ()  # which are the caller's
         if self.best is not None:
             self.parameters[:] = self.best
+        if self.transcriber is not None and ended:
+            self.transcriber.end(self)
 
     def warn_if_it_did_harm(self) -> None:
         losses = self.estimator.loss_curve_[-self.estimator.n_iter_ :]
@@ -190,6 +200,7 @@ class Stochastic:
     def decide(self, step: Step) -> str | None:
         """Tells of an epoch. -> why training ends: it has not improved for long, or a callback asks for it."""
         if step.state == "diverged":
+            self.stopped = "diverged"
             self.diverge()
             return None
         estimator, seen, reason = self.estimator, self.seen, None
@@ -207,6 +218,8 @@ class Stochastic:
             estimator._no_improvement_count = estimator._no_improvement_count if reason else 0
         if self.callbacks and self.call_back():
             reason = reason or f"a callback asked for it in epoch {estimator.n_iter_}"
+        if self.transcriber is not None and reason is None:
+            reason = self.transcriber.see(self, step)
         return reason
 
     def counts(self, loss: float, score: float) -> dict[str, Any]:

@@ -208,10 +208,10 @@ class Fit:
             self._go_back(self.monitor.best)
         if self.run.drawn_from is not None:
             self.network.change([held(self.run, "drawn_from", None)])
+        if self.transcriber:  # first: nothing would write it after a checkpoint that says that all is done
+            self.transcriber.end(self)
         if self.checkpoints:
             self.checkpoints.write(self.moment_now(ended=True))
-        if self.transcriber:
-            self.transcriber.end(self)
         return self._harm()
 
     def cut_short(self, error: BaseException) -> None:

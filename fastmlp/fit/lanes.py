@@ -19,7 +19,7 @@ force = False  # whether all that can be grouped are, though it may not pay: for
 def group_of(fit: Fit) -> Hashable | None:
     """What fits of one group have in common; None where a fit is trained alone."""
     spec, training, rows = fit.network.spec.of_targets(fit.targets), fit.training, len(fit.targets)
-    if fit.backend is not numba_backend or callable(training.order) or not training.epochs or fit.transcriber:
+    if fit.backend is not numba_backend or callable(training.order) or not training.epochs:
         return None
     if not choose.fits_lanes(spec, training, rows, fit.weights is not None):
         return None

@@ -172,7 +172,7 @@ def _checkpoint(options: FitOptions, epochs: int) -> tuple[int, int, str | None]
             name = "keep" if every is None else "checkpoint_every"
             raise ValueError(f"{name} goes with checkpoint, which is not given: give the path of a file")
         return some, keep, None
-    return some, keep, path(options.checkpoint, "checkpoint")
+    return some, keep, scalars.path(options.checkpoint, "checkpoint")
 
 
 # ---------------------------------------------------------------------------------------------------------
@@ -224,21 +224,6 @@ def thread_count(value: Any) -> int | None:
     if number > thread_pool.MOST:
         raise ValueError(f"threads={number} is more than {thread_pool.MOST}: give as many as there are cores, or None")
     return number
-
-
-def path(value: Any, name: str) -> str:
-    """The path of a file. Raises TypeError for what is none, ValueError for an empty one."""
-    if not isinstance(value, (str, os.PathLike)) or isinstance(os.fspath(value), bytes):
-        raise TypeError(f"{name}={value!r:.60} is no path: give a file's name")
-    if not os.fspath(value):
-        raise ValueError(f"{name} is empty: give a file's name")
-    try:
-        whole = b"\0" not in os.fsencode(value)
-    except UnicodeEncodeError:
-        whole = False
-    if not whole:
-        raise ValueError(f"{name}={shown(os.fspath(value))} cannot be a file's name: it has a character that none has")
-    return os.fspath(value)
 
 
 def function(value: Any, name: str) -> Any:

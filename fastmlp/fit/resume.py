@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from fastmlp import optimizers, schedules
+from fastmlp.checks import scalars
 from fastmlp.core.network import Network
 from fastmlp.fit import options
 from fastmlp.fit.options import FitOptions
@@ -26,37 +28,49 @@ MOST = 256  # optimizers that are remembered
 
 def moment_to_go_on_from(checkpoint: Any, resume: Any, spec: Spec, transcript: Any = None) -> Moment | None:
     """The moment of the checkpoint that `resume` is, or that is there and means it; None for any other fit."""
+    path, moment = None, None
     if isinstance(resume, (str, os.PathLike)):
         path = resume
-    elif resume is True and checkpoint is not None and os.path.exists(options.path(checkpoint, "checkpoint")):
+    elif resume is True and checkpoint is not None and os.path.exists(scalars.path(checkpoint, "checkpoint")):
         path = checkpoint
-    elif resume is True and transcript is not None and (last := last_checkpoint(transcript)):
-        path = last
-    else:
-        return None
-    from fastmlp.storage import checkpoints
+    elif resume is True and transcript is not None:
+        moment = last_moment(transcript)
+    if path is not None:
+        from fastmlp.storage import checkpoints
 
-    moment = checkpoints.read(path)
-    if moment.network.spec != spec:
+        moment = checkpoints.read(path)
+    if moment is not None and moment.network.spec != spec:
+        name, there = moment.path if path is None else os.fspath(path), moment.network.spec
         raise ValueError(
-            f"{os.fspath(path)} is the checkpoint of another network, {list(moment.network.spec.layers)}, "
-            f"{moment.network.spec.dtype}: load it with Model.load, and fit that"
+            f"{name} is the checkpoint of another network, {list(there.layers)}, {there.dtype}: load it with "
+            "Model.load, and fit that"
         )
     return moment
 
 
-def last_checkpoint(asked: Any) -> str | None:
-    """The newest checkpoint of a transcript that is there, by its path or as a Transcript; None where none is."""
+def last_moment(asked: Any) -> Moment | None:
+    """That of the newest checkpoint of a transcript (a path, or a Transcript) that can be read; None where no state is.
+
+    A checkpoint that is damaged, as by a power cut, is passed over with a warning.
+    """
     from fastmlp.fit.transcript import Transcript
-    from fastmlp.storage import transcript
+    from fastmlp.storage import checkpoints, transcript
 
     path = os.path.abspath((asked if isinstance(asked, Transcript) else Transcript(asked)).path)
     if not os.path.exists(path):
         return None
-    for line in reversed(transcript.read(path).states):
+    states = transcript.read(path).states
+    if not states:
+        return None  # killed as it began: `Transcriber` writes it again
+    for line in reversed(states):
         if line["checkpoint"] and os.path.exists(place := transcript.checkpoint_of(path, line)):
-            return place
-    raise ValueError(f"{path} is a transcript without a checkpoint to continue from: give another name")
+            try:
+                return checkpoints.read(place)
+            except (OSError, ValueError) as error:
+                warnings.warn(f"{error}: the fit continues from an older checkpoint, if there is one", stacklevel=2)
+    raise ValueError(
+        f"{path} is a transcript without a checkpoint to continue from: give another name, or remove it and its folder"
+    )
 
 
 def run_of(source: Network, optimizer: Any, learning_rate: Any, resume: bool) -> Run:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from typing import ClassVar
 
 from fastmlp.checks import scalars
 
@@ -39,12 +40,10 @@ class Transcript:
     path: str | os.PathLike
     every: int | None = None
     checkpoint_every: int | None = None
+    repeats: ClassVar[bool] = False  # whether resume=True may also repeat the end of one that has its end
 
     def __post_init__(self) -> None:
-        path = self.path
-        if not isinstance(path, (str, os.PathLike)) or isinstance(os.fspath(path), bytes) or not os.fspath(path):
-            raise TypeError(f"transcript={path!r:.60} is no path: give a file's name, like run.jsonl")
-        object.__setattr__(self, "path", os.fspath(path))
+        object.__setattr__(self, "path", scalars.path(self.path, "transcript"))
         for name in ("every", "checkpoint_every"):
             value = getattr(self, name)
             if value is not None:

@@ -86,12 +86,7 @@ def read(path: str | os.PathLike) -> tuple[dict[str, np.ndarray], dict[str, Any]
     OSError
         If the system does not give the file.
     """
-    name = os.fsdecode(path)
-    kind = os.stat(name).st_mode
-    if stat.S_ISDIR(kind):
-        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), name)
-    if not stat.S_ISREG(kind):
-        raise ValueError(f"{name} is a device or a pipe, not a file: copy its content to a file first")
+    name = name_to_read(path)
     with open(name, "rb") as file:
         size = os.fstat(file.fileno()).st_size
         # The checks that need only the beginning come first: a file of another kind may be large.
@@ -107,6 +102,17 @@ def read(path: str | os.PathLike) -> tuple[dict[str, np.ndarray], dict[str, Any]
     tensors = _tensors(name, content)
     _check_sum(name, metadata, tensors)
     return tensors, _header(name, metadata["header"])
+
+
+def name_to_read(path: str | os.PathLike) -> str:
+    """Returns a file's name as text. Raises OSError where there is none, ValueError where it is a device or a pipe."""
+    name = os.fsdecode(path)
+    kind = os.stat(name).st_mode
+    if stat.S_ISDIR(kind):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), name)
+    if not stat.S_ISREG(kind):
+        raise ValueError(f"{name} is a device or a pipe, not a file: copy its content to a file first")
+    return name
 
 
 # ---------------------------------------------------------------------------------------------------------

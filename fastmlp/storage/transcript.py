@@ -7,18 +7,20 @@ at most a last line that is cut short. Whatever is wrong with a file is a ValueE
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import itertools
 import json
 import os
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
 from fastmlp.checks.messages import cut, shown
 from fastmlp.core.network import Network
 from fastmlp.spec import NUMERICS_VERSION
+from fastmlp.storage import container
 
 FORMAT = "fastmlp transcript"
 FORMAT_VERSION = 1
@@ -27,11 +29,11 @@ APART = ("hash", "machine", "checkpoint")  # what a line's hash does not cover: 
 _FIELDS = {  # what a line has beside "record", "line", "before" and "hash"
     "head": {
         *("format", "version", "numerics", "spec", "fit", "rows", "begun", "first", "every", "seed", "standardize"),
-        *("callback", "machine"),
+        *("callback", "machine", "rate_begins"),
     },
     "epoch": {
         *("epoch", "epochs", "every", "parameters", "optimizer", "order", "rate", "plateau", "history", "loss", "best"),
-        "checkpoint",
+        *("kept", "checkpoint"),
     },
 }
 _FIELDS["end"] = {*_FIELDS["epoch"], "trained", "stopped"}
@@ -42,7 +44,7 @@ class Broken(ValueError):
 
     def __init__(self, name: str, what: str) -> None:
         super().__init__(f"{name}, {what}")
-        self.what = what
+        self.name, self.what = name, what
 
 
 def folder_of(path: str) -> str:
@@ -67,12 +69,13 @@ def chained(line: dict[str, Any], before: dict[str, Any] | None) -> dict[str, An
 
 
 def hash_of(line: dict[str, Any]) -> str:
-    """Returns the SHA-256, in hex, of a line's JSON, but for `APART`: with sorted keys, without spaces, in ASCII."""
+    """Returns the SHA-256, in hex, of a line's JSON, but for `APART`."""
     covered = {name: value for name, value in line.items() if name not in APART}
-    return hashlib.sha256(_text(covered).encode()).hexdigest()
+    return hashlib.sha256(text_of(covered).encode()).hexdigest()
 
 
-def _text(value: Any) -> str:
+def text_of(value: Any) -> str:
+    """Returns a value's JSON in the one spelling that a transcript has: sorted keys, no spaces, ASCII."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
 
 
@@ -85,7 +88,7 @@ def digest(*parts: Any) -> str:
             found.update(f"{little.str}{list(part.shape)}\n".encode())
             found.update(np.ascontiguousarray(part).astype(little, copy=False).reshape(-1).view(np.uint8).data)
         else:
-            found.update(f"{_text(part)}\n".encode())
+            found.update(f"{text_of(part)}\n".encode())
     return found.hexdigest()
 
 
@@ -96,16 +99,29 @@ def digest_of_parameters(network: Network) -> str:
 
 
 def begin(path: str, line: dict[str, Any]) -> None:
-    """Writes a file with its first line. Raises FileExistsError where there is one, and OSError if it cannot."""
+    """Writes a file with its first line. Raises FileExistsError where there is one; and OSError, and leaves none."""
     with open(path, "xb", buffering=0) as file:
-        file.write(_text(line).encode() + b"\n")
+        try:
+            _add(file, line)
+        except BaseException:
+            os.unlink(path)
+            raise
 
 
 def append(path: str, line: dict[str, Any]) -> None:
-    """Adds a line, in one write. Raises OSError."""
+    """Adds a line, in one write. Raises OSError; then the file is what it was."""
     with open(path, "r+b", buffering=0) as file:  # not "a": a file that is gone is not to come again without its head
-        file.seek(0, os.SEEK_END)
-        file.write(_text(line).encode() + b"\n")
+        _add(file, line)
+
+
+def _add(file: BinaryIO, line: dict[str, Any]) -> None:
+    content, whole = text_of(line).encode() + b"\n", file.seek(0, os.SEEK_END)
+    try:
+        if file.write(content) != len(content):  # a disk that becomes full takes a part
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    except OSError:
+        file.truncate(whole)
+        raise
 
 
 # ---------------------------------------------------------------------------------------------------------
@@ -147,7 +163,7 @@ class Chain:
     def segments(self) -> list[tuple[int, int]]:
         """The places, in `states`, of a checkpoint and of the next, or of the last line: what can be trained again."""
         states = self.states
-        starts = [at for at, line in enumerate(states) if line["checkpoint"] and line["record"] == "epoch"]
+        starts = [at for at, line in enumerate(states) if (line["checkpoint"] or not at) and line["record"] == "epoch"]
         return [pair for pair in itertools.pairwise([*starts, len(states) - 1]) if pair[0] < pair[1]]
 
 
@@ -168,11 +184,11 @@ def read(path: str | os.PathLike) -> Chain:
     Broken
         If a line is damaged, missing, out of its order, or not the one whose hash is in the chain.
     ValueError
-        If it is no transcript, of a later version or of another numerics version.
+        If it is no transcript, no regular file, of a later version or of another numerics version.
     OSError
         If there is no such file, or it cannot be read.
     """
-    name = os.fspath(path)
+    name = container.name_to_read(path)
     with open(name, "rb") as file:
         content = file.read()
     whole = content.rfind(b"\n") + 1
@@ -185,6 +201,7 @@ def read(path: str | os.PathLike) -> Chain:
             line = _parsed(text)
             if number == 0:
                 _check_head(line, name)
+            _check_spelling(line, text)
             _check_fields(line, number)
             _check_link(line, lines[-1] if lines else None, number)
         except _Wrong as error:
@@ -209,6 +226,16 @@ def _parsed(text: bytes) -> dict[str, Any]:
     return line
 
 
+def _check_spelling(line: dict[str, Any], text: bytes) -> None:
+    """Raises _Wrong where a line is not in its one spelling: who reads it is to see what its hash is of."""
+    try:
+        own = text_of(line).encode()
+    except (ValueError, RecursionError):  # NaN
+        own = b""
+    if own != text:
+        raise _Wrong("it is not spelt as a transcript is (sorted keys, none twice, no spaces): it was changed")
+
+
 def _check_head(line: dict[str, Any], name: str) -> None:
     """Raises ValueError where a file's first line is none of a transcript that this version reads."""
     if line.get("format") != FORMAT or line.get("record") != "head":
@@ -220,7 +247,7 @@ def _check_head(line: dict[str, Any], name: str) -> None:
         )
     if version != FORMAT_VERSION or type(version) is not int:
         raise ValueError(f"{name} has format version {shown(version)}, which is none: the file is damaged")
-    if line.get("numerics") != NUMERICS_VERSION:
+    if line.get("numerics") != NUMERICS_VERSION or type(line["numerics"]) is not int:
         raise ValueError(
             f"{name} is of numerics version {shown(line.get('numerics'))}, and this fastmlp computes by version "
             f"{NUMERICS_VERSION}, which gives other bits: use the fastmlp that wrote it"
@@ -236,13 +263,17 @@ def _check_fields(line: dict[str, Any], number: int) -> None:
     if odd := sorted({*line} ^ wanted):
         what = "is missing" if odd[0] in wanted else "does not belong there"
         raise _Wrong(f"{shown(odd[0])} {what}: it was changed or damaged")
-    counts = {"head": ("rows", "begun", "first", "every"), "epoch": ("epoch", "epochs", "every")}
+    counts = {"head": ("rows", "begun", "first", "every", "rate_begins"), "epoch": ("epoch", "epochs", "every")}
     for name in (*counts.get(kind, counts["epoch"]), *(("trained",) if kind == "end" else ())):
         if type(line[name]) is not int or line[name] < (name == "every"):
             raise _Wrong(f"its {name} is {shown(line[name])}, not a count: it was changed or damaged")
     if kind == "head":
-        if not isinstance(line["fit"], dict) or not isinstance(line["spec"], dict):
-            raise _Wrong("its fit or its spec is no object: it was changed or damaged")
+        if not all(isinstance(line[name], dict) for name in ("fit", "spec", "seed", "machine")):
+            raise _Wrong("its fit, spec, seed or machine is no object: it was changed or damaged")
+        if type(line["callback"]) is not bool:
+            raise _Wrong(f"its callback is {shown(line['callback'])}, neither true nor false")
+        if line["begun"] > line["first"]:
+            raise _Wrong("the run's epochs before the fit are more than those before the transcript: it was changed")
     elif type(line["checkpoint"]) is not bool:
         raise _Wrong(f"its checkpoint is {shown(line['checkpoint'])}, neither true nor false")
 
@@ -259,7 +290,11 @@ def _check_link(line: dict[str, Any], before: dict[str, Any] | None, number: int
         raise _Wrong("it does not have its hash: something in it was changed")
     if line["before"] != ("" if before is None else before["hash"]):
         raise _Wrong("it does not follow the line before it, which was changed, removed or put in between")
-    if before is None or before["record"] == "head":
+    if before is None:
+        return
+    if before["record"] == "head":
+        if line["record"] == "epoch" and (line["epoch"], line["every"]) != (before["first"], before["every"]):
+            raise _Wrong("its epoch, or its interval, is not what line 1 says")
         return
     if before["record"] == "end":
         raise _Wrong("it comes after the training's end")

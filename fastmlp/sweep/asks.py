@@ -14,6 +14,7 @@ import numpy as np
 from fastmlp.checks import scalars
 from fastmlp.checks.messages import shown
 from fastmlp.fit.options import EPOCHS
+from fastmlp.fit.transcript import Transcript
 from fastmlp.optimizers import Optimizer
 from fastmlp.spec import Spec
 from fastmlp.sweep.names import FIT, MODEL, SHAPE
@@ -32,6 +33,7 @@ class Ask:
     spec: Spec
     model: dict[str, Any]
     fit: dict[str, Any]
+    transcript: Transcript | None = None  # where one is written
 
     def of(self, number: int, point: Point, seed: Any) -> Ask:
         """The same, for another point that differs in its seed alone."""

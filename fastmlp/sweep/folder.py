@@ -20,7 +20,7 @@ import numpy as np
 
 from fastmlp._version import __version__
 from fastmlp.checks.messages import shown
-from fastmlp.fit.options import path as checked_path
+from fastmlp.checks.scalars import path as checked_path
 from fastmlp.history import History
 from fastmlp.model import Model
 from fastmlp.spec import NUMERICS_VERSION

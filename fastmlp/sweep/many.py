@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 from fastmlp.checks.messages import either, shown
 from fastmlp.fit import options as fit_options
 from fastmlp.fit.jobs import row_numbers
+from fastmlp.fit.transcript import Transcript
 from fastmlp.model import Model
 from fastmlp.sweep import progress as bars
 from fastmlp.sweep.names import FIT, OF_ALL, no_option
@@ -49,6 +51,7 @@ def train_many(
     epochs: Any = fit_options.EPOCHS,
     rows: Any = None,
     validation: Any = None,
+    transcript: Any = None,
     threads: int | None = None,
     progress: bool | None = None,
     on_error: str = "record",
@@ -71,6 +74,9 @@ def train_many(
         times. None is all rows. A model is then what `fit(X[rows], y[rows])` makes of it.
     validation : (X, y), float, Each or None, default=None
         As in `Model.fit`: a fraction is held out by each model's own seed.
+    transcript : Each of paths or of Transcripts, or None, default=None
+        Where the transcript of each model is written; None in `Each` writes none for that model. `fastmlp.audit` is
+        given the model's own rows.
     threads : int or None, default=None
         The number of threads of all. None is FASTMLP_NUM_THREADS if it is set, else as many as there are cores.
     progress : bool or None, default=None
@@ -108,11 +114,12 @@ def train_many(
     count = len(models)
     for name in options:
         if name not in (*FIT, *OF_ALL):
-            raise no_option("train_many", name, ("rows", "threads", "progress", "on_error"))
+            raise no_option("train_many", name, ("rows", "transcript", "threads", "progress", "on_error"))
     if on_error not in ON_ERROR:
         raise ValueError(f"on_error={shown(on_error)} is not known: use {either(ON_ERROR)}")
     threads = fit_options.thread_count(threads)
-    given = {"epochs": epochs, "validation": validation, **options}
+    _check_transcripts(transcript, count)
+    given = {"epochs": epochs, "validation": validation, "transcript": transcript, **options}
     each = {name: _each(value, name, count) for name, value in given.items()}
     points = [
         {name: plain(each[name][k]) for name, value in given.items() if _is_point(value, name)} for k in range(count)
@@ -139,7 +146,22 @@ def train_many(
 
 
 def _is_point(value: Any, name: str) -> bool:
-    return isinstance(value, Each) and name not in OF_ALL
+    return isinstance(value, Each) and name not in (*OF_ALL, "transcript")
+
+
+def _check_transcripts(given: Any, count: int) -> None:
+    """Raises TypeError or ValueError where two models would write one file."""
+    if given is None or (count == 1 and not isinstance(given, Each)):
+        return
+    if not isinstance(given, Each):
+        raise TypeError(f"transcript={shown(given)} is one for {count} models: give Each([...]) with a path for each")
+    places: dict[str, int] = {}
+    for number, asked in enumerate(given.values):
+        if asked is None:
+            continue
+        path = os.path.abspath((asked if isinstance(asked, Transcript) else Transcript(asked)).path)
+        if (first := places.setdefault(path, number)) != number:
+            raise ValueError(f"transcript[{number}] is that of model {first}, {path}: give each model its own")
 
 
 def _models(models: Any) -> list[Model]:

@@ -36,7 +36,7 @@ def _advice(name: object, where: str) -> str:
     if name in ("checkpoint", "checkpoint_every", "keep", "resume"):
         return "and a sweep has no checkpoints: give fit a folder, which a second call continues"
     if name == "transcript":
-        return "and a sweep writes none: use Model.fit"
+        return "and each model of a sweep has its own: give fit a folder, transcripts=..."
     if name in NEVER:
         return f"which does not change a result: give {name} to fit"
     near = near_to(name, NAMES)

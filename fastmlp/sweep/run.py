@@ -95,6 +95,8 @@ def train(asks: Sequence[Ask], rows: Rows, threads: int | None, keep: bool, take
 def _task(ask: Ask, rows: Rows) -> Task:
     ready = rows.of(ask.spec, bool(ask.model.get("standardize")))
     options = {**ask.fit, "validation": ready.validation, "sample_weight": ready.sample_weight}
+    if ask.transcript is not None:  # which a process that was killed may have begun
+        options.update(transcript=ask.transcript, resume=True)
     return Task(ask.number, Model(**ask.model), ready.x, ready.y, options)
 
 

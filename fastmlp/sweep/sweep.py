@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from fastmlp.checks import scalars
 from fastmlp.checks.arrays import counted
 from fastmlp.checks.messages import either, shown
 from fastmlp.checks.names import Nothing, takes_no_more
 from fastmlp.engine.initial_weights import check_seed
 from fastmlp.fit import options as fit_options
+from fastmlp.fit.transcript import Transcript
 from fastmlp.sweep import engines, memory
 from fastmlp.sweep import progress as bars
 from fastmlp.sweep.asks import Ask
@@ -111,6 +114,7 @@ class Sweep:
         sample_weight: Any = None,
         keep: str = "all",
         folder: str | os.PathLike | None = None,
+        transcripts: str | os.PathLike | Transcript | None = None,
         client: Any = None,
         backend: str | None = None,
         threads: int | None = None,
@@ -138,6 +142,10 @@ class Sweep:
             file. After a crash or kill -9, the same call continues, and ends with the table of a sweep that was not
             interrupted, except for seconds. A folder of another sweep, with other points, rows or options, is refused.
             Points that failed are tried again. `fastmlp.sweep.load` reads the table.
+        transcripts : path, Transcript or None, default=None
+            A folder for a transcript of each model, point-000007.jsonl with its checkpoints; made where there is none,
+            and empty, unless `folder` is given, too: then a point that is not done continues its transcript. All
+            workers write there. `training_rows` gives what an audit takes.
         client : dask.distributed.Client or None, default=None
             A Dask cluster, whose workers train the models. The rows are sent once; what a lost worker had is done
             again.
@@ -184,6 +192,8 @@ class Sweep:
             raise ValueError('client and backend="joblib" are both given: use one of them')
         found = memory.plan(asks, keep, rows.nbytes())
         memory.check(found, keep)
+        if transcripts is not None:
+            asks = _with_transcripts(asks, transcripts, folder is not None)
         home = None if folder is None else Folder(folder, asks, rows)
         try:
             self.result = table = SweepResult([Result(ask.number, ask.point, parameters=_size(ask)) for ask in asks])
@@ -235,6 +245,39 @@ class Sweep:
         """
         asks, rows, _ = self._asks(X, y, validation, sample_weight, None, options)
         return memory.plan(asks, _check_keep(keep), rows.nbytes())
+
+    def training_rows(
+        self, number: int, X: Any, y: Any, *, validation: Any = None, sample_weight: Any = None, **options: Any
+    ) -> dict[str, Any]:
+        """Gives what the model of a point is trained on: `fastmlp.audit(transcript, **sweep.training_rows(7, X, y))`.
+
+        Parameters
+        ----------
+        number : int
+            The point's number, from 0.
+        X, y, validation, sample_weight : object
+            As `fit` had them.
+        **options : object
+            As for `fit`.
+
+        Returns
+        -------
+        dict
+            The arguments "X", "y", "sample_weight", "class_weight" and "validation" of `fastmlp.audit`, without the
+            rows that a fraction holds out.
+
+        Raises
+        ------
+        ImpossiblePoints, TypeError, ValueError
+            As `fit`; or if there is no such point.
+        """
+        asks, rows, _ = self._asks(X, y, validation, sample_weight, None, options)
+        if not 0 <= scalars.whole(number, "number") < len(asks):
+            raise ValueError(f"number={number} is no point of {len(asks)}: give 0 to {len(asks) - 1}")
+        ask = asks[number]
+        ready = rows.of(ask.spec, bool(ask.model.get("standardize")))
+        weights = {"sample_weight": ready.sample_weight, "class_weight": ask.fit.get("class_weight")}
+        return {"X": ready.x, "y": ready.y, **weights, "validation": ready.validation}
 
     def _asks(
         self, X: Any, y: Any, validation: Any, sample_weight: Any, threads: Any, options: Mapping[str, Any]
@@ -294,6 +337,25 @@ class _Taker:
                 self._best = rank
         self._table.results[result.number] = result
         self._bar.ended(result)
+
+
+def _with_transcripts(asks: Sequence[Ask], given: Any, continues: bool) -> list[Ask]:
+    """The same, with a transcript each in a folder, which is made. Raises FileExistsError where others are there."""
+    from fastmlp.fit.transcribing import Repeated
+
+    asked = given if isinstance(given, Transcript) else Transcript(scalars.path(given, "transcripts"))
+    home = os.path.abspath(asked.path)
+    os.makedirs(home, exist_ok=True)
+    if not continues and (others := os.listdir(home)):
+        raise FileExistsError(
+            f"transcripts={asked.path!r} is not empty ({shown(others[0])}), and nothing is written over: name another "
+            "folder; or give folder, too, to continue a sweep"
+        )
+
+    def of(ask: Ask) -> Transcript:
+        return Repeated(os.path.join(home, f"point-{ask.number:06d}.jsonl"), asked.every, asked.checkpoint_every)
+
+    return [replace(ask, transcript=of(ask)) for ask in asks]
 
 
 def _check_keep(keep: str) -> str:

@@ -122,8 +122,8 @@ class TableModel:
         **options : object
             Options of `fastmlp train` with underscores in their names, such as epochs=50, hidden=[64, 64],
             validation=0.1, early_stopping=10, class_weight={"Gentoo": 2}, sample_weight="count" (a column),
-            checkpoint="run.checkpoint" and resume="model.safetensors". As there, epochs is 100 and held_out 0.2 of the
-            rows, which are not trained on.
+            checkpoint="run.checkpoint", resume="model.safetensors" and transcript="run.jsonl" (or a
+            `fastmlp.Transcript`). As there, epochs is 100 and held_out 0.2 of the rows, which are not trained on.
 
         Returns
         -------
@@ -154,6 +154,37 @@ class TableModel:
             except DivergenceError as error:
                 raise DivergenceError(in_arguments(str(error))) from error
         return replace(training.table_model(), notes=tuple(notes))
+
+    def training_rows(self, table: Any, *, no_header: bool = False) -> dict[str, Any]:
+        """Gives what the network was trained on: `fastmlp.audit(transcript, **model.training_rows(table))`.
+
+        Parameters
+        ----------
+        table : path or data frame
+            The table of that training, with its target.
+        no_header : bool, default=False
+            Whether it is a file without names of columns, as for `predict`.
+
+        Returns
+        -------
+        dict
+            The arguments "X" (N, K') and "y" of `Model.fit`, float64 or classes from 0, without the rows that were held
+            out, encoded and standardised; "sample_weight" (N,), "class_weight" and "validation", None where there was
+            none. Rows are held out by the model's seed and by the fractions in `settings`: those of its last training.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the table does not fit the model.
+        OSError
+            If a file cannot be read.
+        """
+        from fastmlp.tables.train import training_rows
+
+        if flag(no_header, "no_header") and not loading.is_path(table):
+            raise TypeError(f"no_header is for files, and table is one {type(table).__name__}: leave it out")
+        with naming_arguments():
+            return training_rows(table, self, no_header)
 
     def predict(self, X: Any, *, no_header: bool = False) -> np.ndarray:
         """Predicts labels or quantities.

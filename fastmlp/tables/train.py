@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from fastmlp.core.preprocess import Scale
 from fastmlp.errors import DivergenceError
 from fastmlp.fit.options import NAMES, FitOptions
 from fastmlp.model import Model
+from fastmlp.storage import transcript
 from fastmlp.tables import loading, recipe, train_checks, train_options
 from fastmlp.tables.columns import listed
 from fastmlp.tables.labels import class_names, text_of
@@ -82,6 +84,13 @@ class Training:
             say(_resumed(args, model, settings))
         if args.checkpoint is not None and args.checkpoint.exists():
             say(f"going on from {args.checkpoint}")
+        elif (written := train_options.transcript_of(args)) and os.path.exists(written.path):
+            if transcript.read(written.path).ended:
+                raise ValueError(
+                    f"--transcript {written.path} has its end already: name another file, or remove it and "
+                    f"{transcript.folder_of(str(written.path))}"
+                )
+            say(f"going on from the checkpoints of {written.path}")
         return cls(args, settings, before, job, model, kind)
 
     def fit(self) -> None:
@@ -180,6 +189,23 @@ def _resumed(args: argparse.Namespace, model: Model, settings: dict[str, Any]) -
 
 
 # ---------------------------------------------------------------------------------------------------------
+# Rows that a model was trained on
+
+
+def training_rows(table: Any, before: Any, no_header: bool) -> dict[str, Any]:
+    """What `Model.fit` was given of a table, by the TableModel of that training. Raises as `Training.of`."""
+    args = train_options.namespace(table, {"backend": before.model.backend})
+    args.resume = "the model"  # of messages
+    settings = _settings(args, before)
+    header = False if no_header else None
+    read = loading.to_train(table, before.target, settings["sample_weight"], before.words, header)
+    job = prepared(before.arranged(read, loading.is_archive(table)), args, settings, before, lambda _: None)
+    weights = _class_weight(settings["class_weight"], job)
+    X, y = job.train
+    return {"X": X, "y": y, "sample_weight": job.weights, "class_weight": weights, "validation": job.validation}
+
+
+# ---------------------------------------------------------------------------------------------------------
 # Training
 
 
@@ -226,11 +252,13 @@ def _options(model: Model, job: Job, args: argparse.Namespace, settings: dict[st
     else:
         rate = train_options.rate_on_resuming(args, last)
     goes_on = args.checkpoint is not None and args.checkpoint.exists()
+    written = train_options.transcript_of(args)
     given = {name: value for name, value in {**vars(args), **settings}.items() if name in NAMES and value is not None}
     meant = {
         "optimizer": optimizer,
         "learning_rate": rate,
-        "resume": args.checkpoint if goes_on else last is not None,
+        "resume": args.checkpoint if goes_on else last is not None or bool(written and os.path.exists(written.path)),
+        "transcript": written,
         "dropout": train_options.dropout_of(settings["dropout"]),
         "sample_weight": job.weights,
         "class_weight": _class_weight(settings["class_weight"], job),

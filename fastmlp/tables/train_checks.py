@@ -7,6 +7,7 @@ import dataclasses
 
 from fastmlp.checks import scalars
 from fastmlp.checks.option_names import either, option
+from fastmlp.fit.transcript import Transcript
 from fastmlp.tables.train_options import (
     FITS_LOSS,
     KINDS,
@@ -62,6 +63,17 @@ def check(args: argparse.Namespace) -> None:
         _check_optimizer(args)
     _check_schedule(args)
     _check_stopping(args)
+    _check_transcript(args)
+
+
+def _check_transcript(args: argparse.Namespace) -> None:
+    if args.transcript_every is None:
+        return
+    scalars.positive_int(args.transcript_every, "--transcript-every")
+    if args.transcript is None:
+        raise ValueError("--transcript-every is of --transcript FILE: give that, or leave --transcript-every out")
+    if isinstance(args.transcript, Transcript):
+        raise ValueError("--transcript-every is given beside a Transcript, which has its own: leave it out")
 
 
 def _check_network(args: argparse.Namespace) -> None:

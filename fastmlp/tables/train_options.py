@@ -24,6 +24,7 @@ from fastmlp.checks import arrays, scalars
 from fastmlp.checks.messages import cut, shown
 from fastmlp.checks.option_names import either, naming_options, option
 from fastmlp.fit.options import NAMES
+from fastmlp.fit.transcript import Transcript
 from fastmlp.losses import CrossEntropy, Huber, Loss, Quantile
 from fastmlp.optimizers import OPTIMIZERS, Optimizer
 from fastmlp.schedules import Schedule, WarmUp
@@ -98,7 +99,7 @@ DEFAULTS: dict[str, Any] = {
             *("initial_accumulator", "decay_biases", "schedule", "warm_up", "warm_up_start", *SCHEDULES),
             *("l2", "l1", "dropout", "clip_value", "clip_norm", "class_weight", "validation", "early_stopping"),
             *("metric", "min_delta", "target_loss", "target_accuracy", "record_every", "resume", "checkpoint"),
-            *("checkpoint_every", "threads", "progress", "recipe", "words"),
+            *("checkpoint_every", "transcript", "transcript_every", "threads", "progress", "recipe", "words"),
         )
     ),
     "no_header": False,
@@ -117,10 +118,10 @@ _CHOICES: dict[str, tuple[str, ...]] = {
 }
 _WHOLE_NUMBERS = (
     *("seed", "epochs", "batch_size", "every", "patience", "early_stopping", "record_every", "checkpoint_every"),
-    *("keep", "threads", "cycles"),
+    *("keep", "threads", "cycles", "transcript_every"),
 )
 _FLAGS = ("shuffle", "nesterov", "decay_biases", "progress", "no_header", "recipe")
-_PATHS = ("resume", "checkpoint")
+_PATHS = ("resume", "checkpoint", "transcript")
 _TEXTS = ("target", "sample_weight")
 _LISTS = ("hidden", "activation", "dropout")
 
@@ -151,6 +152,8 @@ def _plain(name: str, value: Any) -> Any:
     if name in _FLAGS:
         return scalars.flag(value, option(name)) or (None if name in ("nesterov", "recipe") else False)
     if name in _PATHS:
+        if name == "transcript" and isinstance(value, Transcript):
+            return value
         if not isinstance(value, (str, os.PathLike)):
             raise TypeError(f"{what} is no path: give a file's name")
         return Path(value)
@@ -359,6 +362,13 @@ def schedule_of(args: argparse.Namespace, rate: float, epochs: int) -> float | S
         return chosen
     with naming_options({"epochs": "--warm-up", "start": "--warm-up-start"}):
         return WarmUp(args.warm_up, chosen, args.warm_up_start or 0.0)
+
+
+def transcript_of(args: argparse.Namespace) -> Transcript | None:
+    """--transcript as `fit` takes it."""
+    if args.transcript is None or isinstance(args.transcript, Transcript):
+        return args.transcript
+    return Transcript(args.transcript, every=args.transcript_every)
 
 
 def stopping_of(args: argparse.Namespace) -> EarlyStopping | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import operator
 import os
 import random
 import time
@@ -12,9 +11,10 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from fastmlp.checks import scalars
+from fastmlp.checks.messages import shown
 from fastmlp.spec import NUMERICS_VERSION
 from fastmlp.storage import model_file, transcript
-from fastmlp.verification.replay import Data, Differs, train_again
+from fastmlp.verification.replay import Data, Differs, is_of, train_again
 
 SHOWN = 5  # sizes of a forgery in the table
 
@@ -43,6 +43,8 @@ class Audit:
         None if nothing differs; else the first difference, with the line that has it.
     seconds : float
         How long it took.
+    first : int
+        The epoch of the run at which the transcript begins. If it is not 0, what was before is taken as given.
     """
 
     path: str
@@ -54,6 +56,7 @@ class Audit:
     compared: int = 0
     difference: str | None = None
     seconds: float = 0.0
+    first: int = 0
 
     @property
     def equal(self) -> bool:
@@ -94,6 +97,8 @@ class Audit:
         if self.difference is not None:
             return f"NOT EQUAL: {self.difference}"
         end = "" if self.ended else ", without its end"
+        if self.first:
+            end += f", from epoch {self.first} of a run that is taken as given"
         return (
             f"every bit equal: {len(self.checked)} of {self.segments} segments{end}, numerics {NUMERICS_VERSION}, "
             f"{self.hash}"
@@ -105,8 +110,8 @@ class Audit:
         Returns
         -------
         dict
-            "transcript", "equal", "hash", "ended", "lines", "segments", "checked", "compared", "difference", "found_if"
-            (the probability for each number of forged segments), "numerics" and "seconds".
+            "transcript", "equal", "hash", "ended", "lines", "segments", "checked", "compared", "difference", "first",
+            "found_if" (the probability for each number of forged segments), "numerics" and "seconds".
         """
         return {
             "transcript": self.path,
@@ -118,6 +123,7 @@ class Audit:
             "checked": self.checked,
             "compared": self.compared,
             "difference": self.difference,
+            "first": self.first,
             "found_if": {str(size): self.probability(size) for size in self._sizes()},
             "numerics": NUMERICS_VERSION,
             "seconds": round(self.seconds, 3),
@@ -161,7 +167,7 @@ def audit(
     sample_weight: Any = None,
     class_weight: Any = None,
     validation: Any = None,
-    model: str | os.PathLike | None = None,
+    model: Any = None,
     seed: int | None = None,
     backend: str = "numba",
     threads: int | None = None,
@@ -170,26 +176,28 @@ def audit(
     """Checks a transcript that `fit(transcript=...)` wrote: its chain, and some segments by training them again.
 
     A segment goes from one checkpoint to the next. It is trained again on the rows that are given, and every line in it
-    is compared: parameters, optimizer's state, order of rows, learning rate and records.
+    is compared: parameters, optimizer's state, order of rows, learning rate and records. A fit of an estimator has no
+    checkpoints, and is one segment.
 
     Parameters
     ----------
     path : path
         The transcript. Its checkpoints are in the folder beside it, PATH.d.
     X, y : array
-        The rows that it was trained on, as `Model.fit` had them.
+        The rows that it was trained on, as `Model.fit` or the estimator's `fit` had them.
     segments : int or "all", default=5
         How many segments to train again, which are drawn; or all of them.
     sample_weight, class_weight : object, default=None
         As `Model.fit` had them.
     validation : (X, y), (X, y, sample_weight) or None, default=None
-        The validation rows, if `Model.fit` had some. A fraction that it held out is in the transcript.
-    model : path or None, default=None
-        A file of `Model.save`, whose weights have to be those of the transcript's end.
+        The validation rows, if `fit` had some. A fraction that it held out is in the transcript.
+    model : path, estimator or None, default=None
+        A file of `Model.save` or `TableModel.save`, or the fitted estimator, whose weights have to be those of the
+        transcript's end.
     seed : int or None, default=None
         Draws the segments. None draws them in a way that nobody can know before.
     backend : str, default="numba"
-        "numba", or "reference".
+        "numba", or "reference", which is not for estimators.
     threads : int or None, default=None
         As in `Model.fit`.
     progress : callable, optional
@@ -217,16 +225,23 @@ def audit(
     True
     """
     began = time.perf_counter()
-    if segments != "all":
-        segments = scalars.positive_int(segments, 'segments, if it is not "all",')
+    path = scalars.path(path, "path")
+    wanted = None if _is_all(segments) else scalars.positive_int(segments, "segments")
+    if seed is not None:
+        seed = scalars.whole(seed, "seed")
     try:
         chain = transcript.read(path)
     except transcript.Broken as error:
-        return Audit(os.fspath(path), "", False, 0, 0, difference=error.what)
+        return Audit(path, "", False, 0, 0, difference=error.what)
     data = Data(X, y, sample_weight, class_weight, validation)
     data.check(chain.head)
-    parts = chain.segments()
-    drawn = _drawn(len(parts), segments, seed)
+    of_estimator = "estimator" in chain.head["fit"]
+    if of_estimator and backend != "numba":
+        raise ValueError(f"backend={shown(backend)} is not for estimators, which kernels train: leave it out")
+    if model is not None and not of_estimator:
+        model = scalars.path(model, "model")
+    parts = [(0, len(chain.states) - 1)] if of_estimator and chain.states[1:] else chain.segments()
+    drawn = _drawn(len(parts), wanted, seed)
     checked, compared, difference = [], 0, None
     try:
         if not parts:
@@ -236,7 +251,12 @@ def audit(
             start, end = parts[number]
             if progress is not None:
                 progress(done, len(drawn), f"segment {number + 1}, to epoch {chain.states[end]['epoch']}")
-            compared += train_again(chain, start, end, data, backend, threads)
+            if of_estimator:
+                from fastmlp.verification import estimator_replay  # with scikit-learn
+
+                compared += estimator_replay.train_again(chain, data, threads)
+            else:
+                compared += train_again(chain, start, end, data, backend, threads)
             checked.append(number + 1)
         if progress is not None:
             progress(len(drawn), len(drawn), "done")
@@ -244,16 +264,24 @@ def audit(
         difference = str(error)
     seconds = time.perf_counter() - began
     return Audit(
-        chain.path, chain.hash, chain.ended, len(chain.lines), len(parts), checked, compared, difference, seconds
-    )
+        chain.path, chain.hash, chain.ended, len(chain.lines), len(parts), checked, compared, difference, seconds,
+        chain.head["first"],
+    )  # fmt: skip
 
 
-def _drawn(count: int, wanted: int | str, seed: int | None) -> list[int]:
-    """Which segments to train again, in their order."""
-    if wanted == "all" or int(wanted) >= count:
+def _is_all(segments: Any) -> bool:
+    """Whether all segments are asked for. Raises ValueError for another word."""
+    if isinstance(segments, str) and segments != "all":
+        raise ValueError(f'segments={shown(segments)} is not known: give "all", or how many')
+    return isinstance(segments, str)
+
+
+def _drawn(count: int, wanted: int | None, seed: int | None) -> list[int]:
+    """Which segments to train again, in their order. wanted: how many; None: all."""
+    if wanted is None or wanted >= count:
         return list(range(count))
-    source = random.SystemRandom() if seed is None else random.Random(operator.index(seed))
-    return sorted(source.sample(range(count), int(wanted)))
+    source = random.SystemRandom() if seed is None else random.Random(seed)
+    return sorted(source.sample(range(count), wanted))
 
 
 def _check_model(chain: transcript.Chain, model: Any) -> None:
@@ -262,8 +290,15 @@ def _check_model(chain: transcript.Chain, model: Any) -> None:
         return
     if not chain.ended:
         raise ValueError("model is given, and the transcript has no end to compare it with: leave it out")
-    last, place = chain.lines[-1], os.fspath(model)
-    network = model_file.read(place, "model", "checkpoint")[0]
+    if "estimator" in chain.head["fit"]:
+        from fastmlp.verification import estimator_replay
+
+        estimator_replay.check_model(chain, model)
+        return
+    last = chain.lines[-1]
+    network = model_file.read(model, "model", "checkpoint", "table")[0]
+    if not is_of(network, chain.head):
+        raise Differs(f"line 1: the model {model} is of another network")
     if transcript.digest_of_parameters(network) != last["parameters"]:
         where = f"line {last['line'] + 1}, epoch {last['epoch']}"
-        raise Differs(f"{where}: the digest of the parameters is not that of the model {place}")
+        raise Differs(f"{where}: the digest of the parameters is not that of the model {model}")

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from fastmlp.errors import DivergenceError
+from fastmlp.checks import scalars
 from fastmlp.fit.transcribing import Fit, first_difference, state_of
 from fastmlp.storage import transcript
 from fastmlp.storage.transcript import Chain
 from fastmlp.verification.places import Place
-from fastmlp.verification.replay import CALLED, Data, Differs, Replayer, options_of, start_of
+from fastmlp.verification.replay import Data, Differs, Replayer, replay
 
-OF_THE_HEAD = ("spec", "standardize", "rows", "begun", "seed", "fit")
+OF_THE_HEAD = ("spec", "standardize", "rows", "begun", "rate_begins", "seed", "fit")
 _STATE = ("epochs", "parameters", "optimizer", "order", "plateau")
 _SINCE = ("history", "loss")  # what depends on the line before, too
 
@@ -161,20 +160,30 @@ def bisect(
     Raises
     ------
     TypeError, ValueError
-        If an argument is wrong, a file is no transcript, its chain is broken, or the rows are not the training's.
+        If an argument is wrong, a file is no transcript, its chain is broken, the rows are not the training's, or
+        there is no epoch of which both have a line.
     OSError
         If a file cannot be read.
     """
-    chains = transcript.read(a), transcript.read(b)
+    chains = transcript.read(scalars.path(a, "a")), transcript.read(scalars.path(b, "b"))
     names = chains[0].path, chains[1].path
+    for name, chain in zip(names, chains, strict=True):
+        if not chain.states:
+            raise ValueError(f"{name} has no line of a state, only of what is trained: its fit did not begin")
     heads = chains[0].head, chains[1].head
     if wrong := _of_heads(*heads):
         return Bisection(*names, difference=wrong)
     common, found, wrong = _compared(*chains)
     if wrong is None:
+        if common is None:
+            raise ValueError(f"{names[0]} and {names[1]} have no line of the same epoch: there is nothing to compare")
         return Bisection(*names, last_common=common)
+    if found == (chains[0].states[0], chains[1].states[0]):
+        return Bisection(*names, difference=f"{wrong} that they begin with")
     of = {"difference": wrong, "last_common": common, "epoch": _epoch(found[0])}
     of |= {"line_a": found[0]["line"] + 1, "line_b": found[1]["line"] + 1}
+    if "estimator" in heads[0]["fit"]:  # which has no checkpoints to begin from
+        return Bisection(*names, **of)  # type: ignore[arg-type]
     data = Data(X, y, sample_weight, class_weight, validation)
     data.check(heads[0])
     target = max(map(_epoch, found))
@@ -245,6 +254,7 @@ class _Watch(Replayer):
 
     def see(self, fit: Fit, step: Any) -> str | None:
         """Shows it the epoch."""
+        self.kept = step.kept
         return self._over or (None if step.state == "diverged" else self._told(fit, step.epochs))
 
     def end(self, fit: Fit) -> None:
@@ -336,7 +346,8 @@ class _Search:
 
     def _state(self, fit: Fit, epoch: int) -> dict[str, Any]:
         since = self._since(epoch)
-        return {**state_of(fit, since, epoch, self._watch.digest_of_best(fit)), "since": since}
+        watch = self._watch
+        return {**state_of(fit, since, epoch, watch.digest_of_best(fit), watch.kept), "since": since}
 
     def _keep(self, fit: Fit, epoch: int) -> str | None:
         self.here.setdefault(epoch, self._state(fit, epoch))
@@ -348,18 +359,5 @@ class _Search:
             self.progress(epoch - self.begins, max(1, self.target - self.begins), what)
 
     def _train(self, backend: str, told: Callable[[Fit, int], str | None]) -> None:
-        chain, line = self.chain, self.chain.states[self.start]
-        model, place = start_of(chain, line, backend)
-        self._watch = _Watch(chain, self.start, told)
-        asked = {**options_of(chain, self.data), "resume": place, "threads": self.threads}
-        last = chain.lines[-1]
-        if chain.head["callback"]:
-            called = str(last.get("stopped")).startswith(CALLED)
-            asked["callback"] = lambda info: called and info.epoch >= last["trained"]
-        own: Any = self._watch
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            try:
-                model.fit(self.data.X, self.data.y, **asked, transcript=own)
-            except DivergenceError:
-                pass
+        self._watch = _Watch(self.chain, self.start, told)
+        replay(self._watch, self.data, backend, self.threads)

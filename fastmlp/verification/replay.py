@@ -7,13 +7,16 @@ import warnings
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from fastmlp import schedules
 from fastmlp.errors import DivergenceError
-from fastmlp.fit.transcribing import Fit, Transcriber, first_difference, seed_of, state_of
+from fastmlp.fit.transcribing import Fit, Transcriber, first_difference, same, seed_of, state_of
 from fastmlp.model import Model
 from fastmlp.stopping import EarlyStopping
 from fastmlp.storage import checkpoints, transcript
 from fastmlp.storage.transcript import Chain
+from fastmlp.training import State
 
 _AS_THEY_ARE = (
     *("epochs", "batch_size", "shuffle", "l2", "l1", "clip_value", "clip_norm", "record_every", "target_loss"),
@@ -84,6 +87,7 @@ class Replayer(Transcriber):
         self.found: Differs | None = None
         self.compared = 0  # lines
         self.done = False
+        self.kept: np.ndarray | None = None  # as it is at the beginning
         self._best = (None, None)
 
     def plan(self, fit: Fit, last: int) -> int:
@@ -93,24 +97,31 @@ class Replayer(Transcriber):
     def check(self, fit: Fit) -> None:
         """Raises Differs where the rows, or the checkpoint, are not those of the transcript."""
         asked = self.chain.head["fit"]
-        for name, value in fit.asked.items():
-            if asked.get(name) != value:
+        for name in {**fit.asked, **asked}:
+            if name not in asked or name not in fit.asked or not same(asked[name], fit.asked[name]):
                 if name in _DATA:
                     raise Differs(f"line 1: {name} is not the one that the transcript is of")
                 raise Differs(f"line 1: {name} is not what the fit has had")
-        if len(fit.targets) != self.chain.head["rows"] or fit.begun != self.chain.head["begun"]:
+        head = self.chain.head
+        if len(fit.targets) != head["rows"] or fit.begun != head["begun"]:
             raise Differs("line 1: the number of rows, or of the epochs before, is not that of the fit")
+        if fit.run.rate_begins != head["rate_begins"]:
+            raise Differs("line 1: the epoch at which the learning rate's schedule begins is not the checkpoint's")
 
     def begin(self, fit: Fit) -> None:
         """Compares the checkpoint with its line. Raises Differs."""
         line = self.chain.states[self.start]
         before = self.chain.states[self.start - 1]["epoch"] if self.start else line["epoch"]
-        here = state_of(fit, before, line["epoch"], self._digest_of_best(fit))
+        self.kept = fit.moment.kept
+        here = state_of(fit, before, line["epoch"], self._digest_of_best(fit), self.kept)
         if wrong := first_difference(line, here):
             raise Differs(f"line {line['line'] + 1}, epoch {line['epoch']}: {wrong} is not that of its checkpoint")
         head = self.chain.head
-        if not self.start and (head["first"], head["seed"]) != (line["epoch"], seed_of(fit.network)):
-            raise Differs("line 1: its seed, or its first epoch, is not that of the first checkpoint")
+        if not self.start and not same(head["seed"], seed_of(fit.network)):
+            raise Differs("line 1: its seed is not that of the first checkpoint")
+        if fit.moment.stopped is not None or (not self.start and head["first"] == 0 and not _begins(fit)):
+            what = "that begins" if not self.start else "that goes on"
+            raise Differs(f"line {line['line'] + 1}, epoch {line['epoch']}: its checkpoint is not of a training {what}")
         self._seen = line["epoch"]
         if not self.left:
             self.done = True
@@ -122,7 +133,7 @@ class Replayer(Transcriber):
         line = self.left[0]
         if step.state != "more" or line["record"] == "end" or step.epochs != line["epoch"]:
             return None
-        here = state_of(fit, self._seen, step.epochs, self._digest_of_best(fit))
+        here = state_of(fit, self._seen, step.epochs, self._digest_of_best(fit), step.kept)
         self._compare(line, {"record": "epoch", **here})
         return "the part ends here" if self.done else None
 
@@ -130,7 +141,7 @@ class Replayer(Transcriber):
         """Compares how the training ended."""
         if self.done:
             return
-        line, here = self.left[0], state_of(fit, self._seen, None, self._digest_of_best(fit))
+        line, here = self.left[0], state_of(fit, self._seen, None, self._digest_of_best(fit), None)
         own = {"record": "end", **here, "trained": fit.trained, "stopped": fit.history.stopped}
         self._compare(line, own)
         if not self.done:
@@ -157,13 +168,23 @@ def train_again(
 
     Raises Differs for the first that differs, also of the checkpoint; and what `Model.fit` raises for wrong rows.
     """
-    line = chain.states[start]
-    model, place = start_of(chain, line, backend)
     replayer = Replayer(chain, start, end)
-    last = chain.states[end]
-    called = last["record"] == "end" and str(last["stopped"]).startswith(CALLED)
-    callback = None
+    replay(replayer, data, backend, threads)
+    if replayer.found is not None:
+        raise replayer.found
+    if not replayer.done:
+        line = chain.states[start]["line"]
+        raise Differs(f"line {line + 2}: the training was not what the transcript says")
+    return replayer.compared
+
+
+def replay(replayer: Replayer, data: Data, backend: str, threads: int | None) -> None:
+    """Trains from a replayer's checkpoint on, until it ends the fit. Raises Differs; and what `Model.fit` raises."""
+    chain = replayer.chain
+    model, place = start_of(chain, chain.states[replayer.start], backend)
+    last, callback = chain.lines[-1], None
     if chain.head["callback"]:
+        called = str(last.get("stopped")).startswith(CALLED)
         callback = lambda info: called and info.epoch >= last["trained"]  # noqa: E731
     asked = {**options_of(chain, data), "resume": place, "threads": threads, "callback": callback}
     own: Any = replayer  # in place of a transcript that is written
@@ -173,11 +194,6 @@ def train_again(
             model.fit(data.X, data.y, **asked, transcript=own)
         except DivergenceError:
             pass  # which is compared, too
-    if replayer.found is not None:
-        raise replayer.found
-    if not replayer.done:
-        raise Differs(f"line {line['line'] + 2}: the training was not what the transcript says")
-    return replayer.compared
 
 
 def start_of(chain: Chain, line: dict[str, Any], backend: str) -> tuple[Model, str]:
@@ -190,13 +206,36 @@ def start_of(chain: Chain, line: dict[str, Any], backend: str) -> tuple[Model, s
     except ValueError as error:
         raise Differs(f"{where}: its checkpoint cannot be read: {error}") from error
     network = moment.network
-    if (
-        checkpoints.plain(network.spec.described()) != chain.head["spec"]
-        or network.standardize != chain.head["standardize"]
-    ):
+    if not is_of(network, chain.head):
         raise Differs(f"{where}: its checkpoint is of another network than line 1")
-    asked = chain.head["fit"]
+    asked, run = chain.head["fit"], network.run
+    if run is None or run.not_resumable_because or (run.epochs and not same(run.held_out, asked.get("validation"))):
+        raise Differs(f"{where}: its checkpoint is not of a training that goes on with the fit that line 1 tells of")
     for name in sorted({*asked, *moment.asked}):
-        if moment.asked.get(name) != asked.get(name):
+        if name not in asked or name not in moment.asked or not same(asked[name], moment.asked[name]):
             raise Differs(f"{where}: its checkpoint is of a fit with another {name} than line 1 says")
     return Model.from_snapshot(network, backend=backend), place
+
+
+def is_of(network: Any, head: dict[str, Any]) -> bool:
+    """Whether a network is as a transcript's first line says."""
+    own = checkpoints.plain(network.spec.described())
+    return same([own, network.standardize], [head["spec"], head["standardize"]])
+
+
+def _begins(fit: Fit) -> bool:
+    """Whether a checkpoint has nothing of a training before it: what no line before it could show to be right."""
+    moment, run = fit.moment, fit.run
+    rule, plateau = moment.asked["early_stopping"], run.plateau
+    fresh = State.new(run.optimizer, len(fit.network.parameters), fit.network.spec.dtype)
+    waiting = None if plateau is None else {**plateau.rule.start().state(), "metric": plateau.metric}
+    return (
+        not len(moment.records)
+        and moment.best is None
+        and moment.kept is None
+        and moment.best_epoch is None
+        and moment.stopping == (EarlyStopping(**rule).start().state() if rule else None)
+        and run.state.vectors.tobytes() == fresh.vectors.tobytes()
+        and run.state.powers.tobytes() == fresh.powers.tobytes()
+        and (plateau is None or plateau.state() == waiting)
+    )

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from fastmlp.engine.plan_writer import word
 from fastmlp.engine.reference_backend import Rules
 from fastmlp.kernels import registry
 from fastmlp.reference import activations, dense, gradients, input_scale, losses, random
@@ -91,7 +92,7 @@ class Batch:
             got = np.empty(len(order), np.int64)
             number = training.epochs_before - training.done + self.epoch
             layers.call(
-                "random.permutation", "float64", seed=_word(training.order), epoch=number, count=len(got), order=got
+                "random.permutation", "float64", seed=word(training.order), epoch=number, count=len(got), order=got
             )
             yield None, "random.permutation", got, order
 
@@ -105,7 +106,7 @@ class Batch:
             rows, units = expected.shape
             got = layers.room(-(-units // 4) * 4 * rows, dtype)
             layers.call(
-                "random.dropout_factors", dtype, factors=got, seed=_word(training.dropout_seed),
+                "random.dropout_factors", dtype, factors=got, seed=word(training.dropout_seed),
                 stream=random.DROPOUT + layer, epoch=number, first=int(self.places[0]), units=units, rows=rows,
                 stride=rows, threshold=threshold, kept=np.dtype(dtype).type(kept),
             )  # fmt: skip
@@ -249,8 +250,3 @@ class Batch:
                 yield layer + 1, name, one, other
         if self.spec.input_scale:
             yield 1, name, self.spec.scale_of(got), self.spec.scale_of(expected)
-
-
-def _word(bits: int) -> int:
-    """64 bits as a signed number."""
-    return bits - 2**64 if bits >> 63 else bits

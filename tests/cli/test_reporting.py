@@ -85,7 +85,7 @@ def test_json_has_the_same_keys_and_no_nan(run, request, tmp_path, kind, more):
     assert (found["metrics"]["held_out"] is None) == (more == ["--held-out", 0])
     assert sum(found["rows"].values()) == 60
     assert found["digest"] == TableModel.load(file).model.digest()
-    assert found["files"] == {"model": str(file), "plot": None, "checkpoint": None}
+    assert found["files"] == {"model": str(file), "plot": None, "checkpoint": None, "transcript": None}
     _, out, err = run("predict", file, table, "--json")
     told = json.loads(out, parse_constant=pytest.fail)
     assert (set(told), err) == (PREDICT_KEYS, "")

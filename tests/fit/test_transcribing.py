@@ -97,9 +97,14 @@ def test_an_existing_file_or_folder_is_refused(tmp_path):
     with pytest.raises(FileExistsError, match="exists, and is not written over"):
         trained(tmp_path / "run.jsonl", epochs=3)
     assert (tmp_path / "run.jsonl").read_bytes() == before
-    (tmp_path / "other.jsonl.d").mkdir()
-    with pytest.raises(FileExistsError, match=r"other.jsonl.d exists"):
+    folder = tmp_path / "other.jsonl.d"
+    folder.mkdir()
+    (folder / "something").touch()
+    with pytest.raises(FileExistsError, match=r"other.jsonl.d exists, without its transcript(?!.*resume)"):
         trained(tmp_path / "other.jsonl", epochs=3)
+    (folder / "something").unlink()
+    trained(tmp_path / "other.jsonl", epochs=3)
+    assert transcript.read(tmp_path / "other.jsonl").ended
     with pytest.raises(FileNotFoundError, match="no such folder"):
         trained(tmp_path / "nowhere" / "run.jsonl", epochs=3)
 
@@ -108,7 +113,8 @@ def test_an_existing_file_or_folder_is_refused(tmp_path):
     ("arguments", "said"),
     [
         ((3,), "transcript=3 is no path"),
-        (("",), "transcript='' is no path"),
+        (("",), "transcript is empty: give a file's name"),
+        (("a\0b",), "transcript=.* cannot be a file's name"),
         (("a", 0), "every=0"),
         (("a", 2, 3), "checkpoint_every=3 is no multiple of every=2"),
         (("a", None, 3), "no multiple of every=None"),
@@ -134,7 +140,7 @@ def test_where_lines_take_too_long_they_become_rarer(tmp_path, monkeypatch):
     plain.fit(X, Y, epochs=40, batch_size=30)
     assert model.digest() == plain.digest()
     chain = transcript.read(tmp_path / "run.jsonl")
-    assert [line["epoch"] for line in chain.states[1:-1]] == [2, 4, 8, 16, 32]
+    assert [line["epoch"] for line in chain.states[1:-1]] == [1, 2, 4, 8, 16, 32]
     assert fastmlp.audit(chain.path, X, Y, segments="all").equal
 
 
@@ -250,6 +256,140 @@ def test_a_disk_that_is_full_ends_the_transcript_and_not_the_training(tmp_path, 
     assert transcript.read(tmp_path / "run.jsonl").ended
 
 
+@pytest.mark.parametrize("what", ["head", "folder", "checkpoint", "state"])
+def test_a_beginning_that_fails_leaves_nothing(what, tmp_path, monkeypatch):
+    """So that the same fit can be tried again, once there is room."""
+
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    where = {"head": (transcript, "_add"), "folder": (os, "makedirs"), "checkpoint": (checkpoints, "write")}
+    with monkeypatch.context() as patch:
+        patch.setattr(*where.get(what, (transcript, "append")), full)
+        with pytest.raises(OSError, match="No space left"):
+            trained(tmp_path / "run.jsonl", epochs=4)
+    assert os.listdir(tmp_path) == []
+    trained(tmp_path / "run.jsonl", epochs=4)
+    assert fastmlp.audit(tmp_path / "run.jsonl", X, Y, segments="all").equal
+
+
+def test_a_short_write_leaves_whole_lines(tmp_path, monkeypatch):
+    """As where the disk becomes full in the middle of a line."""
+    path = tmp_path / "run.jsonl"
+    real = transcript._add
+
+    class Short:
+        def __init__(self, file):
+            self.file = file
+
+        def __getattr__(self, name):
+            return getattr(self.file, name)
+
+        def write(self, content):
+            return self.file.write(content[:40])
+
+    monkeypatch.setattr(
+        transcript, "_add", lambda file, line: real(file if line.get("epoch") != 4 else Short(file), line)
+    )
+    with pytest.warns(UserWarning, match="was not written after epoch 4: .*No space left"):
+        trained(path, epochs=8)
+    monkeypatch.undo()
+    assert path.read_bytes().endswith(b"\n")
+    assert [line["epoch"] for line in transcript.read(path).states] == [0, 2]
+
+
+def test_a_first_line_alone_is_written_again(tmp_path):
+    """The fit was killed as it began. Without resume, and of another fit, nothing is touched."""
+    path = tmp_path / "run.jsonl"
+    trained(path, epochs=6)
+    whole = path.read_bytes()
+    path.write_bytes(whole.splitlines(keepends=True)[0] + b'{"be')
+    before = path.read_bytes()
+    with pytest.raises(FileExistsError, match="is not written over"):
+        trained(path, epochs=6)
+    with pytest.raises(ValueError, match="is of another fit, its fit's epochs differs"):
+        trained(path, epochs=7, resume=True)
+    assert path.read_bytes() == before
+    trained(path, epochs=6, resume=True)
+    assert path.read_bytes().splitlines()[1:] == whole.splitlines()[1:]
+    assert fastmlp.audit(path, X, Y, segments="all").equal
+
+
+@pytest.mark.filterwarnings("ignore:.*older checkpoint")
+def test_a_damaged_newest_checkpoint_is_passed_over(tmp_path):
+    path, whole = tmp_path / "run.jsonl", tmp_path / "whole.jsonl"
+    interrupted(path, 11, (), epochs=14)
+    new().fit(X, Y, epochs=14, callback=lambda info: None, transcript=Transcript(whole, every=2, checkpoint_every=4))
+    places = sorted((tmp_path / "run.jsonl.d").iterdir())
+    assert [place.stem for place in places] == ["000000000", "000000004", "000000008"]
+    places[-1].write_bytes(b"")
+    options = {"epochs": 14, "callback": lambda info: None, "resume": True}
+    with pytest.warns(UserWarning, match="000000008.*: the fit continues from an older checkpoint"):
+        new().fit(X, Y, **options, transcript=Transcript(path, every=2, checkpoint_every=4))
+    assert transcript.read(path).hash == transcript.read(whole).hash
+    assert fastmlp.audit(path, X, Y, segments="all").equal  # it was written again
+    for place in (tmp_path / "run.jsonl.d").iterdir():
+        place.write_bytes(b"")
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join(lines[:-1]))
+    with (
+        pytest.warns(UserWarning, match="000000000"),
+        pytest.raises(ValueError, match="without a checkpoint to continue from"),
+    ):
+        new().fit(X, Y, **options, transcript=Transcript(path, every=2, checkpoint_every=4))
+
+
+def test_an_ended_checkpoint_needs_an_ended_transcript(tmp_path):
+    """Nothing is trained, and so nothing would write the transcript."""
+    path = tmp_path / "run.jsonl"
+    options = {"epochs": 6, "checkpoint": tmp_path / "c", "checkpoint_every": 3}
+    trained(path, **options)
+    whole = path.read_bytes()
+    trained(path, **options, resume=True)
+    assert path.read_bytes() == whole
+    path.write_bytes(b"".join(whole.splitlines(keepends=True)[:-1]))
+    with pytest.raises(ValueError, match="has ended, and the transcript has no end: give resume=PATH"):
+        trained(path, **options, resume=True)
+    with pytest.raises(ValueError, match="has ended, and there is no such transcript: leave it out"):
+        trained(tmp_path / "other.jsonl", **options, resume=True)
+    last = tmp_path / "run.jsonl.d" / "000000004.safetensors"
+    trained(path, epochs=6, resume=last)
+    assert path.read_bytes() == whole
+
+
+def test_a_transcript_that_ended_before_its_checkpoint_did(tmp_path, monkeypatch):
+    """The fit was killed between the two: what is trained again is compared with all that is there."""
+    path = tmp_path / "run.jsonl"
+    options = {"epochs": 7, "checkpoint": tmp_path / "c", "checkpoint_every": 3}
+    real = checkpoints.write
+
+    def killed(place, moment, sync=True):
+        if moment.ended:
+            raise Stop
+        real(place, moment, sync)
+
+    monkeypatch.setattr(checkpoints, "write", killed)
+    with pytest.raises(Stop):
+        trained(path, **options)
+    monkeypatch.undo()
+    whole = path.read_bytes()
+    assert transcript.read(path).ended
+    trained(path, **options, resume=True)
+    assert path.read_bytes() == whole
+    assert checkpoints.read(tmp_path / "c").ended
+
+
+def test_what_is_no_regular_file_is_no_transcript(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(ValueError, match="is a device or a pipe"):
+        transcript.read(tmp_path / "pipe")
+    with pytest.raises(IsADirectoryError):
+        transcript.read(tmp_path)
+    trained(tmp_path / "run.jsonl", epochs=2)
+    name = os.fsencode(tmp_path / "run.jsonl")
+    assert transcript.read(name).path == os.fsdecode(name)
+
+
 def test_a_training_that_diverges_has_its_end(tmp_path):
     with pytest.raises(DivergenceError):
         trained(tmp_path / "run.jsonl", epochs=40, learning_rate=1e200, optimizer="sgd")
@@ -266,7 +406,7 @@ def rewritten(path, number, change):
     lines = path.read_text().splitlines()
     line = json.loads(lines[number])
     change(line)
-    lines[number] = json.dumps(line)
+    lines[number] = transcript.text_of(line)
     path.write_text("\n".join(lines) + "\n")
 
 
@@ -313,7 +453,7 @@ def test_missing_lines_are_named(tmp_path):
     kept = gone[:3]
     for line in gone[4:]:
         kept.append(transcript.chained({k: v for k, v in line.items() if k not in ("line", "before")}, kept[-1]))
-    path.write_text("".join(json.dumps(line) + "\n" for line in kept))
+    path.write_text("".join(transcript.text_of(line) + "\n" for line in kept))
     with pytest.raises(ValueError, match="line 4: it is of epoch 6, and epoch 4 is the next: a line is missing"):
         transcript.read(path)
 

@@ -261,7 +261,8 @@ def group(dtype, registers, problems, **asked):
         training = Training(**options)
         state = State.new(training.optimizer, problem.spec.parameters, dtype)
         members.append(Member(problem.parameters.copy(), problem.x, problem.y, training, state))
-    width = registers * target().register // np.dtype(dtype).itemsize
+    lanes = target().register // np.dtype(dtype).itemsize  # 2 of float64 in a register of 16 bytes
+    width = max(registers, -(-len(problems) // lanes)) * lanes
     return Group(problems[0].spec, dict(enumerate(members)), width), members
 
 

@@ -183,7 +183,7 @@ def test_every_option_of_the_command_line_is_one_here():
         defaults.pop(name, None)
     assert defaults == train_options.DEFAULTS
     assert set(train_options._WHOLE_NUMBERS) == {action.dest for action in actions if action.type is int}
-    assert set(fit_options.NAMES) - {"callback", "rate_factors", "transcript"} <= set(defaults)
+    assert set(fit_options.NAMES) - {"callback", "rate_factors"} <= set(defaults)
 
 
 def test_schedules_and_decays_of_recipes():

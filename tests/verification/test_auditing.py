@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 import shutil
 import subprocess
 import sys
@@ -11,9 +12,9 @@ import pytest
 from models import HERE
 
 import fastmlp
-from fastmlp import Adam, DivergenceError, EarlyStopping, Model, Transcript
+from fastmlp import SGD, Adam, DivergenceError, EarlyStopping, Model, Transcript
 from fastmlp.cli import main
-from fastmlp.schedules import Cosine, ReduceOnPlateau
+from fastmlp.schedules import Cosine, ReduceOnPlateau, Step
 from fastmlp.storage import checkpoints, transcript
 
 DRAWS = np.random.default_rng(0)
@@ -128,7 +129,7 @@ def forge(path, number, change, again=True):
     for line in lines if again else ():
         rest = {key: value for key, value in line.items() if key not in ("line", "before", "hash")}
         done.append(transcript.chained(rest, done[-1] if done else None))
-    path.write_text("".join(json.dumps(line) + "\n" for line in done))
+    path.write_text("".join(transcript.text_of(line) + "\n" for line in done))
 
 
 def difference(path, x=X, **options):
@@ -204,7 +205,212 @@ def test_a_checkpoint(run):
     assert "000000004.safetensors is missing" in difference(run)
 
 
+# ---------------------------------------------------------------------------------------------------------
+# What no line tells of before the first one
+
+BEGINNINGS = {
+    "velocity": {"epochs": 6, "batch_size": 32, "optimizer": SGD(momentum=0.9)},
+    "best": {"epochs": 6, "validation": 0.3, "early_stopping": EarlyStopping(7)},
+    "count": {"epochs": 6, "early_stopping": EarlyStopping(7, best_weights=False)},
+    "plateau": {"epochs": 6, "optimizer": Adam(ReduceOnPlateau(0.05, patience=2))},
+    "kept": {"epochs": 6},
+    "records": {"epochs": 6},
+    "stopped": {"epochs": 6},
+}
+
+
+def change_beginning(name, moment):
+    network = moment.network
+    if name == "velocity":
+        network.run.state.vectors[:] = 0.5
+    elif name == "best":
+        moment.best = network.at_once()
+        moment.best.parameters[:] = 0.25
+        moment.stopping = {"best": 0.0, "best_epoch": 0, "waited": 0}
+    elif name == "count":
+        moment.stopping = {"best": 0.0, "best_epoch": 0, "waited": 3}
+    elif name == "plateau":
+        network.run.plateau = network.run.plateau.rule.start({**network.run.plateau.state(), "best": 0.0, "waited": 1})
+    elif name == "kept":
+        moment.kept = network.parameters + 1
+    elif name == "records":
+        moment.records = np.ones(1, moment.records.dtype)
+    else:
+        moment.stopped = "it was good"
+
+
+@pytest.mark.parametrize("name", BEGINNINGS)
+def test_a_beginning_that_is_none(name, tmp_path):
+    """The forger trains from a first checkpoint of his own, and writes what that gives."""
+    trained(tmp_path / "true.jsonl", **BEGINNINGS[name])
+    assert difference(tmp_path / "true.jsonl") is None
+    moment = checkpoints.read(tmp_path / "true.jsonl.d" / "000000000.safetensors")
+    change_beginning(name, moment)
+    checkpoints.write(str(tmp_path / "first.safetensors"), moment)
+    model = Model.load(tmp_path / "first.safetensors")
+    path = tmp_path / "run.jsonl"
+    asked = Transcript(path, every=2)
+    model.fit(X, Y, **BEGINNINGS[name], resume=tmp_path / "first.safetensors", transcript=asked)
+    chain = transcript.read(path)
+    assert chain.ended
+    assert chain.head["first"] == 0
+    if name == "stopped":
+        assert chain.lines[-1]["stopped"] == "it was good"
+    assert difference(path) == "line 2, epoch 0: its checkpoint is not of a training that begins"
+
+
+@pytest.mark.parametrize("number", [0, 4])
+def test_what_a_divergence_ends_with_is_in_the_lines(number, tmp_path):
+    """The forger chooses the weights that a training is said to go back to."""
+    path = tmp_path / "run.jsonl"
+    options = {"epochs": 8, "record_every": 50}
+    trained(path, **options)
+    place = path.parent / "run.jsonl.d" / f"{number:09d}.safetensors"
+    moment = checkpoints.read(place)
+    moment.kept = moment.network.parameters + 1
+    checkpoints.write(str(place), moment)
+    where = f"line {number // 2 + 2}, epoch {number}"
+    what = "the digest of the weights that a divergence ends with is not that of its checkpoint"
+    assert difference(path) == f"{where}: {what}"
+
+
+def test_early_stopping_s_count_is_in_the_lines(tmp_path):
+    """Also where no weights are kept."""
+    path = tmp_path / "run.jsonl"
+    trained(path, epochs=12, early_stopping=EarlyStopping(7, best_weights=False))
+    place = tmp_path / "run.jsonl.d" / "000000004.safetensors"
+    moment = checkpoints.read(place)
+    moment.stopping["waited"] += 6
+    checkpoints.write(str(place), moment)
+    assert "epoch 4: the digest of early stopping's state is not that of its checkpoint" in difference(path)
+
+
+@pytest.mark.parametrize("name", ["epochs", "rate", "best_epoch", "held_out", "spoilt"])
+def test_what_a_checkpoint_says_beside_numbers(name, tmp_path):
+    """Of the best epoch, to which early stopping goes back, and of the run."""
+    path = tmp_path / "run.jsonl"
+    rate = Adam(ReduceOnPlateau(0.05, patience=2))
+    trained(path, epochs=12, optimizer=rate, validation=0.2, early_stopping=EarlyStopping(7))
+    place = tmp_path / "run.jsonl.d" / "000000004.safetensors"
+    moment = checkpoints.read(place)
+    run, best = moment.network.run, moment.best
+    if name == "epochs":
+        best.epochs += 1
+    elif name == "rate":
+        best.run.plateau = best.run.plateau.rule.start({**best.run.plateau.state(), "rate": 0.5})
+    elif name == "best_epoch":
+        moment.best_epoch = 1 if moment.best_epoch != 1 else 2
+    elif name == "held_out":
+        run.held_out = 0.5
+    else:
+        run.not_resumable_because = "it rains"
+    checkpoints.write(str(place), moment)
+    what = "the digest of early stopping's state is not that of its checkpoint"
+    if name in ("held_out", "spoilt"):
+        what = "its checkpoint is not of a training that goes on with the fit that line 1 tells of"
+    assert difference(path) == f"line 4, epoch 4: {what}"
+
+
+def test_a_schedule_that_is_shifted(tmp_path):
+    """In a checkpoint where its rate is still the first one: nothing but the head tells."""
+    path = tmp_path / "run.jsonl"
+    trained(path, epochs=12, optimizer=SGD(Step(0.1, every=6)))
+    place = tmp_path / "run.jsonl.d" / "000000004.safetensors"
+    moment = checkpoints.read(place)
+    moment.network.run.rate_begins = 2
+    checkpoints.write(str(place), moment)
+    assert difference(path) == "line 1: the epoch at which the learning rate's schedule begins is not the checkpoint's"
+
+
+def test_a_first_state_without_its_checkpoint(run):
+    """ "checkpoint" is not in the hash: what comes before the first one that is there would not be trained again."""
+    forge(run, 1, lambda line: line.update(checkpoint=False))
+    (run.parent / "run.jsonl.d" / "000000000.safetensors").unlink()
+    assert difference(run).startswith("line 2, epoch 0: its checkpoint ")
+
+
+def test_an_option_that_no_fit_has(run):
+    for value in ("trained at CERN", None):
+        forge(run, 0, lambda line, value=value: line["fit"].update(extra=value))
+        for place in (run.parent / "run.jsonl.d").iterdir():
+            moment = checkpoints.read(place)
+            moment.asked["extra"] = value
+            checkpoints.write(str(place), moment)
+        assert difference(run) == "line 1: extra is not what the fit has had"
+
+
+@pytest.mark.parametrize(
+    ("number", "change", "said"),
+    [
+        (0, {"callback": 1}, "line 1: its callback is 1, neither true nor false"),
+        (0, {"numerics": True}, "is of numerics version True"),
+        (0, {"numerics": 1.0}, "is of numerics version 1.0"),
+        (0, {"machine": "mine"}, "line 1: its fit, spec, seed or machine is no object"),
+        (0, {"every": 1}, "line 2: its epoch, or its interval, is not what line 1 says"),
+        (0, {"first": 1}, "line 2: its epoch, or its interval, is not what line 1 says"),
+        (0, {"begun": 1}, "line 1: the run's epochs before the fit are more than"),
+        (0, {"standardize": 0}, "line 2, epoch 0: its checkpoint is of another network than line 1"),
+        (2, {"rate": True}, "line 3, epoch 2: the learning rate is not"),
+    ],
+)
+def test_values_of_another_kind(number, change, said, run):
+    forge(run, number, lambda line: line.update(change))
+    try:
+        found = difference(run)
+    except ValueError as error:
+        found = str(error)
+    assert said in found
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda text: text.replace(b'"before":', b'"before": ', 1),
+        lambda text: text.replace(b"{", b'{"epochs":7,', 1),  # twice: who reads it takes one of the two
+        lambda text: text.replace(b"}\n", b"}\r\n"),
+        lambda text: text.replace(b'"before"', b'"\\u0062efore"', 1),
+    ],
+    ids=["space", "twice", "CRLF", "escape"],
+)
+def test_a_line_has_one_spelling(change, run):
+    lines = run.read_bytes().splitlines(keepends=True)
+    lines[3] = change(lines[3])
+    run.write_bytes(b"".join(lines))
+    assert difference(run).startswith("line 4: it is not spelt as a transcript is")
+
+
+def test_a_model_of_the_same_numbers(run):
+    """With another activation, or without the scale that it standardizes by."""
+    network = Model.load(run.parent / "model.safetensors").snapshot()
+    other = Model([4, 6, 3], hidden="relu" if network.spec.hidden[0] != "relu" else "tanh").snapshot()
+    other.parameters[:] = network.parameters
+    Model.from_snapshot(other).save(run.parent / "other.safetensors")
+    found = difference(run, model=run.parent / "other.safetensors")
+    assert found == f"line 1: the model {run.parent / 'other.safetensors'} is of another network"
+
+
+def test_what_was_before_is_taken_as_given(tmp_path):
+    model = Model([4, 6, 3], seed=1)
+    model.fit(X, Y, epochs=3)
+    model.fit(X, Y, epochs=4, resume=True, transcript=Transcript(tmp_path / "run.jsonl", every=2))
+    found = fastmlp.audit(tmp_path / "run.jsonl", X, Y, segments="all")
+    assert found.equal
+    assert ", from epoch 3 of a run that is taken as given, numerics" in found.last_line()
+    assert found.to_dict()["first"] == 3
+
+
+# ---------------------------------------------------------------------------------------------------------
+# Anything
+
 ODD = (None, pytest.param(-1, marks=pytest.mark.slow), pytest.param([], marks=pytest.mark.slow), {"a": 1}, 2**70)
+REFUSED = "(is no transcript of fastmlp's|has format version|is of numerics version)"
+NOT_GIVEN = "(validation|sample_weight or class_weight)(:| is not given, and) the transcript's fit had"
+WRONG = (
+    "((it|its .*) (ends|is|should be) .*(changed|not a count|neither true nor false|no line of|line is missing)"
+    "|it does not have its hash|its seed is not|the run's epochs before|the number of rows|the epoch at which the)"
+)
+OF_LINE_1 = r"its (checkpoint is of (another network|a fit with another \w+)|epoch, or its interval,)"
+DIFFERS = "(the|why) .* is not what training again gives"
 FREE = {"machine", "checkpoint", "callback", "every"}  # on which no bit of the training depends
 
 
@@ -228,9 +434,15 @@ def test_odd_values_with_right_hashes_are_no_crash(odd, tmp_path):
         forge(path, number, change, again=name not in ("line", "before", "hash"))
         try:
             found = difference(path)
-        except ValueError:
-            continue
-        assert found is not None or name in FREE, (number, part, name)
+        except ValueError as error:
+            found = str(error)
+            assert re.match(rf"({re.escape(str(path))} {REFUSED}|{NOT_GIVEN})", found), found
+        else:
+            assert found is not None or name in FREE, (number, part, name)
+            said = rf"line {number + 1}, epoch \d+: {DIFFERS}|line {number + 1}: {WRONG}"
+            assert found is None or re.match(said if number else f"{said}|line 2(, epoch 0)?: {OF_LINE_1}", found), (
+                found
+            )
         assert len(found or "") < 1500
 
 
@@ -257,7 +469,7 @@ def test_weights_that_no_training_gives(run):
     for line in lines[:4] + tail[1:]:
         rest = {key: value for key, value in line.items() if key not in ("line", "before", "hash")}
         done.append(transcript.chained(rest, done[-1] if done else None))
-    run.write_text("".join(json.dumps(line) + "\n" for line in done))
+    run.write_text("".join(transcript.text_of(line) + "\n" for line in done))
     for place in (run.parent / "tail.jsonl.d").iterdir():
         shutil.copy(place, run.parent / "run.jsonl.d" / place.name)
     assert difference(run) == "line 5, epoch 6: the digest of the parameters is not what training again gives"
@@ -322,6 +534,26 @@ def test_wrong_files(run, made, tmp_path, capsys):
         fastmlp.audit(run, X, Y, sample_weight=WEIGHTS)
     with pytest.raises(ValueError, match="X has 3 columns"):
         fastmlp.audit(run, X[:, :3], Y)
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "said"),
+    [
+        ({"segments": "some"}, ValueError, "segments='some' is not known: give \"all\", or how many"),
+        ({"segments": 0}, ValueError, "segments=0 is not positive"),
+        ({"segments": 2.5}, TypeError, "segments=2.5 is not a whole number"),
+        ({"segments": np.zeros(3)}, TypeError, "segments=.* is not a whole number"),
+        ({"segments": None}, TypeError, "segments=None is not a whole number"),
+        ({"seed": "a"}, TypeError, "seed='a' is not a whole number"),
+        ({"seed": True, "segments": "all"}, TypeError, "seed=True is not a whole number"),
+        ({"model": 3}, TypeError, "model=3 is no path"),
+        ({"path": 3}, TypeError, "path=3 is no path"),
+        ({"path": ""}, ValueError, "path is empty"),
+    ],
+)
+def test_wrong_arguments_are_named(options, error, said, run):
+    with pytest.raises(error, match=f"^{said}"):
+        fastmlp.audit(**{"path": run, "X": X, "y": Y, **options})
 
 
 def test_an_audit_needs_no_compiler():

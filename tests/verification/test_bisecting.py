@@ -18,6 +18,7 @@ from fastmlp.kernels.registry import Float, Floats, Int
 from fastmlp.reference import activations, dense, gradients, losses, optimizers
 from fastmlp.reference import train as reference
 from fastmlp.schedules import Cosine
+from fastmlp.storage import transcript
 from fastmlp.testing import assert_same_bits
 from fastmlp.verification import layers, lockstep
 
@@ -103,6 +104,55 @@ def test_different_trainings(options, said, pair, tmp_path):
     assert found.last_line().startswith(f"they are of different trainings: {said}")
 
 
+def test_different_first_weights(pair, tmp_path):
+    """No environment is blamed for what both were given."""
+    model = Model(**MODELS["streamed"][0], seed=1)
+    model.set_weights([(2 * w, b) for w, b in model.weights])
+    options = {**MODELS["streamed"][1], "epochs": 6}
+    model.fit(X, Y, **options, transcript=Transcript(tmp_path / "c.jsonl", every=2))
+    found = fastmlp.bisect(pair[0], tmp_path / "c.jsonl", X, Y)
+    said = "the digest of the parameters that they begin with"
+    assert (found.difference, found.last_common, found.agrees) == (said, None, None)
+    assert found.last_line() == f"they are of different trainings: {said}"
+
+
+def test_nothing_to_compare(pair, tmp_path):
+    head = pair[0].read_bytes().splitlines(keepends=True)[0]
+    (tmp_path / "head.jsonl").write_bytes(head)
+    for two in ((pair[0], tmp_path / "head.jsonl"), (tmp_path / "head.jsonl", pair[0])):
+        with pytest.raises(ValueError, match=r"head.jsonl has no line of a state"):
+            fastmlp.bisect(*two, X, Y)
+    arguments, options = MODELS["streamed"]
+    checkpoint = {**options, "epochs": 6, "checkpoint": tmp_path / "c", "checkpoint_every": 3}
+    with pytest.raises(RuntimeError, match="stop"):  # as killed in epoch 4
+        Model(**arguments, seed=1).fit(X, Y, **checkpoint, callback=lambda info: _stop(info, 4))
+    asked = {"resume": True, "callback": lambda info: _stop(info, 5), "transcript": tmp_path / "late.jsonl"}
+    with pytest.raises(RuntimeError, match="stop"):
+        Model(**arguments, seed=1).fit(X, Y, **checkpoint, **asked)
+    assert [line["epoch"] for line in transcript.read(tmp_path / "late.jsonl").states] == [3]
+    with pytest.raises(ValueError, match="have no line of the same epoch: there is nothing to compare"):
+        fastmlp.bisect(tmp_path / "late.jsonl", pair[0], X, Y)
+
+
+def _stop(info, epoch):
+    if info.epoch == epoch:
+        raise RuntimeError("stop")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ((3, "b"), "a=3 is no path"),
+        (("a", None), "b=None is no path"),
+    ],
+)
+def test_wrong_paths_are_named(arguments, said, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    trained(tmp_path / "a", epochs=2)
+    with pytest.raises(TypeError, match=said):
+        fastmlp.bisect(*arguments, X, Y)
+
+
 def test_another_environment(pair):
     found = fastmlp.bisect(*pair, X, Y)
     assert (found.last_common, found.epoch, found.line_a, found.line_b) == (2, 4, 4, 4)
@@ -132,6 +182,11 @@ def test_the_command(pair, capsys, monkeypatch):
     assert said[-1].startswith("kernels and reference agree here, and ")
     assert main([*arguments[:2], str(pair[0]), *arguments[3:]]) == 0
     assert capsys.readouterr().out.splitlines()[-1] == "equal up to epoch 6"
+    np.savez(pair[0].parent / "more.npz", X=X, y=Y, X_validation=X, y_validation=Y)
+    assert main([*arguments[:-1], str(pair[0].parent / "more.npz")]) == 2
+    assert capsys.readouterr().err.startswith(
+        "fastmlp: --data's X_validation is given, and the transcript's fit had no"
+    )
     monkeypatch.setattr(activations, "tanh_forward", moved(activations.tanh_forward))
     assert main([*arguments, "--json"]) == 1
     found = json.loads(capsys.readouterr().out)
