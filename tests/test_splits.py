@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from models import said
 
-from fastmlp import splits
+from fastmlp import Model, splits
 from fastmlp.reference.random import BOOTSTRAP, permutation, words
 from fastmlp.splits import FOLDS, bootstrap, folds
 
@@ -76,12 +76,23 @@ def test_folds_that_cannot_be():
 def test_many_rows_are_ordered_by_the_kernel(seed):
     rows = splits.FEW + 1
     for epoch in (0, splits.FOLDS):
-        order = splits._order(seed, epoch, rows)
+        order = splits.order(seed, epoch, rows, "numba")
         assert order.dtype == np.int64
         assert (order == permutation(seed, epoch, rows)).all()
     groups = np.arange(rows) % 3
     whole = splits.split(groups, 0.25, seed)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(splits, "FEW", rows)
-        for part, again in zip(whole, splits.split(groups, 0.25, seed), strict=True):
-            assert (part == again).all()
+    for part, again in zip(whole, splits.split(groups, 0.25, seed, "numba"), strict=True):
+        assert (part == again).all()
+
+
+def test_the_reference_asks_for_no_kernel(monkeypatch):
+    """Nor does a fit by it, or an audit."""
+    monkeypatch.setattr(splits.registry, "function", None)
+    rows = splits.FEW + 1
+    x, y = np.zeros((rows, 1)), np.arange(rows) % 2
+    splits.split(y, 0.5, 1)
+    splits.folds(y, 2, 1)
+    model = Model([1, 2], backend="reference", seed=1)
+    model.fit(x, y, epochs=1, batch_size=rows, validation=0.5)
+    with pytest.raises(TypeError):
+        splits.split(y, 0.5, 1, "numba")

@@ -18,6 +18,9 @@ NAMES = {
     "seed": "--seed",
     "sample_weight": "--data's sample_weight",
     "validation": "--data's X_validation",
+    "validation sample_weight": "--data's sample_weight_validation",
+    "validation X": "--data's X_validation",
+    "validation y": "--data's y_validation",
 }
 
 

@@ -70,7 +70,8 @@ class Fit:
         if options.validation is not None:
             mine = x if rows is None else x[rows]
             split = validation.split(
-                options.validation, mine, targets, spec, self._number_seed, checks, network.rows_spec
+                *(options.validation, mine, targets, spec, self._number_seed, checks, network.rows_spec),
+                name_of(backend),
             )
         if split.rows is not None:
             targets = targets[split.rows]

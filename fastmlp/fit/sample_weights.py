@@ -14,17 +14,22 @@ from fastmlp.spec import Spec
 
 
 def row_weights(
-    sample_weight: Any, class_weight: Any, targets: np.ndarray, spec: Spec, rows: np.ndarray | None = None
+    sample_weight: Any,
+    class_weight: Any,
+    targets: np.ndarray,
+    spec: Spec,
+    rows: np.ndarray | None = None,
+    of: str = "",
 ) -> np.ndarray | None:
     """The weights, in the network's dtype, of the rows that train (all, or those numbered); None where none are given.
 
     sample_weight (N,): finite numbers of 0 or more, not all 0. class_weight: {label: weight}, a label that is not in it
     counting 1, or "balanced": N / (classes * rows of the class), of those that train. A row weighs the product of the
-    two. Raises TypeError or ValueError naming the argument.
+    two. of: "validation " where these are rows to validate on. Raises TypeError or ValueError naming the argument.
     """
     if sample_weight is None and class_weight is None:
         return None
-    weights = np.ones(len(targets)) if sample_weight is None else _sample_weights(sample_weight, len(targets))
+    weights = np.ones(len(targets)) if sample_weight is None else _sample_weights(sample_weight, len(targets), of)
     if rows is not None:
         weights, targets = weights[rows], targets[rows]
     if class_weight is not None:
@@ -33,12 +38,14 @@ def row_weights(
         rounded = weights.astype(spec.dtype)
         total = rounded.sum(dtype=rounded.dtype)
     names = " times ".join(
-        name for name, given in (("sample_weight", sample_weight), ("class_weight", class_weight)) if given is not None
+        of + name
+        for name, given in (("sample_weight", sample_weight), ("class_weight", class_weight))
+        if given is not None
     )
     if total == 0:
         every = "every row" if rows is None else "every row that validation leaves to train on"
-        zero = "rounds to 0" if weights.any() else "is 0"
-        raise ValueError(f"{names} {zero} for {every}, so that there is nothing to learn from: give some row a weight")
+        zero, purpose = "rounds to 0" if weights.any() else "is 0", "validate on" if of else "learn from"
+        raise ValueError(f"{names} {zero} for {every}, so that there is nothing to {purpose}: give some row a weight")
     least = rounded[rounded > 0].min()
     if least < np.finfo(spec.dtype).tiny:  # a batch of such rows would be divided by it
         raise ValueError(
@@ -51,21 +58,18 @@ def row_weights(
 
 def validation_weights(weights: Any, targets: np.ndarray, spec: Spec) -> np.ndarray:
     """What rows to validate on count for (M,), in the network's dtype. Raises TypeError or ValueError naming them."""
-    try:
-        found = row_weights(weights, None, targets, spec)
-    except (TypeError, ValueError) as error:
-        raise type(error)(f"validation {error}") from None
+    found = row_weights(weights, None, targets, spec, of="validation ")
     assert found is not None
     return found
 
 
-def _sample_weights(sample_weight: Any, rows: int) -> np.ndarray:
-    name = "sample_weight"
+def _sample_weights(sample_weight: Any, rows: int, of: str) -> np.ndarray:
+    name = f"{of}sample_weight"
     found = arrays.numeric_array(sample_weight, name, "give numbers")
     if found.shape == (rows, 1):
         found = found[:, 0]
     if found.shape != (rows,):
-        raise ValueError(f"{name} has shape {found.shape}, and X has {rows} rows: give shape ({rows},)")
+        raise ValueError(f"{name} has shape {found.shape}, and {of}X has {rows} rows: give shape ({rows},)")
     weights = found.astype(np.float64)
     good = np.isfinite(weights) & (weights >= 0)
     if not good.all():

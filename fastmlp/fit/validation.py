@@ -45,16 +45,17 @@ def split(
     seed: Callable[[], int],
     checks: Checks = data,
     rows_spec: Spec | None = None,
+    backend: str = "reference",
 ) -> Split:
     """What `validation` means for these rows. seed: gives the number that a split is drawn by.
 
-    rows_spec: by which rows of features are read, if not by `spec`.
+    rows_spec: by which rows of features are read, if not by `spec`. backend: what draws a split.
 
     Raises TypeError or ValueError naming the argument.
     """
     fraction = validation_fraction(validation)
     if fraction is not None:
-        rows, others = held_out(targets, fraction, seed(), spec)
+        rows, others = held_out(targets, fraction, seed(), spec, backend)
         return Split(fraction, rows, (x[others], targets[others]))
     held = validation_data(validation, spec, checks, rows_spec)
     check_classes(targets, held[1], spec)
@@ -115,7 +116,9 @@ def validation_data(validation: Any, spec: Spec, checks: Checks = data, rows_spe
     return x, y, sample_weights.validation_weights(validation[2], y, spec)
 
 
-def held_out(targets: np.ndarray, fraction: float, seed: int, spec: Spec) -> tuple[np.ndarray, np.ndarray]:
+def held_out(
+    targets: np.ndarray, fraction: float, seed: int, spec: Spec, backend: str = "reference"
+) -> tuple[np.ndarray, np.ndarray]:
     """Row numbers (training, validation): stratified by label, where each row has one. Raises ValueError."""
     if len(targets) < 2:
         raise ValueError(f"validation={fraction:g} of one row leaves nothing to train on: give validation=(X, y)")
@@ -130,7 +133,7 @@ def held_out(targets: np.ndarray, fraction: float, seed: int, spec: Spec) -> tup
         groups = groups.reshape(len(targets))
         groups = np.where(counts[groups] == 1, -1, groups)
     try:
-        return splits.split(groups, fraction, seed)
+        return splits.split(groups, fraction, seed, backend)
     except ValueError as error:
         raise ValueError(f"validation={fraction:g}: {error}; give validation=(X, y)") from None
 

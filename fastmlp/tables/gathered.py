@@ -17,6 +17,7 @@ from fastmlp.checks.integers import EXACT
 from fastmlp.tables.cells import Texts, understood
 from fastmlp.tables.columns import Column
 
+FEW_TEXTS = 2**12  # that pandas may sort in each block, as its categories are
 GROWTH = 1.05  # of the array of floats: so much more than is needed
 
 
@@ -53,9 +54,13 @@ class Gatherer:
         self._states = [_Gathering() for _ in names]
         self._floats = np.empty((0, 0))
 
-    def text_columns(self) -> list[int]:
-        """Returns the columns that are text so far; what follows in them is text, too."""
-        return [place for place, state in enumerate(self._states) if state.kind == "text" and not state.again]
+    def text_columns(self) -> dict[int, bool]:
+        """Returns the columns that are text so far, and whether it is few different ones; what follows is text, too."""
+        return {
+            place: len(state.texts) <= FEW_TEXTS
+            for place, state in enumerate(self._states)
+            if state.kind == "text" and not state.again
+        }
 
     def again(self) -> list[int]:
         """Returns the columns whose texts must be read, once all blocks are known."""
@@ -263,7 +268,7 @@ def _part(series: Any, dtype: Any) -> tuple[str | None, Any, np.ndarray | None]:
         return "bool", series.to_numpy(copy=True), None
     import pandas
 
-    if kind == "O":
+    if kind == "O" and not isinstance(dtype, pandas.CategoricalDtype):
         found = pandas.api.types.infer_dtype(series, skipna=True)
         if found not in ("boolean", "string", "empty"):
             return "?", None, None
@@ -274,8 +279,28 @@ def _part(series: Any, dtype: Any) -> tuple[str | None, Any, np.ndarray | None]:
             values = series.to_numpy(dtype=object, copy=True)
             values[hole] = False
             return "bool", values.astype(bool), hole if hole.any() else None
+    if isinstance(dtype, pandas.CategoricalDtype):
+        return _of_categories(series)
     codes, texts = pandas.factorize(series)
     return ("text", (codes, texts), None) if len(texts) else (None, None, np.ones(len(series), bool))
+
+
+def is_of_numbers(dtype: Any) -> bool:
+    """Tells whether these are categories that pandas has made numbers or booleans of, as from 3.1 on of all or none."""
+    categories = getattr(dtype, "categories", None)
+    return categories is not None and len(categories) > 0 and not isinstance(categories[0], str)
+
+
+def _of_categories(series: Any) -> tuple[str | None, Any, np.ndarray | None]:
+    """`_part` of categories: texts in the order in which they first appear, and not in the alphabet's."""
+    import pandas
+
+    places, first = pandas.factorize(series.cat.codes.to_numpy())
+    codes = np.arange(len(first))
+    if (first < 0).any():  # one of the places stands for what is missing
+        codes = np.where(first < 0, -1, codes - np.cumsum(first < 0))
+    texts = series.cat.categories.to_numpy()[first[first >= 0]]
+    return ("text", (codes[places], texts), None) if len(texts) else (None, None, np.ones(len(series), bool))
 
 
 def _codes(factorized: Any, texts: dict[str, int]) -> np.ndarray:

@@ -90,10 +90,10 @@ def prepared(
     train_checks.check_task(args, task, table.target)
     weights = _checked_weights(table, settings)
     seed = seed_of(args, before)
-    train, held = _split(groups, settings["held_out"], seed, args.held_out is None, say)
+    train, held = _split(groups, settings["held_out"], seed, args, say)
     watched = None
     if settings["validation"] is not None:
-        rest, chosen = splits.split(groups[train], settings["validation"], seed)
+        rest, chosen = splits.split(groups[train], settings["validation"], seed, args.backend)
         train, watched = train[rest], train[chosen]
     columns_of = Encoder.learn(table.features, train) if before is None else before.encoder
     if not columns_of.width:
@@ -151,13 +151,13 @@ def seed_of(args: argparse.Namespace, before: Any) -> int:
 
 
 def _split(
-    groups: np.ndarray, fraction: float, seed: int, usual: bool, say: Callable[[str], None]
+    groups: np.ndarray, fraction: float, seed: int, args: argparse.Namespace, say: Callable[[str], None]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Row numbers (training, held out). usual: whether nobody asked for the fraction: then it may be no row at all."""
+    """Row numbers (training, held out). Where nobody asked for the fraction, it may be no row at all."""
     try:
-        return splits.split(groups, fraction, seed)
+        return splits.split(groups, fraction, seed, args.backend)
     except ValueError as error:
-        if not usual:
+        if args.held_out is not None:
             raise
         say(f"note: {error}")
         return np.arange(len(groups)), np.zeros(0, np.int64)

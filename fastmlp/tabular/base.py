@@ -8,17 +8,18 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator
+from sklearn.exceptions import DataConversionWarning
 from sklearn.utils import _safe_indexing, check_consistent_length, check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from fastmlp import splits
 from fastmlp.checks.arrays import counted, masked_place
 from fastmlp.core.preprocess import RobustScale, Scale
 from fastmlp.ensemble import Ensemble
 from fastmlp.errors import DivergenceError, DivergenceWarning
 from fastmlp.estimators.arguments import check_product, layer_sizes, product, weights_of_rows
 from fastmlp.model import Model
-from fastmlp.reference.random import permutation
 from fastmlp.sweep import Each
 from fastmlp.sweep.parts import train_parts
 from fastmlp.sweep.results import DIVERGED
@@ -114,11 +115,11 @@ class BaseTabular(BaseEstimator):
         table = self._columns(X, reset=True)
         check_consistent_length(X, y)
         given = weights_of_rows(sample_weight, X)
-        given = None if given is None else given.astype(np.float64)
+        given = None if given is None else rows.relative(given.astype(np.float64))
         targets, groups, outputs = self._targets(y)
         every = np.arange(len(table)) if given is None else np.flatnonzero(given)
         if len(every) < len(table):  # what weighs nothing is not there
-            targets, groups, outputs = self._targets(_safe_indexing(y, every))
+            targets, groups, outputs = self._targets_that_weigh(_safe_indexing(y, every))
         if len(every) < 2:
             raise ValueError(
                 "n_samples=1, and 1 sample cannot be trained and validated on: give at least 2 rows"
@@ -126,8 +127,9 @@ class BaseTabular(BaseEstimator):
             )
         of_classes = self._class_weights(targets)
         weights = product(None if given is None else given[every], of_classes)
-        if of_classes is not None:
+        if weights is not None and of_classes is not None:
             check_product(weights)
+            weights = rows.relative(weights)
         encoder = Encoder.learn(table, every)
         if not encoder.width:
             raise ValueError("X has no feature: nothing is there in any of its columns")
@@ -136,7 +138,7 @@ class BaseTabular(BaseEstimator):
         scale = self._scale_of(raw, encoder.inputs)
         x = self._inputs(raw, scale)
         seed = self._seed()
-        parts = rows.parts(groups, int(self.n_members), float(self.validation_fraction), seed)
+        parts = rows.parts(groups, int(self.n_members), float(self.validation_fraction), seed, self.backend)
         members = [
             Model(seed=seed + number, backend=self.backend, **self._network(x.shape[1], outputs))
             for number in range(len(parts))
@@ -170,6 +172,15 @@ class BaseTabular(BaseEstimator):
         self._held, self._weights = (x, targets, held), weights
         self._trained(members, x, targets, held)
         return self
+
+    def _targets_that_weigh(self, y: Any) -> Any:
+        """`_targets` of rows that weigh more than 0."""
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", DataConversionWarning)  # all rows had it
+                return self._targets(y)
+        except ValueError as error:
+            raise ValueError(f"{error}, whose sample_weight is more than 0") from None
 
     def _seed(self) -> int:
         """The seed of the first member, of the number or generator that random_state is."""
@@ -253,7 +264,7 @@ class BaseTabular(BaseEstimator):
                 at += feature.width
                 for repeat in range(REPEATS if feature.width else 0):
                     shuffled = x.copy()
-                    shuffled[:, block] = x[permutation(place, repeat + 1, len(x)), block]
+                    shuffled[:, block] = x[splits.order(place, repeat + 1, len(x), self.backend), block]
                     found[place] += rows.mean(self._losses(shuffled, y, member), own) - plain
         return found / (len(used) * REPEATS)
 

@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from fastmlp.model import Model
 from fastmlp.tables import recipe
+from fastmlp.tables.columns import listed
 from fastmlp.tabular import temperature
 from fastmlp.tabular.base import BaseTabular
 
@@ -48,7 +49,8 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         all members.
     class_weight : dict, "balanced" or None, default=None
         {label: weight}, or "balanced": N / (number of classes * number of rows of the class), of all rows that weigh
-        something. It multiplies `sample_weight` of `fit`, and is 1 for labels that are not in the dict.
+        something. It multiplies `sample_weight` of `fit`, and is 1 for labels that are not in the dict. A dict names
+        one of y's labels at least.
     random_state : int, RandomState or None, default=0
         Source of folds, initial weights and orders of rows: member m has the seed random_state + m, so that seeds to
         compare should lie n_members apart. None draws another one in each fit.
@@ -152,8 +154,9 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
             Labels, which may be words.
         sample_weight : array of shape (N,) or None, default=None
             The weight of each row, 0 or more: in the loss that is trained on, in the validation loss by which the epoch
-            is chosen, in `calibrate` and in importances. Rows of weight 0 are as if they were not there. Medians,
-            quartiles and categories count all others alike.
+            is chosen, in `calibrate` and in importances. Only their ratios count.
+            Rows of weight 0, or of less than 2^-60 of the largest, are checked and then as if they were not there.
+            Medians, quartiles and categories count all others alike.
 
         Returns
         -------
@@ -265,7 +268,7 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         assert_all_finite(y, input_name="y")
         self.classes_, places = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
-            raise ValueError(f"y has one class, {self.classes_[0]!r}: give rows of 2 classes or more")
+            raise ValueError(f"y has one class, {self.classes_.tolist()[0]!r}: give rows of 2 classes or more")
         return places, places, len(self.classes_)
 
     def _smoothing(self) -> float:
@@ -274,8 +277,10 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
     def _class_weights(self, targets: np.ndarray) -> np.ndarray | None:
         if self.class_weight is None:
             return None
-        labels = self.classes_.take(targets)
-        return compute_class_weight(self.class_weight, classes=self.classes_, y=labels)[targets]
+        if isinstance(self.class_weight, str):
+            labels = self.classes_.take(targets)
+            return compute_class_weight(self.class_weight, classes=self.classes_, y=labels)[targets]
+        return _of_labels(self.class_weight, self.classes_.tolist())[targets]
 
     def _trained(self, members: list[Model], x: np.ndarray, y: np.ndarray, held: list[np.ndarray]) -> None:
         self.temperature_ = 1.0
@@ -302,3 +307,17 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
 def _is_missing(label: Any) -> bool:
     """Whether it is None, NaN, or pandas' NA or NaT."""
     return label is None or type(label).__name__ in ("NAType", "NaTType") or (type(label) is float and label != label)
+
+
+def _of_labels(class_weight: dict[Any, Any], classes: list[Any]) -> np.ndarray:
+    """The weight of each class (C,). Raises ValueError naming the label."""
+    if class_weight and not any(label in class_weight for label in classes):
+        raise ValueError(
+            f"class_weight has the labels {listed(map(repr, class_weight))}, and y has {listed(map(repr, classes))}: "
+            "name one of y's"
+        )
+    for label, weight in class_weight.items():
+        good = isinstance(weight, (int, float, np.integer, np.floating)) and not isinstance(weight, bool)
+        if not good or not 0 <= weight < np.inf:
+            raise ValueError(f"class_weight[{label!r}]={weight!r} is no weight: give a finite number of 0 or more")
+    return np.array([float(class_weight.get(label, 1.0)) for label in classes])

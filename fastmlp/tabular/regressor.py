@@ -98,7 +98,8 @@ class TabularRegressor(RegressorMixin, BaseTabular):
             Values.
         sample_weight : array of shape (N,) or None, default=None
             The weight of each row, 0 or more: in the loss that is trained on, in the validation loss by which the epoch
-            is chosen, and in importances. Rows of weight 0 are as if they were not there. Medians, quartiles,
+            is chosen, and in importances. Only their ratios count. Rows of weight 0, or of
+            less than 2^-60 of the largest, are checked and then as if they were not there. Medians, quartiles,
             categories, and y's mean, deviation and range count all others alike.
 
         Returns

@@ -14,6 +14,8 @@ from fastmlp.checks.arrays import masked_place
 from fastmlp.tables.columns import Column, Columns
 from fastmlp.tables.frames import from_frame
 
+LEAST = 2.0**-60  # of the largest weight: rows that weigh less are left out
+
 
 def columns_of(
     X: Any, names: Sequence[str] | None = None, words: Collection[str] = (), by_place: bool = False
@@ -74,6 +76,15 @@ def _of_cells(cells: np.ndarray, names: Sequence[str] | None, words: Collection[
     return from_frame(pandas.DataFrame(named).infer_objects(), text=words)
 
 
+def relative(weights: np.ndarray) -> np.ndarray:
+    """The weights (N,) of rows over a power of two, so that the largest is from 1 to less than 2; 0 below 2^-60.
+
+    Only their ratios count, and of any numbers these are weights that float32 holds.
+    """
+    scaled = np.ldexp(weights, 1 - int(np.frexp(weights.max())[1]))
+    return np.where(scaled < LEAST, 0.0, scaled)
+
+
 def weigh(some: np.ndarray, weights: np.ndarray | None) -> bool:
     """Whether there are rows with these numbers, and one of them weighs something."""
     return bool(len(some) and (weights is None or weights[some].any()))
@@ -87,7 +98,9 @@ def mean(losses: np.ndarray, weights: np.ndarray | None) -> float:
     return float(each.sum() / (weights.sum() * (losses.size // len(losses))))
 
 
-def parts(groups: np.ndarray, members: int, fraction: float, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
+def parts(
+    groups: np.ndarray, members: int, fraction: float, seed: int, backend: str = "reference"
+) -> list[tuple[np.ndarray, np.ndarray]]:
     """(training, validation) rows of each member, ascending.
 
     Member m validates on fold m mod F of the F = 1 / fraction folds (rounded, 2 or more) that the seed `seed` + floor(m
@@ -98,7 +111,7 @@ def parts(groups: np.ndarray, members: int, fraction: float, seed: int) -> list[
     found, drawn = [], []
     for member in range(members):
         if member % count == 0:
-            drawn = splits.folds(groups, count, seed + member // count)
+            drawn = splits.folds(groups, count, seed + member // count, backend)
         train, held = drawn[member % count]
         alone = ~np.isin(groups[held], groups[train])
         found.append((np.sort(np.concatenate([train, held[alone]])), held[~alone]))

@@ -81,6 +81,27 @@ def test_marks_are_missing_wherever_they_first_stand(mark):
         assert columns["b"].texts() == ["u"] * 9 + [None] + ["v"] * 9
 
 
+@pytest.mark.parametrize("few", [-1, 2**12])
+def test_words_are_in_the_order_of_the_rows(few, monkeypatch):
+    """However pandas sorts the categories of a block, and whatever is missing."""
+    monkeypatch.setattr("fastmlp.tables.gathered.FEW_TEXTS", few)
+    words = ["z", "", "a", "m", "z", "?", "b", "", "a", "zz", "", ""]
+    text = "w,y\n" + "".join(f"{word},1\n" for word in words)
+    for size in (None, 5, 9, 14):
+        column = columns_of(text, size)["w"]
+        assert column.texts() == [word if word not in ("", "?") else None for word in words]
+        assert column.categories == ("z", "a", "m", "b", "zz")
+
+
+def test_one_odd_mark_reads_no_texts_again(monkeypatch):
+    """A column of many floats as texts would take 14 times as long."""
+    monkeypatch.setattr(delimited, "_texts", None)
+    text = "a,b\n" + "".join(f"{k}.5,-{k}.25\n" for k in range(200)) + "-nan,1.#IND\n"
+    for size in (None, 64):
+        columns = columns_of(text, size)
+        assert [column.is_missing().sum() for column in columns] == [1, 1]
+
+
 def cells_of_floats(count):
     draw = random.Random(0)
     for _ in range(count):
