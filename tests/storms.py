@@ -378,7 +378,7 @@ class EstimatingTranscribed(Estimating):
 
     def call(self, estimator):
         self.number += 1
-        self.path = self.folder / f"{self.number}.jsonl"
+        self.path = self.folder / f"estimator-{self.number}.jsonl"
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             estimator.fit(self.x, self.y, transcript=Transcript(self.path, every=1))
