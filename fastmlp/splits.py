@@ -152,7 +152,24 @@ def bootstrap(rows: int, member: int, seed: int) -> np.ndarray:
 
 
 def order(seed: int, epoch: int, rows: int, backend: str) -> np.ndarray:
-    """Returns a shuffled order of the rows (N,), int64: `reference.random.permutation`."""
+    """Draws a shuffled order of rows: `reference.random.permutation`.
+
+    Parameters
+    ----------
+    seed : int
+        From 0 to 2^64 - 1.
+    epoch : int
+        From 0 to 2^32 - 1: each has another order.
+    rows : int
+        N, less than 2^32.
+    backend : {"reference", "numba"}
+        As for `split`.
+
+    Returns
+    -------
+    ndarray of shape (N,), int64
+        Row numbers.
+    """
     if rows <= FEW or backend == "reference":
         return random.permutation(seed, epoch, rows)
     drawn = np.empty(rows, np.int64)

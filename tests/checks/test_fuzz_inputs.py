@@ -73,7 +73,7 @@ def test_it_catches_what_is_taken_and_what_is_refused_wrongly():
 
 def test_it_catches_errors_without_a_name_and_of_another_kind(monkeypatch):
     def raising(error):
-        def check(weights, rows):
+        def check(weights, rows, of):
             if np.isnan(weights).any():
                 raise error
             return weights
