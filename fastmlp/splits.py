@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from fastmlp.checks.messages import shown
 from fastmlp.checks.scalars import positive_int
 from fastmlp.kernels import registry
 from fastmlp.kernels.registry import Int, Ints
@@ -40,7 +41,7 @@ def split(groups: np.ndarray, share: float, seed: int, backend: str = "reference
     Raises
     ------
     ValueError
-        If share > 0 and no row can be held out, because each row is a group of its own.
+        If share > 0 and no row can be held out, because each row is a group of its own; or if there is no such backend.
 
     Notes
     -----
@@ -97,7 +98,7 @@ def folds(groups: np.ndarray, count: int, seed: int, backend: str = "reference")
     Raises
     ------
     TypeError, ValueError
-        If count is not a whole number from 2 to N.
+        If count is not a whole number from 2 to N, or there is no such backend.
 
     Notes
     -----
@@ -169,7 +170,14 @@ def order(seed: int, epoch: int, rows: int, backend: str) -> np.ndarray:
     -------
     ndarray of shape (N,), int64
         Row numbers.
+
+    Raises
+    ------
+    ValueError
+        If there is no such backend.
     """
+    if backend not in ("reference", "numba"):
+        raise ValueError(f"backend={shown(backend)} is neither 'reference' nor 'numba'")
     if rows <= FEW or backend == "reference":
         return random.permutation(seed, epoch, rows)
     drawn = np.empty(rows, np.int64)

@@ -84,7 +84,7 @@ LINE = 4096  # bytes by which it is seen that a block is not blank
 CELLS = 2**15  # bytes for each column, since pandas takes some 20 us for each column of each block
 MOST = 2**26
 # What pandas takes for missing. With those that begin as numbers do, it looks up each negative number, a fifth of its
-# time: so it hears of all of them only where such a one may stand.
+# time: so it hears of all of them only where a column is not of numbers and such a one may be why.
 _PLAIN_MARKS = [mark for mark in MARKS if mark[:1] not in ("-", "1")]
 _LINE_END = re.compile(rb"\r\n|\r|\n")  # as Python's csv counts lines; a file may mix them
 
@@ -142,15 +142,21 @@ def _frames(text: Text, spelled: Dialect, words: list[int], gathered: Gatherer) 
     options = _options(spelled)
     for block in _blocks(text, spelled):
         texts = gathered.text_columns()
-        kinds = {
-            **dict.fromkeys([*words, *texts], object),
-            **{place: "category" for place, few in texts.items() if few},
-        }
-        frame = _parsed(text, spelled, block, {**options, "dtype": kinds})
-        if frame is not None and any(is_of_numbers(frame.dtypes[place]) for place in texts):
-            frame = _parsed(text, spelled, block, {**options, "dtype": dict.fromkeys(kinds, object)}, check=False)
-        if frame is not None:
-            yield frame
+        kinds = dict.fromkeys([*words, *texts], object)
+        few = {place: "category" for place in texts if texts[place]}
+        frame = _parsed(text, spelled, block, {**options, "dtype": kinds | few})
+        if frame is None:
+            continue
+        again: dict[str, Any] = {}
+        found = frame.dtypes.tolist()
+        if any(is_of_numbers(found[place]) for place in few):
+            again["dtype"] = kinds
+        new = any(dtype.kind not in "iufb" and place not in texts for place, dtype in enumerate(found))
+        if new and _may_have_odd_marks(block):
+            again["na_values"] = list(MARKS)
+        if again:
+            frame = _parsed(text, spelled, block, {**options, "dtype": kinds | few, **again}, check=False)
+        yield frame
 
 
 def _texts(text: Text, spelled: Dialect, places: list[int]) -> dict[int, Texts]:
@@ -193,8 +199,6 @@ def _parsed(text: Text, spelled: Dialect, block: bytes, options: dict[str, Any],
             _check_first(spelled, block)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", pandas.errors.ParserWarning)
-            if _may_have_odd_marks(block):
-                options = {**options, "na_values": list(MARKS)}
             frame = pandas.read_csv(io.BytesIO(block), **options)
     except pandas.errors.EmptyDataError:
         return None
@@ -207,13 +211,8 @@ def _parsed(text: Text, spelled: Dialect, block: bytes, options: dict[str, Any],
 
 
 def _may_have_odd_marks(block: bytes) -> bool:
-    """Whether a mark that begins as a number does may be in a block: -nan, -NaN, or one with a #.
-
-    A byte is found in a tenth of the time that several take.
-    """
-    if b"#" in block:
-        return True
-    return b"-" in block and any(mark[1:2] in block and mark in block for mark in (b"-nan", b"-NaN"))
+    """Whether a mark that begins as a number does may be in a block: -nan, -NaN, or one with a #."""
+    return any(part in block for part in (b"#", b"-nan", b"-NaN"))
 
 
 class _Odd(ValueError):

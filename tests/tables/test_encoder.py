@@ -219,3 +219,26 @@ def test_many_columns_take_linear_time():
 def test_a_feature_is_frozen():
     with pytest.raises(dataclasses.FrozenInstanceError):
         Feature("a", "number").median = 1.0
+
+
+@pytest.mark.parametrize("rows", [1, module.ROWS - 1, module.ROWS + 1, 2 * module.ROWS + 3])
+def test_rows_are_put_together_in_blocks(rows, monkeypatch):
+    """Columns without holes: each number in its row, and a flag of 0 where training had holes."""
+    draws = np.random.default_rng(0)
+    a, b = draws.normal(size=(2, rows))
+    whole = table(number("a", a), text("w", ["u", "v"] * (rows // 2) + ["u"] * (rows % 2)), number("b", b))
+    made = Encoder.learn(table(number("a", [1, NAN]), text("w", ["u", "u"]), number("b", [1, 2])), np.arange(2))
+    empty = np.empty
+    monkeypatch.setattr(np, "empty", lambda shape, *more: np.full_like(empty(shape, *more), 7))
+    x, _ = made.encode(whole)
+    assert made.inputs == ["a", "a is missing", "w=u", "b"]
+    assert x.tolist() == np.column_stack([a, np.zeros(rows), np.arange(rows) % 2 == 0, b]).tolist()
+
+
+def test_an_infinite_number_in_any_block_is_refused():
+    rows = module.ROWS + 2
+    values = np.zeros(rows)
+    values[-1] = np.inf
+    made = Encoder.learn(table(number("a", [1, 2]), text("w", ["u", "u"])), np.arange(2))
+    with pytest.raises(ValueError, match=rf"row {rows - 1}, column 'a': inf is not a finite number"):
+        made.encode(table(number("a", values), text("w", ["u"] * rows)))

@@ -121,3 +121,20 @@ def test_wrong_arguments(table):
         model.training_rows(np.zeros((3, 3)), no_header=True)
     with pytest.raises(ValueError, match=r"transcript run.jsonl has its end already"):
         TableModel.fit(table, "kind", epochs=2, hidden=2, transcript="run.jsonl")
+
+
+def test_rows_keep_their_targets():
+    """Of the rows to train on and to validate on, whichever they are."""
+    pd = pytest.importorskip("pandas")
+    place = np.arange(200)
+    frame = pd.DataFrame({"place": place, "town": np.where(place % 3, "Bonn", "Ulm"), "w": place + 1, "y": place})
+    model = TableModel.fit(frame, target="y", epochs=1, validation=0.25, sample_weight="w")
+    rows = model.training_rows(frame)
+    assert len(rows["X"]) == 120
+    assert (np.diff(rows["sample_weight"][np.argsort(rows["X"][:, 0])]) > 0).all()
+    for x, y in ((rows["X"], rows["y"]), rows["validation"][:2]):
+        assert (np.diff(y[np.argsort(x[:, 0]), 0]) > 0).all()
+    frame["y"] = np.where(place > 70, "a", "b")
+    rows = TableModel.fit(frame, target="y", epochs=1, validation=0.25).training_rows(frame)
+    for x, y in ((rows["X"], rows["y"]), rows["validation"][:2]):
+        assert x[y == 1, 0].max() < x[y == 0, 0].min()  # "a" is class 0
