@@ -23,6 +23,7 @@ import json
 import os
 import sys
 import time
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -72,9 +73,14 @@ def answer(contestant: Any, command: str) -> dict[str, Any]:
 
 def main(arguments: list[str]) -> None:
     name, workload, dtype, threads = arguments
+    serve(lambda: start(name, workload_of(workload), dtype, int(threads)))
+
+
+def serve(begin: Callable[[], tuple[Any, dict[str, Any]]]) -> None:
+    """Says what `begin` gives to say, and answers its contestant's commands until the last one."""
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)  # a library that prints must not answer for us
-    contestant, first = start(name, workload_of(workload), dtype, int(threads))
+    contestant, first = begin()
     print(json.dumps(first), file=answers)
     if contestant is None:
         return

@@ -6,9 +6,6 @@ and quit. Weights begin as fastmlp's, and "given" trains in its orders.
 
 from __future__ import annotations
 
-import json
-import os
-import sys
 import time
 from collections.abc import Callable
 from typing import Any
@@ -16,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from . import contestants, fair
-from .contestants import SEED, missing, now, order, torch_compiled, torch_eager, version_of
+from .contestant import serve
+from .contestants import SEED, now, order, torch_compiled, torch_eager, version_of
 from .workloads import WORKLOADS
 
 LAYERS, BATCH = (17, 256, 256, 6), 256
@@ -165,7 +163,7 @@ def start(name: str, task: str, dtype: str, threads: int) -> tuple[Any, dict[str
     """(the contestant, or None; what it says first)."""
     kind = KINDS[name]
     why = kind.available()
-    if why is not None or missing(*(["torch"] if name != "fastmlp" else [])):
+    if why is not None:
         return None, {"missing": why}
     started = time.perf_counter()
     made = kind(task, dtype, threads)
@@ -173,28 +171,6 @@ def start(name: str, task: str, dtype: str, threads: int) -> tuple[Any, dict[str
     return made, {"ready": True, **told, "versions": kind.versions()}
 
 
-def answer(contestant: Any, command: str) -> dict[str, Any]:
-    """Does what a line asks for. Raises ValueError for a command that is not known."""
-    word, *more = command.split()
-    if word == "train":
-        return {"seconds": float(contestant.train(int(more[0])))}
-    if word == "given":
-        contestant.given(int(more[0]))
-        return {}
-    if word == "loss":
-        return {"loss": contestant.loss()}
-    raise ValueError(f"command={command.strip()!r} is not known: use train, given, loss or quit")
-
-
 def main(arguments: list[str]) -> None:
     name, task, dtype, threads = arguments
-    answers = os.fdopen(os.dup(1), "w", buffering=1)
-    os.dup2(2, 1)  # a library that prints must not answer for us
-    contestant, first = start(name, task, dtype, int(threads))
-    print(json.dumps(first), file=answers)
-    if contestant is None:
-        return
-    for line in sys.stdin:
-        if line.strip() == "quit":
-            return
-        print(json.dumps(answer(contestant, line)), file=answers)
+    serve(lambda: start(name, task, dtype, int(threads)))

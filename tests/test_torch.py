@@ -3,7 +3,6 @@
 tests/torch.json holds PyTorch's figures; `tools/torch_trainings.py` makes them, and here, where torch is installed.
 """
 
-import importlib.util
 import json
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from fastmlp.core.network import Network
 from fastmlp.fit import sample_weights
 from fastmlp.optimizers import Adagrad, Adam, RMSprop
 from fastmlp.training import RateTable
+from tools import torch_trainings
 
 pytest.importorskip("sklearn", reason="scikit-learn is not installed: the trainings' digits are missing")
 ROOT = Path(__file__).parents[1]
@@ -24,16 +24,6 @@ STORED = json.loads((ROOT / "tests" / "torch.json").read_text())["runs"]
 # is clipped, and 6e-15 elsewhere.
 LIMIT = 1e-10
 WIDER = {"clipped by norm, gradients as they are": 1e-5}  # PyTorch divides by the norm + 1e-6: 6e-7 seen
-
-
-def load_tool():
-    spec = importlib.util.spec_from_file_location("torch_trainings", ROOT / "tools" / "torch_trainings.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-TOOL = load_tool()
 
 
 def loss_of(run):
@@ -46,25 +36,30 @@ def loss_of(run):
 
 def ours(run):
     """{"loss", "final", "parameters"} of a run by Model.fit."""
-    x, digits = TOOL.rows()
-    y = TOOL.targets(TOOL.LOSSES[run["loss"]][1], x, digits)
+    x, digits = torch_trainings.rows()
+    y = torch_trainings.targets(torch_trainings.LOSSES[run["loss"]][1], x, digits)
     rate = run["rate"] if isinstance(run["rate"], float) else getattr(schedules, run["rate"][0])(**run["rate"][1])
     options = {name: value for name, value in run["fit"].items() if name != "factor"}
     if "class_weight" in options:
         options["class_weight"] = dict(enumerate(options["class_weight"]))
     if "sample_weight" in options:
-        options["sample_weight"] = TOOL.row_weights()
+        options["sample_weight"] = torch_trainings.row_weights()
     output = "sigmoid" if run["loss"].startswith("sigmoid") else None
     model = Model(
-        TOOL.layers(run), hidden=run["hidden"], output=output, loss=loss_of(run), seed=TOOL.SEED, **run.get("model", {})
+        torch_trainings.layers(run),
+        hidden=run["hidden"],
+        output=output,
+        loss=loss_of(run),
+        seed=torch_trainings.SEED,
+        **run.get("model", {}),
     )
     optimizer = getattr(fastmlp, run["optimizer"])(learning_rate=rate, **run["settings"])
-    history = model.fit(x, y, epochs=TOOL.EPOCHS, optimizer=optimizer, **options)
+    history = model.fit(x, y, epochs=torch_trainings.EPOCHS, optimizer=optimizer, **options)
     scale = [] if model.input_scale is None else [model.input_scale]
     return {
         "loss": history.loss.tolist(),
         "final": model.loss(x, y),
-        "parameters": TOOL.figures([*(p for pair in model.weights for p in pair), *scale]),
+        "parameters": torch_trainings.figures([*(p for pair in model.weights for p in pair), *scale]),
     }
 
 
@@ -84,12 +79,12 @@ def test_trainings_are_those_of_pytorch(name):
 
 def test_the_stored_figures_are_of_the_runs_of_the_tool():
     stored = {name: {part: run[part] for part in run if part != "kept"} for name, run in STORED.items()}
-    assert stored == json.loads(json.dumps(TOOL.RUNS))
+    assert stored == json.loads(json.dumps(torch_trainings.RUNS))
 
 
 def test_trainings_are_those_of_the_torch_that_is_installed():
     torch = pytest.importorskip("torch", reason="torch is not installed: its stored figures were compared instead")
-    for name, run in TOOL.trainings(torch).items():
+    for name, run in torch_trainings.trainings(torch).items():
         assert error(run["kept"], STORED[name]["kept"]) <= WIDER.get(name, LIMIT), name
         assert error(ours(run), run["kept"]) <= WIDER.get(name, LIMIT), name
 

@@ -3,7 +3,6 @@
 tests/torch_recipe.json holds PyTorch's figures; `tools/torch_recipe.py` makes them, and here, where torch is installed.
 """
 
-import importlib.util
 import json
 from pathlib import Path
 
@@ -18,27 +17,18 @@ from fastmlp.schedules import FlatCosine
 from fastmlp.stopping import EarlyStopping
 from fastmlp.tables import recipe
 from fastmlp.training import RateTable
+from tools import torch_recipe
 
 ROOT = Path(__file__).parents[1]
 STORED = json.loads((ROOT / "tests" / "torch_recipe.json").read_text())["runs"]
 LIMIT = 1e-12  # relative to a loss, or to the largest parameter of a w, b or scale; the most that was seen is 5e-15
 
 
-def load_tool():
-    spec = importlib.util.spec_from_file_location("torch_recipe", ROOT / "tools" / "torch_recipe.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-TOOL = load_tool()
-
-
 def asked(run):
     """(arguments of Model, of fit): the recipe's own, but for float64, and what `regularised` adds."""
     task, outputs = run["task"], 3 if run["task"] == "classify" else 1
-    network = recipe.network(task, TOOL.COLUMNS, TOOL.HIDDEN, outputs, recipe.SMOOTHING)
-    training = recipe.training(task, run["epochs"], None, TOOL.BATCH)
+    network = recipe.network(task, torch_recipe.COLUMNS, torch_recipe.HIDDEN, outputs, recipe.SMOOTHING)
+    training = recipe.training(task, run["epochs"], None, torch_recipe.BATCH)
     if "decay" in run:
         decay = FlatCosine(run["decay"], epochs=run["epochs"])
         rate = training["optimizer"].learning_rate
@@ -49,12 +39,12 @@ def asked(run):
 
 def ours(run, network=None, training=None, robust=True):
     """A run by Model.fit, with some of its arguments changed."""
-    x, y = TOOL.table(run["task"])
+    x, y = torch_recipe.table(run["task"])
     if robust:
         x = RobustScale.of(x, "abcde").forward(x)
     of_model, of_fit = asked(run)
-    model = Model(seed=TOOL.SEED, **{**of_model, **(network or {})})
-    count = TOOL.TRAINED
+    model = Model(seed=torch_recipe.SEED, **{**of_model, **(network or {})})
+    count = torch_recipe.TRAINED
     held = (x[count:], y[count:])
     history = model.fit(x[:count], y[:count], validation=held, **{**of_fit, **(training or {})})
     scale = [] if model.input_scale is None else [model.input_scale]
@@ -84,7 +74,9 @@ def test_the_recipe_is_that_of_pytorch(name):
 
 
 def test_the_stored_figures_are_of_the_runs_of_the_tool():
-    assert {name: {part: run[part] for part in run if part != "kept"} for name, run in STORED.items()} == TOOL.RUNS
+    assert {
+        name: {part: run[part] for part in run if part != "kept"} for name, run in STORED.items()
+    } == torch_recipe.RUNS
     for name, run in STORED.items():
         assert run["rate"] == recipe.RATES[run["task"]]
         assert run.get("smoothing", recipe.SMOOTHING) == recipe.SMOOTHING
@@ -93,7 +85,7 @@ def test_the_stored_figures_are_of_the_runs_of_the_tool():
 
 def test_the_recipe_is_that_of_the_torch_that_is_installed():
     torch = pytest.importorskip("torch", reason="torch is not installed: its stored figures were compared instead")
-    for name, run in TOOL.trainings(torch).items():
+    for name, run in torch_recipe.trainings(torch).items():
         assert error(run["kept"], STORED[name]["kept"]) <= LIMIT, name
         assert error(ours(run), run["kept"]) <= LIMIT, name
 

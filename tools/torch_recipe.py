@@ -172,11 +172,11 @@ def trainings(torch):
 def main(arguments):
     import torch
 
+    from tools.torch_trainings import write
+
     found = trainings(torch)
     if arguments != ["--check"]:
-        runs = [f"{json.dumps(name)}: {json.dumps(training)}" for name, training in found.items()]
-        text = f'"torch": {json.dumps(torch.__version__)},\n "runs": {{\n  ' + ",\n  ".join(runs) + "\n }"
-        FILE.write_text(f"{{\n {text}\n}}\n")
+        write(FILE, torch, found)
         return 0
     stored = json.loads(FILE.read_text())["runs"]
     differ = sorted(set(RUNS) ^ set(stored))

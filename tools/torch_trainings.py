@@ -378,14 +378,19 @@ def trainings(torch):
     return {name: {**training, "kept": train(torch, training)} for name, training in RUNS.items()}
 
 
+def write(file, torch, found):
+    """Writes runs as JSON, one a line."""
+    runs = [f"{json.dumps(name)}: {json.dumps(training)}" for name, training in found.items()]
+    text = f'"torch": {json.dumps(torch.__version__)},\n "runs": {{\n  ' + ",\n  ".join(runs) + "\n }"
+    file.write_text(f"{{\n {text}\n}}\n")
+
+
 def main(arguments):
     import torch
 
     found = trainings(torch)
     if arguments != ["--check"]:
-        runs = [f"{json.dumps(name)}: {json.dumps(training)}" for name, training in found.items()]
-        text = f'"torch": {json.dumps(torch.__version__)},\n "runs": {{\n  ' + ",\n  ".join(runs) + "\n }"
-        FILE.write_text(f"{{\n {text}\n}}\n")
+        write(FILE, torch, found)
         return 0
     stored = json.loads(FILE.read_text())["runs"]
     differ = sorted(set(RUNS) ^ set(stored))

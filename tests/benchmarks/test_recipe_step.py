@@ -20,23 +20,25 @@ def modules(monkeypatch):
 @pytest.mark.parametrize("task", ["regress", pytest.param("classify", marks=pytest.mark.slow)])
 def test_contestants_train_the_same(modules, task):
     """After the epochs that the command compares, and as it does; the schedule is begun again after its end."""
+    from benchmarks.contestant import answer
+
     contestants, step = modules
     ours, first = contestants.start("fastmlp", task, "float64", 1)
     assert first["ready"]
     begun = ours.loss()
-    assert contestants.answer(ours, f"given {step.CHECKED}") == {}
-    loss = contestants.answer(ours, "loss")["loss"]
+    assert answer(ours, f"given {step.CHECKED}") == {}
+    loss = answer(ours, "loss")["loss"]
     assert loss < 0.7 * begun
     theirs, said = contestants.start("torch_eager", task, "float64", 1)
     if theirs is not None:
-        contestants.answer(theirs, f"given {step.CHECKED}")
+        answer(theirs, f"given {step.CHECKED}")
         assert step.agrees(theirs.loss(), loss, step.TOLERANCE["float64"])
     else:
         assert said == {"missing": "torch is not installed"}
-    assert contestants.answer(ours, "train 2")["seconds"] > 0
+    assert answer(ours, "train 2")["seconds"] > 0
     assert ours.model.epochs == step.CHECKED + 3
     with pytest.raises(ValueError, match="'what' is not known"):
-        contestants.answer(ours, "what")
+        answer(ours, "what")
 
 
 def test_a_training_goes_on_after_the_schedule_s_end(modules, monkeypatch):
