@@ -21,6 +21,7 @@ from cases import CASES, check
 from trainings import Problem, finish
 
 from fastmlp import Model
+from fastmlp.core.preprocess import RobustScale
 from fastmlp.engine import initial_weights, model_lanes, numba_backend, reference_backend
 from fastmlp.engine.forward import forward_of
 from fastmlp.engine.model_lanes import Member
@@ -327,15 +328,26 @@ def robust_digest(by_kernel):
     return digest(found, spread, z)
 
 
-def recipe_digest(by_kernel, task):
-    """A training by the recipe for tables, with rows that validate."""
+def robust_single_digest(by_kernel):
+    """Robust scaling of float32 columns: the second is constant but for rounding, the fourth whole numbers."""
+    x = random.uniform(8, 1, 0, 4 * 8200).reshape(8200, 4)
+    x = (x * np.array([1.0, 1e-7, 1e-5, 9.0]) + np.array([0.0, 1.0, 1.0, 0.0])).astype(np.float32).astype(np.float64)
+    x[:, 3] = np.floor(x[:, 3])
+    scale = RobustScale.of(x, range(4), "numba" if by_kernel else "reference")
+    return digest(scale.mean, scale.deviation, scale.forward(x, "numba" if by_kernel else "reference"))
+
+
+def recipe_digest(by_kernel, task, weighed=False):
+    """A training by the recipe for tables, with rows that validate; weighed: none of them counts as the next."""
     x = (4 * random.uniform(8, 0, 0, 5 * 300).reshape(300, 5) - 2).astype(np.float32)
     y = (x[:, 0] * x[:, 1] > 0.3).astype(int) if task == "classify" else x[:, :1] * x[:, 1:2] - x[:, 2:3]
     outputs = 2 if task == "classify" else 1
     backend = "numba" if by_kernel else "reference"
     model = Model(seed=5, backend=backend, **recipe.network(task, 5, (16, 8), outputs, recipe.SMOOTHING))
     options = {**recipe.training(task, 12, None, 64), "early_stopping": recipe.stopping()}
-    model.fit(x[:240], y[:240], validation=(x[240:], y[240:]), **options)
+    weights = (np.arange(300) % 7 + 1) / 4 if weighed else None
+    held = (x[240:], y[240:]) if weights is None else (x[240:], y[240:], weights[240:])
+    model.fit(x[:240], y[:240], validation=held, sample_weight=None if weights is None else weights[:240], **options)
     return digest(model._network.parameters, model.history.validation_loss)
 
 
@@ -380,6 +392,8 @@ def jobs():
     every["preprocess, robust"] = robust_digest
     for task in recipe.RATES:
         every[f"recipe for tables, {task}"] = lambda k, t=task: recipe_digest(k, t)
+        every[f"recipe for tables, {task}, weights of rows"] = lambda k, t=task: recipe_digest(k, t, True)
+    every["preprocess, robust, float32"] = robust_single_digest
     return every
 
 

@@ -52,7 +52,11 @@ class Problem:
         model, table = self.model, self.table
         made = {
             "fit": (self.fit, ["X", "y", "sample_weight"], {}),
-            "validation": (self.validation, ["X", "y"], {"X": "validation X", "y": "validation y"}),
+            "validation": (
+                self.validation,
+                ["X", "y", "sample_weight"],
+                {name: f"validation {name}" for name in ("X", "y", "sample_weight")},
+            ),
             "predict": (lambda X: model.predict(X).tobytes(), ["X"], {}),
             "evaluate": (lambda X, y: repr(model.evaluate(X, y)), ["X", "y"], {}),
             "loss": (lambda X, y: repr(model.loss(X, y)), ["X", "y"], {}),
@@ -69,9 +73,9 @@ class Problem:
         model.fit(X, y, sample_weight=sample_weight, epochs=2, batch_size=5, threads=1)
         return model.digest()
 
-    def validation(self, X, y):
+    def validation(self, X, y, sample_weight):
         model = self.new()
-        history = model.fit(self.X, self.y, epochs=2, validation=(X, y), threads=1)
+        history = model.fit(self.X, self.y, epochs=2, validation=(X, y, sample_weight), threads=1)
         return model.digest() + repr(history.validation_loss.tolist())
 
 

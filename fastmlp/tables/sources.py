@@ -264,7 +264,9 @@ def _zstd(source: Path | Piped) -> Any:
 def _only_member(source: Path | Piped, file: IO[bytes]) -> Iterator[IO[bytes]]:
     """The one file in a zip archive."""
     with zipfile.ZipFile(file) as archive:
-        members = [m for m in archive.infolist() if not m.is_dir() and not m.filename.startswith("__MACOSX/")]
+        members = [
+            m for m in archive.infolist() if not m.filename.startswith("__MACOSX/") and not m.filename.endswith("/")
+        ]
         if len(members) != 1:
             from fastmlp.tables.columns import listed
 

@@ -53,6 +53,8 @@ def test_an_archive_of_several_files_is_refused(tmp_path):
     (tmp_path / "t.zip").write_bytes(zipped(TEXT, "a.csv", "b.csv"))
     with pytest.raises(ValueError, match=r"t\.zip is a zip archive of 2 files \(a\.csv, b\.csv\): unpack it"):
         reader.read(tmp_path / "t.zip")
+    (tmp_path / "t.zip").write_bytes(zipped(TEXT, "~").replace(b"~", b"\0"))  # a file without a name
+    assert len(reader.read(tmp_path / "t.zip")) == 2
     (tmp_path / "t.zip").write_bytes(zipped(TEXT, "a.csv", "__MACOSX/._a.csv"))
     assert len(reader.read(tmp_path / "t.zip")) == 2
 
